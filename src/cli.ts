@@ -1,0 +1,115 @@
+/** `orderonce COMMAND [--setting value ...]`: settings from flags, environment and .env. */
+import { readFileSync } from 'node:fs';
+import { parseArgs, parseEnv } from 'node:util';
+import { runMigrate } from './commands/migrate.ts';
+import { runSendExample } from './commands/send.ts';
+import { runConsumer, runProducer, runStart } from './commands/services.ts';
+import { ERRORS, OrderonceError, reasonOf } from './errors.ts';
+import { createLogger, type Logger } from './runtime/logger.ts';
+import { readSettings, type Settings, settingFlags } from './settings.ts';
+
+type Command = {
+  readonly help: string;
+  readonly run: (settings: Settings, logger: Logger, json: boolean) => Promise<number>;
+};
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  start: {
+    help: 'Everything in one process; embedded PostgreSQL and log where nothing is set.',
+    run: runStart,
+  },
+  producer: { help: 'The ingest API alone.', run: runProducer },
+  consumer: { help: 'The consumer alone; start as many as you like.', run: runConsumer },
+  migrate: {
+    help: 'Creates tables and topic where they are missing. Safe to repeat.',
+    run: runMigrate,
+  },
+  send: { help: 'send --example: sends one made-up event to the API.', run: runSendExample },
+};
+
+/** What the process ends with. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 3 } as const;
+
+function help(): string {
+  const commands = Object.entries(COMMANDS).map(
+    ([name, command]) => `  ${name.padEnd(10)} ${command.help}`,
+  );
+  return `orderonce COMMAND [FLAGS]
+
+Commands
+${commands.join('\n')}
+
+Flags
+  --help     This text.
+  --json     Answers as JSON (migrate, send).
+  --example  For send.
+
+Settings, as flag, environment variable or line of .env (in this order of precedence)
+${settingFlags()
+  .map(({ flag, name, help, fallback }) => `  ${flag} (${name})\n      ${help}${fallback}`)
+  .join('\n')}
+
+Exit codes
+  0 done or stopped as asked   1 failed   2 wrong usage or setting   3 a dependency is not there
+`;
+}
+
+async function main(args: string[]): Promise<number> {
+  const flags = settingFlags();
+  const options = Object.fromEntries([
+    ...flags.map(({ flag }) => [flag.slice(2), { type: 'string' as const }]),
+    ...['help', 'json', 'example'].map((name) => [name, { type: 'boolean' as const }]),
+  ]);
+  const { values, positionals } = parse(args, options);
+  const [name = 'help'] = positionals;
+  if (values.help === true || name === 'help') {
+    console.log(help());
+    return EXIT.ok;
+  }
+  const command = COMMANDS[name];
+  if (command === undefined || positionals.length > 1) {
+    throw new OrderonceError(
+      'SETTING_INVALID',
+      `Unknown: "${positionals.join(' ')}". Commands: ${Object.keys(COMMANDS).join(', ')}`,
+    );
+  }
+  const fromFlags: Record<string, string> = {};
+  for (const { flag, name: setting } of flags) {
+    const value = values[flag.slice(2)];
+    if (typeof value === 'string') fromFlags[setting] = value;
+  }
+  const settings = readSettings({ ...readDotEnv(), ...process.env, ...fromFlags });
+  return await command.run(settings, createLogger(settings.LOG_LEVEL), values.json === true);
+}
+
+function parse(args: string[], options: Record<string, { type: 'string' | 'boolean' }>) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    throw new OrderonceError('SETTING_INVALID', `${reasonOf(error)}. See --help`);
+  }
+}
+
+function readDotEnv(): Record<string, string | undefined> {
+  try {
+    return parseEnv(readFileSync('.env', 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+function exitCodeOf(error: unknown): number {
+  if (!(error instanceof OrderonceError)) return EXIT.failed;
+  if (error.code === 'SETTING_INVALID') return EXIT.usage;
+  return ERRORS[error.code].kind === 'transient' ? EXIT.unavailable : EXIT.failed;
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  const code = error instanceof OrderonceError ? `${error.code}: ` : '';
+  console.error(`orderonce: ${code}${reasonOf(error)}`);
+  process.exitCode = exitCodeOf(error);
+}
+// What a dependency still holds open must not keep a command that has ended.
+process.exit();

@@ -1,0 +1,27 @@
+/** Where PostgreSQL is: the one that the settings name, or the embedded one. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OrderonceError } from '../errors.ts';
+import type { Settings } from '../settings.ts';
+import { createPool, type Pool } from '../store/pool.ts';
+
+/**
+ * For every command but `start`, which brings the embedded PostgreSQL up itself.
+ * @throws SETTING_INVALID when neither is there, saying how to get one.
+ */
+export async function databaseUrlOf(settings: Settings): Promise<string> {
+  if (settings.DATABASE_URL !== undefined) return settings.DATABASE_URL;
+  const file = join(settings.ORDERONCE_DATA_DIR, 'database-url');
+  const url = await readFile(file, 'utf8').catch(() => null);
+  if (url !== null) return url.trim();
+  throw new OrderonceError(
+    'SETTING_INVALID',
+    'DATABASE_URL is not set and no embedded PostgreSQL has been started here. ' +
+      'Set DATABASE_URL, or run "npm start", which brings one up',
+  );
+}
+
+/** A small pool for the embedded log and for commands. */
+export function openPool(connectionString: string, name: string): Pool {
+  return createPool({ connectionString, name, connectionsMax: 4, queryTimeoutMs: 30_000 });
+}

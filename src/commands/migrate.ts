@@ -1,0 +1,38 @@
+import { createLog } from '../log/open-log.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Settings } from '../settings.ts';
+import { migrate } from '../store/migrate.ts';
+import type { Pool } from '../store/pool.ts';
+import { databaseUrlOf, openPool } from './database.ts';
+
+export type MigrateReport = {
+  readonly migrations: readonly string[];
+  readonly log: string;
+  readonly log_created: boolean;
+};
+
+/** Tables, then topic or embedded log; each only where it is missing. */
+export async function migrateAll(settings: Settings, pool: Pool): Promise<MigrateReport> {
+  const migrations = await migrate(pool);
+  const log_created = await createLog(settings, () => pool);
+  return { migrations, log: settings.KAFKA_TOPIC, log_created };
+}
+
+/** `orderonce migrate`: idempotent, safe when run twice at once. */
+export async function runMigrate(settings: Settings, _logger: Logger, json: boolean) {
+  const pool = openPool(await databaseUrlOf(settings), 'orderonce-migrate');
+  try {
+    const report = await migrateAll(settings, pool);
+    if (json) console.log(JSON.stringify(report));
+    else console.log(lineOf(report));
+    return 0;
+  } finally {
+    await pool.end();
+  }
+}
+
+function lineOf({ migrations, log, log_created }: MigrateReport): string {
+  const tables =
+    migrations.length === 0 ? 'Tables are up to date' : `Applied ${migrations.join(', ')}`;
+  return `${tables}. Log "${log}" ${log_created ? 'created' : 'exists'}.`;
+}

@@ -1,0 +1,38 @@
+/** `orderonce send`: events to the ingest API, from any shell. */
+import type { Logger } from '../runtime/logger.ts';
+import type { Settings } from '../settings.ts';
+import { exampleEvent } from './example-event.ts';
+
+/** `orderonce send --example`: what the curl line of `start` does, and a URL to click. */
+export async function runSendExample(settings: Settings, _logger: Logger, json: boolean) {
+  const base = `http://${settings.HOST === '0.0.0.0' ? 'localhost' : settings.HOST}`;
+  const event = exampleEvent();
+  const answer = await fetch(`${base}:${settings.PRODUCER_PORT}/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(event),
+  }).catch((error: unknown) => {
+    const { cause } = error as { cause?: { message?: string } };
+    throw new Error(
+      `No answer at ${base}:${settings.PRODUCER_PORT} (${cause?.message ?? error}). Is it running? "npm start"`,
+    );
+  });
+  const text = await answer.text();
+  const statusUrl = answer.headers.get('location');
+  const orderUrl = statusUrl?.replace(/\/events\/.*/, `/orders/${event.order_id}`);
+  if (json) {
+    console.log(
+      JSON.stringify({
+        http_status: answer.status,
+        event,
+        status_url: statusUrl,
+        order_url: orderUrl,
+      }),
+    );
+  } else {
+    console.log(`Sent     ${JSON.stringify(event)}`);
+    console.log(`Answer   ${answer.status} ${text}`);
+    if (statusUrl !== null) console.log(`Event    ${statusUrl}\nOrder    ${orderUrl}`);
+  }
+  return answer.status === 202 ? 0 : 1;
+}

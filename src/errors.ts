@@ -1,0 +1,112 @@
+/**
+ * The one registry of error codes. `kind` decides what the system does with an error, not what
+ * it says: nothing else in the code may guess from a message.
+ *
+ * - rejected: the caller's fault; nothing happened; sending the same again gives the same answer.
+ * - transient: a dependency's fault; wait and try the same again, for ever; nothing is lost.
+ * - terminal: will never succeed by itself; the part stops loudly and says which step resolves it.
+ * - bug: a broken promise of our own code; roll back, keep the event, say so.
+ */
+export type ErrorKind = 'rejected' | 'transient' | 'terminal' | 'bug';
+
+type ErrorEntry = { readonly kind: ErrorKind; readonly help: string };
+
+export const ERRORS = {
+  SETTING_INVALID: {
+    kind: 'rejected',
+    help: 'A setting or flag does not parse. The message names it and its valid values.',
+  },
+  PORT_TAKEN: {
+    kind: 'rejected',
+    help: 'Another process listens on the port. Stop it, or start with another port.',
+  },
+  DATA_DIR_UNUSABLE: {
+    kind: 'rejected',
+    help: 'The data directory is in use, half initialised or not accessible. The message says how to mend it.',
+  },
+  EMBEDDED_POSTGRES_UNAVAILABLE: {
+    kind: 'rejected',
+    help: 'No embedded PostgreSQL runs on this platform or account. Set DATABASE_URL to a real one.',
+  },
+  NOT_MIGRATED: {
+    kind: 'transient',
+    help: 'Tables or topic are missing. Run "orderonce migrate"; the services wait for it.',
+  },
+  MIGRATION_CHANGED: {
+    kind: 'terminal',
+    help: 'An applied migration differs from the file of this release. Run the release that the database belongs to.',
+  },
+  LOG_UNAVAILABLE: {
+    kind: 'transient',
+    help: 'The log (Kafka or the embedded one) does not answer. The services wait and try again.',
+  },
+  LOG_NOT_ACKNOWLEDGED: {
+    kind: 'transient',
+    help: 'The log did not acknowledge an append in time; the outcome is unknown. Sending the same event again is safe.',
+  },
+  QUEUE_FULL: {
+    kind: 'transient',
+    help: 'The bounded queue in front of the log is full; nothing was appended. Try again after the given seconds.',
+  },
+  DRAINING: {
+    kind: 'transient',
+    help: 'The service is stopping; nothing was appended. Try again: another process will answer.',
+  },
+  DATABASE_UNAVAILABLE: {
+    kind: 'transient',
+    help: 'PostgreSQL does not answer or cannot work now. The consumer waits and tries again; the log keeps the events.',
+  },
+  COMMIT_ROLLED_BACK: {
+    kind: 'bug',
+    help: 'PostgreSQL answered ROLLBACK to COMMIT: something swallowed an SQL error inside the transaction. Nothing was stored; the batch is tried again.',
+  },
+  OUTCOMES_DO_NOT_ADD_UP: {
+    kind: 'bug',
+    help: 'The outcomes of a batch do not account for each of its records. It was rolled back and is tried again.',
+  },
+  POSITION_MOVED: {
+    kind: 'transient',
+    help: 'Another process moved the position of the partition (a lost COMMIT reply makes the rightful owner see this too). The position is read again. If it persists, a second deployment consumes into the same tables.',
+  },
+  LOG_RECREATED: {
+    kind: 'terminal',
+    help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partition stops.',
+  },
+  POSITION_BEFORE_LOG_START: {
+    kind: 'terminal',
+    help: 'Retention removed records that were not processed. The partition stops; the message names the missing range.',
+  },
+  POSITION_PAST_LOG_END: {
+    kind: 'terminal',
+    help: 'The log ends before the position: it was truncated (for example by an unclean leader election). The partition stops.',
+  },
+  LOG_REWRITTEN: {
+    kind: 'terminal',
+    help: 'The record before the position is not the one that was processed there: the log was truncated and grew again. The partition stops.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one base class of thrown errors. `message` says what is wrong and what to do about it. */
+export class OrderonceError extends Error {
+  readonly code: ErrorCode;
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.name = 'OrderonceError';
+    this.code = code;
+  }
+  get kind(): ErrorKind {
+    return ERRORS[this.code].kind;
+  }
+}
+
+/** The innermost message that says something, for health pages and logs. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '' && error.errors.length > 0) {
+    return reasonOf(error.errors[0]);
+  }
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : '';
+  return error.message === '' ? `${error.name}${code}` : error.message;
+}

@@ -1,0 +1,131 @@
+/**
+ * One check for each kind of field. Each takes the value's JSON source text and gives the value in
+ * its one spelling. Rule of the house (G8): what passes here, the built-in tables store, equal to
+ * the last digit; what they would refuse is refused here.
+ */
+import { accept, type FieldVerdict, refuse } from './field-error.ts';
+
+export const USER_ID_CODE_POINTS_MAX = 255;
+const AMOUNT_INTEGER_DIGITS_MAX = 14;
+const AMOUNT_DECIMALS_MAX = 4;
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
+const RFC3339 =
+  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))?$/;
+
+const isString = (source: string) => source.startsWith('"');
+
+/** The text of a JSON string literal; the common case, without escapes, is only cut out. */
+function textOf(source: string): string {
+  return source.includes('\\') ? (JSON.parse(source) as string) : source.slice(1, -1);
+}
+
+/** RFC 9562 text form with hyphens, any case; braces and `urn:uuid:` are other spellings: refused. */
+export function checkUuid(source: string): FieldVerdict {
+  if (!isString(source)) return refuse('uuid_type', 'UUID input should be a string');
+  const text = textOf(source);
+  if (UUID.test(text)) return accept(text.toLowerCase());
+  return refuse(
+    'uuid_parsing',
+    'Input should be a valid UUID of the form xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx',
+  );
+}
+
+export function checkUserId(source: string): FieldVerdict {
+  if (!isString(source)) return refuse('string_type', 'Input should be a valid string');
+  const text = textOf(source);
+  if (text.length === 0) {
+    return refuse('string_too_short', 'String should have at least 1 character', { min_length: 1 });
+  }
+  // A lone surrogate has no UTF-8 form: it would become U+FFFD, and two users would become one.
+  if (!text.isWellFormed()) {
+    return refuse('string_unicode', 'Input should be a valid string without lone surrogates');
+  }
+  // PostgreSQL's text cannot hold U+0000 (manual, section 8.3).
+  if (text.includes('\0')) {
+    return refuse('string_unicode', 'Input should be a valid string without NUL characters');
+  }
+  const tooLong = text.length > USER_ID_CODE_POINTS_MAX && codePoints(text) > 255;
+  if (tooLong) {
+    return refuse('string_too_long', 'String should have at most 255 characters', {
+      max_length: USER_ID_CODE_POINTS_MAX,
+    });
+  }
+  return accept(text);
+}
+
+function codePoints(text: string): number {
+  let count = 0;
+  for (const _ of text) count++;
+  return count;
+}
+
+/** A JSON number or a decimal string; the digits are read from the source text, never as a float. */
+export function checkAmount(source: string): FieldVerdict {
+  const isNumber = /^[-\d]/.test(source);
+  if (!isNumber && !isString(source)) {
+    return refuse('decimal_type', 'Decimal input should be a number or a string');
+  }
+  const match = DECIMAL.exec(isNumber ? source : textOf(source));
+  if (match === null) {
+    return refuse('decimal_parsing', 'Input should be a valid decimal without exponent');
+  }
+  const [, sign, digits = '', decimals = ''] = match;
+  // Stripped apart from the pattern: `0*(\d+)` in it would backtrack quadratically.
+  const integer = digits.replace(/^0+(?=\d)/, '');
+  if (sign === '-' || /^0*$/.test(integer + decimals)) {
+    return refuse('greater_than', 'Input should be greater than 0', { gt: 0 });
+  }
+  if (integer.length > AMOUNT_INTEGER_DIGITS_MAX) {
+    return refuse(
+      'decimal_whole_digits',
+      'Decimal input should have no more than 14 digits before the decimal point',
+      { whole_digits: AMOUNT_INTEGER_DIGITS_MAX },
+    );
+  }
+  if (decimals.length > AMOUNT_DECIMALS_MAX) {
+    return refuse('decimal_max_places', 'Decimal input should have no more than 4 decimal places', {
+      decimal_places: AMOUNT_DECIMALS_MAX,
+    });
+  }
+  return accept(`${integer}.${decimals.padEnd(AMOUNT_DECIMALS_MAX, '0')}`);
+}
+
+const MS_MIN = Date.UTC(1970, 0, 1);
+const MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59);
+
+/** RFC 3339 with a zone, checked against the calendar, 1970 to 9999 in UTC, cut to microseconds. */
+export function checkTimestamp(source: string): FieldVerdict {
+  if (!isString(source)) return refuse('datetime_type', 'Input should be a valid datetime string');
+  const match = RFC3339.exec(textOf(source));
+  if (match === null) {
+    return refuse('datetime_parsing', 'Input should be a valid RFC 3339 datetime');
+  }
+  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as Six;
+  const [fraction = '', sign, zoneHour = '0', zoneMinute = '0'] = match.slice(7);
+  if (sign === undefined && !/[Zz]"$/.test(source)) {
+    return refuse('timezone_aware', 'Input should have timezone info');
+  }
+  const isOnCalendar =
+    month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month) && hour <= 23;
+  // Second 60 is refused: PostgreSQL would roll it over into the next minute.
+  const isOnClock = minute <= 59 && second <= 59 && +zoneHour <= 23 && +zoneMinute <= 59;
+  if (!isOnCalendar || !isOnClock) {
+    return refuse('datetime_parsing', 'Input should be a datetime that exists on the calendar');
+  }
+  const offsetMs = (sign === '-' ? -1 : 1) * (+zoneHour * 60 + +zoneMinute) * 60_000;
+  // Years below 1969 stop here: Date.UTC takes 0 to 99 for 1900 to 1999.
+  const ms = year < 1969 ? -1 : Date.UTC(year, month - 1, day, hour, minute, second) - offsetMs;
+  if (ms < MS_MIN || ms > MS_MAX) {
+    return refuse('datetime_parsing', 'Input should lie in the years 1970 to 9999 in UTC');
+  }
+  const micros = fraction.slice(0, 6).padEnd(6, '0');
+  return accept(`${new Date(ms).toISOString().slice(0, 19)}.${micros}Z`);
+}
+
+type Six = [number, number, number, number, number, number];
+
+function daysIn(year: number, month: number): number {
+  return new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
+}

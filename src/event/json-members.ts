@@ -1,0 +1,63 @@
+/** One member of a JSON object: its key, and its value as it was written. */
+export type JsonMember = { readonly key: string; readonly source: string };
+
+/**
+ * The top-level members of a JSON object in the order written, duplicates included.
+ *
+ * JSON.parse keeps the last of two equal keys and turns numbers into floats, both silently; here
+ * two parsers that disagree about an amount would mean two truths. So the text is read once more
+ * for what JSON.parse throws away.
+ *
+ * @param text must be an object that JSON.parse has accepted: nothing is checked again.
+ */
+export function membersOf(text: string): JsonMember[] {
+  const members: JsonMember[] = [];
+  let at = skipSpace(text, text.indexOf('{') + 1);
+  while (text[at] !== '}') {
+    const keyEnd = endOfString(text, at);
+    const key = JSON.parse(text.slice(at, keyEnd)) as string;
+    const valueStart = skipSpace(text, text.indexOf(':', keyEnd) + 1);
+    const valueEnd = endOfValue(text, valueStart);
+    members.push({ key, source: text.slice(valueStart, valueEnd) });
+    at = skipSpace(text, valueEnd);
+    if (text[at] === ',') at = skipSpace(text, at + 1);
+  }
+  return members;
+}
+
+function skipSpace(text: string, at: number): number {
+  for (;;) {
+    const code = text.charCodeAt(at);
+    if (code !== 0x20 && code !== 0x0a && code !== 0x0d && code !== 0x09) return at;
+    at++;
+  }
+}
+
+/** The index after the closing quote of the string that opens at `at`. */
+function endOfString(text: string, at: number): number {
+  for (let i = at + 1; ; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 0x22) return i + 1;
+    if (code === 0x5c) i++;
+  }
+}
+
+function endOfValue(text: string, at: number): number {
+  const first = text[at];
+  if (first === '"') return endOfString(text, at);
+  if (first === '{' || first === '[') return endOfNested(text, at);
+  let end = at;
+  while (!/[\s,}]/.test(text[end] as string)) end++;
+  return end;
+}
+
+/** Counts brackets instead of recursing: depth is bounded by the size limit, not by the stack. */
+function endOfNested(text: string, at: number): number {
+  let depth = 0;
+  for (let i = at; ; i++) {
+    const char = text[i];
+    if (char === '"') i = endOfString(text, i) - 1;
+    else if (char === '{' || char === '[') depth++;
+    else if ((char === '}' || char === ']') && --depth === 0) return i + 1;
+  }
+}

@@ -1,0 +1,87 @@
+/** The API in OpenAPI terms. Documentation only: src/event is what validates. */
+const EVENT = {
+  type: 'object',
+  additionalProperties: false,
+  required: ['event_id', 'order_id', 'user_id', 'total_amount', 'timestamp'],
+  properties: {
+    event_id: {
+      type: 'string',
+      format: 'uuid',
+      description: 'Made by the client before the first send and kept for every resend.',
+    },
+    order_id: { type: 'string', format: 'uuid', description: 'Also the partition key.' },
+    user_id: { type: 'string', minLength: 1, maxLength: 255 },
+    total_amount: {
+      description: 'Positive; at most 14 integer digits and 4 decimals; kept exact. No exponent.',
+      oneOf: [
+        { type: 'number', exclusiveMinimum: 0 },
+        { type: 'string', pattern: '^[0-9]{1,14}(\\.[0-9]{1,4})?$' },
+      ],
+    },
+    timestamp: {
+      type: 'string',
+      format: 'date-time',
+      description: 'RFC 3339 with a zone, 1970 to 9999 in UTC; cut to microseconds.',
+    },
+  },
+  examples: [
+    {
+      event_id: '7d1f5a1c-6c2e-4b8e-9a53-2f0b1f3f0a01',
+      order_id: '0b9d5c6e-3a48-4b0e-8f8e-6a1d2c3b4e5f',
+      user_id: 'user-42',
+      total_amount: 99.95,
+      timestamp: '2026-01-02T03:04:05Z',
+    },
+  ],
+} as const;
+
+const DETAIL = { type: 'object', properties: { detail: { type: 'string' } } } as const;
+
+const FIELD_ERRORS = {
+  type: 'object',
+  properties: {
+    detail: {
+      type: 'array',
+      maxItems: 100,
+      items: {
+        type: 'object',
+        properties: {
+          type: { type: 'string', examples: ['missing', 'uuid_parsing', 'greater_than'] },
+          loc: { type: 'array', items: { type: ['string', 'integer'] } },
+          msg: { type: 'string' },
+          input: {},
+          ctx: { type: 'object' },
+        },
+      },
+    },
+  },
+} as const;
+
+const RECEIPT = {
+  Location: { type: 'string', description: 'Where its status can be read.' },
+  'Orderonce-Topic': { type: 'string' },
+  'Orderonce-Partition': { type: 'integer' },
+  'Orderonce-Offset': { type: 'integer' },
+} as const;
+
+export const POST_EVENT_SCHEMA = {
+  summary: 'Accept one order event',
+  description:
+    'Answers once the log has acknowledged the event. Send the same event again after a 500 or a ' +
+    'broken connection: it takes effect once.',
+  tags: ['events'],
+  body: EVENT,
+  response: {
+    202: {
+      description: 'Acknowledged by the log: durable.',
+      headers: RECEIPT,
+      type: 'object',
+      properties: { status: { const: 'accepted' }, event_id: { type: 'string', format: 'uuid' } },
+    },
+    422: { description: 'Not a valid event; nothing was appended.', ...FIELD_ERRORS },
+    413: { description: 'Body larger than 64 KiB; nothing was appended.', ...DETAIL },
+    415: { description: 'Not application/json; nothing was appended.', ...DETAIL },
+    500: { description: 'Not acknowledged in time: the outcome is unknown.', ...DETAIL },
+    503: { description: 'Queue full or stopping; nothing was appended.', ...DETAIL },
+  },
+} as const;

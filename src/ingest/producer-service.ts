@@ -1,0 +1,136 @@
+/** The producer service: HTTP in front of the log. */
+import type { FastifyReply } from 'fastify';
+import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import type { LogAppender } from '../log/event-log.ts';
+import { addHealthRoutes, Probe } from '../runtime/health.ts';
+import {
+  createHttpServer,
+  type HttpServer,
+  listen,
+  refuseOtherMethods,
+  sendDetail,
+} from '../runtime/http-server.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+import type { Settings } from '../settings.ts';
+import { type Acceptance, acceptEvent } from './accept-event.ts';
+import { AppendQueue } from './append-queue.ts';
+import { POST_EVENT_SCHEMA } from './event-schema.ts';
+
+const PROBE_MS = 2000;
+/** Below Kafka's 1 MiB per batch, with room for the records' own overhead. */
+const BATCH_BYTES_MAX = 512 * 1024;
+/** For the log's client to hang up; what it has in flight is unknown to its callers already. */
+const LOG_CLOSE_MS = 1000;
+const RETRY_AFTER_SECONDS = '1';
+
+export type ProducerService = Service & { readonly port: number };
+
+/** Starts at once, also while the log is down: not ready then, and ready when it comes. */
+export async function startProducer(
+  settings: Settings,
+  log: LogAppender,
+  logger: Logger,
+): Promise<ProducerService> {
+  const queue = new AppendQueue(log, {
+    deadlineMs: settings.DELIVERY_DEADLINE_MS,
+    itemsMax: settings.APPEND_QUEUE_MAX,
+    batchItemsMax: settings.APPEND_BATCH_MAX,
+    batchBytesMax: BATCH_BYTES_MAX,
+  });
+  const probe = new Probe(() => log.check());
+  let draining = false;
+  const app = await createHttpServer({
+    title: 'Orderonce ingest API',
+    description: 'Order events in; at-least-once delivery, exactly-once effect.',
+    bodyBytesMax: EVENT_BYTES_MAX,
+    logger,
+  });
+  const statusUrl = statusUrlOf(settings);
+  addEventRoutes(app, queue, log.topic, statusUrl);
+  addHealthRoutes(app, () => ({
+    troubles: [
+      ...(draining ? ['Draining: the service is stopping'] : []),
+      ...(probe.trouble === null ? [] : [probe.trouble]),
+      ...(queue.isStalled ? ['The log does not acknowledge an append under way'] : []),
+    ],
+    facts: { service: 'producer', topic: log.topic, queued: queue.size },
+  }));
+  refuseOtherMethods(app, {
+    '/events': 'POST',
+    '/events/:event_id': 'GET, HEAD',
+    '/health': 'GET, HEAD',
+  });
+  const where = { host: settings.HOST, port: settings.PRODUCER_PORT, setting: 'PRODUCER_PORT' };
+  const port = await listen(app, where);
+  void probe.start(PROBE_MS);
+  return {
+    port,
+    stop: async () => {
+      if (draining) return;
+      draining = true;
+      probe.stop();
+      const drained = queue.drain();
+      // Stops listening and closes idle connections; resolves when the last answer is out.
+      const closed = app.close();
+      await drained;
+      await closed;
+      await log.close(LOG_CLOSE_MS);
+    },
+  };
+}
+
+function addEventRoutes(
+  app: HttpServer,
+  queue: AppendQueue,
+  topic: string,
+  statusUrl: string,
+): void {
+  app.post<{ Body: Buffer | undefined }>(
+    '/events',
+    { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
+    async (request, reply) => {
+      const acceptance = await acceptEvent(queue, request.body ?? Buffer.alloc(0));
+      return answer(reply, acceptance, topic, statusUrl);
+    },
+  );
+  app.get<{ Params: { event_id: string } }>(
+    '/events/:event_id',
+    { schema: { summary: 'Redirects to where the status can be read', tags: ['events'] } },
+    (request, reply) =>
+      reply.redirect(`${statusUrl}/events/${encodeURIComponent(request.params.event_id)}`, 307),
+  );
+}
+
+function answer(
+  reply: FastifyReply,
+  acceptance: Acceptance,
+  topic: string,
+  statusUrl: string,
+): FastifyReply {
+  switch (acceptance.status) {
+    case 'accepted': {
+      const { eventId, position } = acceptance;
+      return reply
+        .code(202)
+        .header('Location', `${statusUrl}/events/${eventId}`)
+        .header('Orderonce-Topic', topic)
+        .header('Orderonce-Partition', position.partition)
+        .header('Orderonce-Offset', position.offset)
+        .type('application/json; charset=utf-8')
+        .send(`{"status":"accepted","event_id":"${eventId}"}`);
+    }
+    case 'rejected':
+      return sendDetail(reply, 422, acceptance.errors);
+    case 'unknown':
+      return sendDetail(reply, 500, 'Internal Server Error');
+    case 'refused':
+      return sendDetail(reply.header('Retry-After', RETRY_AFTER_SECONDS), 503, acceptance.reason);
+  }
+}
+
+function statusUrlOf({ STATUS_BASE_URL, HOST, CONSUMER_PORT }: Settings): string {
+  if (STATUS_BASE_URL !== undefined) return STATUS_BASE_URL.replace(/\/+$/, '');
+  const isWildcard = HOST === '0.0.0.0' || HOST === '::';
+  return `http://${isWildcard ? 'localhost' : HOST}:${CONSUMER_PORT}`;
+}

@@ -1,0 +1,213 @@
+/**
+ * The embedded log: the same promises as Kafka's, kept by tables in the same PostgreSQL, so that a
+ * newcomer needs no broker. For one machine; past it, Kafka. It is as durable as that PostgreSQL:
+ * a restore of the database loses what came after the backup, log included.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import {
+  findEmbeddedLog,
+  insertEmbeddedLog,
+  insertLogRecords,
+  readLogBounds,
+  readLogRecords,
+  type StoredLog,
+} from '../store/event-log-table.ts';
+import type { Pool } from '../store/pool.ts';
+import { inTransaction } from '../store/transaction.ts';
+import type {
+  AppendRecord,
+  AssignmentListener,
+  FetchAnswer,
+  FetchLimits,
+  FetchWish,
+  LogAppender,
+  LogBounds,
+  LogIdentity,
+  LogPosition,
+  LogReader,
+  LogSlice,
+} from './event-log.ts';
+import { partitionOf } from './partition.ts';
+
+const LIMITS = { lockMs: 4000, statementMs: 4000, idleMs: 4000 };
+/** How often a reader looks for records that another process appended. */
+const POLL_MS = 50;
+const RECORDS_PER_FETCH_MAX = 2000;
+
+/** Appends of this process, so that its reader need not wait for the next poll. */
+const appended = new EventEmitter().setMaxListeners(0);
+
+/** Creates the log unless it exists; safe when several do at once. @returns whether it was made. */
+export async function createEmbeddedLog(
+  pool: Pool,
+  topic: string,
+  partitions: number,
+): Promise<boolean> {
+  return await inTransaction(pool, { ...LIMITS, lockMs: 30_000 }, async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`orderonce log ${topic}`]);
+    if ((await findEmbeddedLog(tx, topic)) !== null) return false;
+    await insertEmbeddedLog(tx, topic, `embedded-${randomUUID()}`, partitions);
+    return true;
+  });
+}
+
+async function requireLog(pool: Pool, topic: string): Promise<StoredLog> {
+  const log = await findEmbeddedLog(pool, topic);
+  if (log !== null) return log;
+  throw new OrderonceError(
+    'NOT_MIGRATED',
+    `The embedded log "${topic}" does not exist: run "orderonce migrate"`,
+  );
+}
+
+function embeddedError(error: unknown): OrderonceError {
+  if (error instanceof OrderonceError) return error;
+  // 42P01: no such table, so the migrations have not run.
+  if ((error as { code?: unknown }).code === '42P01') {
+    return new OrderonceError('NOT_MIGRATED', 'The tables are missing: run "orderonce migrate"');
+  }
+  return new OrderonceError('LOG_UNAVAILABLE', `The embedded log fails: ${reasonOf(error)}`, {
+    cause: error,
+  });
+}
+
+export class EmbeddedAppender implements LogAppender {
+  readonly topic: string;
+  readonly #pool: Pool;
+  #log: StoredLog | undefined;
+
+  constructor(pool: Pool, topic: string) {
+    this.#pool = pool;
+    this.topic = topic;
+  }
+
+  async append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
+    try {
+      this.#log ??= await requireLog(this.#pool, this.topic);
+      const { logId, partitions } = this.#log;
+      const placed = records.map((record) => ({
+        ...record,
+        partition: partitionOf(record.key, partitions),
+      }));
+      return await inTransaction(this.#pool, LIMITS, (tx) => insertLogRecords(tx, logId, placed));
+    } catch (error) {
+      throw embeddedError(error);
+    } finally {
+      appended.emit(this.topic);
+    }
+  }
+
+  async check(): Promise<void> {
+    try {
+      await requireLog(this.#pool, this.topic);
+    } catch (error) {
+      throw embeddedError(error);
+    }
+  }
+
+  /** The pool belongs to the caller. */
+  async close(): Promise<void> {}
+}
+
+/** All partitions are this process's: a rival is held off by the positions' compare-and-set. */
+export class EmbeddedReader implements LogReader {
+  readonly topic: string;
+  readonly #pool: Pool;
+  readonly #closed = new AbortController();
+  #known: StoredLog | undefined;
+
+  constructor(pool: Pool, topic: string) {
+    this.#pool = pool;
+    this.topic = topic;
+  }
+
+  async identity(): Promise<LogIdentity> {
+    const { topicId, partitions } = await this.#log();
+    return { topic: this.topic, topicId, partitions };
+  }
+
+  async bounds(partitions: readonly number[]): Promise<Map<number, LogBounds>> {
+    const { logId } = await this.#log();
+    const all = await readLogBounds(this.#pool, logId);
+    return new Map([...all].filter(([partition]) => partitions.includes(partition)));
+  }
+
+  async fetch(
+    topicId: string,
+    wishes: readonly FetchWish[],
+    limits: FetchLimits,
+  ): Promise<FetchAnswer> {
+    const waitUntil = performance.now() + limits.waitMs;
+    for (;;) {
+      // Listens before it reads: what is appended in between must not be slept through.
+      const news = this.#nextAppend(Math.min(POLL_MS, limits.waitMs));
+      const answer = await this.#read(topicId, wishes);
+      const hasCome = answer.slices.length > 0 || answer.outOfRange.length > 0;
+      if (hasCome || performance.now() >= waitUntil || this.#closed.signal.aborted) return answer;
+      await news;
+    }
+  }
+
+  async #read(topicId: string, wishes: readonly FetchWish[]): Promise<FetchAnswer> {
+    try {
+      const log = await this.#log();
+      if (log.topicId !== topicId) {
+        throw new OrderonceError('LOG_RECREATED', `The log "${this.topic}" was re-created`);
+      }
+      const bounds = await readLogBounds(this.#pool, log.logId);
+      const slices: LogSlice[] = [];
+      const outOfRange: number[] = [];
+      for (const { partition, offset } of wishes) {
+        const { start, end } = bounds.get(partition) ?? { start: 0, end: 0 };
+        if (offset < start || offset > end) outOfRange.push(partition);
+        if (offset < start || offset >= end) continue;
+        const limit = RECORDS_PER_FETCH_MAX;
+        const records = await readLogRecords(this.#pool, log.logId, partition, offset, limit);
+        slices.push(sliceOfDense(partition, offset, records));
+      }
+      return { slices, outOfRange };
+    } catch (error) {
+      throw embeddedError(error);
+    }
+  }
+
+  async #nextAppend(ms: number): Promise<void> {
+    const signal = AbortSignal.any([AbortSignal.timeout(Math.max(1, ms)), this.#closed.signal]);
+    await once(appended, this.topic, { signal }).catch(() => {});
+  }
+
+  async #log(): Promise<StoredLog> {
+    try {
+      this.#known ??= await requireLog(this.#pool, this.topic);
+      return this.#known;
+    } catch (error) {
+      throw embeddedError(error);
+    }
+  }
+
+  async join(listener: AssignmentListener): Promise<void> {
+    const { partitions } = await this.#log();
+    listener.onAssign(Array.from({ length: partitions }, (_, partition) => partition));
+  }
+
+  async commitHint(): Promise<void> {}
+
+  async close(): Promise<void> {
+    this.#closed.abort();
+  }
+}
+
+/** The embedded log has no holes; if one shows, reading on would skip a record. */
+function sliceOfDense(partition: number, from: number, records: LogSlice['records']): LogSlice {
+  records.forEach((record, index) => {
+    if (record.offset === from + index) return;
+    throw new OrderonceError(
+      'LOG_UNAVAILABLE',
+      `The embedded log lacks offset ${from + index} of partition ${partition}`,
+    );
+  });
+  return { partition, from, next: from + records.length, records, gaps: [], leaderEpoch: -1 };
+}

@@ -1,0 +1,105 @@
+/**
+ * The port of the log: records in partitions, ordered and numbered within each. Two adapters keep
+ * it, Kafka and embedded (tables in PostgreSQL); one contract suite holds both to these promises:
+ *
+ * - append: resolves only once every record is durable; the records of one call lie in their
+ *   partitions in the order given, at the positions returned. A rejection means "unknown".
+ * - one append at a time: the caller waits for one before it starts the next.
+ * - fetch: gives each offset's record once, in order, from exactly the offset asked for; offsets
+ *   that hold no record are named as gaps. What was appended is never changed.
+ */
+
+export type Header = readonly [key: Buffer | null, value: Buffer | null];
+
+export type AppendRecord = {
+  /** Decides the partition. */
+  readonly key: Buffer;
+  readonly value: Buffer;
+  readonly headers?: readonly Header[];
+};
+
+export type LogPosition = { readonly partition: number; readonly offset: number };
+
+export type LogAppender = {
+  readonly topic: string;
+  append(records: readonly AppendRecord[]): Promise<LogPosition[]>;
+  /** Resolves when the log could take an append now; rejects with the reason within ~2 s. */
+  check(): Promise<void>;
+  /** Stops within `deadlineMs` even if the log hangs. What is still in flight stays unknown. */
+  close(deadlineMs: number): Promise<void>;
+};
+
+/** One record as it lies in the log. */
+export type LogRecord = {
+  readonly offset: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly Header[];
+  /** Append time in ms since 1970, as the log tells it. */
+  readonly appendedMs: number;
+};
+
+/** Offsets [from, to) that hold no record for a reader, and why. */
+export type LogGap = {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: 'control' | 'aborted' | 'compacted';
+};
+
+/** All there is in [from, next): every offset is a record's or in a gap. */
+export type LogSlice = {
+  readonly partition: number;
+  readonly from: number;
+  readonly next: number;
+  readonly records: readonly LogRecord[];
+  readonly gaps: readonly LogGap[];
+  readonly leaderEpoch: number;
+};
+
+/** Records exist in [start, end). */
+export type LogBounds = { readonly start: number; readonly end: number };
+
+export type LogIdentity = {
+  readonly topic: string;
+  /** Changes when a log of this name is deleted and made anew. */
+  readonly topicId: string;
+  readonly partitions: number;
+};
+
+export type FetchWish = { readonly partition: number; readonly offset: number };
+
+export type FetchAnswer = {
+  readonly slices: readonly LogSlice[];
+  /** Partitions whose offset lies outside the log; the others' slices are not held back by it. */
+  readonly outOfRange: readonly number[];
+};
+
+export type FetchLimits = {
+  /** How long to wait for something to come, in ms. */
+  readonly waitMs: number;
+  readonly bytesPerPartition: number;
+};
+
+export type AssignmentListener = {
+  /**
+   * The partitions are about to change hands. What is in flight should finish: the group waits,
+   * but no longer than a part of the session time-out.
+   */
+  onRevoke(): Promise<void>;
+  /** These partitions are this process's now; called anew after each change. */
+  onAssign(partitions: readonly number[]): void;
+};
+
+export type LogReader = {
+  readonly topic: string;
+  /** @throws NOT_MIGRATED when the log does not exist, LOG_UNAVAILABLE when it does not answer. */
+  identity(): Promise<LogIdentity>;
+  bounds(partitions: readonly number[]): Promise<Map<number, LogBounds>>;
+  /** @throws LOG_RECREATED when the log is another than the one named by `topicId`. */
+  fetch(topicId: string, wishes: readonly FetchWish[], limits: FetchLimits): Promise<FetchAnswer>;
+  /** Takes part in the group until close(). Resolves after the first assignment is under way. */
+  join(listener: AssignmentListener): Promise<void>;
+  /** A hint for monitoring only: positions are PostgreSQL's (G7). Never throws. */
+  commitHint(positions: ReadonlyMap<number, number>): Promise<void>;
+  close(deadlineMs: number): Promise<void>;
+};

@@ -1,0 +1,99 @@
+import { Admin, Producer } from '@platformatic/kafka';
+import { OrderonceError } from '../errors.ts';
+import { within } from '../runtime/deadline.ts';
+import type { AppendRecord, LogAppender, LogPosition } from './event-log.ts';
+import { clientOptions, type KafkaOptions, kafkaError } from './kafka-connection.ts';
+import { partitionOf } from './partition.ts';
+
+const CHECK_MS = 2000;
+
+/**
+ * Appends with acks=all and idempotence, set explicitly: the client's default is acks=1.
+ *
+ * Retries are endless inside one send(), since only there they keep producer id and sequence
+ * numbers, so that the broker drops repeats. For the same reason only one send() may be under way:
+ * overlapping idempotent sends of this client lose and reorder records after a fault.
+ */
+export class KafkaAppender implements LogAppender {
+  readonly topic: string;
+  readonly #producer: Producer;
+  readonly #admin: Admin;
+  #partitions: number | undefined;
+
+  constructor(options: KafkaOptions) {
+    this.topic = options.topic;
+    this.#producer = new Producer({
+      ...clientOptions(options),
+      idempotent: true,
+      acks: -1,
+      retries: true,
+    });
+    this.#admin = new Admin({ ...clientOptions(options), retries: 0 });
+  }
+
+  async append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
+    try {
+      const partitions = await this.#partitionCount();
+      const placed = records.map((record) => partitionOf(record.key, partitions));
+      const { offsets = [] } = await this.#producer.send({
+        messages: records.map(({ key, value, headers = [] }, index) => ({
+          topic: this.topic,
+          partition: placed[index] as number,
+          key,
+          value,
+          headers: new Map(headers.map(([name, content]) => [name as Buffer, content as Buffer])),
+        })),
+      });
+      return positionsOf(placed, new Map(offsets.map((o) => [o.partition, Number(o.offset)])));
+    } catch (error) {
+      throw kafkaError(error, this.topic);
+    }
+  }
+
+  /**
+   * Cached, and renewed by check(): an append must not wait for metadata, since until send() its
+   * records count as withdrawn at their deadline. send() would take partitions modulo an old count.
+   */
+  async #partitionCount(): Promise<number> {
+    this.#partitions ??= await this.#readPartitionCount();
+    return this.#partitions;
+  }
+
+  async #readPartitionCount(): Promise<number> {
+    const wish = { topics: [this.topic], forceUpdate: true, retries: 0 };
+    const { topics } = await within(
+      CHECK_MS,
+      this.#admin.metadata(wish),
+      () => new OrderonceError('LOG_UNAVAILABLE', `Kafka did not answer within ${CHECK_MS} ms`),
+    );
+    const count = topics.get(this.topic)?.partitionsCount ?? 0;
+    if (count > 0) return count;
+    throw new OrderonceError('LOG_UNAVAILABLE', `Topic "${this.topic}" has no partitions yet`);
+  }
+
+  async check(): Promise<void> {
+    try {
+      this.#partitions = await this.#readPartitionCount();
+    } catch (error) {
+      throw kafkaError(error, this.topic);
+    }
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    const closing = Promise.allSettled([this.#producer.close(), this.#admin.close()]);
+    await Promise.race([closing, new Promise((done) => setTimeout(done, deadlineMs).unref())]);
+  }
+}
+
+/** The answer names each partition's first offset; the rest follow in the order sent. */
+function positionsOf(placed: readonly number[], firsts: Map<number, number>): LogPosition[] {
+  const nexts = new Map(firsts);
+  return placed.map((partition) => {
+    const offset = nexts.get(partition);
+    if (offset === undefined) {
+      throw new OrderonceError('LOG_NOT_ACKNOWLEDGED', `No offset for partition ${partition}`);
+    }
+    nexts.set(partition, offset + 1);
+    return { partition, offset };
+  });
+}

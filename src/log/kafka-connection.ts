@@ -1,0 +1,60 @@
+/** What all Kafka clients of ours share: addresses, limits, and the translation of their errors. */
+import { findErrorBy } from '@platformatic/kafka';
+import { OrderonceError, reasonOf } from '../errors.ts';
+
+export type KafkaOptions = {
+  readonly bootstrapServers: string;
+  readonly topic: string;
+  readonly clientId: string;
+};
+
+/**
+ * Options of a new client. A fresh object each time: the client's constructor changes it. Never
+ * creates topics: a typo must not make one with a single replica.
+ */
+export function clientOptions({ bootstrapServers, clientId }: KafkaOptions) {
+  return {
+    clientId,
+    bootstrapBrokers: bootstrapServers.split(',').map((server) => server.trim()),
+    connectTimeout: 2000,
+    requestTimeout: 5000,
+    retryDelay: 250,
+    autocreateTopics: false,
+  };
+}
+
+/** Names an error of the client; the topic's absence is the one that an operator can mend. */
+export function kafkaError(error: unknown, topic: string): OrderonceError {
+  if (error instanceof OrderonceError) return error;
+  if (isTopicMissing(error)) {
+    return new OrderonceError(
+      'NOT_MIGRATED',
+      `Topic "${topic}" does not exist: run "orderonce migrate"`,
+      { cause: error },
+    );
+  }
+  return new OrderonceError('LOG_UNAVAILABLE', `Kafka does not answer: ${deepestReason(error)}`, {
+    cause: error,
+  });
+}
+
+export function isTopicMissing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return (
+    findErrorBy(error, 'apiId', 'UNKNOWN_TOPIC_OR_PARTITION') !== null ||
+    /Unknown topic/i.test(deepestReason(error))
+  );
+}
+
+/** Whether any error within is the protocol error of this name. */
+export function isProtocolError(error: unknown, apiId: string): boolean {
+  return error instanceof Error && findErrorBy(error, 'apiId', apiId) !== null;
+}
+
+function deepestReason(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) {
+    return deepestReason(error.errors.at(-1));
+  }
+  if (error instanceof Error && error.cause instanceof Error) return deepestReason(error.cause);
+  return reasonOf(error);
+}

@@ -1,0 +1,81 @@
+/**
+ * Membership in the consumer group. The group decides only who reads which partition; from where,
+ * PostgreSQL knows. Classic protocol: it alone offers a hook that is awaited before each rejoin.
+ */
+import { Consumer } from '@platformatic/kafka';
+import { backoffMs, pause } from '../runtime/backoff.ts';
+import { within } from '../runtime/deadline.ts';
+import type { AssignmentListener } from './event-log.ts';
+import { clientOptions, type KafkaOptions } from './kafka-connection.ts';
+
+export type GroupOptions = KafkaOptions & {
+  readonly groupId: string;
+  readonly sessionTimeoutMs: number;
+};
+
+export class KafkaGroup {
+  readonly consumer: Consumer;
+  readonly #topic: string;
+  readonly #stopped = new AbortController();
+  #listener: AssignmentListener | undefined;
+  #rejoining = false;
+
+  constructor(options: GroupOptions) {
+    const { sessionTimeoutMs } = options;
+    this.#topic = options.topic;
+    this.consumer = new Consumer({
+      ...clientOptions(options),
+      // JoinGroup is answered only once the other members have come, up to rebalanceTimeout.
+      requestTimeout: sessionTimeoutMs + 5000,
+      retries: 3,
+      groupId: options.groupId,
+      autocommit: false,
+      sessionTimeout: sessionTimeoutMs,
+      rebalanceTimeout: sessionTimeoutMs,
+      heartbeatInterval: Math.max(200, Math.trunc(sessionTimeoutMs / 10)),
+      // Awaited before every JoinGroup: what is in flight finishes before the partitions move.
+      // Heartbeats rest meanwhile, so it must end well before the session does.
+      protocolsMetadata: async () => {
+        const revoked = this.#listener?.onRevoke() ?? Promise.resolve();
+        await within(sessionTimeoutMs / 3, revoked, () => new Error('late')).catch(() => {});
+        return Buffer.alloc(0);
+      },
+    });
+    this.consumer.topics.track(this.#topic);
+    this.consumer.on('consumer:group:join', ({ assignments = [] }) => {
+      const mine = assignments.find((assignment) => assignment.topic === this.#topic);
+      this.#listener?.onAssign([...(mine?.partitions ?? [])].sort((a, b) => a - b));
+    });
+    // Without this listener an error would end the process; with it heartbeats have stopped for
+    // good, and only a new join brings them back.
+    this.consumer.on('error', () => void this.rejoin());
+  }
+
+  async join(listener: AssignmentListener): Promise<void> {
+    this.#listener = listener;
+    await this.rejoin();
+  }
+
+  /** Joins (again), for as long as it takes. Also how a grown topic gets a new assignment. */
+  async rejoin(): Promise<void> {
+    if (this.#rejoining) return;
+    this.#rejoining = true;
+    for (let attempt = 1; !this.#stopped.signal.aborted; attempt++) {
+      try {
+        await this.consumer.joinGroup({});
+        break;
+      } catch {
+        await pause(backoffMs(attempt, { firstMs: 100, mostMs: 2000 }), this.#stopped.signal);
+      }
+    }
+    this.#rejoining = false;
+  }
+
+  /** Leaves the group, so that others take over at once. */
+  async close(deadlineMs: number): Promise<void> {
+    this.#listener = undefined;
+    this.#stopped.abort();
+    const late = () => new Error('late');
+    await within(deadlineMs, this.consumer.close(true), late).catch(() => {});
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * From the record batches of a fetch answer to a slice: pure. The client delivers aborted records
+ * (its READ_COMMITTED filter only sees abort markers of the same answer), so the filter is ours.
+ */
+import type { RecordsBatch } from '@platformatic/kafka';
+import type { LogGap, LogRecord, LogSlice } from './event-log.ts';
+
+export type AbortedTransaction = { readonly producerId: bigint; readonly firstOffset: bigint };
+
+const TIMESTAMP_IS_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+/** Type of an abort marker, in the second two bytes of a control record's key (KIP-98). */
+const ABORT = 0;
+
+/**
+ * @param from the offset that was asked for; batches may begin before it, since the broker sends
+ * whole ones.
+ * @param aborted as the broker lists them for this answer: a producer's records are aborted from
+ * firstOffset to its next abort marker.
+ */
+export function sliceOf(
+  partition: number,
+  from: number,
+  batches: readonly RecordsBatch[],
+  aborted: readonly AbortedTransaction[],
+): LogSlice {
+  const records: LogRecord[] = [];
+  const gaps: LogGap[] = [];
+  const ahead = [...aborted].sort((a, b) => Number(a.firstOffset - b.firstOffset));
+  const aborting = new Set<bigint>();
+  let next = from;
+  let leaderEpoch = -1;
+  const skipTo = (to: number, reason: LogGap['reason']) => {
+    if (to > next) addGap(gaps, { from: next, to, reason });
+    next = Math.max(next, to);
+  };
+  for (const batch of batches) {
+    const first = Number(batch.firstOffset);
+    const end = first + batch.lastOffsetDelta + 1;
+    while (ahead[0] !== undefined && Number(ahead[0].firstOffset) < end) {
+      aborting.add((ahead.shift() as AbortedTransaction).producerId);
+    }
+    if ((batch.attributes & CONTROL) !== 0) {
+      if (isAbortMarker(batch)) aborting.delete(batch.producerId);
+      skipTo(first, 'compacted');
+      skipTo(end, 'control');
+      continue;
+    }
+    leaderEpoch = batch.partitionLeaderEpoch;
+    if ((batch.attributes & TRANSACTIONAL) !== 0 && aborting.has(batch.producerId)) {
+      skipTo(first, 'compacted');
+      skipTo(end, 'aborted');
+      continue;
+    }
+    for (const record of batch.records) {
+      const offset = first + record.offsetDelta;
+      if (offset < next) continue;
+      skipTo(offset, 'compacted');
+      const { key, value, headers } = record;
+      records.push({ offset, key, value, headers, appendedMs: timeOf(batch, record) });
+      next = offset + 1;
+    }
+    // Compaction removes records from the end of a batch too, but keeps its last offset.
+    skipTo(end, 'compacted');
+  }
+  return { partition, from, next, records, gaps, leaderEpoch };
+}
+
+function timeOf(batch: RecordsBatch, record: { timestampDelta: bigint }): number {
+  return (batch.attributes & TIMESTAMP_IS_APPEND_TIME) !== 0
+    ? Number(batch.maxTimestamp)
+    : Number(batch.firstTimestamp + record.timestampDelta);
+}
+
+function isAbortMarker(batch: RecordsBatch): boolean {
+  const key = batch.records[0]?.key;
+  return key !== null && key !== undefined && key.length >= 4 && key.readInt16BE(2) === ABORT;
+}
+
+function addGap(gaps: LogGap[], gap: LogGap): void {
+  const last = gaps.at(-1);
+  if (last?.to === gap.from && last.reason === gap.reason) gaps.pop();
+  gaps.push(
+    last?.to === gap.from && last.reason === gap.reason ? { ...gap, from: last.from } : gap,
+  );
+}

@@ -1,0 +1,127 @@
+/** The consumer service: the consumer, and its HTTP port for health and status. */
+
+import { reasonOf } from '../errors.ts';
+import type { LogReader } from '../log/event-log.ts';
+import { addQueryRoutes } from '../query/query-routes.ts';
+import { backoffMs, pause } from '../runtime/backoff.ts';
+import { addHealthRoutes, Probe } from '../runtime/health.ts';
+import { createHttpServer, listen, refuseOtherMethods } from '../runtime/http-server.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+import type { Settings } from '../settings.ts';
+import { assertMigrated } from '../store/migrate.ts';
+import { createPool, type Pool } from '../store/pool.ts';
+import { Consumer } from './consumer.ts';
+
+const PROBE_MS = 2000;
+const STOP_MS = 6000;
+const BODY_BYTES_MAX = 64 * 1024;
+
+export type ConsumerService = Service & { readonly port: number };
+
+/** Starts at once, also while log or database are down, and goes to work when both are there. */
+export async function startConsumer(
+  settings: Settings,
+  databaseUrl: string,
+  reader: LogReader,
+  logger: Logger,
+): Promise<ConsumerService> {
+  const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}`;
+  const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
+  const heart = createPool({
+    connectionString: databaseUrl,
+    name: 'orderonce-consumer',
+    // One more than the batches under way, for reading positions.
+    connectionsMax: settings.CONSUMER_CONNECTIONS + 1,
+    queryTimeoutMs: limits.statementMs + 1000,
+  });
+  const queries = createPool({
+    connectionString: databaseUrl,
+    name: 'orderonce-queries',
+    connectionsMax: 4,
+    queryTimeoutMs: 5000,
+  });
+  const consumer = new Consumer({
+    reader,
+    pool: heart,
+    limits,
+    owner,
+    connections: settings.CONSUMER_CONNECTIONS,
+    batchMax: settings.CONSUMER_BATCH_MAX,
+    logger,
+  });
+  const probe = new Probe(() => assertMigrated(queries));
+  const stopping = new AbortController();
+  const app = await createHttpServer({
+    title: 'Orderonce consumer',
+    description: 'Health, and where each event and order stands.',
+    bodyBytesMax: BODY_BYTES_MAX,
+    logger,
+  });
+  addQueryRoutes(app, queries);
+  addHealthRoutes(app, () => ({
+    troubles: [
+      ...(stopping.signal.aborted ? ['Draining: the service is stopping'] : []),
+      ...(probe.trouble === null ? [] : [`Database: ${probe.trouble}`]),
+      ...consumer.troubles,
+    ],
+    facts: { service: 'consumer', topic: reader.topic, partitions: consumer.partitions },
+  }));
+  refuseOtherMethods(app, {
+    '/events/:event_id': 'GET, HEAD',
+    '/orders/:order_id': 'GET, HEAD',
+    '/health': 'GET, HEAD',
+  });
+  const where = { host: settings.HOST, port: settings.CONSUMER_PORT, setting: 'CONSUMER_PORT' };
+  const port = await listen(app, where);
+  void probe.start(PROBE_MS);
+  const started = startWhenReady(consumer, heart, reader, stopping.signal, logger);
+  return {
+    port,
+    stop: async () => {
+      if (stopping.signal.aborted) return;
+      stopping.abort();
+      probe.stop();
+      await consumer.stop(STOP_MS);
+      await Promise.race([started, pause(500)]);
+      await app.close();
+      await Promise.race([Promise.allSettled([heart.end(), queries.end()]), pause(1000)]);
+    },
+  };
+}
+
+/** Waits for tables and topic with a clear message instead of failing: they may come at any time. */
+async function startWhenReady(
+  consumer: Consumer,
+  pool: Pool,
+  reader: LogReader,
+  signal: AbortSignal,
+  logger: Logger,
+): Promise<void> {
+  for (let attempt = 1; !signal.aborted; attempt++) {
+    try {
+      await assertMigrated(pool);
+      await reader.identity();
+      await consumer.start();
+      return;
+    } catch (error) {
+      if (attempt === 1 || attempt % 20 === 0) {
+        logger.warn({ attempt, reason: reasonOf(error) }, 'Waiting for database and log');
+      }
+      await pause(backoffMs(attempt, { firstMs: 200, mostMs: 2000 }), signal);
+    }
+  }
+}
+
+/**
+ * All below the session time-out: a transaction that hangs is ended by PostgreSQL before the
+ * group gives its partitions away. (Should it come to that all the same, the position's
+ * compare-and-set decides.)
+ */
+function limitsOf(sessionTimeoutMs: number) {
+  return {
+    lockMs: sessionTimeoutMs * 0.3,
+    statementMs: sessionTimeoutMs * 0.8,
+    idleMs: sessionTimeoutMs * 0.5,
+  };
+}

@@ -1,0 +1,106 @@
+/** The consumer: takes part in the group and keeps one Assignment alive between rebalances. */
+import { within } from '../runtime/deadline.ts';
+import { Slots } from '../runtime/slots.ts';
+import { Assignment, type AssignmentOptions } from './assignment.ts';
+import { OutcomeLog } from './outcome-log.ts';
+import type { BatchOutcome } from './settle-piece.ts';
+
+export type ConsumerOptions = Omit<AssignmentOptions, 'slots' | 'onCommitted'> & {
+  readonly connections: number;
+  /** Called after each COMMIT, for metrics. */
+  readonly onOutcome?: (partition: number, outcome: BatchOutcome) => void;
+};
+
+export type PartitionStatus = {
+  readonly partition: number;
+  readonly next_offset: number;
+  readonly state: string;
+  readonly reason?: string;
+};
+
+const HINT_MS = 1000;
+
+export class Consumer {
+  readonly #options: ConsumerOptions;
+  readonly #outcomes: OutcomeLog;
+  readonly #slots: Slots;
+  readonly #hints = new Map<number, number>();
+  #assignment: Assignment | undefined;
+  #hintTimer: NodeJS.Timeout | undefined;
+  #stopping = false;
+
+  constructor(options: ConsumerOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.connections);
+    this.#outcomes = new OutcomeLog(options.logger);
+  }
+
+  /** Resolves when the group has been joined, however long that takes. */
+  async start(): Promise<void> {
+    this.#hintTimer = setInterval(() => void this.#sendHints(), HINT_MS);
+    this.#hintTimer.unref();
+    await this.#options.reader.join({
+      onRevoke: () => this.#assignment?.end() ?? Promise.resolve(),
+      onAssign: (partitions) => void this.#assign(partitions),
+    });
+  }
+
+  /** Each call replaces the assignment before it; what that had under way is fenced in any case. */
+  async #assign(partitions: readonly number[]): Promise<void> {
+    const before = this.#assignment;
+    const assignment = new Assignment(partitions, {
+      ...this.#options,
+      slots: this.#slots,
+      onCommitted: (partition, outcome) => this.#committed(partition, outcome),
+    });
+    this.#assignment = assignment;
+    await before?.end();
+    if (this.#stopping || this.#assignment !== assignment) return;
+    this.#hints.clear();
+    assignment.start();
+  }
+
+  #committed(partition: number, outcome: BatchOutcome): void {
+    this.#hints.set(partition, outcome.next);
+    this.#outcomes.report(partition, outcome);
+    this.#options.onOutcome?.(partition, outcome);
+  }
+
+  async #sendHints(): Promise<void> {
+    this.#outcomes.flush();
+    const hints = new Map(this.#hints);
+    this.#hints.clear();
+    if (hints.size > 0) await this.#options.reader.commitHint(hints);
+  }
+
+  /** What holds it up, in words; empty when all is well. */
+  get troubles(): string[] {
+    const assignment = this.#assignment;
+    if (assignment === undefined) return ['The consumer group has not been joined yet'];
+    const ofLog = assignment.logTrouble;
+    const ofWorkers = assignment.workers
+      .filter((worker) => worker.status.state !== 'running')
+      .map(
+        (worker) => `Partition ${worker.partition} ${worker.status.state}: ${worker.status.reason}`,
+      );
+    return ofLog === null ? ofWorkers : [ofLog, ...ofWorkers];
+  }
+
+  get partitions(): PartitionStatus[] {
+    return (this.#assignment?.workers ?? []).map((worker) => {
+      const { state, reason } = worker.status;
+      const status = { partition: worker.partition, next_offset: worker.nextOffset, state };
+      return reason === null ? status : { ...status, reason };
+    });
+  }
+
+  /** Finishes the batches under way, hands the partitions on; within `deadlineMs` in any case. */
+  async stop(deadlineMs: number): Promise<void> {
+    this.#stopping = true;
+    clearInterval(this.#hintTimer);
+    const ended = this.#assignment?.end() ?? Promise.resolve();
+    await within(deadlineMs / 2, ended, () => new Error('late')).catch(() => {});
+    await within(deadlineMs / 4, this.#sendHints(), () => new Error('late')).catch(() => {});
+    await this.#options.reader.close(deadlineMs / 4);
+  }
+}

@@ -1,0 +1,68 @@
+import type { Logger } from '../runtime/logger.ts';
+import type { BatchOutcome } from './settle-piece.ts';
+
+const LINES_PER_SECOND_MAX = 100;
+
+/**
+ * A line for each record that did not simply take effect. When thousands come at once, the lines
+ * of a second end with a count of those left out; the tables have them all.
+ */
+export class OutcomeLog {
+  readonly #logger: Logger;
+  readonly #now: () => number;
+  #second = 0;
+  #lines = 0;
+  #suppressed = 0;
+
+  constructor(logger: Logger, now: () => number = Date.now) {
+    this.#logger = logger;
+    this.#now = now;
+  }
+
+  report(partition: number, outcome: BatchOutcome): void {
+    for (const { event, claim } of outcome.duplicates) {
+      const place = { partition, offset: event.record.offset };
+      const first = { partition: claim.partition, offset: claim.offset };
+      const ids = { event_id: event.event.eventId, order_id: event.event.orderId };
+      this.#line('warn', { ...ids, ...place, first }, 'Duplicate skipped');
+    }
+    for (const { event, claim } of outcome.conflicts) {
+      const place = { partition, offset: event.record.offset };
+      const first = { partition: claim.partition, offset: claim.offset };
+      const ids = { event_id: event.event.eventId, order_id: event.event.orderId };
+      this.#line(
+        'error',
+        { ...ids, ...place, first },
+        'Conflict recorded: same event_id, other payload',
+      );
+    }
+    for (const { record, event, eventIdHint, reason, state, sqlState } of outcome.deadLetters) {
+      const event_id = event?.event.eventId ?? eventIdHint;
+      const fields = { event_id, partition, offset: record.offset, reason, sqlstate: sqlState };
+      this.#line(
+        'error',
+        fields,
+        state === 'waiting' ? 'Event waits behind a parked one' : 'Record parked',
+      );
+    }
+  }
+
+  /** Says what is still unsaid; called when nothing more comes. */
+  flush(): void {
+    if (this.#suppressed === 0) return;
+    this.#logger.warn({ count: this.#suppressed }, 'Duplicate skipped, and others: lines left out');
+    this.#suppressed = 0;
+  }
+
+  #line(level: 'warn' | 'error', fields: Record<string, unknown>, message: string): void {
+    const second = Math.trunc(this.#now() / 1000);
+    if (second !== this.#second) {
+      this.flush();
+      this.#second = second;
+      this.#lines = 0;
+    }
+    if (this.#lines < LINES_PER_SECOND_MAX) this.#logger[level](fields, message);
+    else this.#suppressed++;
+    this.#lines++;
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * One assigned partition, from buffer to COMMIT, one batch after the other.
+ *
+ * States: `running`; `retrying` after a failure that passes by itself (the same batch again, for
+ * ever, with backoff); `waiting` for older partitions after the topic has grown; `stopped` because
+ * going on would skip or repeat something: only an operator can resolve it.
+ */
+import { OrderonceError, reasonOf } from '../errors.ts';
+import type { LogSlice } from '../log/event-log.ts';
+import { backoffMs, pause } from '../runtime/backoff.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Slots } from '../runtime/slots.ts';
+import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
+import { sqlStateOf } from '../store/sqlstate.ts';
+import { PartitionBuffer, splitSlice } from './partition-buffer.ts';
+import { processBatch } from './process-batch.ts';
+import type { BatchContext, BatchOutcome } from './settle-piece.ts';
+
+export type WorkerState = 'running' | 'retrying' | 'waiting' | 'stopped';
+
+export type WorkerOptions = {
+  readonly context: BatchContext;
+  readonly slots: Slots;
+  readonly batchMax: number;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+  readonly onCommitted: (partition: number, outcome: BatchOutcome) => void;
+};
+
+const BACKOFF = { firstMs: 50, mostMs: 5000 };
+const WAIT_CHECK_MS = 500;
+/** After so many moves of the position by others, without one of ours, it is called a rival. */
+const RIVAL_MOVES = 3;
+/** query_canceled: the batch may simply be too large for the statement time-out. */
+const STATEMENT_TIMEOUT = '57014';
+
+export class PartitionWorker {
+  readonly partition: number;
+  readonly buffer: PartitionBuffer;
+  readonly #options: WorkerOptions;
+  #state: WorkerState = 'running';
+  #reason: string | null = null;
+  #position: Position;
+  #batchMax: number;
+  #failures = 0;
+  #movesByOthers = 0;
+
+  constructor(position: Position, options: WorkerOptions) {
+    this.partition = position.partition;
+    this.#position = position;
+    this.#options = options;
+    this.#batchMax = options.batchMax;
+    this.buffer = new PartitionBuffer(position.nextOffset, options.batchMax * 4);
+  }
+
+  get nextOffset(): number {
+    return this.#position.nextOffset;
+  }
+
+  /** For health: what it does, and why it does not run. */
+  get status() {
+    return { state: this.#state, reason: this.#reason };
+  }
+
+  /** Stops the partition loudly instead of skipping; the others go on. */
+  halt(error: OrderonceError): void {
+    if (this.isStopped) return;
+    this.#state = 'stopped';
+    this.#reason = `${error.code}: ${error.message}`;
+    const fields = { partition: this.partition, code: error.code, reason: error.message };
+    this.#options.logger.error(fields, 'Partition stopped');
+  }
+
+  get isStopped(): boolean {
+    return this.#state === 'stopped';
+  }
+
+  get wantsRecords(): boolean {
+    return this.#state !== 'stopped' && this.#state !== 'waiting' && !this.buffer.isFull;
+  }
+
+  /** Works until the signal aborts or the partition is halted. Never throws. */
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    const aborted = new Promise<void>((resolve) => {
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await this.#waitForOlderPartitions();
+    while (!signal.aborted && !this.isStopped) {
+      await Promise.race([this.buffer.arrival(), aborted]);
+      if (!signal.aborted && !this.isStopped) await this.turn();
+    }
+  }
+
+  /** One turn of the loop: one batch, or one failure and its wait. */
+  async turn(): Promise<void> {
+    const { slots, context } = this.#options;
+    let slice: LogSlice | null = null;
+    try {
+      const outcome = await slots.use(async () => {
+        // Taken only now: while waiting for a connection the batch may have grown.
+        slice = this.#options.signal.aborted ? null : this.buffer.take(this.#batchMax);
+        return slice === null ? null : await processBatch(context, slice);
+      });
+      if (slice !== null && outcome !== null) this.#committed(slice, outcome);
+    } catch (error) {
+      if (slice !== null) this.buffer.putBack(slice);
+      await this.#failed(error);
+    }
+  }
+
+  #committed(slice: LogSlice, outcome: BatchOutcome): void {
+    if (outcome.next < slice.next) this.buffer.putBack(splitSlice(slice, outcome.next).tail);
+    if (this.#state === 'retrying') {
+      this.#options.logger.info({ partition: this.partition }, 'Partition goes on');
+    }
+    this.#position = { ...this.#position, nextOffset: outcome.next };
+    this.#state = 'running';
+    this.#reason = null;
+    this.#failures = 0;
+    this.#movesByOthers = 0;
+    this.#batchMax = Math.min(this.#options.batchMax, this.#batchMax * 2);
+    this.#options.onCommitted(this.partition, outcome);
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    if (error instanceof OrderonceError && error.code === 'POSITION_MOVED') {
+      this.#movesByOthers++;
+      await this.#followPosition();
+    }
+    if (this.isStopped) return;
+    if (sqlStateOf(error) === STATEMENT_TIMEOUT) {
+      this.#batchMax = Math.max(1, this.#batchMax >> 1);
+    }
+    this.#failures++;
+    this.#state = 'retrying';
+    this.#reason = this.#describe(error);
+    // The first time at once and loudly, then now and then: an outage must not fill the disk.
+    if (this.#failures === 1 || this.#failures % 20 === 0) {
+      const fields = { partition: this.partition, attempt: this.#failures, reason: this.#reason };
+      this.#options.logger.warn(fields, 'Batch rolled back, trying again');
+    }
+    await pause(backoffMs(this.#failures, BACKOFF), this.#options.signal);
+  }
+
+  #describe(error: unknown): string {
+    const code = error instanceof OrderonceError ? error.code : 'DATABASE_UNAVAILABLE';
+    const rival =
+      this.#movesByOthers >= RIVAL_MOVES
+        ? ' A rival moves this position: is a second deployment consuming into this database?'
+        : '';
+    return `${code}: ${reasonOf(error)}.${rival}`;
+  }
+
+  /** Drops what is buffered and goes on from where PostgreSQL says. */
+  async #followPosition(): Promise<void> {
+    const { context, signal } = this.#options;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        const all = await readPositions(context.pool, context.topic);
+        const position = all.find(({ partition }) => partition === this.partition);
+        if (position === undefined || position.logId !== context.logId) {
+          const message = `Partition ${this.partition}: its position is gone or of another log`;
+          this.halt(new OrderonceError('LOG_RECREATED', message));
+          return;
+        }
+        this.#position = position;
+        this.buffer.reset(position.nextOffset);
+        return;
+      } catch (error) {
+        this.#state = 'retrying';
+        this.#reason = this.#describe(error);
+        await pause(backoffMs(attempt, BACKOFF), signal);
+      }
+    }
+  }
+
+  /** After growth an order's older events may lie in the older partitions: they go first. */
+  async #waitForOlderPartitions(): Promise<void> {
+    const { context, signal, logger } = this.#options;
+    const { waitsFor } = this.#position;
+    if (waitsFor === null || this.isStopped) return;
+    this.#state = 'waiting';
+    this.#reason = 'Waits until the older partitions pass the ends they had when this was added';
+    logger.info({ partition: this.partition, waits_for: waitsFor }, this.#reason);
+    while (!signal.aborted) {
+      try {
+        const all = await readPositions(context.pool, context.topic);
+        if (all.every((p) => p.nextOffset >= (waitsFor[p.partition] ?? 0))) {
+          await clearWaitsFor(context.pool, context.topic, this.partition);
+          this.#state = 'running';
+          this.#reason = null;
+          return;
+        }
+      } catch (error) {
+        this.#reason = this.#describe(error);
+      }
+      await pause(WAIT_CHECK_MS, signal);
+    }
+  }
+}

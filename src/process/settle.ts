@@ -1,0 +1,98 @@
+/**
+ * What becomes of each record of a piece of a batch: pure decisions, between the statements that
+ * process-batch.ts sends. Every record ends in exactly one list (G3).
+ */
+import type { Repeat } from '../store/duplicates.ts';
+import type { BatchPlace, Claim } from '../store/processed-events.ts';
+import type { EventRecord } from './decoded-record.ts';
+
+/** What to do with a piece before anything is known of the database. */
+export type Plan = {
+  /** First of their id in the piece and free to take effect: to be inserted. */
+  readonly firsts: readonly EventRecord[];
+  /** First of their id in the piece, but the order is held or the id is a dead letter's. */
+  readonly barred: readonly EventRecord[];
+  /** Ids that came earlier in the piece. */
+  readonly again: readonly EventRecord[];
+};
+
+/** What dead letters forbid: orders behind whose parked events others wait, and ids taken. */
+export type Bars = {
+  readonly heldOrders: ReadonlySet<string>;
+  readonly takenIds: ReadonlySet<string>;
+};
+export const NO_BARS: Bars = { heldOrders: new Set(), takenIds: new Set() };
+
+/** Settles repeats inside the piece in memory: an INSERT must not meet one id twice. */
+export function planPiece(events: readonly EventRecord[], bars: Bars): Plan {
+  const seen = new Set<string>();
+  const plan = { firsts: [], barred: [], again: [] } as Record<keyof Plan, EventRecord[]>;
+  for (const event of events) {
+    const { eventId, orderId } = event.event;
+    if (seen.has(eventId)) plan.again.push(event);
+    else if (bars.heldOrders.has(orderId) || bars.takenIds.has(eventId)) plan.barred.push(event);
+    else plan.firsts.push(event);
+    seen.add(eventId);
+  }
+  return plan;
+}
+
+export type Settlement = {
+  readonly stored: readonly EventRecord[];
+  /** On held orders, ids free: they wait behind the parked ones. */
+  readonly waiting: readonly EventRecord[];
+  readonly duplicates: readonly Repeat[];
+  readonly conflicts: readonly Repeat[];
+  /** Records that meet their own row: read again after a rewind. Nothing is written. */
+  readonly replays: readonly EventRecord[];
+};
+
+/**
+ * @param storedOffsets the offsets of plan.firsts that the insert found new.
+ * @param claims who holds the ids of all the others, read by a later statement than the insert.
+ * @returns null when an id was neither inserted nor is claimed by anyone. No order of events
+ * allows that but a claim that was removed in between: the caller rolls back and tries again.
+ */
+export function settle(
+  plan: Plan,
+  storedOffsets: ReadonlySet<number>,
+  claims: ReadonlyMap<string, Claim>,
+  place: BatchPlace,
+): Settlement | null {
+  const winners = new Map(claims);
+  const stored = plan.firsts.filter((event) => storedOffsets.has(event.record.offset));
+  const waiting = plan.barred.filter((event) => !claims.has(event.event.eventId));
+  for (const event of [...stored, ...waiting]) {
+    winners.set(event.event.eventId, claimOf(event, place));
+  }
+  const settled = new Set([...stored, ...waiting]);
+  const rest = [...plan.firsts, ...plan.barred, ...plan.again].filter(
+    (event) => !settled.has(event),
+  );
+  const lists = {
+    duplicates: [] as Repeat[],
+    conflicts: [] as Repeat[],
+    replays: [] as EventRecord[],
+  };
+  for (const event of rest) {
+    const claim = winners.get(event.event.eventId);
+    if (claim === undefined) return null;
+    if (isSamePlace(claim, event, place)) lists.replays.push(event);
+    // G4: the first payload wins; the same payload again is a duplicate, another a conflict.
+    else if (claim.digest === event.digest) lists.duplicates.push({ event, claim });
+    else lists.conflicts.push({ event, claim });
+  }
+  return { stored, waiting, ...lists };
+}
+
+function claimOf({ event, digest, record }: EventRecord, place: BatchPlace): Claim {
+  return { eventId: event.eventId, digest, ...place, offset: record.offset };
+}
+
+function isSamePlace(claim: Claim, event: EventRecord, place: BatchPlace): boolean {
+  return (
+    claim.offset === event.record.offset &&
+    claim.partition === place.partition &&
+    claim.logId === place.logId
+  );
+}

@@ -1,0 +1,70 @@
+import type { FastifyReply } from 'fastify';
+import { reasonOf } from '../errors.ts';
+import type { HttpServer } from './http-server.ts';
+
+export type HealthReport = {
+  /** Why the service cannot do its job now, in words; empty when it can. */
+  readonly troubles: readonly string[];
+  /** Anything worth reading beside it. */
+  readonly facts: Readonly<Record<string, unknown>>;
+};
+
+/**
+ * `/health` and `/health/ready` are red while the service cannot do its job; `/health/live` is red
+ * never while it answers at all: a restart does not mend a broker that is down.
+ */
+export function addHealthRoutes(app: HttpServer, report: () => HealthReport): void {
+  const answer = (reply: FastifyReply) => {
+    const { troubles, facts } = report();
+    if (troubles.length === 0) return reply.send({ status: 'healthy', ...facts });
+    const body = { status: 'unhealthy', detail: troubles.join('; '), ...facts };
+    return reply.code(503).header('Retry-After', '1').send(body);
+  };
+  const schema = (summary: string) => ({ schema: { summary, tags: ['health'] } });
+  app.get('/health', schema('Whether the service can do its job, and why not'), (_, reply) =>
+    answer(reply),
+  );
+  app.get('/health/ready', schema('The same, for load balancers'), (_, reply) => answer(reply));
+  app.get('/health/live', schema('Whether the process answers'), (_, reply) =>
+    reply.send({ status: 'alive' }),
+  );
+}
+
+/** Asks a dependency every so often whether it is there, so that health answers at once. */
+export class Probe {
+  readonly #check: () => Promise<void>;
+  #trouble: string | null = 'Not checked yet';
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(check: () => Promise<void>) {
+    this.#check = check;
+  }
+
+  /** Resolves after the first check; the next ones follow by themselves, never two at once. */
+  async start(everyMs: number): Promise<void> {
+    await this.turn();
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.start(everyMs), everyMs);
+    this.#timer.unref();
+  }
+
+  async turn(): Promise<void> {
+    try {
+      await this.#check();
+      this.#trouble = null;
+    } catch (error) {
+      this.#trouble = reasonOf(error);
+    }
+  }
+
+  /** Why the dependency cannot be used, or null. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+}

@@ -1,0 +1,152 @@
+/**
+ * The one table of settings: types, parsing, `--help`, `.env.example` and the reference page all
+ * come from it. A secret has no default and is never printed.
+ */
+import { OrderonceError } from './errors.ts';
+
+type Spec<T> = {
+  readonly parse: (text: string, name: string) => T;
+  /** As text, so that it is parsed like any other value; undefined means "not set". */
+  readonly fallback?: string;
+  readonly type: string;
+  readonly help: string;
+  readonly secret?: true;
+};
+
+export const SETTINGS = {
+  HOST: text(
+    '127.0.0.1',
+    'Address that both HTTP services listen on. 0.0.0.0 opens them to the network.',
+  ),
+  PRODUCER_PORT: integer(8000, 0, 65535, 'Port of the ingest API.'),
+  CONSUMER_PORT: integer(8001, 0, 65535, 'Port of the consumer: health, events, orders.'),
+  KAFKA_BOOTSTRAP_SERVERS: optional(
+    'Kafka brokers, host:port separated by commas. Unset: the embedded log in PostgreSQL.',
+  ),
+  KAFKA_TOPIC: text('order_events', 'Topic of the order events.'),
+  KAFKA_GROUP_ID: text(
+    'orderonce',
+    'Consumer group; decides who reads which partition, never from where.',
+  ),
+  KAFKA_PARTITIONS: integer(
+    6,
+    1,
+    10_000,
+    'Partitions that "migrate" creates the topic (or embedded log) with.',
+  ),
+  KAFKA_REPLICATION_FACTOR: integer(
+    -1,
+    -1,
+    100,
+    "Replicas of the created topic; -1 takes the broker's default.",
+  ),
+  DATABASE_URL: optional(
+    'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
+    true,
+  ),
+  ORDERONCE_DATA_DIR: text('.orderonce', 'Where the embedded PostgreSQL keeps its data.'),
+  LOG_LEVEL: choice(
+    'info',
+    ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
+    'Least level that is logged.',
+  ),
+  STATUS_BASE_URL: optional(
+    'Public base URL of the consumer service, for Location headers. Unset: http://HOST:CONSUMER_PORT.',
+  ),
+  DELIVERY_DEADLINE_MS: integer(
+    5000,
+    100,
+    60_000,
+    'Milliseconds from arrival until a POST is answered 500 (outcome unknown).',
+  ),
+  APPEND_QUEUE_MAX: integer(
+    10_000,
+    1,
+    1_000_000,
+    'Events that may wait for the log; more are answered 503.',
+  ),
+  APPEND_BATCH_MAX: integer(1000, 1, 10_000, 'Events that leave together in one append.'),
+  CONSUMER_BATCH_MAX: integer(2000, 1, 20_000, 'Records of one transaction at most.'),
+  CONSUMER_CONNECTIONS: integer(
+    2,
+    1,
+    64,
+    'Partitions that are written at the same time, one connection each.',
+  ),
+  SESSION_TIMEOUT_MS: integer(
+    10_000,
+    1000,
+    300_000,
+    "Milliseconds without heartbeat until a consumer's partitions go to others.",
+  ),
+} as const satisfies Record<string, Spec<unknown>>;
+
+type Table = typeof SETTINGS;
+export type SettingName = keyof Table;
+export type Settings = { readonly [K in SettingName]: ReturnType<Table[K]['parse']> };
+
+/**
+ * Reads all settings from an environment.
+ * @throws SETTING_INVALID naming every bad value at once; values of secrets are left out.
+ */
+export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
+  const values: Record<string, unknown> = {};
+  const problems: string[] = [];
+  for (const [name, spec] of Object.entries(SETTINGS) as [string, Spec<unknown>][]) {
+    const given = env[name]?.trim();
+    // An empty value in a .env file means "not set", not "the empty string".
+    const source = given === undefined || given === '' ? spec.fallback : given;
+    try {
+      values[name] = source === undefined ? undefined : spec.parse(source, name);
+    } catch (error) {
+      problems.push((error as Error).message);
+    }
+  }
+  if (problems.length > 0) throw new OrderonceError('SETTING_INVALID', problems.join('; '));
+  return values as Settings;
+}
+
+function text(fallback: string, help: string): Spec<string> {
+  return { parse: (value) => value, fallback, type: 'text', help };
+}
+
+function optional(help: string, secret?: true): Spec<string | undefined> {
+  const spec = { parse: (value: string) => value as string | undefined, type: 'text', help };
+  return secret ? { ...spec, secret } : spec;
+}
+
+function integer(fallback: number, min: number, max: number, help: string): Spec<number> {
+  const parse = (value: string, name: string) => {
+    const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    throw new Error(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
+  };
+  return { parse, fallback: String(fallback), type: `${min} to ${max}`, help };
+}
+
+function choice<const T extends string>(fallback: T, options: readonly T[], help: string): Spec<T> {
+  const parse = (value: string, name: string) => {
+    const found = options.find((option) => option === value);
+    if (found !== undefined) return found;
+    throw new Error(`${name} must be one of ${options.join(', ')}, not "${value}"`);
+  };
+  return { parse, fallback, type: options.join(', '), help };
+}
+
+export type SettingFlag = {
+  readonly flag: string;
+  readonly name: SettingName;
+  readonly help: string;
+  /** As a sentence for help texts; empty where there is none. */
+  readonly fallback: string;
+};
+
+/** Every setting as a command-line flag: PRODUCER_PORT is --producer-port. */
+export function settingFlags(): SettingFlag[] {
+  return (Object.entries(SETTINGS) as [SettingName, Spec<unknown>][]).map(([name, spec]) => ({
+    flag: `--${name.toLowerCase().replaceAll('_', '-')}`,
+    name,
+    help: spec.help,
+    fallback: spec.fallback === undefined ? '' : ` Default: ${spec.fallback}.`,
+  }));
+}

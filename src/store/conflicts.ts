@@ -1,0 +1,48 @@
+import type { Repeat } from './duplicates.ts';
+import type { Transaction } from './pool.ts';
+import type { BatchPlace } from './processed-events.ts';
+
+/**
+ * One row for each record whose id is taken by another payload; both payloads are kept. The first
+ * one is read where it lies: in processed_events, or in a dead letter.
+ *
+ * @returns how many records have a row now.
+ */
+export async function insertConflicts(
+  tx: Transaction,
+  place: BatchPlace,
+  repeats: readonly Repeat[],
+): Promise<number> {
+  if (repeats.length === 0) return 0;
+  const input = repeats.map(({ event, claim }) => ({
+    log_offset: event.record.offset,
+    event_id: event.event.eventId,
+    payload: JSON.parse(event.json) as unknown,
+    digest: `\\x${event.digest}`,
+    first_log_id: claim.logId,
+    first_log_partition: claim.partition,
+    first_log_offset: claim.offset,
+    first_digest: `\\x${claim.digest}`,
+  }));
+  const { rowCount } = await tx.query(
+    `INSERT INTO conflicts (log_id, log_partition, log_offset, event_id, payload, digest,
+       first_payload, first_digest, first_log_id, first_log_partition, first_log_offset)
+     SELECT $1, $2, c.log_offset, c.event_id, c.payload, c.digest,
+            CASE WHEN p.event_id IS NOT NULL
+              THEN jsonb_build_object('event_id', p.event_id, 'order_id', p.order_id,
+                     'user_id', p.user_id, 'total_amount', p.total_amount::text,
+                     'timestamp', to_char(p.occurred_at AT TIME ZONE 'UTC',
+                                          'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+              ELSE convert_from(d.value, 'UTF8')::jsonb END,
+            c.first_digest, c.first_log_id, c.first_log_partition, c.first_log_offset
+       FROM json_to_recordset($3) AS c (log_offset bigint, event_id uuid, payload jsonb,
+              digest bytea, first_digest bytea, first_log_id int, first_log_partition int,
+              first_log_offset bigint)
+       LEFT JOIN processed_events p ON p.event_id = c.event_id
+       LEFT JOIN dead_letters d ON (d.log_id, d.log_partition, d.log_offset)
+            = (c.first_log_id, c.first_log_partition, c.first_log_offset)
+     ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET digest = excluded.digest`,
+    [place.logId, place.partition, JSON.stringify(input)],
+  );
+  return rowCount ?? 0;
+}

@@ -1,0 +1,70 @@
+import type { LogRecord } from '../log/event-log.ts';
+import type { EventRecord } from '../process/decoded-record.ts';
+import type { Queryable, Transaction } from './pool.ts';
+import type { BatchPlace } from './processed-events.ts';
+
+export type DeadLetter = {
+  readonly record: LogRecord;
+  /** The event where the record decoded: then the row claims its id. */
+  readonly event?: EventRecord;
+  readonly eventIdHint?: string | undefined;
+  readonly state: 'parked' | 'waiting';
+  /** A word for grouping: invalid_event, refused_by_database, order_held. */
+  readonly reason: string;
+  readonly detail?: unknown;
+  readonly sqlState?: string | undefined;
+};
+
+/**
+ * One row for each record that cannot take effect now, with its bytes exactly as they lay in the
+ * log. Bytes travel as base64, since text would not survive the way.
+ *
+ * @returns how many records have a row now.
+ */
+export async function insertDeadLetters(
+  tx: Transaction,
+  place: BatchPlace,
+  letters: readonly DeadLetter[],
+): Promise<number> {
+  if (letters.length === 0) return 0;
+  const { rowCount } = await tx.query(
+    `INSERT INTO dead_letters AS d (log_id, log_partition, log_offset, event_id, order_id, digest,
+       key, value, headers, appended_at, state, reason, detail, sqlstate)
+     SELECT $1, $2, i.log_offset, i.event_id, i.order_id, decode(i.digest, 'hex'),
+            decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers,
+            to_timestamp(i.appended_ms / 1000.0), i.state, i.reason, i.detail, i.sqlstate
+       FROM json_to_recordset($3) AS i (log_offset bigint, event_id uuid, order_id uuid,
+              digest text, key text, value text, headers jsonb, appended_ms float8, state text,
+              reason text, detail jsonb, sqlstate text)
+     ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET updated_at = d.updated_at`,
+    [place.logId, place.partition, JSON.stringify(letters.map(rowOf))],
+  );
+  return rowCount ?? 0;
+}
+
+function rowOf(letter: DeadLetter) {
+  const { record, event } = letter;
+  const base64 = (bytes: Buffer | null) => bytes?.toString('base64') ?? null;
+  return {
+    log_offset: record.offset,
+    event_id: event?.event.eventId ?? letter.eventIdHint ?? null,
+    order_id: event?.event.orderId ?? null,
+    digest: event?.digest ?? null,
+    key: base64(record.key),
+    value: base64(record.value),
+    headers: record.headers.map(([key, value]) => [base64(key), base64(value)]),
+    appended_ms: record.appendedMs,
+    state: letter.state,
+    reason: letter.reason,
+    detail: letter.detail ?? null,
+    sqlstate: letter.sqlState ?? null,
+  };
+}
+
+/** How many records lie aside, by state; for health and the start-up lines. */
+export async function countDeadLetters(db: Queryable): Promise<Record<string, number>> {
+  const { rows } = await db.query<{ state: string; n: number }>(
+    'SELECT state, count(*) AS n FROM dead_letters GROUP BY state',
+  );
+  return Object.fromEntries(rows.map(({ state, n }) => [state, n]));
+}

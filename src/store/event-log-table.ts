@@ -1,0 +1,121 @@
+/** event_log and event_log_partitions: the embedded log's tables. */
+import type { AppendRecord, Header, LogBounds, LogPosition, LogRecord } from '../log/event-log.ts';
+import type { Queryable, Transaction } from './pool.ts';
+
+export type StoredLog = {
+  readonly logId: number;
+  readonly topicId: string;
+  readonly partitions: number;
+};
+
+/** The newest embedded log of this name, or null. */
+export async function findEmbeddedLog(db: Queryable, topic: string): Promise<StoredLog | null> {
+  const { rows } = await db.query<StoredLog>(
+    `SELECT l.log_id AS "logId", l.topic_id AS "topicId", count(*)::int AS partitions
+       FROM logs l JOIN event_log_partitions p USING (log_id)
+      WHERE l.topic = $1 GROUP BY l.log_id ORDER BY l.log_id DESC LIMIT 1`,
+    [topic],
+  );
+  return rows[0] ?? null;
+}
+
+/** Makes the log's partitions, in the caller's transaction. */
+export async function insertEmbeddedLog(
+  tx: Transaction,
+  topic: string,
+  topicId: string,
+  partitions: number,
+): Promise<void> {
+  await tx.query(
+    `WITH log AS (INSERT INTO logs (topic, topic_id) VALUES ($1, $2) RETURNING log_id)
+     INSERT INTO event_log_partitions (log_id, log_partition)
+     SELECT log_id, generate_series(0, $3 - 1) FROM log`,
+    [topic, topicId, partitions],
+  );
+}
+
+/**
+ * Takes the next offsets of each partition and inserts the records there. Locking the partitions'
+ * rows, in order, makes commits of one partition come one after the other: a reader can never see
+ * an offset before all smaller ones.
+ */
+export async function insertLogRecords(
+  tx: Transaction,
+  logId: number,
+  records: readonly (AppendRecord & { partition: number })[],
+): Promise<LogPosition[]> {
+  const counts = new Map<number, number>();
+  for (const { partition } of records) counts.set(partition, (counts.get(partition) ?? 0) + 1);
+  const partitions = [...counts.keys()].sort((a, b) => a - b);
+  await tx.query(
+    `SELECT FROM event_log_partitions WHERE log_id = $1 AND log_partition = ANY ($2::int[])
+      ORDER BY log_partition FOR UPDATE`,
+    [logId, partitions],
+  );
+  const { rows } = await tx.query<{ partition: number; first: number }>(
+    `UPDATE event_log_partitions p SET next_offset = p.next_offset + n.count
+       FROM unnest($2::int[], $3::bigint[]) AS n (log_partition, count)
+      WHERE p.log_id = $1 AND p.log_partition = n.log_partition
+  RETURNING p.log_partition AS partition, p.next_offset - n.count AS first`,
+    [logId, partitions, partitions.map((partition) => counts.get(partition))],
+  );
+  const nexts = new Map(rows.map(({ partition, first }) => [partition, first]));
+  const positions = records.map(({ partition }) => {
+    const offset = nexts.get(partition) as number;
+    nexts.set(partition, offset + 1);
+    return { partition, offset };
+  });
+  await tx.query(
+    `INSERT INTO event_log (log_id, log_partition, log_offset, key, value, headers)
+     SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::jsonb[])`,
+    [
+      logId,
+      positions.map(({ partition }) => partition),
+      positions.map(({ offset }) => offset),
+      records.map(({ key }) => key),
+      records.map(({ value }) => value),
+      records.map(({ headers = [] }) => (headers.length === 0 ? null : headersToJson(headers))),
+    ],
+  );
+  return positions;
+}
+
+/** Records from `offset` on, at most `limit`, in order. */
+export async function readLogRecords(
+  db: Queryable,
+  logId: number,
+  partition: number,
+  offset: number,
+  limit: number,
+): Promise<LogRecord[]> {
+  const { rows } = await db.query(
+    `SELECT log_offset AS "offset", key, value, headers,
+            extract(epoch FROM appended_at)::float8 * 1000 AS "appendedMs"
+       FROM event_log
+      WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3
+      ORDER BY log_offset LIMIT $4`,
+    [logId, partition, offset, limit],
+  );
+  return rows.map((row) => ({ ...row, headers: headersFromJson(row.headers) }));
+}
+
+export async function readLogBounds(db: Queryable, logId: number): Promise<Map<number, LogBounds>> {
+  const { rows } = await db.query<{ partition: number; start: number; end: number }>(
+    `SELECT log_partition AS partition, start_offset AS start, next_offset AS end
+       FROM event_log_partitions WHERE log_id = $1`,
+    [logId],
+  );
+  return new Map(rows.map(({ partition, start, end }) => [partition, { start, end }]));
+}
+
+type JsonHeader = [string | null, string | null];
+
+function headersToJson(headers: readonly Header[]): string {
+  const text = (bytes: Buffer | null) => bytes?.toString('base64') ?? null;
+  return JSON.stringify(headers.map(([key, value]) => [text(key), text(value)]));
+}
+
+function headersFromJson(headers: JsonHeader[] | null): Header[] {
+  const bytes = (base64: string | null) => (base64 === null ? null : Buffer.from(base64, 'base64'));
+  return (headers ?? []).map(([key, value]) => [bytes(key), bytes(value)]);
+}

@@ -1,0 +1,25 @@
+import type { LogGap } from '../log/event-log.ts';
+import type { Transaction } from './pool.ts';
+import type { BatchPlace } from './processed-events.ts';
+
+/** Names the offsets that hold no record, in the transaction that passes them (G3). */
+export async function insertGaps(
+  tx: Transaction,
+  place: BatchPlace,
+  gaps: readonly LogGap[],
+): Promise<void> {
+  if (gaps.length === 0) return;
+  await tx.query(
+    `INSERT INTO log_gaps (log_id, log_partition, from_offset, to_offset, reason)
+     SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::text[])
+     ON CONFLICT (log_id, log_partition, from_offset)
+       DO UPDATE SET to_offset = greatest(log_gaps.to_offset, excluded.to_offset)`,
+    [
+      place.logId,
+      place.partition,
+      gaps.map((gap) => gap.from),
+      gaps.map((gap) => gap.to),
+      gaps.map((gap) => gap.reason),
+    ],
+  );
+}

@@ -1,0 +1,16 @@
+import type { LogIdentity } from '../log/event-log.ts';
+import type { Queryable } from './pool.ts';
+
+/** The small id of a log, made at first sight. Safe when several ask at once. */
+export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<number> {
+  const { topic, topicId } = identity;
+  await db.query(
+    'INSERT INTO logs (topic, topic_id) VALUES ($1, $2) ON CONFLICT (topic, topic_id) DO NOTHING',
+    [topic, topicId],
+  );
+  const { rows } = await db.query<{ log_id: number }>(
+    'SELECT log_id FROM logs WHERE topic = $1 AND topic_id = $2',
+    [topic, topicId],
+  );
+  return (rows[0] as { log_id: number }).log_id;
+}

@@ -1,0 +1,125 @@
+/** The inbox and its projection, written by one statement; and the look-up that classifies. */
+import type { EventRecord } from '../process/decoded-record.ts';
+import type { Queryable, Transaction } from './pool.ts';
+
+/** The partition that a batch lies in. */
+export type BatchPlace = { readonly logId: number; readonly partition: number };
+
+/**
+ * What `orders` keeps of the event that lies last in the log: higher offset in the same log and
+ * partition; across partitions, commit order. Batches come in log order; a redrive does not.
+ */
+const LAST_COLUMNS = [
+  'user_id',
+  'total_amount',
+  'last_event_id',
+  'last_log_id',
+  'last_log_partition',
+  'last_log_offset',
+];
+const newest = (column: string) =>
+  `${column} = CASE WHEN o.last_log_id = excluded.last_log_id
+             AND o.last_log_partition = excluded.last_log_partition
+             AND o.last_log_offset > excluded.last_log_offset
+           THEN o.${column} ELSE excluded.${column} END`;
+
+/**
+ * Inserts the events whose id is new and folds exactly those into `orders`.
+ *
+ * Both inserts go in key order, so that two consumers with the same ids cannot deadlock. An order
+ * may occur several times in a batch, which ON CONFLICT DO UPDATE refuses (21000): hence the sums
+ * per order first.
+ *
+ * @returns the offsets of the events that were new.
+ */
+export async function insertEvents(
+  tx: Transaction,
+  place: BatchPlace,
+  events: readonly EventRecord[],
+): Promise<Set<number>> {
+  if (events.length === 0) return new Set();
+  const { rows } = await tx.query<{ log_offset: number }>(
+    `WITH input AS (
+       SELECT * FROM json_to_recordset($1) AS e (event_id uuid, order_id uuid, user_id text,
+         total_amount numeric, "timestamp" timestamptz, digest bytea, log_offset bigint)
+     ), stored AS (
+       INSERT INTO processed_events (event_id, order_id, user_id, total_amount, occurred_at,
+                                     digest, log_id, log_partition, log_offset)
+       SELECT event_id, order_id, user_id, total_amount, "timestamp", digest, $2, $3, log_offset
+         FROM input
+        ORDER BY event_id
+       ON CONFLICT (event_id) DO NOTHING
+       RETURNING event_id, order_id, user_id, total_amount, occurred_at, log_offset
+     ), totals AS (
+       SELECT order_id, count(*) AS event_count, sum(total_amount) AS amount_sum,
+              min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+              max(log_offset) AS log_offset
+         FROM stored GROUP BY order_id
+     ), projected AS (
+       INSERT INTO orders AS o (order_id, user_id, total_amount, event_count, amount_sum,
+         last_event_id, first_occurred_at, last_occurred_at,
+         last_log_id, last_log_partition, last_log_offset)
+       SELECT t.order_id, s.user_id, s.total_amount, t.event_count, t.amount_sum, s.event_id,
+              t.first_at, t.last_at, $2, $3, t.log_offset
+         FROM totals t JOIN stored s ON s.log_offset = t.log_offset
+        ORDER BY t.order_id
+       ON CONFLICT (order_id) DO UPDATE SET
+         event_count = o.event_count + excluded.event_count,
+         amount_sum = o.amount_sum + excluded.amount_sum,
+         first_occurred_at = least(o.first_occurred_at, excluded.first_occurred_at),
+         last_occurred_at = greatest(o.last_occurred_at, excluded.last_occurred_at),
+         ${LAST_COLUMNS.map(newest).join(',\n         ')},
+         updated_at = now()
+     )
+     SELECT log_offset FROM stored`,
+    [jsonOf(events), place.logId, place.partition],
+  );
+  return new Set(rows.map((row) => row.log_offset));
+}
+
+/** The events' own canonical JSON, with what lies beside it: no field is encoded twice. */
+function jsonOf(events: readonly EventRecord[]): string {
+  const items = events.map(
+    ({ json, digest, record }) =>
+      `${json.slice(0, -1)},"digest":"\\\\x${digest}","log_offset":${record.offset}}`,
+  );
+  return `[${items.join(',')}]`;
+}
+
+/** Who has taken an event id: a stored event, or a dead letter that decoded. */
+export type Claim = {
+  readonly eventId: string;
+  /** Hex. */
+  readonly digest: string;
+  readonly logId: number;
+  readonly partition: number;
+  readonly offset: number;
+};
+
+/** The claims on these ids. Must be a later statement than the insert that met them. */
+export async function findClaims(
+  db: Queryable,
+  eventIds: readonly string[],
+): Promise<Map<string, Claim>> {
+  if (eventIds.length === 0) return new Map();
+  const { rows } = await db.query<Claim>(
+    `SELECT event_id AS "eventId", encode(digest, 'hex') AS digest, log_id AS "logId",
+            log_partition AS partition, log_offset AS "offset"
+       FROM processed_events WHERE event_id = ANY ($1::uuid[])
+     UNION ALL
+     SELECT event_id, encode(digest, 'hex'), log_id, log_partition, log_offset
+       FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
+    [eventIds],
+  );
+  // A stored event wins over a dead letter of the same id (stored by another partition meanwhile).
+  return new Map(rows.reverse().map((claim) => [claim.eventId, claim]));
+}
+
+/** Which of these ids a dead letter has taken: they must not be inserted (G4). */
+export async function findParkedIds(tx: Transaction, eventIds: string[]): Promise<Set<string>> {
+  const { rows } = await tx.query<{ event_id: string }>(
+    'SELECT event_id FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL',
+    [eventIds],
+  );
+  return new Set(rows.map((row) => row.event_id));
+}

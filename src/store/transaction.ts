@@ -1,0 +1,69 @@
+import { OrderonceError } from '../errors.ts';
+import type { Pool, Transaction } from './pool.ts';
+import { isConnectionBroken } from './sqlstate.ts';
+
+/** Server-side limits of one transaction, in ms; all lie below the group's session time-out. */
+export type TransactionLimits = {
+  readonly lockMs: number;
+  readonly statementMs: number;
+  readonly idleMs: number;
+};
+
+/**
+ * Runs `work` in one READ COMMITTED transaction on a connection of its own and commits it.
+ *
+ * READ COMMITTED is needed, not merely enough: the statement that classifies must see rows that
+ * another transaction committed after this one began.
+ *
+ * @returns what `work` returned, once PostgreSQL has said that it committed.
+ * @throws whatever failed. When the connection broke during COMMIT the outcome is unknown: the
+ * caller must find out (the heart does so by its compare-and-set position).
+ */
+export async function inTransaction<T>(
+  pool: Pool,
+  limits: TransactionLimits,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const client = await pool.connect();
+  let broken = false;
+  const onError = () => {
+    broken = true;
+  };
+  client.on('error', onError);
+  try {
+    await client.query(beginText(limits));
+    const result = await work(client);
+    const { command } = await client.query('COMMIT');
+    // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.
+    if (command !== 'COMMIT') {
+      throw new OrderonceError('COMMIT_ROLLED_BACK', `COMMIT was answered ${command}`);
+    }
+    return result;
+  } catch (error) {
+    broken ||= isConnectionBroken(error) || !(await rolledBack(client));
+    throw error;
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}
+
+/**
+ * Settings go with the transaction, not the session, so that they hold behind a pooler in
+ * transaction mode; synchronous_commit is set since a role or database may have switched it off.
+ * The numbers come from our own settings table, and the statement takes no parameters.
+ */
+function beginText({ lockMs, statementMs, idleMs }: TransactionLimits): string {
+  return `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on;
+SET LOCAL lock_timeout = ${Math.trunc(lockMs)}; SET LOCAL statement_timeout = ${Math.trunc(statementMs)};
+SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}`;
+}
+
+async function rolledBack(client: Transaction): Promise<boolean> {
+  try {
+    await client.query('ROLLBACK');
+    return true;
+  } catch {
+    return false;
+  }
+}
