@@ -1,0 +1,261 @@
+/**
+ * A real Kafka broker for development and tests, without containers: the broker's own jars from
+ * Maven Central (Java 17, Maven), KRaft 4.x, or 3.9 with ZooKeeper.
+ *
+ *   npm run kafka                          on localhost:9092, data kept in .orderonce/kafka
+ *   npm run kafka -- --wipe                starts with an empty log
+ *   npm run kafka -- --zookeeper           Kafka 3.9 with ZooKeeper
+ *   npm run kafka -- --port 9192 --data DIR
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { Admin } from '@platformatic/kafka';
+
+export type BrokerOptions = {
+  readonly port: number;
+  /** One data folder is one broker. */
+  readonly folder: string;
+  readonly mode: 'kraft' | 'zookeeper';
+  readonly say?: (line: string) => void;
+};
+
+const VERSIONS = { kraft: '4.4.0', zookeeper: '3.9.2' } as const;
+const START_MS = 60_000;
+
+/** Whether this machine can run a broker: Java 17 or newer, and Maven. */
+export function canRunBroker(): boolean {
+  const java = spawnSync('java', ['-version'], { encoding: 'utf8' });
+  const major = Number(/version "(\d+)/.exec(java.stderr ?? '')?.[1] ?? 0);
+  return major >= 17 && spawnSync('mvn', ['-v']).status === 0;
+}
+
+export class Broker {
+  readonly bootstrap: string;
+  readonly #options: BrokerOptions;
+  readonly #jars: string;
+  #processes: ChildProcess[] = [];
+
+  private constructor(options: BrokerOptions, jars: string) {
+    this.#options = options;
+    this.#jars = jars;
+    this.bootstrap = `127.0.0.1:${options.port}`;
+  }
+
+  /** Resolves once the broker answers. */
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options, await fetchJars(options));
+    await broker.#prepare();
+    await broker.restart();
+    return broker;
+  }
+
+  /** The broker's process id, for signals. */
+  get pid(): number {
+    return this.#processes.at(-1)?.pid as number;
+  }
+
+  /** Starts the processes (again) on the same data and waits until the broker answers. */
+  async restart(): Promise<void> {
+    const { folder, mode } = this.#options;
+    if (mode === 'zookeeper') {
+      await this.#launch('org.apache.zookeeper.server.quorum.QuorumPeerMain', 'zookeeper');
+    }
+    await this.#launch('kafka.Kafka', 'server');
+    await untilAnswers(this.bootstrap, () => {
+      const died = this.#processes.find((p) => p.exitCode !== null || p.signalCode !== null);
+      return died === undefined ? null : `a process ended; see ${folder}/server.log`;
+    });
+  }
+
+  /** Sends a signal to the broker alone; SIGKILL waits until it is gone. */
+  async kill(signal: NodeJS.Signals): Promise<void> {
+    const broker = this.#processes.pop() as ChildProcess;
+    broker.kill(signal);
+    if (signal === 'SIGKILL') await exited(broker);
+    else this.#processes.push(broker);
+    // ZooKeeper goes along: restart() starts both.
+    if (signal === 'SIGKILL') await this.stop();
+  }
+
+  /** Clean stop, by force after 10 s. Idempotent. */
+  async stop(): Promise<void> {
+    for (const process of this.#processes.splice(0).reverse()) {
+      process.kill('SIGCONT');
+      process.kill('SIGTERM');
+      const force = setTimeout(() => process.kill('SIGKILL'), 10_000);
+      await exited(process);
+      clearTimeout(force);
+    }
+  }
+
+  async #launch(mainClass: string, name: string): Promise<void> {
+    const { folder } = this.#options;
+    const log = await open(join(folder, `${name}.log`), 'a');
+    const child = spawn(
+      'java',
+      [
+        '-Xmx512m',
+        '-XX:+UseSerialGC',
+        '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+        '-cp',
+        join(this.#jars, '*'),
+        mainClass,
+        join(folder, `${name}.properties`),
+      ],
+      { stdio: ['ignore', log.fd, log.fd], detached: true },
+    );
+    await log.close();
+    this.#processes.push(child);
+  }
+
+  async #prepare(): Promise<void> {
+    const { folder, mode, port } = this.#options;
+    await mkdir(folder, { recursive: true });
+    const properties = join(folder, 'server.properties');
+    await writeFile(properties, toProperties(brokerProperties(this.#options)));
+    if (mode === 'zookeeper') {
+      const settings = {
+        dataDir: join(folder, 'zookeeper'),
+        clientPort: port + 10_000,
+        clientPortAddress: '127.0.0.1',
+        'admin.enableServer': false,
+      };
+      await writeFile(join(folder, 'zookeeper.properties'), toProperties(settings));
+    } else if (!existsSync(join(folder, 'log', 'meta.properties'))) {
+      const classPath = join(this.#jars, '*');
+      const tool = ['-cp', classPath, 'kafka.tools.StorageTool'];
+      const id = spawnSync('java', [...tool, 'random-uuid'], { encoding: 'utf8' }).stdout.trim();
+      const format = spawnSync('java', [...tool, 'format', '-t', id, '-c', properties]);
+      if (format.status !== 0) throw new Error(`Kafka storage format failed: ${format.stderr}`);
+    }
+  }
+}
+
+function brokerProperties({ port, folder, mode }: BrokerOptions) {
+  const address = `127.0.0.1:${port}`;
+  const controller = `127.0.0.1:${port + 10_000}`;
+  const quorum =
+    mode === 'zookeeper'
+      ? { 'broker.id': 1, 'zookeeper.connect': controller, listeners: `PLAINTEXT://${address}` }
+      : {
+          'node.id': 1,
+          'process.roles': 'broker,controller',
+          'controller.quorum.voters': `1@${controller}`,
+          'controller.listener.names': 'CONTROLLER',
+          listeners: `PLAINTEXT://${address},CONTROLLER://${controller}`,
+          'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+          // A killed broker comes back only once its old registration has run out.
+          'broker.session.timeout.ms': 2000,
+          'broker.heartbeat.interval.ms': 500,
+        };
+  return {
+    ...quorum,
+    'advertised.listeners': `PLAINTEXT://${address}`,
+    'log.dirs': join(folder, 'log'),
+    'auto.create.topics.enable': false,
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'group.initial.rebalance.delay.ms': 0,
+    // Lets tests see a crashed consumer replaced sooner than after the default 6 s.
+    'group.min.session.timeout.ms': 1000,
+    'log.retention.ms': -1,
+  };
+}
+
+function toProperties(settings: Readonly<Record<string, string | number | boolean>>): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}
+
+/** The jars, from the cache outside the repository or from Maven. @returns their folder. */
+async function fetchJars({ mode, say }: BrokerOptions): Promise<string> {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  const jars = join(cache, 'orderonce', `kafka-${VERSIONS[mode]}`);
+  if (existsSync(jars)) return jars;
+  say?.(`Fetching Kafka ${VERSIONS[mode]} with Maven (45 MB, once)`);
+  const pom = fileURLToPath(new URL(`pom-${mode}.xml`, import.meta.url));
+  const partial = `${jars}.${process.pid}`;
+  const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
+  const maven = spawnSync(
+    'mvn',
+    ['-q', '-B', '-f', pom, goal, '-DincludeScope=runtime', `-DoutputDirectory=${partial}`],
+    { encoding: 'utf8' },
+  );
+  if (maven.status !== 0) throw new Error(`Maven failed: ${maven.stdout}${maven.stderr}`);
+  await rename(partial, jars).catch(() => rm(partial, { recursive: true, force: true }));
+  return jars;
+}
+
+async function untilAnswers(bootstrap: string, whyNot: () => string | null): Promise<void> {
+  const giveUpAt = performance.now() + START_MS;
+  while (performance.now() < giveUpAt) {
+    const reason = whyNot();
+    if (reason !== null) throw new Error(`Kafka does not start: ${reason}`);
+    const admin = new Admin({
+      clientId: 'probe',
+      bootstrapBrokers: [bootstrap],
+      retries: 0,
+      connectTimeout: 500,
+      requestTimeout: 1000,
+    });
+    try {
+      const { brokers } = await admin.metadata({ topics: [] });
+      if (brokers.size > 0) return;
+    } catch {
+      // Not yet.
+    } finally {
+      await admin.close().catch(() => {});
+    }
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`Kafka did not answer on ${bootstrap} within ${START_MS / 1000} s`);
+}
+
+async function exited(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  await new Promise((done) => child.once('exit', done));
+}
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '9092' },
+      data: { type: 'string', default: '.orderonce/kafka' },
+      wipe: { type: 'boolean', default: false },
+      zookeeper: { type: 'boolean', default: false },
+    },
+  });
+  if (!canRunBroker()) throw new Error('Kafka needs Java 17 or newer, and Maven');
+  const mode = values.zookeeper ? 'zookeeper' : 'kraft';
+  const folder = resolve(`${values.data}-${mode}`);
+  if (values.wipe) await rm(folder, { recursive: true, force: true });
+  const say = console.log;
+  const broker = await Broker.start({ port: Number(values.port), folder, mode, say });
+  say(
+    `Kafka ${VERSIONS[mode]} (${mode}) on ${broker.bootstrap}, data in ${folder}. Ctrl-C stops it.`,
+  );
+  say(`  KAFKA_BOOTSTRAP_SERVERS=localhost:${values.port} npm start`);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(signal, () => void broker.stop().then(() => process.exit(0)));
+  }
+}
+
+if (isMain()) {
+  await main().catch((error: Error) => {
+    console.error(`kafka: ${error.message}`);
+    process.exit(1);
+  });
+}
+
+function isMain(): boolean {
+  return fileURLToPath(import.meta.url) === resolve(process.argv[1] ?? '');
+}
