@@ -1,0 +1,73 @@
+/**
+ * The test run: brings up one real PostgreSQL (embedded) and, where Java and Maven are, one real
+ * Kafka, then runs node:test on all files or on those named.
+ *
+ *   npm test                        everything this machine can run
+ *   npm test -- src/event           files below a folder, or whose path contains the word
+ *   npm run test:unit               no I/O at all
+ *
+ * CI=true demands Kafka: a missing broker fails the run instead of skipping tests.
+ */
+import { spawn } from 'node:child_process';
+import { globSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
+import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
+
+const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const isUnitOnly = process.argv.includes('--unit');
+const KAFKA_PORT = 19_192;
+
+const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'])
+  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  .filter((file) => !isUnitOnly || !/\.(pg|kafka|e2e)\.test\.ts$/.test(file))
+  .sort();
+if (files.length === 0) {
+  console.error('No test file matches');
+  process.exit(1);
+}
+
+const needsServers = files.some((file) => /\.(pg|kafka|e2e)\.test\.ts$/.test(file));
+const needsKafka = files.some((file) => /\.(kafka|e2e)\.test\.ts$/.test(file));
+const folder = await mkdtemp(join(tmpdir(), 'orderonce-test-'));
+const env: Record<string, string | undefined> = { ...process.env, LOG_LEVEL: 'silent' };
+// Tests say themselves what is set; what this shell has set must not leak into them.
+for (const name of ['DATABASE_URL', 'KAFKA_BOOTSTRAP_SERVERS']) delete env[name];
+const running: { stop(): Promise<void> }[] = [];
+let code = 1;
+try {
+  if (needsServers) {
+    const postgres = await startEmbeddedPostgres(join(folder, 'postgres'), console.log);
+    running.push(postgres);
+    env.TEST_DATABASE_URL = postgres.url;
+  }
+  if (needsKafka && canRunBroker()) {
+    const kafka = join(folder, 'kafka');
+    const options = { port: KAFKA_PORT, folder: kafka, mode: 'kraft', say: console.log } as const;
+    const broker = await Broker.start(options);
+    running.push(broker);
+    env.TEST_KAFKA = broker.bootstrap;
+  } else if (needsKafka && process.env.CI === 'true') {
+    throw new Error('CI needs Kafka: install Java 17 and Maven');
+  } else if (needsKafka) {
+    console.log('Kafka suites are skipped: they need Java 17 and Maven');
+  }
+  code = await runNodeTest();
+} catch (error) {
+  console.error(error);
+} finally {
+  for (const server of running.reverse()) await server.stop();
+  await rm(folder, { recursive: true, force: true });
+}
+process.exit(code);
+
+function runNodeTest(): Promise<number> {
+  const flags = ['--test', '--test-concurrency=2', '--test-timeout=180000', '--test-force-exit'];
+  const child = spawn(process.execPath, [...flags, '--test-reporter=spec', ...files], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env,
+  });
+  return new Promise((done) => child.once('exit', (status) => done(status ?? 1)));
+}
