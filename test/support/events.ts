@@ -1,0 +1,47 @@
+/** Builders: events and log records with sensible parts, named where a test cares. */
+import { randomUUID } from 'node:crypto';
+import type { LogRecord, LogSlice } from '../../src/log/event-log.ts';
+
+export type WireEvent = {
+  event_id: string;
+  order_id: string;
+  user_id: string;
+  total_amount: number | string;
+  timestamp: string;
+};
+
+export function wireEvent(parts: Partial<WireEvent> = {}): WireEvent {
+  return {
+    event_id: randomUUID(),
+    order_id: randomUUID(),
+    user_id: 'user-1',
+    total_amount: '10.00',
+    timestamp: '2026-01-02T03:04:05Z',
+    ...parts,
+  };
+}
+
+export function recordOf(offset: number, event: WireEvent | Buffer | string | null): LogRecord {
+  const value =
+    event === null || Buffer.isBuffer(event)
+      ? event
+      : Buffer.from(typeof event === 'string' ? event : JSON.stringify(event));
+  const key = event === null || Buffer.isBuffer(event) || typeof event === 'string';
+  return {
+    offset,
+    key: key ? null : Buffer.from(event.order_id),
+    value,
+    headers: [],
+    appendedMs: 1_700_000_000_000 + offset,
+  };
+}
+
+/** Dense records from `from` on, one for each event. */
+export function sliceOfEvents(
+  from: number,
+  events: readonly (WireEvent | Buffer | string | null)[],
+  partition = 0,
+): LogSlice {
+  const records = events.map((event, index) => recordOf(from + index, event));
+  return { partition, from, next: from + events.length, records, gaps: [], leaderEpoch: 0 };
+}
