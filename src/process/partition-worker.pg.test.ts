@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { createDatabase, openPool } from '../../test/support/database.ts';
+import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { TcpProxy } from '../../test/support/tcp-proxy.ts';
+import { until } from '../../test/support/until.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { Slots } from '../runtime/slots.ts';
+import { logIdOf } from '../store/logs.ts';
+import type { Pool } from '../store/pool.ts';
+import { ensurePositions, readPositions } from '../store/positions.ts';
+import { PartitionWorker } from './partition-worker.ts';
+
+const TOPIC = 'order_events';
+
+/** A worker of partition 0 whose PostgreSQL connections pass a proxy. */
+async function setUp(t: TestContext) {
+  const { pool, url } = await createDatabase(t);
+  const { hostname: host, port } = new URL(url);
+  const proxy = await TcpProxy.start(t, { host, port: Number(port) });
+  const proxied = new URL(url);
+  proxied.port = String(proxy.port);
+  const viaProxy = openPool(proxied.href);
+  t.after(() => viaProxy.end());
+  const logId = await logIdOf(pool, { topic: TOPIC, topicId: 'topic-1', partitions: 1 });
+  await ensurePositions(pool, TOPIC, logId, new Map([[0, { start: 0, end: 0 }]]));
+  const stopping = new AbortController();
+  const start = async (through: Pool) => {
+    const [position] = await readPositions(pool, TOPIC);
+    assert.ok(position);
+    const limits = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
+    const worker = new PartitionWorker(position, {
+      context: { pool: through, limits, topic: TOPIC, logId, owner: 'test' },
+      slots: new Slots(1),
+      batchMax: 100,
+      logger: createLogger('silent'),
+      signal: stopping.signal,
+      onCommitted: () => {},
+    });
+    const running = worker.run();
+    t.after(async () => {
+      stopping.abort();
+      await running;
+    });
+    return worker;
+  };
+  return { pool, proxy, viaProxy, start };
+}
+
+async function storedEvents(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ n: number }>('SELECT count(*) AS n FROM processed_events');
+  return rows[0]?.n ?? -1;
+}
+
+describe('PartitionWorker', () => {
+  it('goes on when the reply to a COMMIT that succeeded is lost [G2] [G7]', async (t) => {
+    const { pool, proxy, viaProxy, start } = await setUp(t);
+    let committing = false;
+    let lost = 0;
+    proxy.fault = (direction, chunk) => {
+      if (direction === 'up' && chunk.includes('COMMIT')) committing = true;
+      if (direction === 'down' && committing) {
+        committing = false;
+        lost++;
+        return lost === 1 ? 'cut' : 'pass';
+      }
+      return 'pass';
+    };
+    const worker = await start(viaProxy);
+    const event = wireEvent();
+    worker.buffer.add(sliceOfEvents(0, [event]));
+    await until('the position was read again', () => worker.nextOffset === 1);
+    worker.buffer.add(sliceOfEvents(1, [event, wireEvent()]));
+    await until('the partition goes on', () => worker.nextOffset === 3);
+    assert.ok(lost >= 1);
+    assert.equal(await storedEvents(pool), 2);
+    assert.equal(worker.status.state, 'running');
+  });
+
+  it('tries again when the COMMIT itself is lost [G2]', async (t) => {
+    const { pool, proxy, viaProxy, start } = await setUp(t);
+    let lost = 0;
+    proxy.fault = (direction, chunk) =>
+      direction === 'up' && chunk.includes('COMMIT') && lost++ === 0 ? 'cut' : 'pass';
+    const worker = await start(viaProxy);
+    worker.buffer.add(sliceOfEvents(0, [wireEvent(), wireEvent()]));
+    await until('both are stored', () => worker.nextOffset === 2);
+    assert.ok(lost >= 2);
+    assert.equal(await storedEvents(pool), 2);
+  });
+
+  it('waits out an outage, parks nothing, and says why meanwhile [G6]', async (t) => {
+    const { pool, proxy, viaProxy, start } = await setUp(t);
+    proxy.refuse();
+    const worker = await start(viaProxy);
+    worker.buffer.add(sliceOfEvents(0, [wireEvent()]));
+    await until('it retries', () => worker.status.state === 'retrying');
+    assert.match(worker.status.reason ?? '', /^DATABASE_UNAVAILABLE: /);
+    proxy.heal();
+    await until('it goes on', () => worker.nextOffset === 1);
+    assert.deepEqual(worker.status, { state: 'running', reason: null });
+    const { rows } = await pool.query('SELECT FROM dead_letters');
+    assert.equal(rows.length, 0);
+  });
+
+  it('follows a position that another moves, and names a rival that persists [G7]', async (t) => {
+    const { pool, start } = await setUp(t);
+    const worker = await start(pool);
+    // The rival is always one step ahead of what the worker is given.
+    for (let offset = 0; offset < 4; offset++) {
+      await pool.query('UPDATE consumer_positions SET next_offset = next_offset + 1');
+      worker.buffer.add(sliceOfEvents(offset, [wireEvent()]));
+      await until('it follows', () => worker.nextOffset === offset + 1);
+    }
+    assert.match(worker.status.reason ?? '', /^POSITION_MOVED: .*A rival moves this position/);
+    assert.equal(await storedEvents(pool), 0);
+    worker.buffer.add(sliceOfEvents(4, [wireEvent()]));
+    await until('it goes on alone', () => worker.nextOffset === 5);
+    assert.equal(worker.status.state, 'running');
+  });
+
+  it('makes batches smaller when a statement times out [G10]', async (t) => {
+    const { pool, start } = await setUp(t);
+    // Refuses large batches the way a time-out does.
+    await pool.query(
+      `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN IF (SELECT count(*) FROM new_rows) > 30 THEN
+           RAISE EXCEPTION 'canceling statement' USING ERRCODE = '57014';
+         END IF; RETURN NULL; END $$`,
+    );
+    await pool.query(
+      `CREATE TRIGGER slow AFTER INSERT ON processed_events REFERENCING NEW TABLE AS new_rows
+         FOR EACH STATEMENT EXECUTE FUNCTION slow()`,
+    );
+    const worker = await start(pool);
+    worker.buffer.add(
+      sliceOfEvents(
+        0,
+        Array.from({ length: 100 }, () => wireEvent()),
+      ),
+    );
+    await until('all are stored', () => worker.nextOffset === 100);
+    assert.equal(await storedEvents(pool), 100);
+  });
+});
