@@ -54,11 +54,6 @@ export class Broker {
     return broker;
   }
 
-  /** The broker's process id, for signals. */
-  get pid(): number {
-    return this.#processes.at(-1)?.pid as number;
-  }
-
   /** Starts the processes (again) on the same data and waits until the broker answers. */
   async restart(): Promise<void> {
     const { folder, mode } = this.#options;
@@ -72,14 +67,21 @@ export class Broker {
     });
   }
 
-  /** Sends a signal to the broker alone; SIGKILL waits until it is gone. */
-  async kill(signal: NodeJS.Signals): Promise<void> {
+  /** Stops answering without closing a connection, until resume(). */
+  freeze(): void {
+    this.#processes.at(-1)?.kill('SIGSTOP');
+  }
+
+  resume(): void {
+    this.#processes.at(-1)?.kill('SIGCONT');
+  }
+
+  /** kill -9; resolves when it is gone. ZooKeeper goes along in peace: restart() starts both. */
+  async crash(): Promise<void> {
     const broker = this.#processes.pop() as ChildProcess;
-    broker.kill(signal);
-    if (signal === 'SIGKILL') await exited(broker);
-    else this.#processes.push(broker);
-    // ZooKeeper goes along: restart() starts both.
-    if (signal === 'SIGKILL') await this.stop();
+    broker.kill('SIGKILL');
+    await exited(broker);
+    await this.stop();
   }
 
   /** Clean stop, by force after 10 s. Idempotent. */

@@ -41,15 +41,15 @@ export function sliceOf(
     while (ahead[0] !== undefined && Number(ahead[0].firstOffset) < end) {
       aborting.add((ahead.shift() as AbortedTransaction).producerId);
     }
+    // The client may have filtered aborted batches itself, so that they are missing here.
+    skipTo(first, aborting.size > 0 ? 'aborted' : 'compacted');
     if ((batch.attributes & CONTROL) !== 0) {
       if (isAbortMarker(batch)) aborting.delete(batch.producerId);
-      skipTo(first, 'compacted');
       skipTo(end, 'control');
       continue;
     }
     leaderEpoch = batch.partitionLeaderEpoch;
     if ((batch.attributes & TRANSACTIONAL) !== 0 && aborting.has(batch.producerId)) {
-      skipTo(first, 'compacted');
       skipTo(end, 'aborted');
       continue;
     }

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import {
+  describeEventLog,
+  type LogUnderTest,
+  PARTITIONS,
+} from '../../test/contract/event-log-contract.ts';
+import { createDatabase, openPool } from '../../test/support/database.ts';
+import { TcpProxy } from '../../test/support/tcp-proxy.ts';
+import { createEmbeddedLog, EmbeddedAppender, EmbeddedReader } from './embedded-log.ts';
+
+const TOPIC = 'order_events';
+
+async function open(t: TestContext): Promise<LogUnderTest> {
+  const { pool, url } = await createDatabase(t);
+  await createEmbeddedLog(pool, TOPIC, PARTITIONS);
+  const { hostname: host, port } = new URL(url);
+  const proxy = await TcpProxy.start(t, { host, port: Number(port) });
+  const proxied = new URL(url);
+  proxied.port = String(proxy.port);
+  const viaProxy = openPool(proxied.href);
+  t.after(() => viaProxy.end());
+  return {
+    appender: new EmbeddedAppender(viaProxy, TOPIC),
+    reader: new EmbeddedReader(viaProxy, TOPIC),
+    anotherReader: () => new EmbeddedReader(pool, TOPIC),
+    breakDown: () => proxy.refuse(),
+    heal: () => proxy.heal(),
+  };
+}
+
+describeEventLog('Embedded log', open);
+
+describe('Embedded log', () => {
+  it('is created once, also by two at the same time', async (t) => {
+    const { pool } = await createDatabase(t);
+    const made = await Promise.all([
+      createEmbeddedLog(pool, TOPIC, 3),
+      createEmbeddedLog(pool, TOPIC, 3),
+    ]);
+    assert.deepEqual(made.sort(), [false, true]);
+  });
+
+  it('never shows an offset before all smaller ones, with two appenders at once [G3]', async (t) => {
+    const { pool } = await createDatabase(t);
+    await createEmbeddedLog(pool, TOPIC, 1);
+    const reader = new EmbeddedReader(pool, TOPIC);
+    const { topicId } = await reader.identity();
+    let done = false;
+    const append = async (appender: EmbeddedAppender) => {
+      for (let i = 0; i < 60; i++) {
+        await appender.append([{ key: Buffer.from('k'), value: Buffer.from(`${i}`) }]);
+      }
+    };
+    const appending = Promise.all([
+      append(new EmbeddedAppender(pool, TOPIC)),
+      append(new EmbeddedAppender(pool, TOPIC)),
+    ]).finally(() => {
+      done = true;
+    });
+    // fetch() itself refuses a hole; offsets must also come without one between answers.
+    let next = 0;
+    const limits = { waitMs: 5, bytesPerPartition: 1 << 20 };
+    while (!done || next < 120) {
+      const { slices } = await reader.fetch(topicId, [{ partition: 0, offset: next }], limits);
+      for (const slice of slices) next = slice.next;
+    }
+    await appending;
+    assert.equal(next, 120);
+  });
+
+  it('says that it is missing, and how to make it', async (t) => {
+    const { pool } = await createDatabase(t);
+    const append = new EmbeddedAppender(pool, TOPIC).append([]);
+    await assert.rejects(append, { code: 'NOT_MIGRATED', message: /orderonce migrate/ });
+  });
+});

@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { it } from 'node:test';
+import { partitionOf } from './partition.ts';
+
+/** Keys with the partitions of 6, 12 and 1,000 that Kafka's own Java client gave them. */
+const golden = JSON.parse(
+  readFileSync(new URL('../../test/support/java-partitions.json', import.meta.url), 'utf8'),
+) as { keys: [string, number, number, number][] };
+
+it("partitionOf agrees with Kafka's Java client [G5]", () => {
+  for (const [key, of6, of12, of1000] of golden.keys) {
+    const bytes = Buffer.from(key);
+    const ours = [6, 12, 1000].map((partitions) => partitionOf(bytes, partitions));
+    assert.deepEqual(ours, [of6, of12, of1000], key);
+  }
+  assert.equal(golden.keys.length, 200);
+});

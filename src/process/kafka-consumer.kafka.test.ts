@@ -1,0 +1,295 @@
+/** The consumer on a real broker: positions, rebalances, and logs that are not what they were. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { createDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { wireEvent } from '../../test/support/events.ts';
+import { foreignProducer, KAFKA, newTopic, withAdmin } from '../../test/support/kafka.ts';
+import { until } from '../../test/support/until.ts';
+import { KafkaReader } from '../log/kafka-reader.ts';
+import { createTopic } from '../log/kafka-topic.ts';
+import { partitionOf } from '../log/partition.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { Consumer } from './consumer.ts';
+
+const LIMITS = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
+
+function startConsumer(t: TestContext, db: TestDatabase, topic: string, groupId = topic): Consumer {
+  const reader = new KafkaReader({
+    bootstrapServers: KAFKA as string,
+    topic,
+    clientId: 'test',
+    groupId,
+    sessionTimeoutMs: 3000,
+  });
+  const consumer = new Consumer({
+    reader,
+    pool: db.pool,
+    limits: LIMITS,
+    owner: 'test',
+    connections: 2,
+    batchMax: 500,
+    logger: createLogger('silent'),
+  });
+  void consumer.start();
+  t.after(() => consumer.stop(3000));
+  return consumer;
+}
+
+/** Puts values on the topic as any client may. */
+async function produce(
+  topic: string,
+  values: { key?: string; value: string; partition?: number }[],
+) {
+  const producer = foreignProducer();
+  await producer.send({
+    messages: values.map(({ key = 'k', value, partition }) => ({
+      topic,
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+      ...(partition === undefined ? {} : { partition }),
+    })),
+  });
+  await producer.close();
+}
+
+async function produceEvents(topic: string, count: number, partition = 0): Promise<void> {
+  const events = Array.from({ length: count }, () => wireEvent());
+  await produce(
+    topic,
+    events.map((event) => ({ key: event.order_id, value: JSON.stringify(event), partition })),
+  );
+}
+
+async function count(db: TestDatabase, table: string): Promise<number> {
+  const { rows } = await db.pool.query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`);
+  return rows[0]?.n ?? -1;
+}
+
+const untilStored = (db: TestDatabase, n: number) =>
+  until(`${n} events stored`, async () => (await count(db, 'processed_events')) === n);
+
+if (KAFKA !== undefined) {
+  describe('Consumer on Kafka', () => {
+    it('starts at the start of the log, never at its end [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(2);
+      await produceEvents(topic, 50);
+      startConsumer(t, db, topic);
+      await untilStored(db, 50);
+    });
+
+    it('goes on from PostgreSQL whatever the group says: offsets reset or deleted [G7]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      await produceEvents(topic, 30);
+      const first = startConsumer(t, db, topic);
+      await untilStored(db, 30);
+      await first.stop(3000);
+      for (const offset of [0n, 30n, null]) {
+        const groupId = topic;
+        await withAdmin(async (admin) => {
+          if (offset === null) await admin.deleteGroups({ groups: [groupId] });
+          else {
+            const partitionOffsets = [{ partition: 0, offset }];
+            await admin.alterConsumerGroupOffsets({
+              groupId,
+              topics: [{ name: topic, partitionOffsets }],
+            });
+          }
+        });
+        const before = await count(db, 'processed_events');
+        await produceEvents(topic, 5);
+        const consumer = startConsumer(t, db, topic);
+        await untilStored(db, before + 5);
+        await consumer.stop(3000);
+      }
+      assert.equal(await count(db, 'duplicates'), 0);
+    });
+
+    it('shares partitions among consumers, through joins and leaves, without loss or repeat [G2] [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(6);
+      const first = startConsumer(t, db, topic);
+      for (let partition = 0; partition < 6; partition++)
+        await produceEvents(topic, 200, partition);
+      await until('all partitions are the first one’s', () => first.partitions.length === 6);
+      const second = startConsumer(t, db, topic);
+      await until(
+        'they share',
+        () => second.partitions.length === 3 && first.partitions.length === 3,
+      );
+      for (let partition = 0; partition < 6; partition++)
+        await produceEvents(topic, 200, partition);
+      await first.stop(3000);
+      await until('the second takes over', () => second.partitions.length === 6);
+      for (let partition = 0; partition < 6; partition++)
+        await produceEvents(topic, 100, partition);
+      await untilStored(db, 3000);
+      assert.equal(await count(db, 'duplicates'), 0);
+    });
+
+    it('never applies an aborted transactional record, and names its offsets [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      const producer = foreignProducer(KAFKA, `tx-${topic}`);
+      const send = async (end: 'commit' | 'abort', n: number) => {
+        const transaction = await producer.beginTransaction();
+        const events = Array.from({ length: n }, () => wireEvent());
+        await transaction.send({
+          messages: events.map((event) => ({
+            topic,
+            partition: 0,
+            key: Buffer.from(event.order_id),
+            value: Buffer.from(JSON.stringify(event)),
+          })),
+        });
+        await transaction[end]();
+      };
+      await send('commit', 10);
+      await send('abort', 20);
+      await send('abort', 5);
+      await send('commit', 7);
+      await producer.close();
+      const consumer = startConsumer(t, db, topic);
+      await until('the end is reached', () => consumer.partitions[0]?.next_offset === 46);
+      assert.equal(await count(db, 'processed_events'), 17);
+      const { rows } = await db.pool.query(
+        `SELECT reason, sum(to_offset - from_offset)::int AS n FROM log_gaps GROUP BY 1 ORDER BY 1`,
+      );
+      assert.deepEqual(rows, [
+        { reason: 'aborted', n: 25 },
+        { reason: 'control', n: 4 },
+      ]);
+    });
+
+    it('stops a partition whose topic was re-created, instead of skipping its new records [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      await produceEvents(topic, 20);
+      const before = startConsumer(t, db, topic);
+      await untilStored(db, 20);
+      await before.stop(3000);
+      await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+      const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
+      await until('the topic is made anew', () =>
+        createTopic(options, { partitions: 1, replicas: -1 }),
+      );
+      await until('records lie in it', async () => {
+        await produceEvents(topic, 30);
+        return true;
+      });
+      const consumer = startConsumer(t, db, topic);
+      await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+      assert.match(consumer.troubles.join(), /LOG_RECREATED/);
+      assert.equal(await count(db, 'processed_events'), 20);
+    });
+
+    it('stops a partition whose records retention removed unprocessed; the others go on [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(2);
+      await produceEvents(topic, 10, 0);
+      await produceEvents(topic, 10, 1);
+      const before = startConsumer(t, db, topic);
+      await untilStored(db, 20);
+      await before.stop(3000);
+      await produceEvents(topic, 10, 0);
+      await produceEvents(topic, 10, 1);
+      await withAdmin((admin) =>
+        admin.deleteRecords({
+          topics: [{ name: topic, partitions: [{ partition: 0, offset: 15n }] }],
+        }),
+      );
+      const consumer = startConsumer(t, db, topic);
+      await untilStored(db, 30);
+      const stopped = consumer.partitions.find(({ partition }) => partition === 0);
+      assert.equal(stopped?.state, 'stopped');
+      assert.match(
+        stopped?.reason ?? '',
+        /POSITION_BEFORE_LOG_START: .*offsets 10 to 14 unprocessed/,
+      );
+    });
+
+    it('stops a partition whose log ends before the position, or holds another record there [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(2);
+      await produceEvents(topic, 10, 0);
+      await produceEvents(topic, 10, 1);
+      const before = startConsumer(t, db, topic);
+      await untilStored(db, 20);
+      await before.stop(3000);
+      // What a truncated log looks like from PostgreSQL's side: shorter than the position ...
+      await db.pool.query('UPDATE consumer_positions SET next_offset = 99 WHERE log_partition = 0');
+      // ... or grown again, with another record at the place of the last one.
+      await db.pool.query(
+        `UPDATE consumer_positions SET last_digest = '\\x00' WHERE log_partition = 1`,
+      );
+      await produceEvents(topic, 10, 1);
+      const consumer = startConsumer(t, db, topic);
+      const reasons = await until('both stop', () => {
+        const states = consumer.partitions.map(({ state }) => state).join();
+        return states === 'stopped,stopped' ? consumer.troubles.join('\n') : null;
+      });
+      assert.match(reasons, /POSITION_PAST_LOG_END/);
+      assert.match(reasons, /LOG_REWRITTEN/);
+      assert.equal(await count(db, 'processed_events'), 20);
+    });
+
+    it('lets an added partition wait until the older ones pass their ends [G5]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      await produceEvents(topic, 10, 0);
+      const before = startConsumer(t, db, topic);
+      await untilStored(db, 10);
+      await before.stop(3000);
+      await produceEvents(topic, 10, 0);
+      await withAdmin((admin) =>
+        admin.createPartitions({ topics: [{ name: topic, count: 2, assignments: null }] }),
+      );
+      await until('the new partition takes records', async () => {
+        await produceEvents(topic, 10, 1);
+        return true;
+      });
+      // Partition 0 is held back: its position row is locked by somebody.
+      const lock = await db.pool.connect();
+      await lock.query('BEGIN');
+      await lock.query('SELECT FROM consumer_positions WHERE log_partition = 0 FOR UPDATE');
+      const consumer = startConsumer(t, db, topic);
+      await until('the new one waits', () =>
+        consumer.partitions.some((p) => p.partition === 1 && p.state === 'waiting'),
+      );
+      assert.equal(await count(db, 'processed_events'), 10);
+      await lock.query('ROLLBACK');
+      lock.release();
+      await untilStored(db, 30);
+    });
+
+    it('goes on with partitions added while it runs [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      await produceEvents(topic, 10, 0);
+      const consumer = startConsumer(t, db, topic);
+      await untilStored(db, 10);
+      await withAdmin((admin) =>
+        admin.createPartitions({ topics: [{ name: topic, count: 3, assignments: null }] }),
+      );
+      await until('the new partition takes records', async () => {
+        await produceEvents(topic, 10, 2);
+        return true;
+      });
+      await until('it is assigned', () => consumer.partitions.length === 3);
+      await untilStored(db, 20);
+    });
+
+    it('reads what the Java client’s partitioner would have placed where ours does [G5]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(6);
+      const event = wireEvent();
+      const partition = partitionOf(Buffer.from(event.order_id), 6);
+      await produce(topic, [{ key: event.order_id, value: JSON.stringify(event), partition }]);
+      startConsumer(t, db, topic);
+      await untilStored(db, 1);
+      const { rows } = await db.pool.query('SELECT log_partition FROM processed_events');
+      assert.equal(rows[0].log_partition, partition);
+    });
+  });
+}
