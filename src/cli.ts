@@ -1,5 +1,5 @@
 /** `orderonce COMMAND [--setting value ...]`: settings from flags, environment and .env. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs, parseEnv } from 'node:util';
 import { runMigrate } from './commands/migrate.ts';
 import { runSendExample } from './commands/send.ts';
@@ -91,10 +91,12 @@ function parse(args: string[], options: Record<string, { type: 'string' | 'boole
 }
 
 function readDotEnv(): Record<string, string | undefined> {
+  if (!existsSync('.env')) return {};
   try {
     return parseEnv(readFileSync('.env', 'utf8'));
-  } catch {
-    return {};
+  } catch (error) {
+    // Going on without it would mean other settings than those that somebody wrote down.
+    throw new OrderonceError('SETTING_INVALID', `.env cannot be read: ${reasonOf(error)}`);
   }
 }
 

@@ -20,6 +20,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'Another process listens on the port. Stop it, or start with another port.',
   },
+  API_UNREACHABLE: {
+    kind: 'transient',
+    help: 'No ingest API answers where the settings say. Start it, or name its HOST and PRODUCER_PORT.',
+  },
   DATA_DIR_UNUSABLE: {
     kind: 'rejected',
     help: 'The data directory is in use, half initialised or not accessible. The message says how to mend it.',
@@ -43,6 +47,10 @@ export const ERRORS = {
   LOG_NOT_ACKNOWLEDGED: {
     kind: 'transient',
     help: 'The log did not acknowledge an append in time; the outcome is unknown. Sending the same event again is safe.',
+  },
+  RECORD_TOO_LARGE: {
+    kind: 'rejected',
+    help: 'The log does not take a record of this size. Events of the API stay far below; see max.message.bytes of the topic.',
   },
   QUEUE_FULL: {
     kind: 'transient',

@@ -1,4 +1,5 @@
 /** `orderonce send`: events to the ingest API, from any shell. */
+import { OrderonceError } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Settings } from '../settings.ts';
 import { exampleEvent } from './example-event.ts';
@@ -13,8 +14,9 @@ export async function runSendExample(settings: Settings, _logger: Logger, json: 
     body: JSON.stringify(event),
   }).catch((error: unknown) => {
     const { cause } = error as { cause?: { message?: string } };
-    throw new Error(
-      `No answer at ${base}:${settings.PRODUCER_PORT} (${cause?.message ?? error}). Is it running? "npm start"`,
+    throw new OrderonceError(
+      'API_UNREACHABLE',
+      `No answer at ${base}:${settings.PRODUCER_PORT} (${cause?.message || error}). Is it running? "npm start"`,
     );
   });
   const text = await answer.text();

@@ -1,89 +1,104 @@
 /** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which is both and more. */
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
-import { reasonOf } from '../errors.ts';
-import { startProducer } from '../ingest/producer-service.ts';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import { producerPlace, startProducer } from '../ingest/producer-service.ts';
 import { openAppender, openReader } from '../log/open-log.ts';
-import { startConsumer } from '../process/consumer-service.ts';
+import { consumerPlace, startConsumer } from '../process/consumer-service.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { assertPortFree } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import type { Pool } from '../store/pool.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { exampleCurl } from './example-event.ts';
 import { migrateAll } from './migrate.ts';
-import { runUntilSignal } from './run-until-signal.ts';
+import { type Run, runServices } from './run-services.ts';
 
 export async function runProducer(settings: Settings, logger: Logger): Promise<number> {
-  const pools = new Pools(settings.KAFKA_BOOTSTRAP_SERVERS ? '' : await databaseUrlOf(settings));
-  const log = openAppender(settings, () => pools.open('orderonce-log'));
-  const producer = await startProducer(settings, log, logger);
-  logger.info({ port: producer.port, topic: settings.KAFKA_TOPIC }, 'Producer listens');
-  return await runUntilSignal([producer, pools], logger);
+  const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
+  return await runServices(logger, async ({ add }) => {
+    const pools = add(new Pools(url));
+    const log = openAppender(settings, () => pools.open('orderonce-log'));
+    const { port } = add(await startProducer(settings, log, logger));
+    logger.info({ port, topic: log.topic }, 'Producer listens');
+  });
 }
 
 export async function runConsumer(settings: Settings, logger: Logger): Promise<number> {
   const url = await databaseUrlOf(settings);
-  const pools = new Pools(url);
-  const reader = openReader(settings, () => pools.open('orderonce-log'));
-  const consumer = await startConsumer(settings, url, reader, logger);
-  logger.info({ port: consumer.port, topic: settings.KAFKA_TOPIC }, 'Consumer listens');
-  return await runUntilSignal([consumer, pools], logger);
+  return await runServices(logger, async ({ add }) => {
+    const pools = add(new Pools(url));
+    const reader = openReader(settings, () => pools.open('orderonce-log'));
+    const { port } = add(await startConsumer(settings, url, reader, logger));
+    logger.info({ port, topic: reader.topic }, 'Consumer listens');
+  });
 }
 
 /** All in one process, with the embedded stand-ins where nothing is set. */
 export async function runStart(settings: Settings, logger: Logger): Promise<number> {
   const say = (line: string) => console.log(line);
-  const embedded =
-    settings.DATABASE_URL === undefined
-      ? await startEmbeddedPostgres(settings.ORDERONCE_DATA_DIR, say)
-      : null;
-  const url = embedded?.url ?? (settings.DATABASE_URL as string);
-  const pools = new Pools(url);
-  const services: Service[] = embedded === null ? [pools] : [pools, embedded];
-  try {
-    await migrateWhenReady(settings, pools.open('orderonce-migrate'), say);
-    const appender = openAppender(settings, () => pools.open('orderonce-log'));
-    const producer = await startProducer(settings, appender, logger);
-    services.unshift(producer);
+  return await runServices(logger, async ({ add, stopping, fail }) => {
+    await assertPortFree(producerPlace(settings));
+    await assertPortFree(consumerPlace(settings));
+    const { url, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
+    const pools = add(new Pools(url));
     const reader = openReader(settings, () => pools.open('orderonce-log-reader'));
-    const consumer = await startConsumer(settings, url, reader, logger);
-    // The API first, so that nothing new comes while the consumer finishes.
-    services.splice(1, 0, consumer);
-    say(bannerOf(settings, producer.port, consumer.port, embedded?.port));
-  } catch (error) {
-    for (const service of services) await service.stop();
-    throw error;
-  }
-  return await runUntilSignal(services, logger, embedded?.died);
+    const appender = openAppender(settings, () => pools.open('orderonce-log'));
+    // Stopped in reverse: the API first, so that nothing new comes while the consumer finishes.
+    const consumer = add(await startConsumer(settings, url, reader, logger));
+    const producer = add(await startProducer(settings, appender, logger));
+    await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
+    if (!stopping.aborted) say(bannerOf(settings, producer.port, consumer.port, embeddedPort));
+  });
 }
 
-/** A real Kafka or PostgreSQL may come later than we do: wait, and say for what. */
-async function migrateWhenReady(settings: Settings, pool: Pool, say: (line: string) => void) {
-  for (let attempt = 1; ; attempt++) {
+async function findOrStartPostgres(
+  settings: Settings,
+  say: (line: string) => void,
+  add: Run['add'],
+  fail: Run['fail'],
+): Promise<{ url: string; embeddedPort?: number }> {
+  if (settings.DATABASE_URL !== undefined) return { url: settings.DATABASE_URL };
+  const embedded = add(await startEmbeddedPostgres(settings.ORDERONCE_DATA_DIR, say));
+  void embedded.died.then((reason) => fail(`The embedded PostgreSQL ended: ${reason}`));
+  return { url: embedded.url, embeddedPort: embedded.port };
+}
+
+/**
+ * A real Kafka or PostgreSQL may come later than we do: wait, and say for what. The services
+ * listen meanwhile; their health says the same.
+ */
+async function migrateWhenReady(
+  settings: Settings,
+  pool: Pool,
+  say: (line: string) => void,
+  stopping: AbortSignal,
+): Promise<void> {
+  for (let attempt = 1; !stopping.aborted; attempt++) {
     try {
       await migrateAll(settings, pool);
       return;
     } catch (error) {
-      const isFinal = (error as { kind?: string }).kind === 'terminal';
-      if (isFinal) throw error;
+      if (error instanceof OrderonceError && error.kind === 'terminal') throw error;
       if (attempt % 5 === 1) say(`Waiting for database and log: ${reasonOf(error)}`);
-      await pause(backoffMs(attempt, { firstMs: 300, mostMs: 3000 }));
+      await pause(backoffMs(attempt, { firstMs: 300, mostMs: 3000 }), stopping);
     }
   }
 }
 
 /** Pools for one database, opened when asked for and ended together. */
 class Pools implements Service {
-  readonly #url: string;
+  readonly #url: string | null;
   readonly #open: Pool[] = [];
 
-  constructor(url: string) {
+  /** @param url null where no pool will be asked for. */
+  constructor(url: string | null) {
     this.#url = url;
   }
 
   open(name: string): Pool {
-    const pool = openPool(this.#url, name);
+    const pool = openPool(this.#url as string, name);
     this.#open.push(pool);
     return pool;
   }

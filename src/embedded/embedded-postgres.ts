@@ -80,6 +80,7 @@ export async function startEmbeddedPostgres(
     stop: async () => {
       if (isStopping) return;
       isStopping = true;
+      await rm(join(folder, 'database-url'), { force: true });
       await lock.end().catch(() => {});
       await shutDown(server.pid);
     },
@@ -255,7 +256,10 @@ async function takeOwnership(url: string, folder: string): Promise<pg.Client> {
   );
   if (!rows[0].mine) {
     await client.end();
-    throw unusable(folder, 'is in use by another Orderonce process. Stop that one first');
+    throw new OrderonceError(
+      'DATA_DIR_UNUSABLE',
+      `${folder} is in use by another Orderonce process. Stop that one first, or use another folder: ORDERONCE_DATA_DIR=.orderonce-2 npm start`,
+    );
   }
   const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
   if (found.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);

@@ -11,6 +11,7 @@ import {
   sendDetail,
 } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { ListenPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
@@ -23,6 +24,10 @@ const BATCH_BYTES_MAX = 512 * 1024;
 /** For the log's client to hang up; what it has in flight is unknown to its callers already. */
 const LOG_CLOSE_MS = 1000;
 const RETRY_AFTER_SECONDS = '1';
+
+export function producerPlace({ HOST, PRODUCER_PORT }: Settings): ListenPlace {
+  return { host: HOST, port: PRODUCER_PORT, setting: 'PRODUCER_PORT' };
+}
 
 export type ProducerService = Service & { readonly port: number };
 
@@ -61,8 +66,7 @@ export async function startProducer(
     '/events/:event_id': 'GET, HEAD',
     '/health': 'GET, HEAD',
   });
-  const where = { host: settings.HOST, port: settings.PRODUCER_PORT, setting: 'PRODUCER_PORT' };
-  const port = await listen(app, where);
+  const port = await listen(app, producerPlace(settings));
   void probe.start(PROBE_MS);
   return {
     port,

@@ -17,18 +17,19 @@ import {
 } from '../store/event-log-table.ts';
 import type { Pool } from '../store/pool.ts';
 import { inTransaction } from '../store/transaction.ts';
-import type {
-  AppendRecord,
-  AssignmentListener,
-  FetchAnswer,
-  FetchLimits,
-  FetchWish,
-  LogAppender,
-  LogBounds,
-  LogIdentity,
-  LogPosition,
-  LogReader,
-  LogSlice,
+import {
+  type AppendRecord,
+  type AssignmentListener,
+  assertRecordSizes,
+  type FetchAnswer,
+  type FetchLimits,
+  type FetchWish,
+  type LogAppender,
+  type LogBounds,
+  type LogIdentity,
+  type LogPosition,
+  type LogReader,
+  type LogSlice,
 } from './event-log.ts';
 import { partitionOf } from './partition.ts';
 
@@ -85,6 +86,7 @@ export class EmbeddedAppender implements LogAppender {
   }
 
   async append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
+    assertRecordSizes(records);
     try {
       this.#log ??= await requireLog(this.#pool, this.topic);
       const { logId, partitions } = this.#log;

@@ -3,11 +3,14 @@
  * it, Kafka and embedded (tables in PostgreSQL); one contract suite holds both to these promises:
  *
  * - append: resolves only once every record is durable; the records of one call lie in their
- *   partitions in the order given, at the positions returned. A rejection means "unknown".
+ *   partitions in the order given, at the positions returned. A rejection means "unknown", but
+ *   for RECORD_TOO_LARGE: nothing was appended.
  * - one append at a time: the caller waits for one before it starts the next.
  * - fetch: gives each offset's record once, in order, from exactly the offset asked for; offsets
  *   that hold no record are named as gaps. What was appended is never changed.
  */
+
+import { OrderonceError } from '../errors.ts';
 
 export type Header = readonly [key: Buffer | null, value: Buffer | null];
 
@@ -18,10 +21,32 @@ export type AppendRecord = {
   readonly headers?: readonly Header[];
 };
 
+/**
+ * Key, value and headers of one record together; Kafka's default for a whole batch is 1 MiB. An
+ * event's canonical form stays below 2 KiB: this only guards against misuse.
+ */
+export const RECORD_BYTES_MAX = 900 * 1024;
+
+/** @throws RECORD_TOO_LARGE before anything is sent. */
+export function assertRecordSizes(records: readonly AppendRecord[]): void {
+  const tooLarge = records.map(sizeOf).find((bytes) => bytes > RECORD_BYTES_MAX);
+  if (tooLarge === undefined) return;
+  throw new OrderonceError(
+    'RECORD_TOO_LARGE',
+    `A record of ${tooLarge} bytes is over the limit of ${RECORD_BYTES_MAX}`,
+  );
+}
+
+function sizeOf({ key, value, headers = [] }: AppendRecord): number {
+  const ofHeaders = headers.flat().reduce((sum, part) => sum + (part?.length ?? 0), 0);
+  return key.length + value.length + ofHeaders;
+}
+
 export type LogPosition = { readonly partition: number; readonly offset: number };
 
 export type LogAppender = {
   readonly topic: string;
+  /** One call at a time. @throws RECORD_TOO_LARGE, or anything else for "unknown". */
   append(records: readonly AppendRecord[]): Promise<LogPosition[]>;
   /** Resolves when the log could take an append now; rejects with the reason within ~2 s. */
   check(): Promise<void>;

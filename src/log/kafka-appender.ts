@@ -1,8 +1,18 @@
 import { Admin, Producer } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
-import type { AppendRecord, LogAppender, LogPosition } from './event-log.ts';
-import { clientOptions, type KafkaOptions, kafkaError } from './kafka-connection.ts';
+import {
+  type AppendRecord,
+  assertRecordSizes,
+  type LogAppender,
+  type LogPosition,
+} from './event-log.ts';
+import {
+  clientOptions,
+  isProtocolError,
+  type KafkaOptions,
+  kafkaError,
+} from './kafka-connection.ts';
 import { partitionOf } from './partition.ts';
 
 const CHECK_MS = 2000;
@@ -32,9 +42,17 @@ export class KafkaAppender implements LogAppender {
   }
 
   async append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
+    assertRecordSizes(records);
     try {
-      const partitions = await this.#partitionCount();
-      const placed = records.map((record) => partitionOf(record.key, partitions));
+      return await this.#send(records, await this.#partitionCount());
+    } catch (error) {
+      throw kafkaError(error, this.topic);
+    }
+  }
+
+  async #send(records: readonly AppendRecord[], partitions: number): Promise<LogPosition[]> {
+    const placed = records.map((record) => partitionOf(record.key, partitions));
+    try {
       const { offsets = [] } = await this.#producer.send({
         messages: records.map(({ key, value, headers = [] }, index) => ({
           topic: this.topic,
@@ -46,8 +64,23 @@ export class KafkaAppender implements LogAppender {
       });
       return positionsOf(placed, new Map(offsets.map((o) => [o.partition, Number(o.offset)])));
     } catch (error) {
-      throw kafkaError(error, this.topic);
+      if (!isProtocolError(error, 'MESSAGE_TOO_LARGE')) throw error;
+      return await this.#sendInHalves(records, partitions);
     }
+  }
+
+  /**
+   * The topic takes smaller batches than we made (max.message.bytes). Batches of other partitions
+   * may lie in the log already and come again: duplicates, which the consumer skips.
+   */
+  async #sendInHalves(records: readonly AppendRecord[], partitions: number) {
+    if (records.length === 1) {
+      const message = `Topic "${this.topic}" takes no record of this size: raise its max.message.bytes`;
+      throw new OrderonceError('RECORD_TOO_LARGE', message);
+    }
+    const middle = records.length >> 1;
+    const first = await this.#send(records.slice(0, middle), partitions);
+    return [...first, ...(await this.#send(records.slice(middle), partitions))];
   }
 
   /**

@@ -1,10 +1,12 @@
-import type { TestContext } from 'node:test';
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka';
 import {
   describeEventLog,
   type LogUnderTest,
   PARTITIONS,
 } from '../../test/contract/event-log-contract.ts';
-import { KAFKA, newTopic, ownBroker } from '../../test/support/kafka.ts';
+import { KAFKA, newTopic, ownBroker, withAdmin } from '../../test/support/kafka.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { KafkaReader } from './kafka-reader.ts';
 
@@ -35,4 +37,43 @@ if (KAFKA !== undefined) {
   };
 
   describeEventLog('Kafka', open);
+
+  describe('KafkaAppender', () => {
+    it('makes smaller batches for a topic that takes no large ones', async (t) => {
+      const topic = await newTopic(1, broker.bootstrap);
+      await withAdmin(
+        (admin) =>
+          admin.incrementalAlterConfigs({
+            resources: [
+              {
+                resourceType: ConfigResourceTypes.TOPIC,
+                resourceName: topic,
+                configs: [
+                  {
+                    name: 'max.message.bytes',
+                    value: '3000',
+                    configOperation: IncrementalAlterConfigOperationTypes.SET,
+                  },
+                ],
+              },
+            ],
+          }),
+        broker.bootstrap,
+      );
+      const options = { bootstrapServers: broker.bootstrap, topic, clientId: 'test' };
+      const appender = new KafkaAppender(options);
+      t.after(() => appender.close(1000));
+      const records = Array.from({ length: 50 }, (_, i) => ({
+        key: Buffer.from('k'),
+        value: Buffer.alloc(500, i),
+      }));
+      const positions = await appender.append(records);
+      assert.deepEqual(
+        positions.map(({ offset }) => offset),
+        records.map((_, i) => i),
+      );
+      const tooLarge = appender.append([{ key: Buffer.from('k'), value: Buffer.alloc(4000) }]);
+      await assert.rejects(tooLarge, { code: 'RECORD_TOO_LARGE', message: /max\.message\.bytes/ });
+    });
+  });
 }

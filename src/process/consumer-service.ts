@@ -7,6 +7,7 @@ import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
 import { createHttpServer, listen, refuseOtherMethods } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { ListenPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
@@ -16,6 +17,10 @@ import { Consumer } from './consumer.ts';
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
 const BODY_BYTES_MAX = 64 * 1024;
+
+export function consumerPlace({ HOST, CONSUMER_PORT }: Settings): ListenPlace {
+  return { host: HOST, port: CONSUMER_PORT, setting: 'CONSUMER_PORT' };
+}
 
 export type ConsumerService = Service & { readonly port: number };
 
@@ -72,8 +77,7 @@ export async function startConsumer(
     '/orders/:order_id': 'GET, HEAD',
     '/health': 'GET, HEAD',
   });
-  const where = { host: settings.HOST, port: settings.CONSUMER_PORT, setting: 'CONSUMER_PORT' };
-  const port = await listen(app, where);
+  const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);
   const started = startWhenReady(consumer, heart, reader, stopping.signal, logger);
   return {

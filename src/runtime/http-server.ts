@@ -6,8 +6,9 @@ import type { Socket } from 'node:net';
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
-import { OrderonceError, reasonOf } from '../errors.ts';
+import { reasonOf } from '../errors.ts';
 import type { Logger } from './logger.ts';
+import { type ListenPlace, portError } from './port.ts';
 
 export type HttpServer = FastifyInstance;
 
@@ -110,21 +111,14 @@ function clientErrorHandler(error: Error & { code?: string }, socket: Socket): v
 /**
  * Listens, or says who is in the way and how to go around.
  * @returns the port, which differs from the wanted one only where that is 0.
+ * @throws PORT_TAKEN
  */
-export async function listen(
-  app: HttpServer,
-  { host, port, setting }: { host: string; port: number; setting: string },
-): Promise<number> {
+export async function listen(app: HttpServer, place: ListenPlace): Promise<number> {
+  const { host, port } = place;
   try {
     await app.listen({ host, port });
   } catch (error) {
-    if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
-    const other = port + 10;
-    throw new OrderonceError(
-      'PORT_TAKEN',
-      `Port ${port} is taken by another process. Stop it, or use another port: ` +
-        `${setting}=${other} npm start`,
-    );
+    throw portError(error, place);
   }
   return (app.server.address() as { port: number }).port;
 }

@@ -1,7 +1,12 @@
 /** The promises of src/log/event-log.ts, as one suite that both adapters must pass. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import type { LogAppender, LogReader, LogRecord } from '../../src/log/event-log.ts';
+import {
+  type LogAppender,
+  type LogReader,
+  type LogRecord,
+  RECORD_BYTES_MAX,
+} from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partition.ts';
 import { until } from '../support/until.ts';
 
@@ -157,6 +162,16 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       );
       const read = await readFrom(reader, positions[0]?.partition ?? -1, 0, 7);
       assert.ok(read.every((r) => r.value?.equals(value)));
+    });
+
+    it('refuses a record that is too large, and takes the next one [G8]', async (t) => {
+      const { appender, reader } = await open(t);
+      const tooLarge = appender.append([record('k', Buffer.alloc(RECORD_BYTES_MAX + 1))]);
+      await assert.rejects(tooLarge, { code: 'RECORD_TOO_LARGE' });
+      const [position] = await appender.append([record('k', 'small')]);
+      assert.equal(position?.offset, 0);
+      const [read] = await readFrom(reader, position.partition, 0, 1);
+      assert.equal(read?.value?.toString(), 'small');
     });
 
     it('comes back by itself after an outage; what was acknowledged is there [G1] [G9]', async (t) => {

@@ -1,0 +1,49 @@
+import { createServer, type Server } from 'node:net';
+import { OrderonceError } from '../errors.ts';
+import { holderOf } from './port-holder.ts';
+
+/** A place to listen on, and the name of the setting that chooses the port. */
+export type ListenPlace = {
+  readonly host: string;
+  readonly port: number;
+  readonly setting: string;
+};
+
+/**
+ * Fails early, before anything slow has been started. Another process may still take the port
+ * until we listen: then portError() says the same.
+ * @throws PORT_TAKEN
+ */
+export async function assertPortFree(place: ListenPlace): Promise<void> {
+  const server = createServer();
+  try {
+    await listening(server, place);
+  } catch (error) {
+    throw portError(error, place);
+  } finally {
+    await new Promise((done) => server.close(done));
+  }
+}
+
+function listening(server: Server, { host, port }: ListenPlace): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, resolve);
+  });
+}
+
+/** Says who is in the way and how to go around; other errors stay what they are. */
+export function portError(error: unknown, { port, setting }: ListenPlace): unknown {
+  const { code } = error as { code?: string };
+  if (code === 'EACCES') {
+    const message = `Port ${port} needs rights that this user lacks. Use one above 1023: ${setting}=8010`;
+    return new OrderonceError('PORT_TAKEN', message);
+  }
+  if (code !== 'EADDRINUSE') return error;
+  const holder = holderOf(port);
+  const who = holder === null ? `another process (see "lsof -i :${port}")` : holder;
+  return new OrderonceError(
+    'PORT_TAKEN',
+    `Port ${port} is taken by ${who}. Stop it, or use another port: ${setting}=${port + 10} npm start`,
+  );
+}
