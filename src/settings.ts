@@ -59,6 +59,12 @@ export const SETTINGS = {
     60_000,
     'Milliseconds from arrival until a POST is answered 500 (outcome unknown).',
   ),
+  REQUEST_TIMEOUT_MS: integer(
+    15_000,
+    500,
+    300_000,
+    'Milliseconds that a client may take to send a request; then 408.',
+  ),
   APPEND_QUEUE_MAX: integer(
     10_000,
     1,

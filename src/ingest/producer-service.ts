@@ -4,6 +4,7 @@ import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
 import {
+  closeServer,
   createHttpServer,
   type HttpServer,
   listen,
@@ -11,12 +12,14 @@ import {
   sendDetail,
 } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import type { ListenPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
 import { AppendQueue } from './append-queue.ts';
 import { POST_EVENT_SCHEMA } from './event-schema.ts';
+import { addIngestMetrics, type NoteAnswer } from './ingest-metrics.ts';
 
 const PROBE_MS = 2000;
 /** Below Kafka's 1 MiB per batch, with room for the records' own overhead. */
@@ -49,10 +52,17 @@ export async function startProducer(
     title: 'Orderonce ingest API',
     description: 'Order events in; at-least-once delivery, exactly-once effect.',
     bodyBytesMax: EVENT_BYTES_MAX,
+    requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
   });
-  const statusUrl = statusUrlOf(settings);
-  addEventRoutes(app, queue, log.topic, statusUrl);
+  const registry = createRegistry();
+  addMetricsRoute(app, registry);
+  addEventRoutes(app, {
+    queue,
+    topic: log.topic,
+    statusUrl: statusUrlOf(settings),
+    noteAnswer: addIngestMetrics(registry, () => queue.size),
+  });
   addHealthRoutes(app, () => ({
     troubles: [
       ...(draining ? ['Draining: the service is stopping'] : []),
@@ -65,6 +75,7 @@ export async function startProducer(
     '/events': 'POST',
     '/events/:event_id': 'GET, HEAD',
     '/health': 'GET, HEAD',
+    '/metrics': 'GET, HEAD',
   });
   const port = await listen(app, producerPlace(settings));
   void probe.start(PROBE_MS);
@@ -74,27 +85,28 @@ export async function startProducer(
       if (draining) return;
       draining = true;
       probe.stop();
-      const drained = queue.drain();
-      // Stops listening and closes idle connections; resolves when the last answer is out.
-      const closed = app.close();
-      await drained;
-      await closed;
+      await closeServer(app, queue.drain());
       await log.close(LOG_CLOSE_MS);
     },
   };
 }
 
-function addEventRoutes(
-  app: HttpServer,
-  queue: AppendQueue,
-  topic: string,
-  statusUrl: string,
-): void {
+type EventRouteParts = {
+  readonly queue: AppendQueue;
+  readonly topic: string;
+  readonly statusUrl: string;
+  readonly noteAnswer: NoteAnswer;
+};
+
+function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
+  const { queue, topic, statusUrl, noteAnswer } = parts;
   app.post<{ Body: Buffer | undefined }>(
     '/events',
     { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
     async (request, reply) => {
+      const started = performance.now();
       const acceptance = await acceptEvent(queue, request.body ?? Buffer.alloc(0));
+      noteAnswer(acceptance.status, (performance.now() - started) / 1000);
       return answer(reply, acceptance, topic, statusUrl);
     },
   );

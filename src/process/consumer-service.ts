@@ -5,14 +5,21 @@ import type { LogReader } from '../log/event-log.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
-import { createHttpServer, listen, refuseOtherMethods } from '../runtime/http-server.ts';
+import {
+  closeServer,
+  createHttpServer,
+  listen,
+  refuseOtherMethods,
+} from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import type { ListenPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import { createPool, type Pool } from '../store/pool.ts';
 import { Consumer } from './consumer.ts';
+import { addConsumerMetrics } from './consumer-metrics.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
@@ -46,7 +53,8 @@ export async function startConsumer(
     connectionsMax: 4,
     queryTimeoutMs: 5000,
   });
-  const consumer = new Consumer({
+  const registry = createRegistry();
+  const consumer: Consumer = new Consumer({
     reader,
     pool: heart,
     limits,
@@ -54,6 +62,13 @@ export async function startConsumer(
     connections: settings.CONSUMER_CONNECTIONS,
     batchMax: settings.CONSUMER_BATCH_MAX,
     logger,
+    onOutcome: addConsumerMetrics(registry, {
+      partitions: () => consumer.partitions,
+      ends: async (partitions) => {
+        const bounds = await reader.bounds(partitions);
+        return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+      },
+    }),
   });
   const probe = new Probe(() => assertMigrated(queries));
   const stopping = new AbortController();
@@ -61,9 +76,11 @@ export async function startConsumer(
     title: 'Orderonce consumer',
     description: 'Health, and where each event and order stands.',
     bodyBytesMax: BODY_BYTES_MAX,
+    requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
   });
   addQueryRoutes(app, queries);
+  addMetricsRoute(app, registry);
   addHealthRoutes(app, () => ({
     troubles: [
       ...(stopping.signal.aborted ? ['Draining: the service is stopping'] : []),
@@ -76,6 +93,7 @@ export async function startConsumer(
     '/events/:event_id': 'GET, HEAD',
     '/orders/:order_id': 'GET, HEAD',
     '/health': 'GET, HEAD',
+    '/metrics': 'GET, HEAD',
   });
   const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);
@@ -88,7 +106,7 @@ export async function startConsumer(
       probe.stop();
       await consumer.stop(STOP_MS);
       await Promise.race([started, pause(500)]);
-      await app.close();
+      await closeServer(app, Promise.resolve());
       await Promise.race([Promise.allSettled([heart.end(), queries.end()]), pause(1000)]);
     },
   };

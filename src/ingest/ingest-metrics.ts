@@ -1,0 +1,34 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
+import type { Acceptance } from './accept-event.ts';
+
+/** Notes one answered POST. */
+export type NoteAnswer = (status: Acceptance['status'], seconds: number) => void;
+
+/** The producer's metrics. @param queued how many events wait for the log, asked at each scrape. */
+export function addIngestMetrics(registry: Registry, queued: () => number): NoteAnswer {
+  const registers = [registry];
+  const events = new Counter({
+    name: 'orderonce_ingest_events_total',
+    help: 'Events by answer: accepted (202), rejected (422), unknown (500), refused (503).',
+    labelNames: ['answer'],
+    registers,
+  });
+  const seconds = new Histogram({
+    name: 'orderonce_ingest_seconds',
+    help: 'Seconds from a complete request to its answer.',
+    buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers,
+  });
+  new Gauge({
+    name: 'orderonce_ingest_queued',
+    help: 'Events that wait for the log or are on their way into it.',
+    registers,
+    collect() {
+      this.set(queued());
+    },
+  });
+  return (status, duration) => {
+    events.inc({ answer: status });
+    seconds.observe(duration);
+  };
+}

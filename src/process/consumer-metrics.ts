@@ -1,0 +1,83 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+import { within } from '../runtime/deadline.ts';
+import type { PartitionStatus } from './consumer.ts';
+import type { BatchOutcome } from './settle-piece.ts';
+
+/** What the gauges ask at each scrape. */
+export type ConsumerSource = {
+  readonly partitions: () => readonly PartitionStatus[];
+  /** The log's end for each of these partitions. */
+  readonly ends: (partitions: readonly number[]) => Promise<ReadonlyMap<number, number>>;
+};
+
+/** Notes one committed transaction. */
+export type NoteOutcome = (partition: number, outcome: BatchOutcome) => void;
+
+const ENDS_MS = 2000;
+
+export function addConsumerMetrics(registry: Registry, source: ConsumerSource): NoteOutcome {
+  const registers = [registry];
+  const records = new Counter({
+    name: 'orderonce_records_total',
+    help: 'Records by outcome: stored, duplicate, conflict, dead_letter.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const transactions = new Counter({
+    name: 'orderonce_transactions_total',
+    help: 'Committed transactions, one per batch.',
+    registers,
+  });
+  addPartitionGauges(registers, source);
+  return (_partition, outcome) => {
+    records.inc({ outcome: 'stored' }, outcome.stored);
+    records.inc({ outcome: 'duplicate' }, outcome.duplicates.length);
+    records.inc({ outcome: 'conflict' }, outcome.conflicts.length);
+    records.inc({ outcome: 'dead_letter' }, outcome.deadLetters.length);
+    transactions.inc();
+  };
+}
+
+function addPartitionGauges(registers: Registry[], source: ConsumerSource): void {
+  const labelNames = ['partition'];
+  new Gauge({
+    name: 'orderonce_position',
+    help: 'Next offset to process, as PostgreSQL has it, of the partitions of this process.',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { partition, next_offset } of source.partitions()) {
+        this.set({ partition }, next_offset);
+      }
+    },
+  });
+  new Gauge({
+    name: 'orderonce_partition_running',
+    help: '1 while the partition makes progress; 0 while it retries, waits or is stopped.',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { partition, state } of source.partitions()) {
+        this.set({ partition }, state === 'running' ? 1 : 0);
+      }
+    },
+  });
+  new Gauge({
+    name: 'orderonce_lag_records',
+    help: "Records between the position and the log's end. Absent while the log does not answer.",
+    labelNames,
+    registers,
+    async collect() {
+      this.reset();
+      const partitions = source.partitions();
+      const asked = source.ends(partitions.map(({ partition }) => partition));
+      const ends = await within(ENDS_MS, asked, () => new Error('late')).catch(() => null);
+      for (const { partition, next_offset } of partitions) {
+        const end = ends?.get(partition);
+        if (end !== undefined) this.set({ partition }, Math.max(0, end - next_offset));
+      }
+    },
+  });
+}

@@ -1,0 +1,16 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { HttpServer } from './http-server.ts';
+
+/** One registry per service: in `orderonce start` two of them live in one process. */
+export function createRegistry(): Registry {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  return registry;
+}
+
+export function addMetricsRoute(app: HttpServer, registry: Registry): void {
+  const schema = { summary: 'Metrics in the Prometheus text format', tags: ['health'] };
+  app.get('/metrics', { schema }, async (_request, reply) => {
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+}
