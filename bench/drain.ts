@@ -1,0 +1,107 @@
+/**
+ * Drain: a backlog on Kafka, then one consumer process; events per second from the first
+ * transaction to the last. A run counts only if every event of the log is stored once.
+ */
+
+import { KafkaAppender } from '../src/log/kafka-appender.ts';
+import { createLog } from '../src/log/open-log.ts';
+import { readSettings } from '../src/settings.ts';
+import { migrate } from '../src/store/migrate.ts';
+import { createPool, type Pool } from '../src/store/pool.ts';
+import { randomEvent } from './random-event.ts';
+import type { Servers } from './servers.ts';
+import { ServiceProcess } from './service-process.ts';
+
+const APPEND_BATCH = 500;
+const POLL_MS = 10;
+
+export type DrainResult = {
+  readonly events: number;
+  readonly seconds: number;
+  readonly events_per_second: number;
+  readonly consumer_cpu_us_per_event: number;
+};
+
+export async function drain(servers: Servers, events: number, round: number): Promise<DrainResult> {
+  const topic = `drain_${process.pid}_${round}`;
+  const env = {
+    DATABASE_URL: await freshDatabase(servers, topic),
+    KAFKA_BOOTSTRAP_SERVERS: servers.bootstrap,
+    KAFKA_TOPIC: topic,
+    KAFKA_GROUP_ID: topic,
+    CONSUMER_PORT: '0',
+  };
+  const pool = openPool(env.DATABASE_URL);
+  await migrate(pool);
+  await createLog(readSettings(env), () => pool);
+  await fill(servers.bootstrap, topic, events);
+  await pool.query('CHECKPOINT');
+  const consumer = new ServiceProcess('consumer', env);
+  try {
+    const first = await untilProcessed(pool, 1);
+    const cpuBefore = consumer.cpuSeconds();
+    const last = await untilProcessed(pool, events);
+    const cpu = consumer.cpuSeconds() - cpuBefore;
+    await assertComplete(pool, events);
+    const seconds = (last.atMs - first.atMs) / 1000;
+    return {
+      events,
+      seconds,
+      events_per_second: Math.round((events - first.processed) / seconds),
+      consumer_cpu_us_per_event: (cpu / (events - first.processed)) * 1e6,
+    };
+  } finally {
+    await consumer.stop();
+    await pool.end();
+  }
+}
+
+async function freshDatabase({ databaseUrl }: Servers, name: string): Promise<string> {
+  const admin = openPool(databaseUrl);
+  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.end();
+  const url = new URL(databaseUrl);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+function openPool(connectionString: string): Pool {
+  const limits = { connectionsMax: 2, queryTimeoutMs: 60_000 };
+  return createPool({ connectionString, name: 'bench', ...limits });
+}
+
+async function fill(bootstrapServers: string, topic: string, events: number): Promise<void> {
+  const appender = new KafkaAppender({ bootstrapServers, topic, clientId: 'bench' });
+  for (let sent = 0; sent < events; sent += APPEND_BATCH) {
+    const count = Math.min(APPEND_BATCH, events - sent);
+    await appender.append(
+      Array.from({ length: count }, () => {
+        const event = randomEvent();
+        const value = Buffer.from(JSON.stringify(event));
+        return { key: Buffer.from(event.order_id), value };
+      }),
+    );
+  }
+  await appender.close(1000);
+}
+
+/** Positions and effects move together, so the positions tell how much is done. */
+async function untilProcessed(pool: Pool, wanted: number) {
+  for (;;) {
+    const { rows } = await pool.query<{ n: number }>(
+      'SELECT coalesce(sum(next_offset), 0)::bigint AS n FROM consumer_positions',
+    );
+    const processed = rows[0]?.n ?? 0;
+    if (processed >= wanted) return { processed, atMs: performance.now() };
+    await new Promise((done) => setTimeout(done, POLL_MS));
+  }
+}
+
+async function assertComplete(pool: Pool, events: number): Promise<void> {
+  const { rows } = await pool.query(
+    `SELECT (SELECT count(*) FROM processed_events) AS stored,
+            (SELECT sum(event_count)::bigint FROM orders) AS effects`,
+  );
+  if (rows[0].stored === events && rows[0].effects === events) return;
+  throw new Error(`Not complete, so no figure: ${JSON.stringify(rows[0])} of ${events}`);
+}

@@ -1,0 +1,12 @@
+import { randomUUID } from 'node:crypto';
+
+/** A valid event with ids of its own, as a shop would send it. */
+export function randomEvent() {
+  return {
+    event_id: randomUUID(),
+    order_id: randomUUID(),
+    user_id: `user-${Math.trunc(Math.random() * 100_000)}`,
+    total_amount: Math.trunc(Math.random() * 100_000 + 1) / 100,
+    timestamp: new Date().toISOString(),
+  };
+}

@@ -1,0 +1,32 @@
+/** What every benchmark runs against: a real PostgreSQL and a real Kafka, on data of their own. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
+import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
+
+const KAFKA_PORT = 19_392;
+
+export type Servers = {
+  readonly databaseUrl: string;
+  readonly bootstrap: string;
+  stop(): Promise<void>;
+};
+
+export async function startServers(): Promise<Servers> {
+  if (!canRunBroker()) throw new Error('Benchmarks need Java 17 and Maven, for Kafka');
+  const folder = await mkdtemp(join(tmpdir(), 'orderonce-bench-'));
+  const say = (line: string) => console.error(line);
+  const postgres = await startEmbeddedPostgres(join(folder, 'postgres'), say);
+  const kafka = { port: KAFKA_PORT, folder: join(folder, 'kafka'), mode: 'kraft', say } as const;
+  const broker = await Broker.start(kafka);
+  return {
+    databaseUrl: postgres.url,
+    bootstrap: broker.bootstrap,
+    stop: async () => {
+      await broker.stop();
+      await postgres.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
