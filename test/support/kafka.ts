@@ -4,9 +4,10 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { Admin, Producer } from '@platformatic/kafka';
+import { Admin, Consumer, Producer } from '@platformatic/kafka';
 import { Broker } from '../../dev/kafka/broker.ts';
 import { createTopic } from '../../src/log/kafka-topic.ts';
+import type { LoggedRecord } from './checker.ts';
 
 /** Where the run's broker is, or undefined: then Kafka suites skip (CI fails before that). */
 export const KAFKA = process.env.TEST_KAFKA;
@@ -59,4 +60,31 @@ export async function withAdmin<T>(
   } finally {
     await admin.close();
   }
+}
+
+/** All of a topic, read by the client's own stream: nothing of ours in between. */
+export async function readTopic(
+  topic: string,
+  records: number,
+  bootstrap = KAFKA as string,
+): Promise<LoggedRecord[]> {
+  const consumer = new Consumer({
+    clientId: 'judge',
+    groupId: `judge-${topic}`,
+    bootstrapBrokers: [bootstrap],
+  });
+  const stream = await consumer.consume({
+    topics: [topic],
+    mode: 'earliest',
+    fallbackMode: 'earliest',
+    autocommit: false,
+    maxWaitTime: 100,
+  });
+  const log: LoggedRecord[] = [];
+  for await (const { partition, offset, value } of stream) {
+    log.push({ partition, offset: Number(offset), value: value ?? null });
+    if (log.length >= records) break;
+  }
+  await consumer.close(true);
+  return log;
 }

@@ -6,13 +6,14 @@ export type ProxyFault = (direction: 'up' | 'down', chunk: Buffer) => 'pass' | '
 
 export class TcpProxy {
   readonly #server: Server;
-  readonly #target: { host: string; port: number };
+  /** Where new connections go to. */
+  target: { host: string; port: number };
   readonly #sockets = new Set<Socket>();
   #fault: ProxyFault = () => 'pass';
   #refusing = false;
 
   private constructor(target: { host: string; port: number }) {
-    this.#target = target;
+    this.target = target;
     this.#server = createServer((client) => this.#connect(client));
   }
 
@@ -50,7 +51,7 @@ export class TcpProxy {
 
   #connect(client: Socket): void {
     if (this.#refusing) return void client.destroy();
-    const server = new Socket().connect(this.#target);
+    const server = new Socket().connect(this.target);
     const pair = [client, server];
     for (const socket of pair) {
       this.#sockets.add(socket);

@@ -1,0 +1,50 @@
+/** Orderonce's own processes, as a user would start them. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { until } from './until.ts';
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+export class Orderonce {
+  readonly child: ChildProcess;
+  output = '';
+
+  constructor(t: TestContext, args: string[], env: Record<string, string>, cwd?: string) {
+    const clean = { PATH: process.env.PATH, HOME: process.env.HOME, LOG_LEVEL: 'info' };
+    this.child = spawn(process.execPath, [CLI, ...args], { env: { ...clean, ...env }, cwd });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream?.on('data', (chunk) => {
+        this.output += chunk;
+      });
+    }
+    t.after(() => this.kill());
+  }
+
+  /** The exit code, once it ends by itself. */
+  async exit(): Promise<number | null> {
+    const { child } = this;
+    if (child.exitCode === null && child.signalCode === null) {
+      await new Promise((done) => child.once('close', done));
+    }
+    return child.exitCode;
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<number | null> {
+    this.child.kill(signal);
+    return await this.exit();
+  }
+
+  async untilSays(what: RegExp | string): Promise<void> {
+    await until(`it says ${what}`, () => {
+      if (this.child.exitCode !== null) throw new Error(`It ended: ${this.output}`);
+      return this.output.match(what) !== null;
+    });
+  }
+}
+
+export async function untilHealthy(port: number): Promise<void> {
+  await until(`port ${port} is healthy`, async () => {
+    return (await fetch(`http://127.0.0.1:${port}/health`)).status === 200;
+  });
+}
