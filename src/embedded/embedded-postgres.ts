@@ -1,8 +1,8 @@
 /**
  * A PostgreSQL of our own under the data directory, for whoever has none at hand:
  *
- *   postgres/       its data; made as postgres.new and renamed, so it is whole or not there
- *   password        of its only role, made at random, readable by its owner alone
+ *   postgres/       its data; made under another name and renamed, so it is whole or not there
+ *   postgres/orderonce-password   of its only role, made at random, readable by its owner alone
  *   database-url    for psql and for the other commands while it runs
  *   postgres.log    what it says
  *
@@ -12,7 +12,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
@@ -31,6 +31,7 @@ export type EmbeddedPostgres = Service & {
 
 const ROLE = 'orderonce';
 const DATABASE = 'orderonce';
+const PASSWORD = 'orderonce-password';
 /** Any fixed number: the lock that says "this data directory is in use". */
 const OWNER_LOCK = 7_140_211_002;
 /** Of the npm packages that src/embedded/binaries.ts finds. */
@@ -60,7 +61,7 @@ export async function startEmbeddedPostgres(
   const runAs = await chooseRunAs(data);
   const place = { folder, data, binaries, runAs };
   await ensureCluster(place, say);
-  const password = (await readFile(join(folder, 'password'), 'utf8')).trim();
+  const password = (await readFile(join(data, PASSWORD), 'utf8')).trim();
   const urlOf = (port: number, database: string) =>
     `postgres://${ROLE}:${password}@127.0.0.1:${port}/${database}`;
   const running = await findRunning(data);
@@ -87,27 +88,28 @@ export async function startEmbeddedPostgres(
   };
 }
 
-/** Makes the cluster at the first start. Interrupted half-way, it is made anew at the next. */
+/**
+ * Makes the cluster at the first start, under a name of this attempt's own: an initdb whose owner
+ * was killed goes on writing for a while, and two starts may come at once.
+ */
 async function ensureCluster({ folder, data, binaries, runAs }: Place, say: (l: string) => void) {
-  await mkdir(folder, { recursive: true });
   const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch(() => null);
-  const ours = POSTGRES_MAJOR;
-  if (version !== null && version.trim() !== ours) {
+  if (version !== null && version.trim() !== POSTGRES_MAJOR) {
     throw unusable(
       folder,
-      `holds data of PostgreSQL ${version.trim()}, this release brings ${ours}`,
+      `holds data of PostgreSQL ${version.trim()}, this release brings ${POSTGRES_MAJOR}`,
     );
   }
-  if (version !== null && existsSync(join(folder, 'password'))) return;
+  if (version !== null && existsSync(join(data, PASSWORD))) return;
   if (existsSync(data)) {
     throw unusable(folder, 'is half initialised or not readable for this user');
   }
   say(`Preparing PostgreSQL in ${folder} (first start only, a few seconds)`);
-  const fresh = `${data}.new`;
-  await rm(fresh, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const fresh = `${data}.new-${randomBytes(4).toString('hex')}`;
   await mkdir(fresh, { mode: 0o700 });
   await giveTo(runAs, fresh);
-  const passwordFile = join(folder, 'password');
+  const passwordFile = `${fresh}.password`;
   await writeFile(passwordFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
   await giveTo(runAs, passwordFile);
   const flags = ['--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--data-checksums'];
@@ -117,7 +119,20 @@ async function ensureCluster({ folder, data, binaries, runAs }: Place, say: (l: 
     `--pwfile=${passwordFile}`,
     ...flags,
   ]);
-  await rename(fresh, data);
+  await rename(passwordFile, join(fresh, PASSWORD));
+  await rename(fresh, data).catch((error: NodeJS.ErrnoException) => {
+    // Another start was first: its cluster is as good as ours.
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+  });
+  await removeLeftovers(folder);
+}
+
+/** Clusters that were never finished. One that a stray initdb still writes to stays for next time. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith('postgres.new-')) continue;
+    await rm(join(folder, name), { recursive: true, force: true }).catch(() => {});
+  }
 }
 
 function unusable(folder: string, what: string): OrderonceError {

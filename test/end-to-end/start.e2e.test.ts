@@ -1,0 +1,210 @@
+/** `orderonce start` with nothing set, as a newcomer meets it. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { openPool } from '../support/database.ts';
+import { wireEvent } from '../support/events.ts';
+import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { until } from '../support/until.ts';
+
+const PORTS = { PRODUCER_PORT: '18120', CONSUMER_PORT: '18121' };
+const api = `http://127.0.0.1:${PORTS.PRODUCER_PORT}`;
+const status = `http://127.0.0.1:${PORTS.CONSUMER_PORT}`;
+
+async function setUp(t: TestContext) {
+  const folder = await mkdtemp(join(tmpdir(), 'orderonce-start-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const env = { ...PORTS, ORDERONCE_DATA_DIR: join(folder, 'data') };
+  const start = (more: Record<string, string> = {}) =>
+    new Orderonce(t, ['start'], { ...env, ...more }, folder);
+  const run = (...args: string[]) => new Orderonce(t, args, env, folder);
+  return { folder, data: env.ORDERONCE_DATA_DIR, start, run };
+}
+
+async function post(event: object): Promise<Response> {
+  const headers = { 'content-type': 'application/json' };
+  return await fetch(`${api}/events`, { method: 'POST', headers, body: JSON.stringify(event) });
+}
+
+type Found = { status: string; duplicates: number; event_count: number; amount_sum: string };
+const untilFound = (url: string) =>
+  until(`${url} is known`, async () => {
+    const answer = await fetch(url);
+    return answer.ok ? ((await answer.json()) as Found) : null;
+  });
+
+describe('orderonce start', () => {
+  it('makes one effect of one event sent twice, and goes on after a restart [G2]', async (t) => {
+    const { data, start, run } = await setUp(t);
+    const first = start();
+    await first.untilSays('Orderonce runs');
+    const event = wireEvent({ total_amount: 99.95 });
+    const answer = await post(event);
+    assert.equal(answer.status, 202);
+    assert.equal(answer.headers.get('location'), `${status}/events/${event.event_id}`);
+    assert.equal((await untilFound(`${api}/events/${event.event_id}`)).status, 'stored');
+    assert.equal((await post(event)).status, 202);
+    await first.untilSays(`"event_id":"${event.event_id}".*Duplicate skipped`);
+    const order = await untilFound(`${status}/orders/${event.order_id}`);
+    assert.deepEqual([order.event_count, order.amount_sum], [1, '99.9500']);
+    assert.equal((await untilFound(`${status}/events/${event.event_id}`)).duplicates, 1);
+
+    const send = run('send', '--example', '--json');
+    assert.equal(await send.exit(), 0);
+    await untilFound(JSON.parse(send.output).status_url);
+
+    assert.equal(await first.kill('SIGTERM'), 0);
+    assert.equal(existsSync(join(data, 'postgres', 'postmaster.pid')), false);
+    const second = start();
+    await second.untilSays('Orderonce runs');
+    assert.equal((await untilFound(`${status}/events/${event.event_id}`)).status, 'stored');
+    assert.equal(await second.kill('SIGINT'), 0);
+  });
+
+  it('loses and doubles nothing when it is killed in the middle of 2,000 events [G1] [G2]', async (t) => {
+    const { data, start } = await setUp(t);
+    let service = start();
+    await service.untilSays('Orderonce runs');
+    const events = Array.from({ length: 2000 }, () => wireEvent());
+    const accepted = new Set<string>();
+    const queue = [...events];
+    const worker = async () => {
+      for (let event = queue.shift(); event !== undefined; event = queue.shift()) {
+        const answer = await post(event).catch(() => null);
+        await answer?.text();
+        if (answer?.status === 202) accepted.add(event.event_id);
+        else queue.push(event);
+        if (answer === null)
+          await until('it is back', async () => (await fetch(`${api}/health/live`)).ok);
+      }
+    };
+    const sending = Promise.all(Array.from({ length: 16 }, worker));
+    for (const share of [0.3, 0.6]) {
+      await until(`${share} are accepted`, () => accepted.size > 2000 * share);
+      await service.kill('SIGKILL');
+      service = start();
+      await service.untilSays('Orderonce runs');
+    }
+    await sending;
+    const db = openPool((await readFile(join(data, 'database-url'), 'utf8')).trim());
+    await until('all are stored', async () => {
+      const { rows } = await db.query('SELECT count(*)::int AS n FROM processed_events');
+      return rows[0].n === 2000;
+    });
+    const { rows } = await db.query(
+      'SELECT count(*)::int AS orders, sum(event_count)::int AS effects FROM orders',
+    );
+    assert.deepEqual(rows, [{ orders: 2000, effects: 2000 }]);
+    await db.end();
+    assert.equal(await service.kill('SIGTERM'), 0);
+  });
+
+  it('says who holds a port, and how to use another', async (t) => {
+    const { start, data } = await setUp(t);
+    const other = createServer().listen(Number(PORTS.CONSUMER_PORT), '127.0.0.1');
+    t.after(() => other.close());
+    const service = start();
+    assert.equal(await service.exit(), 1);
+    assert.match(service.output, /PORT_TAKEN: Port 18121 is taken by /);
+    assert.match(service.output, /CONSUMER_PORT=18131 npm start/);
+    if (process.platform === 'linux')
+      assert.match(service.output, new RegExp(`pid ${process.pid}:`));
+    assert.equal(existsSync(data), false, 'nothing slow was started before');
+  });
+
+  it('says that the data directory is in use, or half initialised, and what to do', async (t) => {
+    const { start, data } = await setUp(t);
+    const first = start();
+    await first.untilSays('Orderonce runs');
+    const rival = start({ PRODUCER_PORT: '18122', CONSUMER_PORT: '18123' });
+    assert.equal(await rival.exit(), 1);
+    assert.match(rival.output, /DATA_DIR_UNUSABLE: .* is in use by another Orderonce process/);
+    assert.equal(await first.kill('SIGTERM'), 0);
+    await rm(data, { recursive: true });
+    await mkdir(join(data, 'postgres'), { recursive: true });
+    await writeFile(join(data, 'postgres', 'base'), '');
+    const half = start();
+    assert.equal(await half.exit(), 1);
+    assert.match(half.output, /DATA_DIR_UNUSABLE: .*half initialised.*move it away/s);
+  });
+
+  it('begins anew where the very first start was killed', async (t) => {
+    const { start, data } = await setUp(t);
+    const first = start();
+    await first.untilSays('Preparing PostgreSQL');
+    await first.kill('SIGKILL');
+    const second = start();
+    await second.untilSays('Orderonce runs');
+    assert.ok(existsSync(join(data, 'postgres', 'PG_VERSION')));
+    assert.equal(await second.kill('SIGTERM'), 0);
+  });
+
+  it('stops at once when it is asked to while it still waits for a database', async (t) => {
+    const { start } = await setUp(t);
+    const service = start({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
+    await service.untilSays('Waiting for database and log');
+    const answer = await fetch(`${status}/health`);
+    assert.equal(answer.status, 503);
+    assert.equal(await service.kill('SIGTERM'), 0);
+  });
+
+  it('ends, and says why, when its PostgreSQL is killed', async (t) => {
+    const { start, data } = await setUp(t);
+    const service = start();
+    await service.untilSays('Orderonce runs');
+    const pidFile = await readFile(join(data, 'postgres', 'postmaster.pid'), 'utf8');
+    process.kill(Number(pidFile.split('\n')[0]), 'SIGKILL');
+    assert.equal(await service.exit(), 1);
+    assert.match(service.output, /The embedded PostgreSQL ended/);
+  });
+});
+
+describe('orderonce', () => {
+  it('explains itself, and a wrong call', async (t) => {
+    const { run } = await setUp(t);
+    const help = run('--help');
+    assert.equal(await help.exit(), 0);
+    for (const word of ['start', 'migrate', '--kafka-topic', 'DATABASE_URL', 'Exit codes']) {
+      assert.ok(help.output.includes(word), word);
+    }
+    const cases: [args: string[], said: RegExp][] = [
+      [['fly'], /Unknown: "fly"\. Commands: start/],
+      [['start', '--producer-port', '99999'], /PRODUCER_PORT must be a whole number/],
+      [['start', '--colour'], /Unknown option '--colour'.*--help/s],
+      [['producer'], /DATABASE_URL is not set.*npm start/s],
+    ];
+    for (const [args, said] of cases) {
+      const call = run(...args);
+      assert.equal(await call.exit(), 2, args.join(' '));
+      assert.match(call.output, said);
+    }
+    const send = run('send', '--example');
+    assert.equal(await send.exit(), 3);
+    assert.match(send.output, /API_UNREACHABLE: No answer at .*npm start/);
+  });
+
+  it('never prints the password of a database', async (t) => {
+    const { start } = await setUp(t);
+    const service = start({ DATABASE_URL: 'postgres://shop:s3cr3t-word@127.0.0.1:1/none' });
+    await service.untilSays('Waiting for database and log');
+    const answer = await (await fetch(`${status}/health`)).text();
+    await service.kill('SIGTERM');
+    assert.doesNotMatch(service.output + answer, /s3cr3t-word/);
+  });
+
+  it('is healthy where it says so', async (t) => {
+    const { start } = await setUp(t);
+    const service = start();
+    await service.untilSays('Orderonce runs');
+    await untilHealthy(Number(PORTS.PRODUCER_PORT));
+    await untilHealthy(Number(PORTS.CONSUMER_PORT));
+    assert.equal((await fetch(`${status}/metrics`)).status, 200);
+    assert.equal((await fetch(`${status}/events/not-a-uuid`)).status, 422);
+    assert.equal((await fetch(`${status}/events/${crypto.randomUUID()}`)).status, 404);
+    assert.equal(await service.kill('SIGTERM'), 0);
+  });
+});
