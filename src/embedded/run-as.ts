@@ -4,7 +4,7 @@
  * its own programs below a home directory or a `mktemp -d`.
  */
 
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chown, readFile, stat } from 'node:fs/promises';
 import { OrderonceError } from '../errors.ts';
 
@@ -59,4 +59,18 @@ async function unprivilegedUser(): Promise<{ uid: number; gid: number }> {
     'PostgreSQL does not run as root, and there is neither a user "postgres" nor "nobody" to run it as. ' +
       'Start as another user, or set DATABASE_URL',
   );
+}
+
+/** Starts a program in a session of its own, with nothing of our environment. */
+export function startAs(runAs: RunAs, program: string, args: string[], outFd: number | 'pipe') {
+  const [command, ...before] = [...runAs.prefix, program];
+  const isPlain = runAs.prefix.length === 0;
+  const { uid, gid } = runAs;
+  return spawn(command as string, [...before, ...args], {
+    stdio: ['ignore', outFd, outFd],
+    detached: true,
+    cwd: '/',
+    env: { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' },
+    ...(isPlain && uid !== undefined && gid !== undefined ? { uid, gid } : {}),
+  });
 }

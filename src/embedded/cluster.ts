@@ -1,0 +1,102 @@
+/** The data of the embedded PostgreSQL: made once, whole or not at all. */
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { OrderonceError } from '../errors.ts';
+import type { Binaries } from './binaries.ts';
+import { giveTo, type RunAs, startAs } from './run-as.ts';
+
+/** Where it lies, with which programs, as which user. */
+export type Place = {
+  /** The data directory of Orderonce. */
+  readonly folder: string;
+  /** PostgreSQL's own, inside it. */
+  readonly data: string;
+  readonly binaries: Binaries;
+  readonly runAs: RunAs;
+};
+
+/** The only role. Its password lies beside the data, so that both come into being together. */
+export const ROLE = 'orderonce';
+const PASSWORD = 'orderonce-password';
+/** Of the npm packages that binaries.ts finds. */
+const POSTGRES_MAJOR = '18';
+
+/**
+ * Makes the cluster at the first start, under a name of this attempt's own: an initdb whose owner
+ * was killed goes on writing for a while, and two starts may come at once.
+ */
+export async function ensureCluster(
+  { folder, data, binaries, runAs }: Place,
+  say: (l: string) => void,
+) {
+  const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch(() => null);
+  if (version !== null && version.trim() !== POSTGRES_MAJOR) {
+    throw unusable(
+      folder,
+      `holds data of PostgreSQL ${version.trim()}, this release brings ${POSTGRES_MAJOR}`,
+    );
+  }
+  if (version !== null && existsSync(join(data, PASSWORD))) return;
+  if (existsSync(data)) {
+    throw unusable(folder, 'is half initialised or not readable for this user');
+  }
+  say(`Preparing PostgreSQL in ${folder} (first start only, a few seconds)`);
+  await mkdir(folder, { recursive: true });
+  const fresh = `${data}.new-${randomBytes(4).toString('hex')}`;
+  await mkdir(fresh, { mode: 0o700 });
+  await giveTo(runAs, fresh);
+  const passwordFile = `${fresh}.password`;
+  await writeFile(passwordFile, `${randomBytes(24).toString('hex')}\n`, { mode: 0o600 });
+  await giveTo(runAs, passwordFile);
+  const flags = ['--auth=scram-sha-256', '--encoding=UTF8', '--no-locale', '--data-checksums'];
+  await runToEnd(runAs, binaries.initdb, [
+    `--pgdata=${fresh}`,
+    `--username=${ROLE}`,
+    `--pwfile=${passwordFile}`,
+    ...flags,
+  ]);
+  await rename(passwordFile, join(fresh, PASSWORD));
+  await rename(fresh, data).catch((error: NodeJS.ErrnoException) => {
+    // Another start was first: its cluster is as good as ours.
+    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
+  });
+  await removeLeftovers(folder);
+}
+
+/** Clusters that were never finished. One that a stray initdb still writes to stays for next time. */
+async function removeLeftovers(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith('postgres.new-')) continue;
+    await rm(join(folder, name), { recursive: true, force: true }).catch(() => {});
+  }
+}
+
+export async function readPassword(place: Place): Promise<string> {
+  return (await readFile(join(place.data, PASSWORD), 'utf8')).trim();
+}
+
+export function unusable(subject: string, what: string): OrderonceError {
+  return new OrderonceError(
+    'DATA_DIR_UNUSABLE',
+    `${subject} ${what}. Use another one (ORDERONCE_DATA_DIR=...), or move it away to start anew`,
+  );
+}
+
+async function runToEnd(runAs: RunAs, program: string, args: string[]): Promise<void> {
+  const child = startAs(runAs, program, args, 'pipe');
+  let said = '';
+  child.stdout?.on('data', (chunk) => (said += String(chunk)));
+  child.stderr?.on('data', (chunk) => (said += String(chunk)));
+  const code = await new Promise((done) => {
+    child.once('error', (error) => done(error.message));
+    child.once('close', done);
+  });
+  if (code === 0) return;
+  throw new OrderonceError(
+    'EMBEDDED_POSTGRES_UNAVAILABLE',
+    `PostgreSQL could not be prepared (${code}): ${said.trim().slice(-600)}\n` +
+      'Start as another user, from a folder that it can read, or set DATABASE_URL',
+  );
+}

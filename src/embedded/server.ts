@@ -1,0 +1,108 @@
+/** The server process of the embedded PostgreSQL: found or launched, and shut down. */
+import { open, readFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import pg from 'pg';
+import { reasonOf } from '../errors.ts';
+import { pause } from '../runtime/backoff.ts';
+import { type Place, ROLE, unusable } from './cluster.ts';
+import { startAs } from './run-as.ts';
+
+export type RunningServer = { readonly pid: number; readonly port: number };
+
+const START_MS = 60_000;
+const STOP_MS = 20_000;
+
+/** The server that runs on this data, from its pid file: line 1 is the pid, line 4 the port. */
+export async function findRunning({ data }: Place): Promise<RunningServer | null> {
+  const file = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
+  const lines = file.split('\n');
+  const [pid, port] = [Number(lines[0]), Number(lines[3])];
+  if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return null;
+  // A pid may have been given to another program since: only an answering server counts.
+  return (await answers(port)) ? { pid, port } : null;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+async function answers(port: number): Promise<boolean> {
+  const client = new pg.Client({ host: '127.0.0.1', port, user: ROLE, database: 'postgres' });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return true;
+  } catch (error) {
+    // It asks for the password: it is there.
+    return /password|SASL|SCRAM/i.test(reasonOf(error));
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Launches it on a free port; resolves when it answers. @throws DATA_DIR_UNUSABLE with its log. */
+export async function launch(
+  { folder, data, binaries, runAs }: Place,
+  urlOf: (port: number, database: string) => string,
+): Promise<RunningServer> {
+  const port = await freePort();
+  const log = await open(join(folder, 'postgres.log'), 'a', 0o600);
+  const settings = {
+    port: String(port),
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '60',
+    max_wal_size: '2GB',
+    // A smaller answer time matters more here than another process's memory.
+    shared_buffers: '128MB',
+  };
+  const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+  // In a session of its own: Ctrl-C must reach us first, so that we can drain before it stops.
+  const child = startAs(runAs, binaries.postgres, ['-D', data, ...flags], log.fd);
+  const exited = new Promise<void>((done) => child.once('exit', () => done()));
+  child.unref();
+  await log.close();
+  const giveUpAt = performance.now() + START_MS;
+  while (performance.now() < giveUpAt) {
+    if (child.exitCode !== null || child.signalCode !== null) break;
+    if (await canConnect(urlOf(port, 'postgres'))) return { pid: child.pid as number, port };
+    await Promise.race([exited, pause(50)]);
+  }
+  const tail = (await readFile(join(folder, 'postgres.log'), 'utf8')).trim().split('\n').slice(-5);
+  const end = `The end of its log (postgres.log):\n  ${tail.join('\n  ')}\nThe folder`;
+  throw unusable(`PostgreSQL does not start on ${folder}. ${end}`, 'cannot be used as it is');
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as { port: number };
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+async function canConnect(url: string): Promise<boolean> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 2000 });
+  client.on('error', () => {});
+  try {
+    await client.connect();
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.end().catch(() => {});
+  }
+}
+
+/** Fast shutdown: transactions under way are rolled back, the rest is on disk. */
+export async function shutDown({ pid }: RunningServer): Promise<void> {
+  const giveUpAt = performance.now() + STOP_MS;
+  if (isAlive(pid)) process.kill(pid, 'SIGINT');
+  while (isAlive(pid) && performance.now() < giveUpAt) await pause(30);
+}
