@@ -1,0 +1,197 @@
+/** The consumer's decisions, with log and PostgreSQL made up: no I/O. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { pino } from 'pino';
+import { wireEvent } from '../../test/support/events.ts';
+import { FakePool, sqlError } from '../../test/support/fake-pool.ts';
+import { FakeReader } from '../../test/support/fake-reader.ts';
+import { until } from '../../test/support/until.ts';
+import { OrderonceError } from '../errors.ts';
+import { Consumer } from './consumer.ts';
+
+/** PostgreSQL with positions in memory; everything is new but the ids in `taken`. */
+class FakeDatabase extends FakePool {
+  readonly positions = new Map<number, number>();
+  readonly stored: string[] = [];
+  logId = 1;
+  #moved: [partition: number, from: number][] = [];
+
+  constructor() {
+    super();
+    this.script = [
+      ['ROLLBACK', () => this.#undo()],
+      ['SELECT log_id FROM logs', () => ({ rows: [{ log_id: this.logId }] })],
+      ['INSERT INTO consumer_positions', (values) => this.#place(values)],
+      ['FROM consumer_positions', () => ({ rows: this.#rows() })],
+      ['UPDATE consumer_positions', (values) => this.#move(values)],
+      ['INSERT INTO processed_events', (values) => this.#store(values)],
+      ['event_id = ANY', (values) => this.#claims(values)],
+      ['INSERT INTO duplicates', (values) => ({ rowCount: (values[2] as unknown[]).length })],
+    ];
+  }
+
+  #place([, partition, , start]: unknown[]) {
+    this.positions.set(partition as number, start as number);
+    return { rowCount: 1 };
+  }
+
+  #undo() {
+    for (const [partition, next] of this.#moved.splice(0)) this.positions.set(partition, next);
+    return {};
+  }
+
+  #rows() {
+    return [...this.positions].map(([partition, nextOffset]) => ({
+      partition,
+      logId: 1,
+      nextOffset,
+      lastOffset: null,
+      lastDigest: null,
+      waitsFor: null,
+    }));
+  }
+
+  #move(values: unknown[]) {
+    const [to, partition, from] = [values[0], values[6], values[8]] as [number, number, number];
+    if (this.positions.get(partition) !== from) return { rows: [] };
+    this.#moved = [[partition, from]];
+    this.positions.set(partition, to);
+    return { rows: [{ any_claims: false }] };
+  }
+
+  #store(values: unknown[]) {
+    const events = JSON.parse(String(values[0])) as { event_id: string; log_offset: number }[];
+    const fresh = events.filter(({ event_id }) => !this.stored.includes(event_id));
+    this.stored.push(...fresh.map(({ event_id }) => event_id));
+    return { rows: fresh.map(({ log_offset }) => ({ log_offset })) };
+  }
+
+  #claims([ids]: unknown[]) {
+    const rows = (ids as string[]).map((eventId) => {
+      return { eventId, digest: this.digestOf(eventId), logId: 1, partition: 0, offset: 0 };
+    });
+    return { rows };
+  }
+
+  digestOf = (_eventId: string) => '';
+}
+
+function setUp(t: TestContext, partitions = 1) {
+  const db = new FakeDatabase();
+  const reader = new FakeReader(partitions);
+  const lines: Record<string, unknown>[] = [];
+  const consumer = new Consumer({
+    reader,
+    pool: db.asPool(),
+    limits: { lockMs: 1000, statementMs: 1000, idleMs: 1000 },
+    owner: 'test',
+    connections: 2,
+    batchMax: 10,
+    logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) }),
+  });
+  t.after(() => consumer.stop(400));
+  return { db, reader, consumer, lines };
+}
+
+describe('Consumer', () => {
+  it('begins a first deployment at the start of the log, and hints at offsets only after COMMIT [G3] [G7]', async (t) => {
+    const { db, reader, consumer } = setUp(t, 2);
+    reader.put(0, wireEvent(), wireEvent());
+    reader.put(1, wireEvent());
+    const commitHint = reader.commitHint.bind(reader);
+    reader.commitHint = (positions) => {
+      assert.ok(db.statements.includes('COMMIT'), 'a hint before any COMMIT');
+      return commitHint(positions);
+    };
+    await consumer.start();
+    await until('all is stored', () => db.stored.length === 3);
+    await until('hints are sent', () => reader.hints.length === 2);
+    assert.deepEqual(
+      new Map(reader.hints),
+      new Map([
+        [0, 2],
+        [1, 1],
+      ]),
+    );
+    assert.deepEqual(consumer.troubles, []);
+  });
+
+  it('logs the warning "Duplicate skipped" with the ids [G2]', async (t) => {
+    const { db, reader, consumer, lines } = setUp(t);
+    const event = wireEvent();
+    reader.put(0, event, event);
+    await consumer.start();
+    const line = await until('the warning', () => lines.find((l) => l.msg === 'Duplicate skipped'));
+    assert.deepEqual([line.event_id, line.order_id], [event.event_id, event.order_id]);
+    assert.deepEqual(db.stored, [event.event_id]);
+  });
+
+  it('tries the same batch again while PostgreSQL fails, says why, and goes on [G6]', async (t) => {
+    const { db, reader, consumer, lines } = setUp(t);
+    const { script } = db;
+    db.script = [['INSERT INTO processed_events', () => sqlError('53100', 'disk full')], ...script];
+    reader.put(0, wireEvent());
+    await consumer.start();
+    await until('it retries', () =>
+      /DATABASE_UNAVAILABLE: disk full/.test(consumer.troubles.join()),
+    );
+    assert.equal(consumer.partitions[0]?.state, 'retrying');
+    db.script = script;
+    await until('it goes on', () => consumer.partitions[0]?.next_offset === 1);
+    assert.deepEqual(consumer.troubles, []);
+    assert.ok(lines.some(({ msg }) => msg === 'Partition goes on'));
+  });
+
+  it('waits for a log that does not answer, and says so [G6]', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    reader.failure = new OrderonceError('LOG_UNAVAILABLE', 'Kafka does not answer: refused');
+    await consumer.start();
+    await until(
+      'it says so',
+      () => consumer.troubles.join() === 'LOG_UNAVAILABLE: Kafka does not answer: refused',
+    );
+    reader.failure = null;
+    reader.put(0, wireEvent());
+    await until('it goes on', () => db.stored.length === 1);
+  });
+
+  it('stops loudly where the topic is another one, and touches nothing [G3]', async (t) => {
+    const { db, reader, consumer, lines } = setUp(t);
+    db.positions.set(0, 0);
+    db.logId = 2;
+    reader.put(0, wireEvent());
+    await consumer.start();
+    await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+    assert.match(consumer.troubles.join(), /LOG_RECREATED/);
+    assert.deepEqual(db.stored, []);
+    assert.ok(lines.some(({ msg, level }) => msg === 'Partition stopped' && level === 50));
+  });
+
+  it('lets go of its partitions when they move, and reads positions anew when they come back [G7]', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    reader.put(0, wireEvent());
+    await consumer.start();
+    await until('the first is stored', () => db.stored.length === 1);
+    await reader.listener?.onRevoke();
+    reader.listener?.onAssign([]);
+    reader.put(0, wireEvent(), wireEvent());
+    await until('nothing is assigned', () => consumer.partitions.length === 0);
+    // Another consumer handled one of them meanwhile.
+    db.positions.set(0, 2);
+    reader.listener?.onAssign([0]);
+    await until('the last is stored', () => db.stored.length === 2);
+    assert.equal(consumer.partitions[0]?.next_offset, 3);
+  });
+
+  it('stops within its deadline though a transaction hangs [G10]', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    const hanging = Promise.withResolvers<never>();
+    db.query = async () => await hanging.promise;
+    reader.put(0, wireEvent());
+    await consumer.start();
+    const started = performance.now();
+    await consumer.stop(400);
+    assert.ok(performance.now() - started < 2000);
+    assert.equal(reader.closed, true);
+  });
+});

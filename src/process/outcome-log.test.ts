@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import { recordOf, wireEvent } from '../../test/support/events.ts';
+import { decodeRecords, type EventRecord } from './decoded-record.ts';
+import { OutcomeLog } from './outcome-log.ts';
+
+const NOTHING = { next: 1, stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
+
+function setUp() {
+  const lines: Record<string, unknown>[] = [];
+  const logger = pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) });
+  const clock = { ms: 0 };
+  return { lines, clock, log: new OutcomeLog(logger, () => clock.ms) };
+}
+
+function repeats(count: number) {
+  const { events } = decodeRecords(
+    Array.from({ length: count }, (_, i) => recordOf(i, wireEvent())),
+  );
+  const claim = { eventId: 'e', digest: 'd', logId: 1, partition: 4, offset: 2 };
+  return events.map((event) => ({ event, claim }));
+}
+
+describe('OutcomeLog', () => {
+  it('warns "Duplicate skipped" with the ids, and where the first one lies', () => {
+    const { lines, log } = setUp();
+    const [repeat] = repeats(1);
+    assert.ok(repeat);
+    log.report(3, { ...NOTHING, duplicates: [repeat] });
+    const [line] = lines;
+    assert.deepEqual(
+      [line?.msg, line?.level, line?.event_id, line?.partition, line?.offset, line?.first],
+      ['Duplicate skipped', 40, repeat.event.event.eventId, 3, 0, { partition: 4, offset: 2 }],
+    );
+  });
+
+  it('logs a conflict and a parked record as errors, never the payload', () => {
+    const { lines, log } = setUp();
+    const { event } = repeats(1)[0] as { event: EventRecord };
+    const letter = { record: event.record, event, state: 'parked', reason: 'r' } as const;
+    log.report(0, { ...NOTHING, conflicts: repeats(1), deadLetters: [letter] });
+    assert.deepEqual(
+      lines.map(({ level }) => level),
+      [50, 50],
+    );
+    assert.match(String(lines[0]?.msg), /^Conflict recorded/);
+    assert.doesNotMatch(JSON.stringify(lines), /user-1|10\.00/);
+  });
+
+  it('leaves lines out when thousands come at once, and says how many [G10]', () => {
+    const { lines, clock, log } = setUp();
+    log.report(0, { ...NOTHING, duplicates: repeats(1000) });
+    assert.equal(lines.length, 100);
+    clock.ms = 1000;
+    log.report(0, { ...NOTHING, duplicates: repeats(1) });
+    assert.deepEqual([lines[100]?.count, lines.length], [900, 102]);
+    log.flush();
+    assert.equal(lines.length, 102);
+  });
+});

@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { recordOf } from '../../test/support/events.ts';
+import type { LogSlice } from '../log/event-log.ts';
+import { PartitionBuffer, splitSlice } from './partition-buffer.ts';
+
+/** A slice in which some offsets hold a record and the others are gaps. */
+function sliceOf(from: number, holds: boolean[]): LogSlice {
+  const records = holds.flatMap((has, i) => (has ? [recordOf(from + i, 'x')] : []));
+  const gaps = holds.flatMap((has, i) =>
+    has ? [] : [{ from: from + i, to: from + i + 1, reason: 'control' as const }],
+  );
+  return { partition: 0, from, next: from + holds.length, records, gaps, leaderEpoch: 1 };
+}
+
+/** Every offset of a slice is a record's or in a gap, once. */
+function offsetsOf(slice: LogSlice): number[] {
+  const ofGaps = slice.gaps.flatMap(({ from, to }) =>
+    Array.from({ length: to - from }, (_, i) => from + i),
+  );
+  return [...slice.records.map(({ offset }) => offset), ...ofGaps].sort((a, b) => a - b);
+}
+
+describe('PartitionBuffer', () => {
+  it('gives back what was put in, in order and without a hole, however it is cut [G3]', () => {
+    const slices = fc.array(fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }), {
+      maxLength: 8,
+    });
+    fc.assert(
+      fc.property(slices, fc.integer({ min: 1, max: 5 }), fc.boolean(), (all, most, putsBack) => {
+        const buffer = new PartitionBuffer(10, 1000);
+        for (const holds of all) buffer.add(sliceOf(buffer.fetchOffset, holds));
+        const end = buffer.fetchOffset;
+        const seen: number[] = [];
+        let next = 10;
+        for (let taken = buffer.take(most); taken !== null; taken = buffer.take(most)) {
+          assert.equal(taken.from, next);
+          assert.ok(taken.records.length <= most);
+          // Now and then a batch fails and comes again, or only a part of it was committed.
+          const middle = taken.from + ((taken.next - taken.from) >> 1);
+          if (putsBack && middle > taken.from) {
+            const { head, tail } = splitSlice(taken, middle);
+            buffer.putBack(tail);
+            taken = head;
+          }
+          seen.push(...offsetsOf(taken));
+          next = taken.next;
+        }
+        assert.equal(next, end);
+        assert.deepEqual(
+          seen,
+          Array.from({ length: end - 10 }, (_, i) => 10 + i),
+        );
+      }),
+    );
+  });
+
+  it('takes only the slice that it asked for', () => {
+    const buffer = new PartitionBuffer(5, 10);
+    buffer.add(sliceOf(4, [true]));
+    buffer.add(sliceOf(6, [true]));
+    assert.equal(buffer.take(10), null);
+    assert.equal(buffer.fetchOffset, 5);
+  });
+
+  it('is full by its number of records, and empty after a reset [G10]', () => {
+    const buffer = new PartitionBuffer(0, 2);
+    buffer.add(sliceOf(0, [true]));
+    assert.equal(buffer.isFull, false);
+    buffer.add(sliceOf(1, [true]));
+    assert.equal(buffer.isFull, true);
+    buffer.reset(7);
+    assert.deepEqual([buffer.isFull, buffer.fetchOffset, buffer.take(9)], [false, 7, null]);
+  });
+
+  it('wakes up who waits for records', async () => {
+    const buffer = new PartitionBuffer(0, 2);
+    const arrival = buffer.arrival();
+    buffer.add(sliceOf(0, [true]));
+    await arrival;
+  });
+});

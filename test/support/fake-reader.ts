@@ -1,0 +1,76 @@
+/** A log in memory to read from, with a group that the test steers. */
+import type {
+  AssignmentListener,
+  FetchAnswer,
+  FetchWish,
+  LogBounds,
+  LogIdentity,
+  LogReader,
+  LogRecord,
+} from '../../src/log/event-log.ts';
+import { recordOf, type WireEvent } from './events.ts';
+
+export class FakeReader implements LogReader {
+  readonly topic = 'order_events';
+  readonly hints: (readonly [partition: number, next: number])[] = [];
+  listener: AssignmentListener | undefined;
+  topicId = 'topic-1';
+  failure: Error | null = null;
+  closed = false;
+  readonly #partitions: LogRecord[][];
+  #arrived = Promise.withResolvers<void>();
+
+  constructor(partitions: number) {
+    this.#partitions = Array.from({ length: partitions }, () => []);
+  }
+
+  put(partition: number, ...events: (WireEvent | string)[]): void {
+    const records = this.#partitions[partition] as LogRecord[];
+    for (const event of events) records.push(recordOf(records.length, event));
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers();
+  }
+
+  async identity(): Promise<LogIdentity> {
+    this.#failIfBroken();
+    return { topic: this.topic, topicId: this.topicId, partitions: this.#partitions.length };
+  }
+
+  async bounds(partitions: readonly number[]): Promise<Map<number, LogBounds>> {
+    this.#failIfBroken();
+    return new Map(
+      partitions.map((p) => [p, { start: 0, end: this.#partitions[p]?.length ?? 0 }] as const),
+    );
+  }
+
+  async fetch(_topicId: string, wishes: readonly FetchWish[]): Promise<FetchAnswer> {
+    const arrived = this.#arrived.promise;
+    this.#failIfBroken();
+    const slices = wishes.flatMap(({ partition, offset }) => {
+      const records = (this.#partitions[partition] ?? []).slice(offset);
+      if (records.length === 0) return [];
+      const next = offset + records.length;
+      return [{ partition, from: offset, next, records, gaps: [], leaderEpoch: 0 }];
+    });
+    if (slices.length === 0) await arrived;
+    return { slices, outOfRange: [] };
+  }
+
+  async join(listener: AssignmentListener): Promise<void> {
+    this.listener = listener;
+    listener.onAssign([...this.#partitions.keys()]);
+  }
+
+  async commitHint(positions: ReadonlyMap<number, number>): Promise<void> {
+    this.hints.push(...positions);
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.#arrived.resolve();
+  }
+
+  #failIfBroken(): void {
+    if (this.failure !== null) throw this.failure;
+  }
+}
