@@ -21,6 +21,8 @@ export const SETTINGS = {
   PRODUCER_PORT: integer(8000, 0, 65535, 'Port of the ingest API.'),
   CONSUMER_PORT: integer(8001, 0, 65535, 'Port of the consumer: health, events, orders.'),
   KAFKA_BOOTSTRAP_SERVERS: optional(
+    /^\s*\S+:\d{1,5}(\s*,\s*\S+:\d{1,5})*\s*$/,
+    'host:port,host:port',
     'Kafka brokers, host:port separated by commas. Unset: the embedded log in PostgreSQL.',
   ),
   KAFKA_TOPIC: text('order_events', 'Topic of the order events.'),
@@ -41,6 +43,8 @@ export const SETTINGS = {
     "Replicas of the created topic; -1 takes the broker's default.",
   ),
   DATABASE_URL: optional(
+    /^postgres(ql)?:\/\/\S+$/,
+    'postgres://user:password@host:port/database',
     'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
     true,
   ),
@@ -51,6 +55,8 @@ export const SETTINGS = {
     'Least level that is logged.',
   ),
   STATUS_BASE_URL: optional(
+    /^https?:\/\/\S+$/,
+    'http://host:port',
     'Public base URL of the consumer service, for Location headers. Unset: http://HOST:CONSUMER_PORT.',
   ),
   DELIVERY_DEADLINE_MS: integer(
@@ -116,8 +122,19 @@ function text(fallback: string, help: string): Spec<string> {
   return { parse: (value) => value, fallback, type: 'text', help };
 }
 
-function optional(help: string, secret?: true): Spec<string | undefined> {
-  const spec = { parse: (value: string) => value as string | undefined, type: 'text', help };
+/** @param shape what a valid value looks like; a secret one is never repeated. */
+function optional(
+  pattern: RegExp,
+  shape: string,
+  help: string,
+  secret?: true,
+): Spec<string | undefined> {
+  const parse = (value: string, name: string): string | undefined => {
+    if (pattern.test(value)) return value;
+    const given = secret ? '' : `, not "${value}"`;
+    throw new Error(`${name} must look like ${shape}${given}`);
+  };
+  const spec = { parse, type: shape, help };
   return secret ? { ...spec, secret } : spec;
 }
 

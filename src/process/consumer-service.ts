@@ -127,7 +127,8 @@ async function startWhenReady(
       await consumer.start();
       return;
     } catch (error) {
-      if (attempt === 1 || attempt % 20 === 0) {
+      // Not at the first failures: 'start' makes the tables at this very moment.
+      if (attempt === 3 || attempt % 20 === 0) {
         logger.warn({ attempt, reason: reasonOf(error) }, 'Waiting for database and log');
       }
       await pause(backoffMs(attempt, { firstMs: 200, mostMs: 2000 }), signal);

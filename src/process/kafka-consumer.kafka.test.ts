@@ -1,7 +1,7 @@
 /** The consumer on a real broker: positions, rebalances, and logs that are not what they were. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { createDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { backUp, createDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { foreignProducer, KAFKA, newTopic, withAdmin } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
@@ -104,6 +104,34 @@ if (KAFKA !== undefined) {
         await consumer.stop(3000);
       }
       assert.equal(await count(db, 'duplicates'), 0);
+    });
+
+    it('rewinds by itself on a restored database, and completes it [G7]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      await produceEvents(topic, 30);
+      const first = startConsumer(t, db, topic);
+      await untilStored(db, 30);
+      const restored = await backUp(t, db);
+      await produceEvents(topic, 40);
+      await untilStored(db, 70);
+      await first.stop(3000);
+      // The group's offsets stand at 70; the restored database at 30.
+      assert.equal(await count(restored, 'processed_events'), 30);
+      startConsumer(t, restored, topic);
+      await untilStored(restored, 70);
+      assert.equal(await count(restored, 'orders'), 70);
+      assert.equal(await count(restored, 'duplicates'), 0);
+    });
+
+    it('two deployments that write into one database make one effect of each event [G2] [G7]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      for (const group of ['one', 'two']) startConsumer(t, db, topic, topic + group);
+      for (let sent = 0; sent < 2000; sent += 20) await produceEvents(topic, 20);
+      await untilStored(db, 2000);
+      assert.equal(await count(db, 'duplicates'), 0);
+      assert.equal(await count(db, 'orders'), 2000);
     });
 
     it('shares partitions among consumers, through joins and leaves, without loss or repeat [G2] [G3]', async (t) => {

@@ -10,12 +10,30 @@ const TEMPLATE_LOCK = 99;
 
 export type TestDatabase = { readonly url: string; readonly name: string; readonly pool: Pool };
 
-/** Dropped after the test; kept, and named, when the test fails. */
+/** Dropped after the test, pass or fail. */
 export async function createDatabase(t: TestContext): Promise<TestDatabase> {
+  return await cloneOf(t, TEMPLATE, ensureTemplate);
+}
+
+/** A backup, taken at once: what a restore to this moment would bring back. */
+export async function backUp(t: TestContext, { name }: TestDatabase): Promise<TestDatabase> {
+  return await cloneOf(t, name, async (admin) => {
+    // A template must not be in use; pools connect again by themselves.
+    await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
+      name,
+    ]);
+  });
+}
+
+async function cloneOf(
+  t: TestContext,
+  template: string,
+  prepare: (admin: pg.Client) => Promise<void>,
+): Promise<TestDatabase> {
   const name = `test_${randomBytes(6).toString('hex')}`;
   await asAdmin(async (admin) => {
-    await ensureTemplate(admin);
-    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`);
+    await prepare(admin);
+    await admin.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
   });
   const url = urlOf(name);
   const pool = openPool(url);

@@ -1,0 +1,109 @@
+/**
+ * Pages that are made from the code, so that they cannot say anything else:
+ *
+ *   docs.ts --write    writes them          docs.ts --check    fails where one differs
+ *
+ * --check also looks for relative links that lead nowhere.
+ */
+import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Registry } from 'prom-client';
+import { ERRORS } from '../src/errors.ts';
+import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
+import { addConsumerMetrics } from '../src/process/consumer-metrics.ts';
+import { SETTINGS } from '../src/settings.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const MADE = 'Made from the code by `npm run docs`; `npm run ok` fails where it differs.';
+
+type Setting = { fallback?: string; type: string; help: string; secret?: true };
+const settings = Object.entries(SETTINGS) as [string, Setting][];
+
+function envExample(): string {
+  const lines = settings.map(([name, { fallback, help }]) =>
+    fallback === undefined ? `# ${help}\n#${name}=\n` : `# ${help}\n${name}=${fallback}\n`,
+  );
+  return `# Copy to .env and change what you need. Flags and the environment go before this file.\n\n${lines.join('\n')}`;
+}
+
+function settingsPage(): string {
+  const rows = settings.map(([name, { fallback, type, help, secret }]) => {
+    const value = fallback === undefined ? (secret ? '(secret)' : '(unset)') : `\`${fallback}\``;
+    return `| \`${name}\` | ${type.replaceAll('|', '\\|')} | ${value} | ${help} |`;
+  });
+  return `# Settings
+
+${MADE} Each setting can be given as a flag (\`--producer-port 8010\`), as an environment variable
+(\`PRODUCER_PORT=8010\`) or as a line of \`.env\`, in this order of precedence. An empty value means "not set".
+
+| setting | values | default | what it does |
+|---|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(ERRORS).map(
+    ([code, { kind, help }]) => `| \`${code}\` | ${kind} | ${help} |`,
+  );
+  return `# Error codes
+
+${MADE} They stand in logs, on health pages and on the command line. The kind says what the system
+does: **rejected**, the caller must change something; **transient**, it waits and tries again for ever, and nothing is lost;
+**terminal**, the part stops loudly until somebody acts; **bug**, a broken promise of our own code: the transaction is rolled back.
+
+| code | kind | what it means, and what to do |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+async function metricsPage(): Promise<string> {
+  const registry = new Registry();
+  addIngestMetrics(registry, () => 0);
+  addConsumerMetrics(registry, { partitions: () => [], ends: async () => new Map() });
+  const rows = (await registry.getMetricsAsJSON()).map(
+    ({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`,
+  );
+  return `# Metrics
+
+${MADE} \`GET /metrics\` of each service gives its own, in the Prometheus text format, besides those of the
+Node process.
+
+| metric | type | what it counts |
+|---|---|---|
+${rows.join('\n')}
+`;
+}
+
+function brokenLinks(): string[] {
+  return globSync(['*.md', 'docs/**/*.md', 'bench/*.md', 'dev/**/*.md'], { cwd: root }).flatMap(
+    (page) =>
+      [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)]
+        .map(([, target = '']) => target)
+        .filter((target) => !existsSync(join(root, dirname(page), target)))
+        .map((target) => `${page} links to ${target}, which is not there`),
+  );
+}
+
+const pages: Record<string, string> = {
+  '.env.example': envExample(),
+  'docs/reference/settings.md': settingsPage(),
+  'docs/reference/errors.md': errorsPage(),
+  'docs/reference/metrics.md': await metricsPage(),
+};
+
+if (process.argv.includes('--write')) {
+  for (const [file, text] of Object.entries(pages)) writeFileSync(join(root, file), text);
+} else {
+  const stale = Object.entries(pages)
+    .filter(
+      ([file, text]) =>
+        !existsSync(join(root, file)) || readFileSync(join(root, file), 'utf8') !== text,
+    )
+    .map(([file]) => `${file} differs from the code: run "npm run docs"`);
+  const problems = [...stale, ...brokenLinks()];
+  for (const problem of problems) console.error(problem);
+  process.exitCode = problems.length === 0 ? 0 : 1;
+}
