@@ -1,17 +1,13 @@
 /** `orderonce COMMAND [--setting value ...]`: settings from flags, environment and .env. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs, parseEnv } from 'node:util';
+import type { Command } from './commands/command.ts';
 import { runMigrate } from './commands/migrate.ts';
-import { runSendExample } from './commands/send.ts';
+import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
-import { ERRORS, OrderonceError, reasonOf } from './errors.ts';
-import { createLogger, type Logger } from './runtime/logger.ts';
-import { readSettings, type Settings, settingFlags } from './settings.ts';
-
-type Command = {
-  readonly help: string;
-  readonly run: (settings: Settings, logger: Logger, json: boolean) => Promise<number>;
-};
+import { OrderonceError, reasonOf } from './errors.ts';
+import { createLogger } from './runtime/logger.ts';
+import { readSettings, settingFlags } from './settings.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   start: {
@@ -24,7 +20,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'Creates tables and topic where they are missing. Safe to repeat.',
     run: runMigrate,
   },
-  send: { help: 'send --example: sends one made-up event to the API.', run: runSendExample },
+  send: { help: 'send --example: sends one made-up event to the API.', run: runSend },
 };
 
 /** What the process ends with. */
@@ -79,7 +75,8 @@ async function main(args: string[]): Promise<number> {
     if (typeof value === 'string') fromFlags[setting] = value;
   }
   const settings = readSettings({ ...readDotEnv(), ...process.env, ...fromFlags });
-  return await command.run(settings, createLogger(settings.LOG_LEVEL), values.json === true);
+  const given = { json: values.json === true, example: values.example === true };
+  return await command.run(settings, createLogger(settings.LOG_LEVEL), given);
 }
 
 function parse(args: string[], options: Record<string, { type: 'string' | 'boolean' }>) {
@@ -103,7 +100,7 @@ function readDotEnv(): Record<string, string | undefined> {
 function exitCodeOf(error: unknown): number {
   if (!(error instanceof OrderonceError)) return EXIT.failed;
   if (error.code === 'SETTING_INVALID') return EXIT.usage;
-  return ERRORS[error.code].kind === 'transient' ? EXIT.unavailable : EXIT.failed;
+  return error.kind === 'transient' ? EXIT.unavailable : EXIT.failed;
 }
 
 try {

@@ -1,8 +1,11 @@
+import { OrderonceError, reasonOf } from '../errors.ts';
 import { createLog } from '../log/open-log.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Settings } from '../settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
+import { isConnectionBroken } from '../store/sqlstate.ts';
+import type { Flags } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
 export type MigrateReport = {
@@ -19,10 +22,13 @@ export async function migrateAll(settings: Settings, pool: Pool): Promise<Migrat
 }
 
 /** `orderonce migrate`: idempotent, safe when run twice at once. */
-export async function runMigrate(settings: Settings, _logger: Logger, json: boolean) {
+export async function runMigrate(settings: Settings, _logger: Logger, { json }: Flags) {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-migrate');
   try {
-    const report = await migrateAll(settings, pool);
+    const report = await migrateAll(settings, pool).catch((error: unknown) => {
+      if (!isConnectionBroken(error)) throw error;
+      throw new OrderonceError('DATABASE_UNAVAILABLE', reasonOf(error), { cause: error });
+    });
     if (json) console.log(JSON.stringify(report));
     else console.log(lineOf(report));
     return 0;

@@ -2,10 +2,14 @@
 import { OrderonceError } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Settings } from '../settings.ts';
+import type { Flags } from './command.ts';
 import { exampleEvent } from './example-event.ts';
 
 /** `orderonce send --example`: what the curl line of `start` does, and a URL to click. */
-export async function runSendExample(settings: Settings, _logger: Logger, json: boolean) {
+export async function runSend(settings: Settings, _logger: Logger, { json, example }: Flags) {
+  if (!example) {
+    throw new OrderonceError('SETTING_INVALID', 'Nothing to send. Use "orderonce send --example"');
+  }
   const base = `http://${settings.HOST === '0.0.0.0' ? 'localhost' : settings.HOST}`;
   const event = exampleEvent();
   const answer = await fetch(`${base}:${settings.PRODUCER_PORT}/events`, {
