@@ -10,6 +10,8 @@ import { createLogger } from './runtime/logger.ts';
 import { readSettings, settingFlags } from './settings.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
+  // Without a prototype, "constructor" is as unknown as any other word.
+  __proto__: null as never,
   start: {
     help: 'Everything in one process; embedded PostgreSQL and log where nothing is set.',
     run: runStart,
