@@ -116,6 +116,24 @@ describe('Consumer', () => {
     assert.deepEqual(consumer.troubles, []);
   });
 
+  it('works on one partition, and fetches ahead, while the transaction of another hangs [G10]', async (t) => {
+    const { db, reader, consumer } = setUp(t, 2);
+    const held = Promise.withResolvers<void>();
+    const query = db.query.bind(db);
+    // Whoever moves partition 0 waits, as behind a lock.
+    db.query = async (text, values) => {
+      if (text.includes('UPDATE consumer_positions') && values?.[6] === 0) await held.promise;
+      return await query(text, values);
+    };
+    for (let i = 0; i < 100; i++) reader.put(0, wireEvent());
+    for (let i = 0; i < 25; i++) reader.put(1, wireEvent());
+    await consumer.start();
+    await until('partition 1 is done', () => db.stored.length === 25);
+    await until('more of partition 0 was fetched', () => (reader.fetchedUpTo.get(0) ?? 0) > 10);
+    held.resolve();
+    await until('partition 0 is done too', () => db.stored.length === 125);
+  });
+
   it('logs the warning "Duplicate skipped" with the ids [G2]', async (t) => {
     const { db, reader, consumer, lines } = setUp(t);
     const event = wireEvent();

@@ -174,6 +174,19 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       assert.equal(read?.value?.toString(), 'small');
     });
 
+    it('answers check() and close() in time though the log hangs [G10]', async (t) => {
+      const { appender, reader, breakDown, heal } = await open(t);
+      await appender.append([record('k', 'before')]);
+      await breakDown();
+      const started = performance.now();
+      await assert.rejects(appender.check());
+      const hanging = appender.append([record('k', 'during')]).catch(() => {});
+      await Promise.all([appender.close(500), reader.close(500)]);
+      assert.ok(performance.now() - started < 5000);
+      await heal();
+      await hanging;
+    });
+
     it('comes back by itself after an outage; what was acknowledged is there [G1] [G9]', async (t) => {
       const { appender, reader, breakDown, heal } = await open(t);
       await appender.append([record('k', 'before')]);

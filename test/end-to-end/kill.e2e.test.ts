@@ -12,8 +12,9 @@ import type { Broker } from '../../dev/kafka/broker.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { type History, judge } from '../support/checker.ts';
 import { openPool } from '../support/database.ts';
-import { type WireEvent, wireEvent } from '../support/events.ts';
+import { wireEvent } from '../support/events.ts';
 import { foreignProducer, KAFKA, ownBroker, readTopic, withAdmin } from '../support/kafka.ts';
+import { EVENTS, type Load, makeLoad } from '../support/load.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
@@ -21,7 +22,6 @@ import { until } from '../support/until.ts';
 
 const TOPIC = 'order_events';
 const PORTS = { producer: 18_100, consumers: [18_101, 18_102] };
-const EVENTS = 10_000;
 
 /** A PostgreSQL that can be killed and started again behind one address. */
 async function mortalPostgres(t: TestContext) {
@@ -47,25 +47,6 @@ async function mortalPostgres(t: TestContext) {
       proxy.target = { host: '127.0.0.1', port: running.port };
     },
   };
-}
-
-type Load = { readonly events: WireEvent[]; readonly validIds: Set<string> };
-
-/** Events in the order in which a shop would send them: 3 per order, some twice, some changed. */
-function makeLoad(): Load {
-  const distinct = Array.from({ length: EVENTS / 3 }, () => crypto.randomUUID()).flatMap(
-    (order_id) =>
-      [1, 2, 3].map((n) =>
-        wireEvent({ order_id, total_amount: `${n}.0${n}`, user_id: `user-${n}` }),
-      ),
-  );
-  const events = distinct.flatMap((event, i) => {
-    if (i % 20 === 7) return [event, event];
-    if (i % 100 === 13) return [event, { ...event, total_amount: '999.99' }];
-    if (i % 50 === 31) return [event, wireEvent({ total_amount: '-1' })];
-    return [event];
-  });
-  return { events, validIds: new Set(distinct.map((event) => event.event_id)) };
 }
 
 /** What another team's client does to the topic: valid events, resends of ours, and garbage. */

@@ -2,13 +2,18 @@
 import type {
   AssignmentListener,
   FetchAnswer,
+  FetchLimits,
   FetchWish,
   LogBounds,
   LogIdentity,
   LogReader,
   LogRecord,
 } from '../../src/log/event-log.ts';
+import { pause } from '../../src/runtime/backoff.ts';
 import { recordOf, type WireEvent } from './events.ts';
+
+/** Records of one fetch at most. */
+const FETCH_MAX = 15;
 
 export class FakeReader implements LogReader {
   readonly topic = 'order_events';
@@ -17,6 +22,8 @@ export class FakeReader implements LogReader {
   topicId = 'topic-1';
   failure: Error | null = null;
   closed = false;
+  /** By partition, where the last fetch of it ended. */
+  readonly fetchedUpTo = new Map<number, number>();
   readonly #partitions: LogRecord[][];
   #arrived = Promise.withResolvers<void>();
 
@@ -43,16 +50,21 @@ export class FakeReader implements LogReader {
     );
   }
 
-  async fetch(_topicId: string, wishes: readonly FetchWish[]): Promise<FetchAnswer> {
+  async fetch(
+    _topicId: string,
+    wishes: readonly FetchWish[],
+    limits: FetchLimits,
+  ): Promise<FetchAnswer> {
     const arrived = this.#arrived.promise;
     this.#failIfBroken();
     const slices = wishes.flatMap(({ partition, offset }) => {
-      const records = (this.#partitions[partition] ?? []).slice(offset);
+      const records = (this.#partitions[partition] ?? []).slice(offset, offset + FETCH_MAX);
       if (records.length === 0) return [];
       const next = offset + records.length;
+      this.fetchedUpTo.set(partition, next);
       return [{ partition, from: offset, next, records, gaps: [], leaderEpoch: 0 }];
     });
-    if (slices.length === 0) await arrived;
+    if (slices.length === 0) await Promise.race([arrived, pause(limits.waitMs)]);
     return { slices, outOfRange: [] };
   }
 

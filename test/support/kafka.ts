@@ -8,6 +8,7 @@ import { Admin, Consumer, Producer } from '@platformatic/kafka';
 import { Broker } from '../../dev/kafka/broker.ts';
 import { createTopic } from '../../src/log/kafka-topic.ts';
 import type { LoggedRecord } from './checker.ts';
+import { until } from './until.ts';
 
 /** Where the run's broker is, or undefined: then Kafka suites skip (CI fails before that). */
 export const KAFKA = process.env.TEST_KAFKA;
@@ -34,6 +35,13 @@ export async function newTopic(partitions: number, bootstrap = KAFKA as string):
   const topic = newTopicName();
   const options = { bootstrapServers: bootstrap, topic, clientId: 'test' };
   await createTopic(options, { partitions, replicas: -1 });
+  // A broker that was just away may be a moment behind its controller.
+  await until('the topic is known', () =>
+    withAdmin(
+      async (admin) => (await admin.metadata({ topics: [topic] })).topics.has(topic),
+      bootstrap,
+    ),
+  );
   return topic;
 }
 
