@@ -18,6 +18,7 @@ import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import { createPool, type Pool } from '../store/pool.ts';
+import type { TransactionLimits } from '../store/transaction.ts';
 import { Consumer } from './consumer.ts';
 import { addConsumerMetrics } from './consumer-metrics.ts';
 
@@ -141,7 +142,7 @@ async function startWhenReady(
  * group gives its partitions away. (Should it come to that all the same, the position's
  * compare-and-set decides.)
  */
-function limitsOf(sessionTimeoutMs: number) {
+export function limitsOf(sessionTimeoutMs: number): TransactionLimits {
   return {
     lockMs: sessionTimeoutMs * 0.3,
     statementMs: sessionTimeoutMs * 0.8,

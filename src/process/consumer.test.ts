@@ -8,6 +8,7 @@ import { FakeReader } from '../../test/support/fake-reader.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 import { Consumer } from './consumer.ts';
+import { limitsOf } from './consumer-service.ts';
 
 /** PostgreSQL with positions in memory; everything is new but the ids in `taken`. */
 class FakeDatabase extends FakePool {
@@ -92,6 +93,14 @@ function setUp(t: TestContext, partitions = 1) {
   t.after(() => consumer.stop(400));
   return { db, reader, consumer, lines };
 }
+
+describe('limitsOf', () => {
+  it('ends a hanging transaction before the group gives its partitions away [G7]', () => {
+    for (const session of [1000, 10_000, 300_000]) {
+      for (const limit of Object.values(limitsOf(session))) assert.ok(limit < session);
+    }
+  });
+});
 
 describe('Consumer', () => {
   it('begins a first deployment at the start of the log, and hints at offsets only after COMMIT [G3] [G7]', async (t) => {
@@ -199,6 +208,27 @@ describe('Consumer', () => {
     reader.listener?.onAssign([0]);
     await until('the last is stored', () => db.stored.length === 2);
     assert.equal(consumer.partitions[0]?.next_offset, 3);
+  });
+
+  it('lets go only once the batch under way has ended [G7]', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    const held = Promise.withResolvers<void>();
+    const query = db.query.bind(db);
+    db.query = async (text, values) => {
+      if (text === 'COMMIT') await held.promise;
+      return await query(text, values);
+    };
+    reader.put(0, wireEvent());
+    await consumer.start();
+    await until('it is about to commit', () => db.stored.length === 1);
+    let hasLetGo = false;
+    const revoked = reader.listener?.onRevoke().then(() => {
+      hasLetGo = true;
+    });
+    await new Promise(setImmediate);
+    assert.equal(hasLetGo, false);
+    held.resolve();
+    await revoked;
   });
 
   it('stops within its deadline though a transaction hangs [G10]', async (t) => {

@@ -212,6 +212,48 @@ if (KAFKA !== undefined) {
       assert.equal(await count(db, 'processed_events'), 20);
     });
 
+    it('stops when the topic is re-created under it, and touches none of its records [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      await produceEvents(topic, 20);
+      const consumer = startConsumer(t, db, topic);
+      await untilStored(db, 20);
+      await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+      const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
+      await until('the topic is made anew', () =>
+        createTopic(options, { partitions: 1, replicas: -1 }),
+      );
+      await until('records lie in it', async () => {
+        await produceEvents(topic, 30);
+        return true;
+      });
+      await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+      assert.match(consumer.troubles.join(), /LOG_RECREATED/);
+      assert.equal(await count(db, 'processed_events'), 20);
+    });
+
+    it('stops a partition when retention overtakes it while it runs [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      await produceEvents(topic, 10);
+      const consumer = startConsumer(t, db, topic);
+      await untilStored(db, 10);
+      // Its fetches fail meanwhile, so that records come and go unseen.
+      const lock = await db.pool.connect();
+      await lock.query('BEGIN');
+      await lock.query('SELECT FROM consumer_positions FOR UPDATE');
+      for (let i = 0; i < 30; i++) await produceEvents(topic, 100);
+      await withAdmin((admin) =>
+        admin.deleteRecords({
+          topics: [{ name: topic, partitions: [{ partition: 0, offset: 3005n }] }],
+        }),
+      );
+      await lock.query('ROLLBACK');
+      lock.release();
+      await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+      assert.match(consumer.troubles.join(), /POSITION_BEFORE_LOG_START/);
+    });
+
     it('stops a partition whose records retention removed unprocessed; the others go on [G3]', async (t) => {
       const db = await createDatabase(t);
       const topic = await newTopic(2);

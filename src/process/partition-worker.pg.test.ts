@@ -119,6 +119,27 @@ describe('PartitionWorker', () => {
     assert.equal(worker.status.state, 'running');
   });
 
+  it('goes on behind a prefix that was committed alone, without a hole [G3]', async (t) => {
+    const { pool, start } = await setUp(t);
+    await pool.query('ALTER TABLE processed_events ADD CHECK (total_amount <> 666)');
+    const worker = await start(pool);
+    // More guilty ones than one transaction takes apart.
+    const events = Array.from({ length: 100 }, (_, i) =>
+      wireEvent(i % 4 === 1 ? { total_amount: '666' } : {}),
+    );
+    worker.buffer.add(sliceOfEvents(0, events));
+    await until('the end is reached', () => worker.nextOffset === 100);
+    const { rows } = await pool.query(
+      `SELECT log_offset FROM processed_events UNION ALL SELECT log_offset FROM dead_letters
+        ORDER BY log_offset`,
+    );
+    assert.deepEqual(
+      rows.map((row) => row.log_offset),
+      events.map((_, i) => i),
+    );
+    assert.equal(await storedEvents(pool), 75);
+  });
+
   it('makes batches smaller when a statement times out [G10]', async (t) => {
     const { pool, start } = await setUp(t);
     // Refuses large batches the way a time-out does.

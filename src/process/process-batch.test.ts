@@ -31,7 +31,12 @@ describe('processBatch, statement by statement', () => {
     const outcome = await processBatch(context, sliceOfEvents(5, [wireEvent(), wireEvent()]));
     assert.deepEqual([outcome.stored, outcome.next], [2, 7]);
     assert.match(pool.statements[0] ?? '', /^BEGIN ISOLATION LEVEL READ COMMITTED/);
-    for (const limit of ['lock_timeout = 1000', 'statement_timeout = 2000', 'synchronous_commit']) {
+    for (const limit of [
+      'lock_timeout = 1000',
+      'statement_timeout = 2000',
+      'idle_in_transaction_session_timeout = 1500',
+      'synchronous_commit = on',
+    ]) {
       assert.ok(pool.statements[0]?.includes(limit), limit);
     }
     const order = orderOf('UPDATE consumer_positions', 'INSERT INTO processed_events');
