@@ -7,7 +7,7 @@ import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
 import { OrderonceError, reasonOf } from './errors.ts';
 import { createLogger } from './runtime/logger.ts';
-import { readSettings, settingFlags } from './settings.ts';
+import { misspelledNames, readSettings, settingFlags } from './settings.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   // Without a prototype, "constructor" is as unknown as any other word.
@@ -76,9 +76,13 @@ async function main(args: string[]): Promise<number> {
     const value = values[flag.slice(2)];
     if (typeof value === 'string') fromFlags[setting] = value;
   }
-  const settings = readSettings({ ...readDotEnv(), ...process.env, ...fromFlags });
+  const fromFile = readDotEnv();
+  const settings = readSettings({ ...fromFile, ...process.env, ...fromFlags });
+  const logger = createLogger(settings.LOG_LEVEL);
+  const unknown = misspelledNames(Object.keys(fromFile));
+  if (unknown.length > 0) logger.warn({ unknown }, 'No such settings, in .env: see --help');
   const given = { json: values.json === true, example: values.example === true };
-  return await command.run(settings, createLogger(settings.LOG_LEVEL), given);
+  return await command.run(settings, logger, given);
 }
 
 function parse(args: string[], options: Record<string, { type: 'string' | 'boolean' }>) {
@@ -92,9 +96,11 @@ function parse(args: string[], options: Record<string, { type: 'string' | 'boole
 function readDotEnv(): Record<string, string | undefined> {
   if (!existsSync('.env')) return {};
   try {
-    return parseEnv(readFileSync('.env', 'utf8'));
+    // Fatal, and without the byte order mark that some editors write: going on with less than the
+    // whole file would mean other settings than those that somebody wrote down.
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync('.env'));
+    return parseEnv(text);
   } catch (error) {
-    // Going on without it would mean other settings than those that somebody wrote down.
     throw new OrderonceError('SETTING_INVALID', `.env cannot be read: ${reasonOf(error)}`);
   }
 }

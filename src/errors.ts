@@ -78,7 +78,7 @@ export const ERRORS = {
   },
   LOG_RECREATED: {
     kind: 'terminal',
-    help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partition stops.',
+    help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partition stops. If the new topic is the one to go on with, delete the rows of this topic from consumer_positions and restart: it then begins at its start.',
   },
   POSITION_BEFORE_LOG_START: {
     kind: 'terminal',

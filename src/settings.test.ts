@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { readSettings, SETTINGS, settingFlags } from './settings.ts';
+import { misspelledNames, readSettings, SETTINGS, settingFlags } from './settings.ts';
 
 describe('readSettings', () => {
   it('has a default for all but what must come from outside', () => {
@@ -51,6 +51,21 @@ describe('readSettings', () => {
       STATUS_BASE_URL: 'https://status.example/orders',
     };
     assert.equal(readSettings(good).DATABASE_URL, good.DATABASE_URL);
+  });
+
+  it('refuses what could never work: a port past the last, a topic that Kafka does not take', () => {
+    for (const env of [
+      { DATABASE_URL: 'postgres://db:99999/orders' },
+      { KAFKA_TOPIC: '日本' },
+      { STATUS_BASE_URL: 'http://' },
+    ]) {
+      assert.throws(() => readSettings(env), { code: 'SETTING_INVALID' });
+    }
+  });
+
+  it('finds misspelled names, but leaves those of others alone', () => {
+    const names = ['LOG_LEVL', 'LOG_LEVEL', 'POSTGRES_PASSWORD', 'PATH'];
+    assert.deepEqual(misspelledNames(names), ['LOG_LEVL']);
   });
 
   it('gives no secret a default', () => {

@@ -21,11 +21,16 @@ export const SETTINGS = {
   PRODUCER_PORT: integer(8000, 0, 65535, 'Port of the ingest API.'),
   CONSUMER_PORT: integer(8001, 0, 65535, 'Port of the consumer: health, events, orders.'),
   KAFKA_BOOTSTRAP_SERVERS: optional(
-    /^\s*\S+:\d{1,5}(\s*,\s*\S+:\d{1,5})*\s*$/,
+    (value) => /^\s*[^\s,]+:\d{1,5}(\s*,\s*[^\s,]+:\d{1,5})*\s*$/.test(value),
     'host:port,host:port',
     'Kafka brokers, host:port separated by commas. Unset: the embedded log in PostgreSQL.',
   ),
-  KAFKA_TOPIC: text('order_events', 'Topic of the order events.'),
+  KAFKA_TOPIC: text(
+    'order_events',
+    'Topic of the order events.',
+    /^[a-zA-Z0-9._-]{1,249}$/,
+    "of letters, digits, '.', '_' and '-'",
+  ),
   KAFKA_GROUP_ID: text(
     'orderonce',
     'Consumer group; decides who reads which partition, never from where.',
@@ -43,7 +48,7 @@ export const SETTINGS = {
     "Replicas of the created topic; -1 takes the broker's default.",
   ),
   DATABASE_URL: optional(
-    /^postgres(ql)?:\/\/\S+$/,
+    isUrl('postgres:', 'postgresql:'),
     'postgres://user:password@host:port/database',
     'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
     true,
@@ -55,7 +60,7 @@ export const SETTINGS = {
     'Least level that is logged.',
   ),
   STATUS_BASE_URL: optional(
-    /^https?:\/\/\S+$/,
+    isUrl('http:', 'https:'),
     'http://host:port',
     'Public base URL of the consumer service, for Location headers. Unset: http://HOST:CONSUMER_PORT.',
   ),
@@ -97,6 +102,13 @@ type Table = typeof SETTINGS;
 export type SettingName = keyof Table;
 export type Settings = { readonly [K in SettingName]: ReturnType<Table[K]['parse']> };
 
+/** Names that begin like one of ours but are none: misspelled, most likely. */
+export function misspelledNames(names: readonly string[]): string[] {
+  const wordOf = (name: string) => name.split('_')[0] ?? '';
+  const words = new Set(Object.keys(SETTINGS).map(wordOf));
+  return names.filter((name) => words.has(wordOf(name)) && !Object.hasOwn(SETTINGS, name));
+}
+
 /**
  * Reads all settings from an environment.
  * @throws SETTING_INVALID naming every bad value at once; values of secrets are left out.
@@ -118,19 +130,28 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   return values as Settings;
 }
 
-function text(fallback: string, help: string): Spec<string> {
-  return { parse: (value) => value, fallback, type: 'text', help };
+function text(fallback: string, help: string, pattern = /^/, shape = 'text'): Spec<string> {
+  const parse = (value: string, name: string) => {
+    if (pattern.test(value)) return value;
+    throw new Error(`${name} must be ${shape}, not "${value}"`);
+  };
+  return { parse, fallback, type: shape, help };
+}
+
+/** Also refuses what only looks like a URL, such as one with port 99999. */
+function isUrl(...protocols: string[]): (value: string) => boolean {
+  return (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol);
 }
 
 /** @param shape what a valid value looks like; a secret one is never repeated. */
 function optional(
-  pattern: RegExp,
+  isValid: (value: string) => boolean,
   shape: string,
   help: string,
   secret?: true,
 ): Spec<string | undefined> {
   const parse = (value: string, name: string): string | undefined => {
-    if (pattern.test(value)) return value;
+    if (isValid(value)) return value;
     const given = secret ? '' : `, not "${value}"`;
     throw new Error(`${name} must look like ${shape}${given}`);
   };

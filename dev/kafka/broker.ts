@@ -15,6 +15,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Admin } from '@platformatic/kafka';
+import { onStopRequest } from '../../src/runtime/stop-request.ts';
 
 export type BrokerOptions = {
   readonly port: number;
@@ -246,9 +247,7 @@ async function main(): Promise<void> {
     `Kafka ${VERSIONS[mode]} (${mode}) on ${broker.bootstrap}, data in ${folder}. Ctrl-C stops it.`,
   );
   say(`  KAFKA_BOOTSTRAP_SERVERS=localhost:${values.port} npm start`);
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => void broker.stop().then(() => process.exit(0)));
-  }
+  onStopRequest(() => void broker.stop().then(() => process.exit(0)));
 }
 
 if (isMain()) {

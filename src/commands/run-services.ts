@@ -1,10 +1,10 @@
 /** Start, wait, stop: the one life of every long-running command. */
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
+import { onStopRequest } from '../runtime/stop-request.ts';
 
 /** From the signal to the end of the process, whatever hangs. Orchestrators kill after 10 s. */
 const EXIT_MS = 7500;
-const PARENT_CHECK_MS = 500;
 
 export type Run = {
   /** Takes charge of a started service; they are stopped in reverse order. */
@@ -58,18 +58,4 @@ export async function runServices(
     for (const service of services) await service.stop();
     if (stopping.signal.aborted) logger.info('Stopped');
   }
-}
-
-function onStopRequest(listener: (request: string) => void): void {
-  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => listener(name));
-  // npm passes a signal on only as far as the shell between us, which dies of it and leaves us
-  // running, unseen: so under npm the end of our parent means the same.
-  const { ppid } = process;
-  if (process.env.npm_lifecycle_event === undefined || process.platform === 'win32') return;
-  const timer = setInterval(() => {
-    if (process.ppid === ppid) return;
-    clearInterval(timer);
-    listener('end of npm');
-  }, PARENT_CHECK_MS);
-  timer.unref();
 }

@@ -1,6 +1,7 @@
 /** `orderonce send`: events to the ingest API, from any shell. */
 import { OrderonceError } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { baseUrlOf } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
 import type { Flags } from './command.ts';
 import { exampleEvent } from './example-event.ts';
@@ -10,9 +11,9 @@ export async function runSend(settings: Settings, _logger: Logger, { json, examp
   if (!example) {
     throw new OrderonceError('SETTING_INVALID', 'Nothing to send. Use "orderonce send --example"');
   }
-  const base = `http://${settings.HOST === '0.0.0.0' ? 'localhost' : settings.HOST}`;
+  const base = baseUrlOf({ host: settings.HOST, port: settings.PRODUCER_PORT });
   const event = exampleEvent();
-  const answer = await fetch(`${base}:${settings.PRODUCER_PORT}/events`, {
+  const answer = await fetch(`${base}/events`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(event),
@@ -20,7 +21,7 @@ export async function runSend(settings: Settings, _logger: Logger, { json, examp
     const { cause } = error as { cause?: { message?: string } };
     throw new OrderonceError(
       'API_UNREACHABLE',
-      `No answer at ${base}:${settings.PRODUCER_PORT} (${cause?.message || error}). Is it running? "npm start"`,
+      `No answer at ${base} (${cause?.message || error}). Is it running? "npm start"`,
     );
   });
   const text = await answer.text();

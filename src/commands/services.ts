@@ -6,7 +6,7 @@ import { openAppender, openReader } from '../log/open-log.ts';
 import { consumerPlace, startConsumer } from '../process/consumer-service.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { assertPortFree } from '../runtime/port.ts';
+import { assertPortFree, baseUrlOf } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import type { Pool } from '../store/pool.ts';
@@ -115,7 +115,9 @@ function bannerOf(
   consumerPort: number,
   postgresPort: number | undefined,
 ): string {
-  const host = settings.HOST === '0.0.0.0' ? 'localhost' : settings.HOST;
+  const [api, status] = [producerPort, consumerPort].map((port) =>
+    baseUrlOf({ host: settings.HOST, port }),
+  ) as [string, string];
   const log = settings.KAFKA_BOOTSTRAP_SERVERS
     ? `Kafka at ${settings.KAFKA_BOOTSTRAP_SERVERS}, topic ${settings.KAFKA_TOPIC}`
     : 'embedded, in PostgreSQL';
@@ -125,12 +127,12 @@ function bannerOf(
       : `embedded on 127.0.0.1:${postgresPort}, data in ${settings.ORDERONCE_DATA_DIR}`;
   return `
 Orderonce runs. Ctrl-C drains and stops it.
-  ingest API   http://${host}:${producerPort}/events   (docs: http://${host}:${producerPort}/docs)
-  status       http://${host}:${consumerPort}/events/{event_id}   health: http://${host}:${consumerPort}/health
+  ingest API   ${api}/events   (docs: ${api}/docs)
+  status       ${status}/events/{event_id}   health: ${status}/health
   log          ${log}
   PostgreSQL   ${database}
 
 Try it, twice; the second time it is a duplicate, and event_count stays 1:
-${exampleCurl(`http://${host}:${producerPort}`)}
+${exampleCurl(api)}
 `;
 }

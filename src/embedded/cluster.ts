@@ -25,7 +25,7 @@ const POSTGRES_MAJOR = '18';
 
 /**
  * Makes the cluster at the first start, under a name of this attempt's own: an initdb whose owner
- * was killed goes on writing for a while, and two starts may come at once.
+ * was killed goes on writing for a while. The caller holds the start lock.
  */
 export async function ensureCluster(
   { folder, data, binaries, runAs }: Place,
@@ -43,7 +43,6 @@ export async function ensureCluster(
     throw unusable(folder, 'is half initialised or not readable for this user');
   }
   say(`Preparing PostgreSQL in ${folder} (first start only, a few seconds)`);
-  await mkdir(folder, { recursive: true });
   const fresh = `${data}.new-${randomBytes(4).toString('hex')}`;
   await mkdir(fresh, { mode: 0o700 });
   await giveTo(runAs, fresh);
@@ -58,10 +57,7 @@ export async function ensureCluster(
     ...flags,
   ]);
   await rename(passwordFile, join(fresh, PASSWORD));
-  await rename(fresh, data).catch((error: NodeJS.ErrnoException) => {
-    // Another start was first: its cluster is as good as ours.
-    if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
-  });
+  await rename(fresh, data);
   await removeLeftovers(folder);
 }
 

@@ -15,9 +15,10 @@ import pg from 'pg';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Service } from '../runtime/service.ts';
 import { findBinaries } from './binaries.ts';
-import { ensureCluster, ROLE, readPassword } from './cluster.ts';
+import { ensureCluster, type Place, ROLE, readPassword } from './cluster.ts';
 import { chooseRunAs } from './run-as.ts';
 import { findRunning, launch, shutDown } from './server.ts';
+import { withStartLock } from './start-lock.ts';
 
 export type EmbeddedPostgres = Service & {
   readonly url: string;
@@ -44,12 +45,7 @@ export async function startEmbeddedPostgres(
   const binaries = await findBinaries();
   const runAs = await chooseRunAs(data);
   const place = { folder, data, binaries, runAs };
-  await ensureCluster(place, say);
-  const password = await readPassword(place);
-  const urlOf = (port: number, database: string) =>
-    `postgres://${ROLE}:${password}@127.0.0.1:${port}/${database}`;
-  const server = (await findRunning(place)) ?? (await launch(place, urlOf));
-  const lock = await takeOwnership(urlOf(server.port, 'postgres'), folder);
+  const { server, lock, urlOf } = await withStartLock(folder, () => startOrFind(place, say));
   const url = urlOf(server.port, DATABASE);
   await writeFile(join(folder, 'database-url'), `${url}\n`, { mode: 0o600 });
   const { promise: died, resolve: tellDied } = Promise.withResolvers<string>();
@@ -69,6 +65,16 @@ export async function startEmbeddedPostgres(
       await shutDown(server);
     },
   };
+}
+
+async function startOrFind(place: Place, say: (line: string) => void) {
+  await ensureCluster(place, say);
+  const password = await readPassword(place);
+  const urlOf = (port: number, database: string) =>
+    `postgres://${ROLE}:${password}@127.0.0.1:${port}/${database}`;
+  const server = (await findRunning(place)) ?? (await launch(place, urlOf));
+  const lock = await takeOwnership(urlOf(server.port, 'postgres'), place.folder);
+  return { server, lock, urlOf };
 }
 
 /** @returns the connection that holds the lock: as long as it lives, the directory is ours. */

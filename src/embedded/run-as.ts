@@ -74,3 +74,13 @@ export function startAs(runAs: RunAs, program: string, args: string[], outFd: nu
     ...(isPlain && uid !== undefined && gid !== undefined ? { uid, gid } : {}),
   });
 }
+
+/** Whether a process of this number exists, whoever owns it. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}

@@ -6,7 +6,7 @@ import pg from 'pg';
 import { reasonOf } from '../errors.ts';
 import { pause } from '../runtime/backoff.ts';
 import { type Place, ROLE, unusable } from './cluster.ts';
-import { startAs } from './run-as.ts';
+import { isAlive, startAs } from './run-as.ts';
 
 export type RunningServer = { readonly pid: number; readonly port: number };
 
@@ -21,15 +21,6 @@ export async function findRunning({ data }: Place): Promise<RunningServer | null
   if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return null;
   // A pid may have been given to another program since: only an answering server counts.
   return (await answers(port)) ? { pid, port } : null;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }
 
 async function answers(port: number): Promise<boolean> {

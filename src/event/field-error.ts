@@ -2,6 +2,7 @@ declare global {
   interface JSON {
     /** Node 22: a value that is written as this very text. Not yet in TypeScript's library. */
     rawJSON(text: string): unknown;
+    isRawJSON(value: unknown): value is { readonly rawJSON: string };
   }
 }
 

@@ -28,7 +28,7 @@ type Item = {
   readonly reject: (error: OrderonceError) => void;
 };
 
-/** How often deadlines are looked at: the precision of an answer's lateness. */
+/** How often deadlines are looked at. */
 const SWEEP_MS = 50;
 
 export class AppendQueue {
@@ -61,7 +61,8 @@ export class AppendQueue {
     const refusal = this.#refusal();
     if (refusal !== null) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      const deadline = this.#now() + this.#options.deadlineMs;
+      // A little early, so that the answer is out by the deadline.
+      const deadline = this.#now() + this.#options.deadlineMs - SWEEP_MS;
       this.#queued.push({ record, deadline, resolve, reject });
       // Not at once: requests that arrive in the same turn of the event loop leave together.
       if (this.#inFlightSince === null) {
@@ -84,7 +85,7 @@ export class AppendQueue {
   /** Whether the append under way is older than the delivery deadline. */
   get isStalled(): boolean {
     const since = this.#inFlightSince;
-    return since !== null && this.#now() - since > this.#options.deadlineMs;
+    return since !== null && this.#now() - since > this.#options.deadlineMs - SWEEP_MS;
   }
 
   /** Why the last append failed; null after one that succeeded. */

@@ -10,8 +10,8 @@ import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startProducer } from './producer-service.ts';
 
-async function setUp(t: TestContext, env: Record<string, string> = {}) {
-  const log = new FakeLog();
+async function setUp(t: TestContext, env: Record<string, string> = {}, topic = 'order_events') {
+  const log = new FakeLog(topic);
   log.isAutomatic = true;
   const service = await startProducer(testSettings(env), log, createLogger('silent'));
   t.after(() => service.stop());
@@ -30,7 +30,7 @@ const detailOf = async (answer: Response) => ((await answer.json()) as Detail).d
 
 describe('POST /events', () => {
   it('answers 202 with the receipt, and where the status can be read', async (t) => {
-    const { post } = await setUp(t, { STATUS_BASE_URL: 'https://status.example/' });
+    const { post } = await setUp(t, { STATUS_BASE_URL: 'https://日本.example/' });
     const event = wireEvent();
     const answer = await post(event);
     assert.equal(answer.status, 202);
@@ -38,7 +38,7 @@ describe('POST /events', () => {
     const headers = ['location', 'orderonce-topic', 'orderonce-partition', 'orderonce-offset'];
     assert.deepEqual(
       headers.map((name) => answer.headers.get(name)),
-      [`https://status.example/events/${event.event_id}`, 'order_events', '3', '0'],
+      [`https://xn--wgv71a.example/events/${event.event_id}`, 'order_events', '3', '0'],
     );
   });
 
@@ -177,10 +177,20 @@ describe('Every error is JSON with detail, and nothing is appended', () => {
 
   it('415 for another content type, tricks with it, and any encoding', async (t) => {
     const { log, post } = await setUp(t);
-    for (const type of ['text/plain', 'application/jsonx', 'application/json\tx', 'text/html']) {
+    for (const type of [
+      'text/plain',
+      'application/jsonx',
+      'application/json\tx',
+      'application/json; charset=utf-16',
+      'text/html',
+    ]) {
       const answer = await post(valid, { 'content-type': type });
       assert.equal(answer.status, 415, type);
       assert.equal(typeof (await detailOf(answer)), 'string');
+    }
+    for (const type of ['application/json; charset=UTF-8', 'Application/JSON']) {
+      const answer = await post('{', { 'content-type': type, 'content-encoding': 'Identity' });
+      assert.equal(answer.status, 422, type);
     }
     for (const encoding of ['gzip', 'br', 'deflate', 'identity, gzip']) {
       const answer = await post(valid, { 'content-encoding': encoding });
@@ -191,12 +201,46 @@ describe('Every error is JSON with detail, and nothing is appended', () => {
 
   it('404 for an unknown path, 405 with Allow for another method', async (t) => {
     const { url } = await setUp(t);
-    const unknown = await fetch(`${url}/nowhere`);
-    assert.deepEqual([unknown.status, await detailOf(unknown)], [404, 'Not Found']);
-    const answer = await fetch(`${url}/events`, { method: 'DELETE' });
-    assert.equal(answer.status, 405);
-    assert.equal(answer.headers.get('allow'), 'POST');
-    assert.equal(await detailOf(answer), 'Method Not Allowed');
+    for (const method of ['GET', 'POST']) {
+      const unknown = await fetch(`${url}/nowhere`, { method });
+      assert.deepEqual([unknown.status, await detailOf(unknown)], [404, 'Not Found']);
+    }
+    const others = { '/events': 'POST', '/events/x': 'GET, HEAD', '/health/live': 'GET, HEAD' };
+    for (const [path, allow] of Object.entries(others)) {
+      for (const method of ['DELETE', 'PROPFIND']) {
+        const answer = await fetch(`${url}${path}`, { method });
+        assert.equal(answer.status, 405);
+        assert.equal(answer.headers.get('allow'), allow);
+        assert.equal(await detailOf(answer), 'Method Not Allowed');
+      }
+    }
+  });
+
+  it('and never takes the place of an earlier answer on the connection [G1]', async (t) => {
+    const { log, service } = await setUp(t);
+    const event = `${head(json)}${valid}`;
+    const broken = {
+      xyz: 400,
+      '}': 400,
+      'BAD\r\n\r\n': 400,
+      [`GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`]: 431,
+      'CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n': 405,
+    };
+    for (const [rest, status] of Object.entries(broken)) {
+      log.isAutomatic = false;
+      const answering = sendRaw(service.port, event + event + rest);
+      await until('the append is under way', () => log.pending.length === 1);
+      log.isAutomatic = true;
+      log.pending[0]?.acknowledge();
+      const statuses = [...(await answering).matchAll(/HTTP\/1\.1 (\d{3})/g)].map(([, s]) => s);
+      assert.deepEqual(statuses.map(Number), [202, 202, status], rest.slice(0, 20));
+    }
+  });
+
+  it('also where a header of the answer cannot be sent', async (t) => {
+    const { post } = await setUp(t, {}, 'not\nallowed');
+    const answer = await post(valid);
+    assert.deepEqual([answer.status, await detailOf(answer)], [500, 'Internal Server Error']);
   });
 
   it('408 for a request that does not come to its end', async (t) => {
@@ -233,9 +277,9 @@ describe('The producer service', () => {
 
   it('redirects to where the status of an event can be read', async (t) => {
     const { url } = await setUp(t, { STATUS_BASE_URL: 'http://127.0.0.1:9' });
-    const answer = await fetch(`${url}/events/abc%2Fdef`, { redirect: 'manual' });
+    const answer = await fetch(`${url}/events/abc%2Fdef?wait=5`, { redirect: 'manual' });
     assert.equal(answer.status, 307);
-    assert.equal(answer.headers.get('location'), 'http://127.0.0.1:9/events/abc%2Fdef');
+    assert.equal(answer.headers.get('location'), 'http://127.0.0.1:9/events/abc%2Fdef?wait=5');
   });
 
   it('documents itself: OpenAPI, a page to read it, metrics', async (t) => {

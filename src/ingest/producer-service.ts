@@ -8,12 +8,11 @@ import {
   createHttpServer,
   type HttpServer,
   listen,
-  refuseOtherMethods,
   sendDetail,
 } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
-import type { ListenPlace } from '../runtime/port.ts';
+import { baseUrlOf, type ListenPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
@@ -71,12 +70,6 @@ export async function startProducer(
     ],
     facts: { service: 'producer', topic: log.topic, queued: queue.size },
   }));
-  refuseOtherMethods(app, {
-    '/events': 'POST',
-    '/events/:event_id': 'GET, HEAD',
-    '/health': 'GET, HEAD',
-    '/metrics': 'GET, HEAD',
-  });
   const port = await listen(app, producerPlace(settings));
   void probe.start(PROBE_MS);
   return {
@@ -113,8 +106,12 @@ function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   app.get<{ Params: { event_id: string } }>(
     '/events/:event_id',
     { schema: { summary: 'Redirects to where the status can be read', tags: ['events'] } },
-    (request, reply) =>
-      reply.redirect(`${statusUrl}/events/${encodeURIComponent(request.params.event_id)}`, 307),
+    (request, reply) => {
+      const [, query] = request.url.split('?');
+      const id = encodeURIComponent(request.params.event_id);
+      const target = `${statusUrl}/events/${id}`;
+      return reply.redirect(query === undefined ? target : `${target}?${query}`, 307);
+    },
   );
 }
 
@@ -146,7 +143,7 @@ function answer(
 }
 
 function statusUrlOf({ STATUS_BASE_URL, HOST, CONSUMER_PORT }: Settings): string {
-  if (STATUS_BASE_URL !== undefined) return STATUS_BASE_URL.replace(/\/+$/, '');
-  const isWildcard = HOST === '0.0.0.0' || HOST === '::';
-  return `http://${isWildcard ? 'localhost' : HOST}:${CONSUMER_PORT}`;
+  const base = STATUS_BASE_URL ?? baseUrlOf({ host: HOST, port: CONSUMER_PORT });
+  // As a header must have it: in ASCII.
+  return new URL(base).href.replace(/\/+$/, '');
 }

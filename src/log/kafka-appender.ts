@@ -85,28 +85,21 @@ export class KafkaAppender implements LogAppender {
 
   /**
    * Cached, and renewed by check(): an append must not wait for metadata, since until send() its
-   * records count as withdrawn at their deadline. send() would take partitions modulo an old count.
+   * records count as withdrawn at their deadline.
    */
   async #partitionCount(): Promise<number> {
-    this.#partitions ??= await this.#readPartitionCount();
+    this.#partitions ??= await countPartitions(this.#producer, this.topic);
     return this.#partitions;
-  }
-
-  async #readPartitionCount(): Promise<number> {
-    const wish = { topics: [this.topic], forceUpdate: true, retries: 0 };
-    const { topics } = await within(
-      CHECK_MS,
-      this.#admin.metadata(wish),
-      () => new OrderonceError('LOG_UNAVAILABLE', `Kafka did not answer within ${CHECK_MS} ms`),
-    );
-    const count = topics.get(this.topic)?.partitionsCount ?? 0;
-    if (count > 0) return count;
-    throw new OrderonceError('LOG_UNAVAILABLE', `Topic "${this.topic}" has no partitions yet`);
   }
 
   async check(): Promise<void> {
     try {
-      this.#partitions = await this.#readPartitionCount();
+      const count = await countPartitions(this.#admin, this.topic);
+      // The producer must know of new partitions before we name one: send() takes partitions
+      // modulo the count that it has in its own metadata.
+      if (count !== this.#partitions) {
+        this.#partitions = await countPartitions(this.#producer, this.topic);
+      }
     } catch (error) {
       throw kafkaError(error, this.topic);
     }
@@ -116,6 +109,18 @@ export class KafkaAppender implements LogAppender {
     const closing = Promise.allSettled([this.#producer.close(), this.#admin.close()]);
     await Promise.race([closing, new Promise((done) => setTimeout(done, deadlineMs).unref())]);
   }
+}
+
+async function countPartitions(client: Admin | Producer, topic: string): Promise<number> {
+  const wish = { topics: [topic], forceUpdate: true, retries: 0 };
+  const { topics } = await within(
+    CHECK_MS,
+    client.metadata(wish),
+    () => new OrderonceError('LOG_UNAVAILABLE', `Kafka did not answer within ${CHECK_MS} ms`),
+  );
+  const count = topics.get(topic)?.partitionsCount ?? 0;
+  if (count > 0) return count;
+  throw new OrderonceError('LOG_UNAVAILABLE', `Topic "${topic}" has no partitions yet`);
 }
 
 /** The answer names each partition's first offset; the rest follow in the order sent. */

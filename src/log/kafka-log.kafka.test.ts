@@ -7,8 +7,10 @@ import {
   PARTITIONS,
 } from '../../test/contract/event-log-contract.ts';
 import { KAFKA, newTopic, ownBroker, withAdmin } from '../../test/support/kafka.ts';
+import { until } from '../../test/support/until.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { KafkaReader } from './kafka-reader.ts';
+import { partitionOf } from './partition.ts';
 
 if (KAFKA !== undefined) {
   const broker = await ownBroker(19_292);
@@ -39,6 +41,34 @@ if (KAFKA !== undefined) {
   describeEventLog('Kafka', open);
 
   describe('KafkaAppender', () => {
+    it('goes on while the topic grows, and puts no record where no count would have put it [G5]', async (t) => {
+      const topic = await newTopic(3, broker.bootstrap);
+      const options = { bootstrapServers: broker.bootstrap, topic, clientId: 'test' };
+      const appender = new KafkaAppender(options);
+      t.after(() => appender.close(1000));
+      const keys = Array.from({ length: 40 }, (_, i) => Buffer.from(`order-${i}`));
+      const append = async () => {
+        const records = keys.map((key) => ({ key, value: Buffer.from('v') }));
+        const positions = await appender.append(records);
+        return positions.map(({ partition }) => partition);
+      };
+      const small = keys.map((key) => partitionOf(key, 3));
+      const large = keys.map((key) => partitionOf(key, 7));
+      assert.deepEqual(await append(), small);
+      await withAdmin(
+        (admin) =>
+          admin.createPartitions({ topics: [{ name: topic, count: 7, assignments: null }] }),
+        broker.bootstrap,
+      );
+      await until('the new count is used', async () => {
+        await appender.check();
+        const placed = await append();
+        if (placed.join() === large.join()) return true;
+        assert.deepEqual(placed, small);
+        return false;
+      });
+    });
+
     it('makes smaller batches for a topic that takes no large ones', async (t) => {
       const topic = await newTopic(1, broker.bootstrap);
       await withAdmin(

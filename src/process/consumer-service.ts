@@ -5,12 +5,7 @@ import type { LogReader } from '../log/event-log.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
-import {
-  closeServer,
-  createHttpServer,
-  listen,
-  refuseOtherMethods,
-} from '../runtime/http-server.ts';
+import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import type { ListenPlace } from '../runtime/port.ts';
@@ -90,12 +85,6 @@ export async function startConsumer(
     ],
     facts: { service: 'consumer', topic: reader.topic, partitions: consumer.partitions },
   }));
-  refuseOtherMethods(app, {
-    '/events/:event_id': 'GET, HEAD',
-    '/orders/:order_id': 'GET, HEAD',
-    '/health': 'GET, HEAD',
-    '/metrics': 'GET, HEAD',
-  });
   const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);
   const started = startWhenReady(consumer, heart, reader, stopping.signal, logger);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
+import fc from 'fast-check';
 import { createDatabase } from '../../test/support/database.ts';
 import { sliceOfEvents, type WireEvent, wireEvent } from '../../test/support/events.ts';
 import type { LogSlice } from '../log/event-log.ts';
@@ -138,6 +139,38 @@ describe('processBatch', () => {
       ['parked', 'invalid_event', null],
     );
     assert.deepEqual([rows[1].value, rows[1].key], [null, null]);
+  });
+
+  it('passes whatever bytes lie in the log: what it quotes of them never stops it [G3]', async (t) => {
+    const { context } = await setUp(t);
+    const text = JSON.stringify(wireEvent());
+    const spoilt = [
+      ...['event_id', 'user_id', 'total_amount', 'timestamp', 'more'].flatMap((name) =>
+        ['"a\\u0000b"', '"a\\ud800"', '1e999999', '1e200000', '{"\\u0000":[1e400,"\\udfff"]}'].map(
+          (value) => text.replace('{', `{"${name}":${value},`),
+        ),
+      ),
+      '{"a\\u0000":1}',
+      '{"\\ud800":{}}',
+      '"\\u0000"',
+      '1e400',
+      '[1e400]',
+    ];
+    const outcome = await processBatch(context, sliceOfEvents(0, spoilt));
+    assert.equal(outcome.deadLetters.length, spoilt.length);
+    let next = spoilt.length;
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array)),
+      fc.json({ noUnicodeString: false }).map((json) => Buffer.from(json)),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(bytes, { minLength: 1, maxLength: 50 }), async (values) => {
+        const { deadLetters } = await processBatch(context, sliceOfEvents(next, values));
+        assert.equal(deadLetters.length, values.length);
+        next += values.length;
+      }),
+      { numRuns: 30 },
+    );
   });
 
   it('an invalid record claims no id and holds no order [G4]', async (t) => {

@@ -1,6 +1,10 @@
 import type { FastifyReply } from 'fastify';
 import { reasonOf } from '../errors.ts';
+import { within } from './deadline.ts';
 import type { HttpServer } from './http-server.ts';
+
+/** A dependency that does not answer for so long is not there. */
+const PROBE_MOST_MS = 3000;
 
 export type HealthReport = {
   /** Why the service cannot do its job now, in words; empty when it can. */
@@ -41,17 +45,22 @@ export class Probe {
     this.#check = check;
   }
 
-  /** Resolves after the first check; the next ones follow by themselves, never two at once. */
+  /**
+   * Resolves after the first check; the next ones follow by themselves, one at a time, and sooner
+   * while there is trouble, so that its end shows at once.
+   */
   async start(everyMs: number): Promise<void> {
     await this.turn();
     if (this.#stopped) return;
-    this.#timer = setTimeout(() => void this.start(everyMs), everyMs);
+    const wait = this.#trouble === null ? everyMs : everyMs / 10;
+    this.#timer = setTimeout(() => void this.start(everyMs), wait);
     this.#timer.unref();
   }
 
   async turn(): Promise<void> {
     try {
-      await this.#check();
+      const late = () => new Error(`No answer within ${PROBE_MOST_MS} ms`);
+      await within(PROBE_MOST_MS, this.#check(), late);
       this.#trouble = null;
     } catch (error) {
       this.#trouble = reasonOf(error);

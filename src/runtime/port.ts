@@ -9,6 +9,13 @@ export type ListenPlace = {
   readonly setting: string;
 };
 
+/** Where a client of this machine finds a service that listens there. */
+export function baseUrlOf({ host, port }: { host: string; port: number }): string {
+  const isWildcard = host === '0.0.0.0' || host === '::';
+  if (isWildcard) return `http://localhost:${port}`;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 /**
  * Fails early, before anything slow has been started. Another process may still take the port
  * until we listen: then portError() says the same.

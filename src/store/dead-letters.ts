@@ -2,6 +2,7 @@ import type { LogRecord } from '../log/event-log.ts';
 import type { EventRecord } from '../process/decoded-record.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import type { BatchPlace } from './processed-events.ts';
+import { toStorableJson } from './storable-json.ts';
 
 export type DeadLetter = {
   readonly record: LogRecord;
@@ -17,7 +18,7 @@ export type DeadLetter = {
 
 /**
  * One row for each record that cannot take effect now, with its bytes exactly as they lay in the
- * log. Bytes travel as base64, since text would not survive the way.
+ * log. Bytes travel as base64, since text would not survive the way; what is quoted of them is cleaned.
  *
  * @returns how many records have a row now.
  */
@@ -37,7 +38,7 @@ export async function insertDeadLetters(
               digest text, key text, value text, headers jsonb, appended_ms float8, state text,
               reason text, detail jsonb, sqlstate text)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET updated_at = d.updated_at`,
-    [place.logId, place.partition, JSON.stringify(letters.map(rowOf))],
+    [place.logId, place.partition, toStorableJson(letters.map(rowOf))],
   );
   return rowCount ?? 0;
 }

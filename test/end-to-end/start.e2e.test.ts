@@ -127,6 +127,37 @@ describe('orderonce start', () => {
     assert.match(half.output, /DATA_DIR_UNUSABLE: .*half initialised.*move it away/s);
   });
 
+  it('two first starts at the same moment: one runs, the other says that the folder is in use', async (t) => {
+    const { start } = await setUp(t);
+    const both = [start(), start({ PRODUCER_PORT: '18122', CONSUMER_PORT: '18123' })];
+    const loser = await Promise.race(both.map((one) => one.exit().then(() => one)));
+    assert.match(loser.output, /DATA_DIR_UNUSABLE: .* is in use by another Orderonce process/);
+    const winner = both.find((one) => one !== loser);
+    await winner?.untilSays('Orderonce runs');
+    assert.equal(await winner?.kill('SIGTERM'), 0);
+  });
+
+  it('reads all of .env or none: not what a byte order mark or other bytes leave of it', async (t) => {
+    const { folder, run } = await setUp(t);
+    await writeFile(join(folder, '.env'), '\ufeffPRODUCER_PORT=x\nLOG_LEVL=info\n');
+    const marked = run(
+      'migrate',
+      '--producer-port',
+      '1',
+      '--database-url',
+      'postgres://127.0.0.1:1/x',
+    );
+    await marked.exit();
+    assert.match(marked.output, /"unknown":\["LOG_LEVL"\]/);
+    const bad = new Orderonce(t, ['migrate'], {}, folder);
+    assert.equal(await bad.exit(), 2);
+    assert.match(bad.output, /PRODUCER_PORT must be/);
+    await writeFile(join(folder, '.env'), Buffer.from([0xff, 0xfe, 0x00]));
+    const bytes = run('migrate');
+    assert.equal(await bytes.exit(), 2);
+    assert.match(bytes.output, /SETTING_INVALID: \.env cannot be read/);
+  });
+
   it('begins anew where the very first start was killed', async (t) => {
     const { start, data } = await setUp(t);
     const first = start();

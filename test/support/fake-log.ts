@@ -9,7 +9,7 @@ export type PendingAppend = {
 };
 
 export class FakeLog implements LogAppender {
-  readonly topic = 'order_events';
+  readonly topic: string;
   /** Appends that wait, and all that ever came. */
   readonly pending: PendingAppend[] = [];
   readonly appended: string[] = [];
@@ -19,6 +19,10 @@ export class FakeLog implements LogAppender {
   closed = false;
   #next = 0;
   #underWay = 0;
+
+  constructor(topic = 'order_events') {
+    this.topic = topic;
+  }
 
   append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
     if (++this.#underWay > 1) throw new Error('A second append while one is under way');

@@ -1,0 +1,19 @@
+/** Which methods a path has, so that the others can be answered 405 instead of 404. */
+export class AllowedMethods {
+  readonly #routes: { readonly pattern: RegExp; readonly methods: Set<string> }[] = [];
+
+  /** @param url a route's path; `:name` stands for one segment, `*` for any rest. */
+  add(url: string, method: string | readonly string[]): void {
+    const escaped = url.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+    const pattern = new RegExp(`^${escaped.replace(/:\w+/g, '[^/]+').replaceAll('*', '.*')}$`);
+    const methods = new Set(typeof method === 'string' ? [method] : method);
+    this.#routes.push({ pattern, methods });
+  }
+
+  /** @returns none for an unknown path. */
+  of(requestUrl: string): string[] {
+    const [path = ''] = requestUrl.split('?');
+    const found = this.#routes.filter(({ pattern }) => pattern.test(path));
+    return [...new Set(found.flatMap(({ methods }) => [...methods]))].sort();
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Answers to what never became a request: broken syntax, headers that are too large, clients that
+ * are too slow, unknown expectations, CONNECT. The parser reports these at once, while answers to
+ * earlier requests of the connection may still be pending: they go first, else a client would read
+ * "400" for an event that was accepted.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+export const JSON_TYPE = 'application/json; charset=utf-8';
+
+type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
+
+const REFUSALS: Readonly<Record<string, readonly [status: string, detail: string]>> = {
+  HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'Request headers are too large'],
+  ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request came too slowly'],
+  CONNECT: ['405 Method Not Allowed', 'Method Not Allowed'],
+};
+const NOT_HTTP = ['400 Bad Request', 'The request is not valid HTTP'] as const;
+
+export class BrokenRequests {
+  /** Exchanges of each connection whose answer is not out yet. */
+  readonly #pending = new WeakMap<Duplex, Set<Exchange>>();
+
+  /** To be given to the server that is made. */
+  readonly onClientError = (error: Error & { code?: string }, socket: Duplex): void => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
+    else void this.#refuse(error.code ?? '', socket);
+  };
+
+  watch(server: Server): void {
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+      const exchange = { request, response };
+      const exchanges = this.#pending.get(request.socket) ?? new Set();
+      this.#pending.set(request.socket, exchanges.add(exchange));
+      response.once('close', () => exchanges.delete(exchange));
+    });
+    server.on('connect', (_request, socket) => void this.#refuse('CONNECT', socket));
+    server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
+      const body = JSON.stringify({ detail: 'Only "Expect: 100-continue" is supported' });
+      const headers = { 'Content-Type': JSON_TYPE, 'Content-Length': body.length };
+      response.writeHead(417, { ...headers, Connection: 'close' }).end(body);
+    });
+  }
+
+  async #refuse(code: string, socket: Duplex): Promise<void> {
+    const exchanges = [...(this.#pending.get(socket) ?? [])];
+    // One whose own body broke off will never have an answer: this is it.
+    const owed = exchanges.filter(({ request }) => request.complete);
+    await Promise.all(owed.map(({ response }) => closed(response)));
+    if (socket.writable) socket.end(textOf(REFUSALS[code] ?? NOT_HTTP));
+    else socket.destroy();
+  }
+}
+
+function closed(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => response.once('close', resolve));
+}
+
+function textOf([status, detail]: readonly [string, string]): string {
+  const body = JSON.stringify({ detail });
+  return (
+    `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
+  );
+}
