@@ -31,7 +31,7 @@ function setUp(t: TestContext, options: Partial<AppendQueueOptions> = {}) {
     queue.expire();
     await nextTurn();
   };
-  return { log, queue, append, pass, verdicts };
+  return { log, queue, append, pass, verdicts, clock };
 }
 
 describe('AppendQueue', () => {
@@ -71,6 +71,20 @@ describe('AppendQueue', () => {
     log.pending[0]?.acknowledge();
     await nextTurn();
     assert.deepEqual(log.appended, ['a']);
+  });
+
+  it('withdraws also what ran out just before the append ahead of it was acknowledged [G9]', async (t) => {
+    const { log, append, pass, verdicts, clock } = setUp(t);
+    append('a');
+    await nextTurn();
+    await pass(10);
+    append('b');
+    // Nobody has looked at deadlines since.
+    clock.ms = 1020;
+    log.pending[0]?.acknowledge();
+    await nextTurn();
+    assert.deepEqual(log.appended, ['a']);
+    assert.deepEqual(verdicts.toSorted(), ['a 0', 'b LOG_NOT_ACKNOWLEDGED']);
   });
 
   it('sends nothing more until an overdue append resolves, answers at once meanwhile, and recovers [G9] [G10]', async (t) => {

@@ -98,7 +98,10 @@ export class AppendQueue {
   }
 
   async #flush(): Promise<void> {
-    while (this.#queued.length > 0) {
+    for (;;) {
+      // What ran out while the last append was under way is withdrawn, not sent.
+      this.expire();
+      if (this.#queued.length === 0) break;
       this.#inFlight = this.#takeBatch();
       this.#inFlightSince = this.#now();
       try {

@@ -5,7 +5,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import {
   findEmbeddedLog,
@@ -118,7 +118,7 @@ export class EmbeddedAppender implements LogAppender {
 export class EmbeddedReader implements LogReader {
   readonly topic: string;
   readonly #pool: Pool;
-  readonly #closed = new AbortController();
+  #closed = false;
   #known: StoredLog | undefined;
 
   constructor(pool: Pool, topic: string) {
@@ -148,7 +148,7 @@ export class EmbeddedReader implements LogReader {
       const news = this.#nextAppend(Math.min(POLL_MS, limits.waitMs));
       const answer = await this.#read(topicId, wishes);
       const hasCome = answer.slices.length > 0 || answer.outOfRange.length > 0;
-      if (hasCome || performance.now() >= waitUntil || this.#closed.signal.aborted) return answer;
+      if (hasCome || performance.now() >= waitUntil || this.#closed) return answer;
       await news;
     }
   }
@@ -176,9 +176,14 @@ export class EmbeddedReader implements LogReader {
     }
   }
 
+  /** An append of this process, or the time-out. */
   async #nextAppend(ms: number): Promise<void> {
-    const signal = AbortSignal.any([AbortSignal.timeout(Math.max(1, ms)), this.#closed.signal]);
-    await once(appended, this.topic, { signal }).catch(() => {});
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    appended.once(this.topic, resolve);
+    await promise;
+    clearTimeout(timer);
+    appended.off(this.topic, resolve);
   }
 
   async #log(): Promise<StoredLog> {
@@ -198,7 +203,7 @@ export class EmbeddedReader implements LogReader {
   async commitHint(): Promise<void> {}
 
   async close(): Promise<void> {
-    this.#closed.abort();
+    this.#closed = true;
   }
 }
 

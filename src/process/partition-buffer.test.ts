@@ -29,12 +29,13 @@ describe('PartitionBuffer', () => {
     });
     fc.assert(
       fc.property(slices, fc.integer({ min: 1, max: 5 }), fc.boolean(), (all, most, putsBack) => {
-        const buffer = new PartitionBuffer(10, 1000);
+        const buffer = new PartitionBuffer(10, { recordsMax: 1000, bytesMax: 1e6 });
         for (const holds of all) buffer.add(sliceOf(buffer.fetchOffset, holds));
         const end = buffer.fetchOffset;
         const seen: number[] = [];
         let next = 10;
-        for (let taken = buffer.take(most); taken !== null; taken = buffer.take(most)) {
+        const limits = { recordsMax: most, bytesMax: 1e6 };
+        for (let taken = buffer.take(limits); taken !== null; taken = buffer.take(limits)) {
           assert.equal(taken.from, next);
           assert.ok(taken.records.length <= most);
           // Now and then a batch fails and comes again, or only a part of it was committed.
@@ -57,25 +58,43 @@ describe('PartitionBuffer', () => {
   });
 
   it('takes only the slice that it asked for', () => {
-    const buffer = new PartitionBuffer(5, 10);
+    const buffer = new PartitionBuffer(5, { recordsMax: 10, bytesMax: 1e6 });
     buffer.add(sliceOf(4, [true]));
     buffer.add(sliceOf(6, [true]));
-    assert.equal(buffer.take(10), null);
+    assert.equal(buffer.take({ recordsMax: 10, bytesMax: 1e6 }), null);
     assert.equal(buffer.fetchOffset, 5);
   });
 
   it('is full by its number of records, and empty after a reset [G10]', () => {
-    const buffer = new PartitionBuffer(0, 2);
+    const buffer = new PartitionBuffer(0, { recordsMax: 2, bytesMax: 1e6 });
     buffer.add(sliceOf(0, [true]));
     assert.equal(buffer.isFull, false);
     buffer.add(sliceOf(1, [true]));
     assert.equal(buffer.isFull, true);
     buffer.reset(7);
-    assert.deepEqual([buffer.isFull, buffer.fetchOffset, buffer.take(9)], [false, 7, null]);
+    assert.deepEqual([buffer.isFull, buffer.fetchOffset], [false, 7]);
+  });
+
+  it('is full by bytes too, and gives batches within a number of bytes, one record at least [G10]', () => {
+    const buffer = new PartitionBuffer(0, { recordsMax: 100, bytesMax: 1000 });
+    for (const bytes of [400, 500, 2000, 1]) {
+      const [record] = sliceOf(buffer.fetchOffset, [true]).records;
+      assert.ok(record);
+      const records = [{ ...record, value: Buffer.alloc(bytes) }];
+      buffer.add({ ...sliceOf(buffer.fetchOffset, [true]), records });
+    }
+    assert.equal(buffer.isFull, true);
+    const sizes: number[] = [];
+    for (let i = 0; i < 3; i++) {
+      const taken = buffer.take({ recordsMax: 100, bytesMax: 1000 });
+      sizes.push(taken?.records.length ?? 0);
+    }
+    assert.deepEqual(sizes, [2, 1, 1]);
+    assert.equal(buffer.isFull, false);
   });
 
   it('wakes up who waits for records', async () => {
-    const buffer = new PartitionBuffer(0, 2);
+    const buffer = new PartitionBuffer(0, { recordsMax: 2, bytesMax: 1e6 });
     const arrival = buffer.arrival();
     buffer.add(sliceOf(0, [true]));
     await arrival;

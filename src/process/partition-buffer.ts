@@ -1,20 +1,24 @@
-import type { LogSlice } from '../log/event-log.ts';
+import type { LogRecord, LogSlice } from '../log/event-log.ts';
+
+/** At most so many records, and so many bytes in them; one record is always let through. */
+export type BufferLimits = { readonly recordsMax: number; readonly bytesMax: number };
 
 /**
  * What has been fetched of one partition and not yet processed: contiguous slices, in order.
  * Bounded: isFull tells the fetch loop to leave the partition out.
  */
 export class PartitionBuffer {
-  readonly #recordsMax: number;
+  readonly #limits: BufferLimits;
   #slices: LogSlice[] = [];
   #records = 0;
+  #bytes = 0;
   #fetchOffset: number;
   #arrived = Promise.withResolvers<void>();
 
-  /** @param recordsMax how many records may wait; one more fetched slice may overshoot it. */
-  constructor(fetchOffset: number, recordsMax: number) {
+  /** @param limits of what may wait; one more fetched slice may overshoot them. */
+  constructor(fetchOffset: number, limits: BufferLimits) {
     this.#fetchOffset = fetchOffset;
-    this.#recordsMax = recordsMax;
+    this.#limits = limits;
   }
 
   /** From where to fetch next. */
@@ -23,53 +27,79 @@ export class PartitionBuffer {
   }
 
   get isFull(): boolean {
-    return this.#records >= this.#recordsMax;
+    return this.#records >= this.#limits.recordsMax || this.#bytes >= this.#limits.bytesMax;
   }
 
   /** Takes a fetched slice, unless it is not the next one: an answer to an older question. */
   add(slice: LogSlice): void {
     if (slice.from !== this.#fetchOffset) return;
     this.#slices.push(slice);
-    this.#records += slice.records.length;
+    this.#count(slice, 1);
     this.#fetchOffset = slice.next;
-    this.#arrived.resolve();
+    this.wake();
   }
 
   /** Puts back, in front, the part of a taken slice that was not processed. */
   putBack(slice: LogSlice): void {
     this.#slices.unshift(slice);
-    this.#records += slice.records.length;
-    this.#arrived.resolve();
+    this.#count(slice, 1);
+    this.wake();
   }
 
   /** Drops everything and goes on from another offset. */
   reset(fetchOffset: number): void {
     this.#slices = [];
     this.#records = 0;
+    this.#bytes = 0;
     this.#fetchOffset = fetchOffset;
   }
 
-  /** Resolves when there is something to take. */
+  /** Resolves when there is something to take, or at wake(). */
   async arrival(): Promise<void> {
     if (this.#slices.length > 0) return;
     this.#arrived = Promise.withResolvers<void>();
     await this.#arrived.promise;
   }
 
-  /** The next records as one slice of at most `recordsMax`, or null when there are none. */
-  take(recordsMax: number): LogSlice | null {
+  wake(): void {
+    this.#arrived.resolve();
+  }
+
+  /** The next records as one slice within the limits, or null when there are none. */
+  take(limits: BufferLimits): LogSlice | null {
     let taken = this.#slices.shift();
     if (taken === undefined) return null;
-    while (taken.records.length < recordsMax && this.#slices[0] !== undefined) {
+    while (cutOf(taken, limits) === null && this.#slices[0] !== undefined) {
       taken = joinSlices(taken, this.#slices.shift() as LogSlice);
     }
-    this.#records -= taken.records.length;
-    if (taken.records.length <= recordsMax) return taken;
-    const cut = (taken.records[recordsMax] as { offset: number }).offset;
+    this.#count(taken, -1);
+    const cut = cutOf(taken, limits);
+    if (cut === null) return taken;
     const { head, tail } = splitSlice(taken, cut);
     this.putBack(tail);
     return head;
   }
+
+  #count({ records }: LogSlice, sign: 1 | -1): void {
+    this.#records += sign * records.length;
+    this.#bytes += sign * records.reduce((sum, record) => sum + bytesOf(record), 0);
+  }
+}
+
+function bytesOf({ key, value, headers }: LogRecord): number {
+  let bytes = (key?.length ?? 0) + (value?.length ?? 0);
+  for (const [name, content] of headers) bytes += (name?.length ?? 0) + (content?.length ?? 0);
+  return bytes;
+}
+
+/** The offset of the first record that is past the limits, or null. */
+function cutOf({ records }: LogSlice, { recordsMax, bytesMax }: BufferLimits): number | null {
+  let bytes = 0;
+  for (const [index, record] of records.entries()) {
+    bytes += bytesOf(record);
+    if (index > 0 && (index >= recordsMax || bytes > bytesMax)) return record.offset;
+  }
+  return null;
 }
 
 function joinSlices(a: LogSlice, b: LogSlice): LogSlice {

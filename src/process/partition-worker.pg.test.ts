@@ -4,6 +4,7 @@ import { createDatabase, openPool } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { until } from '../../test/support/until.ts';
+import { OrderonceError } from '../errors.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { Slots } from '../runtime/slots.ts';
 import { logIdOf } from '../store/logs.ts';
@@ -138,6 +139,26 @@ describe('PartitionWorker', () => {
       events.map((_, i) => i),
     );
     assert.equal(await storedEvents(pool), 75);
+  });
+
+  it('stays stopped when a batch that was under way commits after the halt [G3]', async (t) => {
+    const { pool, start } = await setUp(t);
+    const lock = await pool.connect();
+    await lock.query('BEGIN; SELECT FROM consumer_positions FOR UPDATE');
+    const worker = await start(pool);
+    worker.buffer.add(sliceOfEvents(0, [wireEvent()]));
+    await until('the batch is under way', async () => {
+      const { rows } = await pool.query(
+        `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+      );
+      return rows.length > 0;
+    });
+    worker.halt(new OrderonceError('LOG_RECREATED', 'another log'));
+    await lock.query('ROLLBACK');
+    lock.release();
+    await until('the batch commits', () => worker.nextOffset === 1);
+    assert.equal(worker.status.state, 'stopped');
+    assert.equal(worker.wantsRecords, false);
   });
 
   it('makes batches smaller when a statement times out [G10]', async (t) => {

@@ -29,6 +29,9 @@ export type WorkerOptions = {
 
 const BACKOFF = { firstMs: 50, mostMs: 5000 };
 const WAIT_CHECK_MS = 500;
+/** Records of other clients may be a megabyte each: counting them alone would bound nothing. */
+const BUFFER_BYTES_MAX = 16 << 20;
+const BATCH_BYTES_MAX = 4 << 20;
 /** After so many moves of the position by others, without one of ours, it is called a rival. */
 const RIVAL_MOVES = 3;
 /** query_canceled: the batch may simply be too large for the statement time-out. */
@@ -50,7 +53,10 @@ export class PartitionWorker {
     this.#position = position;
     this.#options = options;
     this.#batchMax = options.batchMax;
-    this.buffer = new PartitionBuffer(position.nextOffset, options.batchMax * 4);
+    this.buffer = new PartitionBuffer(position.nextOffset, {
+      recordsMax: options.batchMax * 4,
+      bytesMax: BUFFER_BYTES_MAX,
+    });
   }
 
   get nextOffset(): number {
@@ -82,12 +88,10 @@ export class PartitionWorker {
   /** Works until the signal aborts or the partition is halted. Never throws. */
   async run(): Promise<void> {
     const { signal } = this.#options;
-    const aborted = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    signal.addEventListener('abort', () => this.buffer.wake(), { once: true });
     await this.#waitForOlderPartitions();
     while (!signal.aborted && !this.isStopped) {
-      await Promise.race([this.buffer.arrival(), aborted]);
+      await this.buffer.arrival();
       if (!signal.aborted && !this.isStopped) await this.turn();
     }
   }
@@ -99,7 +103,9 @@ export class PartitionWorker {
     try {
       const outcome = await slots.use(async () => {
         // Taken only now: while waiting for a connection the batch may have grown.
-        slice = this.#options.signal.aborted ? null : this.buffer.take(this.#batchMax);
+        slice = this.#options.signal.aborted
+          ? null
+          : this.buffer.take({ recordsMax: this.#batchMax, bytesMax: BATCH_BYTES_MAX });
         return slice === null ? null : await processBatch(context, slice);
       });
       if (slice !== null && outcome !== null) this.#committed(slice, outcome);
@@ -115,8 +121,11 @@ export class PartitionWorker {
       this.#options.logger.info({ partition: this.partition }, 'Partition goes on');
     }
     this.#position = { ...this.#position, nextOffset: outcome.next };
-    this.#state = 'running';
-    this.#reason = null;
+    // Halted meanwhile: what was under way may commit, and the partition stays stopped.
+    if (!this.isStopped) {
+      this.#state = 'running';
+      this.#reason = null;
+    }
     this.#failures = 0;
     this.#movesByOthers = 0;
     this.#batchMax = Math.min(this.#options.batchMax, this.#batchMax * 2);
