@@ -72,6 +72,14 @@ export const ERRORS = {
     kind: 'bug',
     help: 'The outcomes of a batch do not account for each of its records. It was rolled back and is tried again.',
   },
+  ALL_REFUSED: {
+    kind: 'transient',
+    help: 'Every event of a batch is refused, which looks like a changed table rather than like bad events: nothing is parked, the partition waits. Look at constraints and triggers of the tables.',
+  },
+  CLAIM_RACE: {
+    kind: 'transient',
+    help: 'Two partitions took one event id at the same moment, one to store it, one to park it. The second rolls back and tries again.',
+  },
   POSITION_MOVED: {
     kind: 'transient',
     help: 'Another process moved the position of the partition (a lost COMMIT reply makes the rightful owner see this too). The position is read again. If it persists, a second deployment consumes into the same tables.',

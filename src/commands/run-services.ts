@@ -1,4 +1,5 @@
 /** Start, wait, stop: the one life of every long-running command. */
+import { reasonOf } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import { onStopRequest } from '../runtime/stop-request.ts';
@@ -55,7 +56,10 @@ export async function runServices(
     await start({ add, stopping: stopping.signal, fail });
     return await ended;
   } finally {
-    for (const service of services) await service.stop();
+    for (const service of services) {
+      // One that fails to stop must not keep the others running.
+      await service.stop().catch((error: unknown) => logger.error({ reason: reasonOf(error) }));
+    }
     if (stopping.signal.aborted) logger.info('Stopped');
   }
 }

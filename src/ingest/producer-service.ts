@@ -67,6 +67,7 @@ export async function startProducer(
       ...(draining ? ['Draining: the service is stopping'] : []),
       ...(probe.trouble === null ? [] : [probe.trouble]),
       ...(queue.isStalled ? ['The log does not acknowledge an append under way'] : []),
+      ...(queue.lastError === null ? [] : [`The last append failed: ${queue.lastError.message}`]),
     ],
     facts: { service: 'producer', topic: log.topic, queued: queue.size },
   }));

@@ -69,6 +69,25 @@ describe('Embedded log', () => {
     assert.equal(next, 120);
   });
 
+  it('stops at a hole, also at the end, instead of skipping it [G3]', async (t) => {
+    const { pool } = await createDatabase(t);
+    await createEmbeddedLog(pool, TOPIC, 1);
+    const appender = new EmbeddedAppender(pool, TOPIC);
+    const record = { key: Buffer.from('k'), value: Buffer.from('v') };
+    await appender.append([record, record, record]);
+    const reader = new EmbeddedReader(pool, TOPIC);
+    const { topicId } = await reader.identity();
+    const limits = { waitMs: 5, bytesPerPartition: 1 << 20 };
+    for (const [gone, from] of [
+      [1, 0],
+      [2, 2],
+    ] as const) {
+      await pool.query('DELETE FROM event_log WHERE log_offset = $1', [gone]);
+      const fetching = reader.fetch(topicId, [{ partition: 0, offset: from }], limits);
+      await assert.rejects(fetching, { message: new RegExp(`lacks offset ${gone}`) });
+    }
+  });
+
   it('says that it is missing, and how to make it', async (t) => {
     const { pool } = await createDatabase(t);
     const append = new EmbeddedAppender(pool, TOPIC).append([]);

@@ -170,7 +170,7 @@ export class EmbeddedReader implements LogReader {
         const records = await readLogRecords(this.#pool, log.logId, partition, offset, limit);
         slices.push(sliceOfDense(partition, offset, records));
       }
-      return { slices, outOfRange };
+      return { slices, outOfRange, failed: new Map() };
     } catch (error) {
       throw embeddedError(error);
     }
@@ -200,6 +200,8 @@ export class EmbeddedReader implements LogReader {
     listener.onAssign(Array.from({ length: partitions }, (_, partition) => partition));
   }
 
+  readonly groupTrouble = null;
+
   async commitHint(): Promise<void> {}
 
   async close(): Promise<void> {
@@ -207,14 +209,19 @@ export class EmbeddedReader implements LogReader {
   }
 }
 
-/** The embedded log has no holes; if one shows, reading on would skip a record. */
+/**
+ * The embedded log has no holes; if one shows, reading on would skip a record. The caller knows
+ * that there is a record at `from`.
+ */
 function sliceOfDense(partition: number, from: number, records: LogSlice['records']): LogSlice {
+  if (records.length === 0) throw missing(from, partition);
   records.forEach((record, index) => {
-    if (record.offset === from + index) return;
-    throw new OrderonceError(
-      'LOG_UNAVAILABLE',
-      `The embedded log lacks offset ${from + index} of partition ${partition}`,
-    );
+    if (record.offset !== from + index) throw missing(from + index, partition);
   });
   return { partition, from, next: from + records.length, records, gaps: [], leaderEpoch: -1 };
+}
+
+function missing(offset: number, partition: number): OrderonceError {
+  const message = `The embedded log lacks offset ${offset} of partition ${partition}`;
+  return new OrderonceError('LOG_UNAVAILABLE', message);
 }

@@ -97,6 +97,8 @@ export type FetchAnswer = {
   readonly slices: readonly LogSlice[];
   /** Partitions whose offset lies outside the log; the others' slices are not held back by it. */
   readonly outOfRange: readonly number[];
+  /** Partitions that could not be read this time, and why; nor are the others held back by these. */
+  readonly failed: ReadonlyMap<number, string>;
 };
 
 export type FetchLimits = {
@@ -119,11 +121,14 @@ export type LogReader = {
   readonly topic: string;
   /** @throws NOT_MIGRATED when the log does not exist, LOG_UNAVAILABLE when it does not answer. */
   identity(): Promise<LogIdentity>;
-  bounds(partitions: readonly number[]): Promise<Map<number, LogBounds>>;
+  /** @param fresh asks anew who leads a partition: for when something about the log has changed. */
+  bounds(partitions: readonly number[], fresh?: boolean): Promise<Map<number, LogBounds>>;
   /** @throws LOG_RECREATED when the log is another than the one named by `topicId`. */
   fetch(topicId: string, wishes: readonly FetchWish[], limits: FetchLimits): Promise<FetchAnswer>;
   /** Takes part in the group until close(). Resolves after the first assignment is under way. */
   join(listener: AssignmentListener): Promise<void>;
+  /** Why this process takes no part in the group now, or null. */
+  readonly groupTrouble: string | null;
   /** A hint for monitoring only: positions are PostgreSQL's (G7). Never throws. */
   commitHint(positions: ReadonlyMap<number, number>): Promise<void>;
   close(deadlineMs: number): Promise<void>;

@@ -6,23 +6,30 @@ import { Consumer } from '@platformatic/kafka';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { within } from '../runtime/deadline.ts';
 import type { AssignmentListener } from './event-log.ts';
-import { clientOptions, type KafkaOptions } from './kafka-connection.ts';
+import { clientOptions, type KafkaOptions, kafkaError } from './kafka-connection.ts';
 
 export type GroupOptions = KafkaOptions & {
   readonly groupId: string;
   readonly sessionTimeoutMs: number;
 };
 
+const CHECK_MS = 500;
+
 export class KafkaGroup {
   readonly consumer: Consumer;
   readonly #topic: string;
+  readonly #sessionTimeoutMs: number;
   readonly #stopped = new AbortController();
   #listener: AssignmentListener | undefined;
+  #membershipTimer: NodeJS.Timeout | undefined;
+  #inactiveChecks = 0;
   #rejoining = false;
+  #trouble: string | null = 'The consumer group has not been joined yet';
 
   constructor(options: GroupOptions) {
     const { sessionTimeoutMs } = options;
     this.#topic = options.topic;
+    this.#sessionTimeoutMs = sessionTimeoutMs;
     this.consumer = new Consumer({
       ...clientOptions(options),
       // JoinGroup is answered only once the other members have come, up to rebalanceTimeout.
@@ -53,7 +60,23 @@ export class KafkaGroup {
 
   async join(listener: AssignmentListener): Promise<void> {
     this.#listener = listener;
+    // The client's commit() joins by itself when the group has forgotten us; if that fails, it
+    // tells nobody, and heartbeats have ended.
+    this.#membershipTimer ??= setInterval(() => this.#checkMembership(), CHECK_MS).unref();
     await this.rejoin();
+  }
+
+  /** Inactive for a while is usual, in a rebalance; for longer than a session it is not. */
+  #checkMembership(): void {
+    this.#inactiveChecks = this.consumer.isActive() ? 0 : this.#inactiveChecks + 1;
+    if (this.#inactiveChecks * CHECK_MS <= this.#sessionTimeoutMs) return;
+    this.#inactiveChecks = 0;
+    void this.rejoin();
+  }
+
+  /** Why this process is no member now, or null. */
+  get trouble(): string | null {
+    return this.#trouble;
   }
 
   /** Joins (again), for as long as it takes. Also how a grown topic gets a new assignment. */
@@ -63,8 +86,10 @@ export class KafkaGroup {
     for (let attempt = 1; !this.#stopped.signal.aborted; attempt++) {
       try {
         await this.consumer.joinGroup({});
+        this.#trouble = null;
         break;
-      } catch {
+      } catch (error) {
+        this.#trouble = `The consumer group cannot be joined: ${kafkaError(error, this.#topic).message}`;
         await pause(backoffMs(attempt, { firstMs: 100, mostMs: 2000 }), this.#stopped.signal);
       }
     }
@@ -74,6 +99,7 @@ export class KafkaGroup {
   /** Leaves the group, so that others take over at once. */
   async close(deadlineMs: number): Promise<void> {
     this.#listener = undefined;
+    clearInterval(this.#membershipTimer);
     this.#stopped.abort();
     const late = () => new Error('late');
     await within(deadlineMs, this.consumer.close(true), late).catch(() => {});

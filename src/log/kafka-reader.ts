@@ -55,11 +55,10 @@ export class KafkaReader implements LogReader {
     return { topic: this.topic, topicId: id, partitions: partitionsCount };
   }
 
-  async bounds(partitions: readonly number[]): Promise<Map<number, LogBounds>> {
+  async bounds(partitions: readonly number[], fresh = false): Promise<Map<number, LogBounds>> {
     const wish = { topics: [this.topic], isolationLevel: 0 };
     try {
-      // Fresh leaders: bounds are asked for when something about the log has changed.
-      this.#group.consumer.clearMetadata();
+      if (fresh) this.#group.consumer.clearMetadata();
       const starts = await this.#group.consumer.listOffsets({ ...wish, timestamp: -2n });
       const ends = await this.#group.consumer.listOffsets({ ...wish, timestamp: -1n });
       const at = (offsets: Map<string, bigint[]>, partition: number) =>
@@ -141,13 +140,13 @@ export class KafkaReader implements LogReader {
       return readAnswer(response, wishes);
     } catch (error) {
       if (error instanceof OrderonceError) this.#renewPool();
+      if (isProtocolError(error, 'UNKNOWN_TOPIC_ID')) this.#group.consumer.clearMetadata();
       // One bad partition rejects the whole call; the good ones' records are inside the error.
       const response = responseIn(error);
-      if (response !== null && isProtocolError(error, 'OFFSET_OUT_OF_RANGE')) {
-        return readAnswer(response, wishes);
-      }
-      if (isProtocolError(error, 'UNKNOWN_TOPIC_ID')) this.#group.consumer.clearMetadata();
-      throw error;
+      if (response === null) throw error;
+      const answer = readAnswer(response, wishes);
+      if (answer.failed.size === wishes.length) throw error;
+      return answer;
     }
   }
 
@@ -172,6 +171,10 @@ export class KafkaReader implements LogReader {
     } catch {
       // The fetch loop meets the same trouble and reports it.
     }
+  }
+
+  get groupTrouble(): string | null {
+    return this.#group.trouble;
   }
 
   async commitHint(positions: ReadonlyMap<number, number>): Promise<void> {
@@ -229,13 +232,15 @@ function readAnswer(response: FetchResponse, wishes: readonly FetchWish[]): Fetc
   const froms = new Map(wishes.map(({ partition, offset }) => [partition, offset]));
   const slices: LogSlice[] = [];
   const outOfRange: number[] = [];
+  const failed = new Map<number, string>();
   for (const answer of response.responses.flatMap((topic) => topic.partitions)) {
     const { partitionIndex: partition, errorCode } = answer;
     const from = froms.get(partition);
     if (errorCode === OFFSET_OUT_OF_RANGE) outOfRange.push(partition);
+    else if (errorCode !== 0) failed.set(partition, `Kafka answers with error ${errorCode}`);
     if (errorCode !== 0 || from === undefined) continue;
     const slice = sliceOf(partition, from, answer.records ?? [], answer.abortedTransactions ?? []);
     if (slice.next > from) slices.push(slice);
   }
-  return { slices, outOfRange };
+  return { slices, outOfRange, failed };
 }

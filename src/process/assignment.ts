@@ -11,7 +11,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Slots } from '../runtime/slots.ts';
 import { logIdOf } from '../store/logs.ts';
 import type { Pool } from '../store/pool.ts';
-import { ensurePositions, readPositions } from '../store/positions.ts';
+import { ensurePositions, type Position, readPositions } from '../store/positions.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
 import { checkLastRecord, checkPosition } from './position-check.ts';
@@ -27,6 +27,8 @@ export type AssignmentOptions = {
   readonly onCommitted: WorkerOptions['onCommitted'];
 };
 
+type CheckedPosition = { readonly position: Position; readonly trouble: OrderonceError | null };
+
 const BACKOFF = { firstMs: 100, mostMs: 3000 };
 /** Wait of a fetch when nothing is left out: the log's answer comes at once when there is news. */
 const LONG_POLL_MS = 500;
@@ -41,6 +43,7 @@ export class Assignment {
   #workers: PartitionWorker[] = [];
   #running: Promise<void> = Promise.resolve();
   #logTrouble: string | null = 'Positions are being read';
+  #failed: ReadonlyMap<number, string> = new Map();
 
   constructor(partitions: readonly number[], options: AssignmentOptions) {
     this.partitions = partitions;
@@ -53,7 +56,13 @@ export class Assignment {
 
   /** Why nothing comes from the log, or null. */
   get logTrouble(): string | null {
+    if (this.#ended.signal.aborted) return 'The partitions are changing hands';
     return this.partitions.length === 0 ? null : this.#logTrouble;
+  }
+
+  /** Partitions that the log did not give this time, in words. */
+  get partitionTroubles(): string[] {
+    return [...this.#failed].map(([partition, why]) => `Partition ${partition}: ${why}`);
   }
 
   start(): void {
@@ -92,24 +101,44 @@ export class Assignment {
     const { reader, pool, logger } = this.#options;
     const identity = await reader.identity();
     const all = Array.from({ length: identity.partitions }, (_, partition) => partition);
-    const bounds = await reader.bounds(all);
     const logId = await logIdOf(pool, identity);
-    await ensurePositions(pool, reader.topic, logId, bounds);
-    const workers: PartitionWorker[] = [];
-    for (const position of await readPositions(pool, reader.topic)) {
-      if (!this.partitions.includes(position.partition)) continue;
+    await ensurePositions(pool, reader.topic, logId, await reader.bounds(all, true));
+    const checked = await this.#checkedPositions(identity.topicId, logId);
+    const workers = checked.map(({ position, trouble }) => {
       const worker = new PartitionWorker(position, this.#workerOptions(logId));
-      const within = bounds.get(position.partition) ?? { start: 0, end: 0 };
-      const trouble =
-        checkPosition(position, logId, within) ??
-        (await checkLastRecord(reader, identity.topicId, position, within));
       if (trouble !== null) worker.halt(trouble);
-      workers.push(worker);
-    }
+      return worker;
+    });
     this.#workers = workers;
     const from = Object.fromEntries(workers.map((w) => [w.partition, w.nextOffset]));
     logger.info({ topic: reader.topic, from }, 'Partitions assigned');
     return identity.topicId;
+  }
+
+  /**
+   * The positions of our partitions, and what is wrong with them. Positions are read before the
+   * log's bounds: another process may still commit, and its position must not seem to lie past an
+   * end that was read earlier. What still looks wrong is looked at once more.
+   */
+  async #checkedPositions(
+    topicId: string,
+    logId: number,
+    isSecondLook = false,
+  ): Promise<CheckedPosition[]> {
+    const { reader, pool } = this.#options;
+    const all = await readPositions(pool, reader.topic);
+    const mine = all.filter(({ partition }) => this.partitions.includes(partition));
+    const bounds = await reader.bounds(this.partitions, true);
+    const checked: CheckedPosition[] = [];
+    for (const position of mine) {
+      const within = bounds.get(position.partition) ?? { start: 0, end: 0 };
+      const trouble =
+        checkPosition(position, logId, within) ??
+        (await checkLastRecord(reader, topicId, position, within));
+      checked.push({ position, trouble });
+    }
+    if (isSecondLook || checked.every(({ trouble }) => trouble === null)) return checked;
+    return await this.#checkedPositions(topicId, logId, true);
   }
 
   #workerOptions(logId: number): WorkerOptions {
@@ -155,12 +184,15 @@ export class Assignment {
     for (const slice of answer.slices) {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
+    this.#failed = answer.failed;
     if (answer.outOfRange.length > 0) await this.#checkRange(answer.outOfRange);
+    // Not at once again: what failed would fail as fast as it is asked for.
+    if (answer.failed.size > 0) await pause(BACKOFF.firstMs, this.#ended.signal);
   }
 
   /** The log refused an offset: stop exactly those partitions whose position it does not reach. */
   async #checkRange(partitions: readonly number[]): Promise<void> {
-    const bounds = await this.#options.reader.bounds(partitions);
+    const bounds = await this.#options.reader.bounds(partitions, true);
     for (const worker of this.#workers) {
       const within = bounds.get(worker.partition);
       if (within === undefined) continue;

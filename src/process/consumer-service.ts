@@ -1,5 +1,6 @@
 /** The consumer service: the consumer, and its HTTP port for health and status. */
 
+import type { Registry } from 'prom-client';
 import { reasonOf } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
@@ -14,7 +15,7 @@ import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import { createPool, type Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
-import { Consumer } from './consumer.ts';
+import { Consumer, type ConsumerOptions } from './consumer.ts';
 import { addConsumerMetrics } from './consumer-metrics.ts';
 
 const PROBE_MS = 2000;
@@ -34,7 +35,6 @@ export async function startConsumer(
   reader: LogReader,
   logger: Logger,
 ): Promise<ConsumerService> {
-  const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}`;
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
   const heart = createPool({
     connectionString: databaseUrl,
@@ -50,22 +50,7 @@ export async function startConsumer(
     queryTimeoutMs: 5000,
   });
   const registry = createRegistry();
-  const consumer: Consumer = new Consumer({
-    reader,
-    pool: heart,
-    limits,
-    owner,
-    connections: settings.CONSUMER_CONNECTIONS,
-    batchMax: settings.CONSUMER_BATCH_MAX,
-    logger,
-    onOutcome: addConsumerMetrics(registry, {
-      partitions: () => consumer.partitions,
-      ends: async (partitions) => {
-        const bounds = await reader.bounds(partitions);
-        return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
-      },
-    }),
-  });
+  const consumer = createConsumer(settings, { reader, pool: heart, limits, logger }, registry);
   const probe = new Probe(() => assertMigrated(queries));
   const stopping = new AbortController();
   const app = await createHttpServer({
@@ -102,6 +87,27 @@ export async function startConsumer(
   };
 }
 
+function createConsumer(
+  settings: Settings,
+  parts: Pick<ConsumerOptions, 'reader' | 'pool' | 'limits' | 'logger'>,
+  registry: Registry,
+): Consumer {
+  const consumer: Consumer = new Consumer({
+    ...parts,
+    owner: `${process.env.HOSTNAME ?? 'local'}:${process.pid}`,
+    connections: settings.CONSUMER_CONNECTIONS,
+    batchMax: settings.CONSUMER_BATCH_MAX,
+    onOutcome: addConsumerMetrics(registry, {
+      partitions: () => consumer.partitions,
+      ends: async (partitions) => {
+        const bounds = await parts.reader.bounds(partitions);
+        return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+      },
+    }),
+  });
+  return consumer;
+}
+
 /** Waits for tables and topic with a clear message instead of failing: they may come at any time. */
 async function startWhenReady(
   consumer: Consumer,
@@ -127,9 +133,9 @@ async function startWhenReady(
 }
 
 /**
- * All below the session time-out: a transaction that hangs is ended by PostgreSQL before the
- * group gives its partitions away. (Should it come to that all the same, the position's
- * compare-and-set decides.)
+ * Each below the session time-out: a statement that hangs is ended by PostgreSQL before the group
+ * gives its partitions away. A transaction of many statements may take longer; then the position's
+ * compare-and-set decides.
  */
 export function limitsOf(sessionTimeoutMs: number): TransactionLimits {
   return {

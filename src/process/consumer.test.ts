@@ -31,9 +31,11 @@ class FakeDatabase extends FakePool {
     ];
   }
 
-  #place([, partition, , start]: unknown[]) {
-    this.positions.set(partition as number, start as number);
-    return { rowCount: 1 };
+  #place([, , partitions, starts]: unknown[]) {
+    (partitions as number[]).forEach((partition, i) => {
+      this.positions.set(partition, (starts as number[])[i] as number);
+    });
+    return {};
   }
 
   #undo() {
@@ -194,6 +196,26 @@ describe('Consumer', () => {
     assert.ok(lines.some(({ msg, level }) => msg === 'Partition stopped' && level === 50));
   });
 
+  it('does not stop because another process commits while it looks at positions [G7]', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    reader.put(0, wireEvent());
+    db.positions.set(0, 0);
+    const query = db.query.bind(db);
+    let committed = 0;
+    db.query = async (text, values) => {
+      // An old owner is still at it: the log grows, and the position with it.
+      if (text.includes('FROM consumer_positions') && committed++ < 3) {
+        reader.put(0, wireEvent());
+        db.positions.set(0, committed + 1);
+      }
+      return await query(text, values);
+    };
+    await consumer.start();
+    reader.put(0, wireEvent());
+    await until('it goes on behind the other', () => db.stored.length === 1);
+    assert.deepEqual(consumer.troubles, []);
+  });
+
   it('lets go of its partitions when they move, and reads positions anew when they come back [G7]', async (t) => {
     const { db, reader, consumer } = setUp(t);
     reader.put(0, wireEvent());
@@ -215,7 +237,7 @@ describe('Consumer', () => {
     const held = Promise.withResolvers<void>();
     const query = db.query.bind(db);
     db.query = async (text, values) => {
-      if (text === 'COMMIT') await held.promise;
+      if (text === 'COMMIT' && db.stored.length > 0) await held.promise;
       return await query(text, values);
     };
     reader.put(0, wireEvent());

@@ -37,8 +37,7 @@ export class Consumer {
 
   /** Resolves when the group has been joined, however long that takes. */
   async start(): Promise<void> {
-    this.#hintTimer = setInterval(() => void this.#sendHints(), HINT_MS);
-    this.#hintTimer.unref();
+    this.#hintTimer ??= setInterval(() => void this.#sendHints(), HINT_MS).unref();
     await this.#options.reader.join({
       onRevoke: () => this.#assignment?.end() ?? Promise.resolve(),
       onAssign: (partitions) => void this.#assign(partitions),
@@ -77,13 +76,14 @@ export class Consumer {
   get troubles(): string[] {
     const assignment = this.#assignment;
     if (assignment === undefined) return ['The consumer group has not been joined yet'];
-    const ofLog = assignment.logTrouble;
+    const { groupTrouble } = this.#options.reader;
+    const ofLog = [groupTrouble, assignment.logTrouble].filter((trouble) => trouble !== null);
     const ofWorkers = assignment.workers
       .filter((worker) => worker.status.state !== 'running')
       .map(
         (worker) => `Partition ${worker.partition} ${worker.status.state}: ${worker.status.reason}`,
       );
-    return ofLog === null ? ofWorkers : [ofLog, ...ofWorkers];
+    return [...ofLog, ...assignment.partitionTroubles, ...ofWorkers];
   }
 
   get partitions(): PartitionStatus[] {

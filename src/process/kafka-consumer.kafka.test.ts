@@ -3,19 +3,32 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { backUp, createDatabase, type TestDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
-import { foreignProducer, KAFKA, newTopic, withAdmin } from '../../test/support/kafka.ts';
+import {
+  foreignProducer,
+  KAFKA,
+  newTopic,
+  ownBroker,
+  withAdmin,
+} from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
 import { KafkaReader } from '../log/kafka-reader.ts';
 import { createTopic } from '../log/kafka-topic.ts';
 import { partitionOf } from '../log/partition.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { logIdOf } from '../store/logs.ts';
+import { ensurePositions, readPositions } from '../store/positions.ts';
 import { Consumer } from './consumer.ts';
 
 const LIMITS = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
 
-function startConsumer(t: TestContext, db: TestDatabase, topic: string, groupId = topic): Consumer {
+function startConsumer(
+  t: TestContext,
+  db: TestDatabase,
+  topic: string,
+  { groupId = topic, bootstrap = KAFKA as string } = {},
+): Consumer {
   const reader = new KafkaReader({
-    bootstrapServers: KAFKA as string,
+    bootstrapServers: bootstrap,
     topic,
     clientId: 'test',
     groupId,
@@ -39,8 +52,9 @@ function startConsumer(t: TestContext, db: TestDatabase, topic: string, groupId 
 async function produce(
   topic: string,
   values: { key?: string; value: string; partition?: number }[],
+  bootstrap = KAFKA as string,
 ) {
-  const producer = foreignProducer();
+  const producer = foreignProducer(bootstrap);
   await producer.send({
     messages: values.map(({ key = 'k', value, partition }) => ({
       topic,
@@ -106,6 +120,43 @@ if (KAFKA !== undefined) {
       assert.equal(await count(db, 'duplicates'), 0);
     });
 
+    it('comes back when the group has forgotten it and the broker goes away while it rejoins [G6]', async (t) => {
+      const broker = await ownBroker(19_792);
+      const db = await createDatabase(t);
+      const topic = await newTopic(1, broker.bootstrap);
+      const consumer = startConsumer(t, db, topic, { bootstrap: broker.bootstrap });
+      await until('it is assigned', () => consumer.partitions.length === 1);
+      await withAdmin(async (admin) => {
+        const groups = await admin.describeGroups({ groups: [topic] });
+        const members = [...(groups.get(topic)?.members.keys() ?? [])].map((memberId) => ({
+          memberId,
+        }));
+        await admin.removeMembersFromConsumerGroup({ groupId: topic, members });
+      }, broker.bootstrap);
+      await broker.crash();
+      await until('it says so', () => consumer.troubles.length > 0);
+      await broker.restart();
+      const event = wireEvent();
+      const value = { key: event.order_id, value: JSON.stringify(event) };
+      await produce(topic, [value], broker.bootstrap);
+      await untilStored(db, 1);
+      await until('all is well', () => consumer.troubles.length === 0);
+    });
+
+    it('several that start at once make one first deployment: no partition waits for another [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const logId = await logIdOf(db.pool, { topic: 'x', topicId: 'x', partitions: 12 });
+      const bounds = new Map(Array.from({ length: 12 }, (_, p) => [p, { start: 0, end: 9 }]));
+      await Promise.all(
+        Array.from({ length: 8 }, () => ensurePositions(db.pool, 'x', logId, bounds)),
+      );
+      const positions = await readPositions(db.pool, 'x');
+      assert.deepEqual(
+        positions.map(({ waitsFor }) => waitsFor),
+        Array.from({ length: 12 }, () => null),
+      );
+    });
+
     it('rewinds by itself on a restored database, and completes it [G7]', async (t) => {
       const db = await createDatabase(t);
       const topic = await newTopic(1);
@@ -127,7 +178,7 @@ if (KAFKA !== undefined) {
     it('two deployments that write into one database make one effect of each event [G2] [G7]', async (t) => {
       const db = await createDatabase(t);
       const topic = await newTopic(1);
-      for (const group of ['one', 'two']) startConsumer(t, db, topic, topic + group);
+      for (const group of ['one', 'two']) startConsumer(t, db, topic, { groupId: topic + group });
       for (let sent = 0; sent < 2000; sent += 20) await produceEvents(topic, 20);
       await untilStored(db, 2000);
       assert.equal(await count(db, 'duplicates'), 0);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
-import { decodeRecords, type EventRecord } from './decoded-record.ts';
+import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { OutcomeLog } from './outcome-log.ts';
 
 const NOTHING = { next: 1, stored: 0, duplicates: [], conflicts: [], deadLetters: [] };

@@ -106,6 +106,7 @@ function joinSlices(a: LogSlice, b: LogSlice): LogSlice {
   return {
     ...b,
     from: a.from,
+    leaderEpoch: Math.max(a.leaderEpoch, b.leaderEpoch),
     records: [...a.records, ...b.records],
     gaps: [...a.gaps, ...b.gaps],
   };

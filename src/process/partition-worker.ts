@@ -11,7 +11,7 @@ import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Slots } from '../runtime/slots.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
-import { sqlStateOf } from '../store/sqlstate.ts';
+import { isConnectionBroken } from '../store/sqlstate.ts';
 import { PartitionBuffer, splitSlice } from './partition-buffer.ts';
 import { processBatch } from './process-batch.ts';
 import type { BatchContext, BatchOutcome } from './settle-piece.ts';
@@ -29,13 +29,12 @@ export type WorkerOptions = {
 
 const BACKOFF = { firstMs: 50, mostMs: 5000 };
 const WAIT_CHECK_MS = 500;
+const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had when this was added';
 /** Records of other clients may be a megabyte each: counting them alone would bound nothing. */
 const BUFFER_BYTES_MAX = 16 << 20;
 const BATCH_BYTES_MAX = 4 << 20;
 /** After so many moves of the position by others, without one of ours, it is called a rival. */
 const RIVAL_MOVES = 3;
-/** query_canceled: the batch may simply be too large for the statement time-out. */
-const STATEMENT_TIMEOUT = '57014';
 
 export class PartitionWorker {
   readonly partition: number;
@@ -75,6 +74,13 @@ export class PartitionWorker {
     this.#reason = `${error.code}: ${error.message}`;
     const fields = { partition: this.partition, code: error.code, reason: error.message };
     this.#options.logger.error(fields, 'Partition stopped');
+  }
+
+  /** From `stopped` nothing leads back: what was under way at the halt may still end, either way. */
+  #enter(state: WorkerState, reason: string | null): void {
+    if (this.isStopped) return;
+    this.#state = state;
+    this.#reason = reason;
   }
 
   get isStopped(): boolean {
@@ -121,11 +127,7 @@ export class PartitionWorker {
       this.#options.logger.info({ partition: this.partition }, 'Partition goes on');
     }
     this.#position = { ...this.#position, nextOffset: outcome.next };
-    // Halted meanwhile: what was under way may commit, and the partition stays stopped.
-    if (!this.isStopped) {
-      this.#state = 'running';
-      this.#reason = null;
-    }
+    this.#enter('running', null);
     this.#failures = 0;
     this.#movesByOthers = 0;
     this.#batchMax = Math.min(this.#options.batchMax, this.#batchMax * 2);
@@ -138,12 +140,14 @@ export class PartitionWorker {
       await this.#followPosition();
     }
     if (this.isStopped) return;
-    if (sqlStateOf(error) === STATEMENT_TIMEOUT) {
+    // Whatever it is, it may lie in the size of the batch: time-outs, memory, limits of a string.
+    // Only what is refused must not end up alone by this: alone it would count as guilty.
+    const isAllRefused = error instanceof OrderonceError && error.code === 'ALL_REFUSED';
+    if (!isAllRefused && !isConnectionBroken(error)) {
       this.#batchMax = Math.max(1, this.#batchMax >> 1);
     }
     this.#failures++;
-    this.#state = 'retrying';
-    this.#reason = this.#describe(error);
+    this.#enter('retrying', this.#describe(error));
     // The first time at once and loudly, then now and then: an outage must not fill the disk.
     if (this.#failures === 1 || this.#failures % 20 === 0) {
       const fields = { partition: this.partition, attempt: this.#failures, reason: this.#reason };
@@ -177,8 +181,7 @@ export class PartitionWorker {
         this.buffer.reset(position.nextOffset);
         return;
       } catch (error) {
-        this.#state = 'retrying';
-        this.#reason = this.#describe(error);
+        this.#enter('retrying', this.#describe(error));
         await pause(backoffMs(attempt, BACKOFF), signal);
       }
     }
@@ -189,20 +192,18 @@ export class PartitionWorker {
     const { context, signal, logger } = this.#options;
     const { waitsFor } = this.#position;
     if (waitsFor === null || this.isStopped) return;
-    this.#state = 'waiting';
-    this.#reason = 'Waits until the older partitions pass the ends they had when this was added';
-    logger.info({ partition: this.partition, waits_for: waitsFor }, this.#reason);
-    while (!signal.aborted) {
+    this.#enter('waiting', GROWTH_WAIT);
+    logger.info({ partition: this.partition, waits_for: waitsFor }, GROWTH_WAIT);
+    while (!signal.aborted && !this.isStopped) {
       try {
         const all = await readPositions(context.pool, context.topic);
         if (all.every((p) => p.nextOffset >= (waitsFor[p.partition] ?? 0))) {
           await clearWaitsFor(context.pool, context.topic, this.partition);
-          this.#state = 'running';
-          this.#reason = null;
+          this.#enter('running', null);
           return;
         }
       } catch (error) {
-        this.#reason = this.#describe(error);
+        this.#enter('waiting', this.#describe(error));
       }
       await pause(WAIT_CHECK_MS, signal);
     }

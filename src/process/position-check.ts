@@ -3,9 +3,9 @@
  * that was re-created, cut, or cut and grown again answers fetches as if nothing had happened.
  */
 import { OrderonceError } from '../errors.ts';
+import { recordDigest } from '../log/decoded-record.ts';
 import type { LogBounds, LogReader, LogRecord } from '../log/event-log.ts';
 import type { Position } from '../store/positions.ts';
-import { recordDigest } from './decoded-record.ts';
 
 /** @returns what is wrong with the position, or null. Pure: see checkLastRecord for the rest. */
 export function checkPosition(

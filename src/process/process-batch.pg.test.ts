@@ -151,6 +151,7 @@ describe('processBatch', () => {
         ),
       ),
       '{"a\\u0000":1}',
+      Buffer.from([0, 0, 0, 0, 1, 0x22]),
       '{"\\ud800":{}}',
       '"\\u0000"',
       '1e400',
@@ -158,7 +159,12 @@ describe('processBatch', () => {
     ];
     const outcome = await processBatch(context, sliceOfEvents(0, spoilt));
     assert.equal(outcome.deadLetters.length, spoilt.length);
-    let next = spoilt.length;
+    // Times that no calendar has, as a client may write them.
+    const slice = sliceOfEvents(spoilt.length, ['x', 'y', 'z']);
+    const times = [1.7e18, -1e15, Number.NaN];
+    const records = slice.records.map((r, i) => ({ ...r, appendedMs: times[i] as number }));
+    await processBatch(context, { ...slice, records });
+    let next = slice.next;
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 60 }).map((array) => Buffer.from(array)),
       fc.json({ noUnicodeString: false }).map((json) => Buffer.from(json)),
@@ -314,6 +320,17 @@ describe('processBatch', () => {
     assert.deepEqual(rows, [{ event_count: 40 }]);
   });
 
+  it('keeps the leader epoch of the records, also behind a slice that holds none', async (t) => {
+    const { pool, context } = await setUp(t);
+    await processBatch(context, { ...sliceOfEvents(0, [wireEvent()]), leaderEpoch: 7 });
+    const gaps = [{ from: 1, to: 2, reason: 'control' as const }];
+    await processBatch(context, { ...sliceOfEvents(1, []), next: 2, gaps, leaderEpoch: -1 });
+    const { rows } = await pool.query(
+      'SELECT leader_epoch FROM consumer_positions WHERE log_partition = 0',
+    );
+    assert.equal(rows[0].leader_epoch, 7);
+  });
+
   it('names offsets that hold no record [G3]', async (t) => {
     const { pool, context } = await setUp(t);
     const slice: LogSlice = {
@@ -399,6 +416,64 @@ describe('processBatch, when PostgreSQL refuses rows', () => {
     assert.deepEqual([await count(pool, 'duplicates'), await count(pool, 'conflicts')], [3, 2]);
     const { rows } = await pool.query('SELECT first_payload FROM conflicts LIMIT 1');
     assert.equal(rows[0].first_payload.total_amount, '666');
+  });
+
+  it('an id parked in one partition and stored in another at once ends as one of both [G4]', async (t) => {
+    const { pool, context } = await setUp(t);
+    await refuse666(pool);
+    for (let round = 0; round < 25; round++) {
+      const ids = Array.from({ length: 4 }, () => randomUUID());
+      const poison = ids.map((event_id) => wireEvent({ event_id, total_amount: '666' }));
+      const good = ids.map((event_id) => wireEvent({ event_id }));
+      const events = [
+        [wireEvent(), ...poison],
+        [...good, wireEvent()],
+      ];
+      const settle = async (partition: number) => {
+        for (;;) {
+          const from = (await nextOffset(pool, partition)) ?? -1;
+          if (from >= (round + 1) * 5) return;
+          const rest = (events[partition] ?? []).slice(from - round * 5);
+          await processBatch(context, sliceOfEvents(from, rest, partition)).catch((error) => {
+            if (!['CLAIM_RACE', '40P01'].includes(error.code)) throw error;
+          });
+        }
+      };
+      await Promise.all([settle(0), settle(1)]);
+    }
+    const { rows } = await pool.query(
+      'SELECT event_id FROM dead_letters JOIN processed_events USING (event_id)',
+    );
+    assert.deepEqual(rows, []);
+    assert.equal(
+      (await count(pool, 'processed_events')) + (await count(pool, 'dead_letters')),
+      150,
+    );
+  });
+
+  it('parks nothing when every event is refused: a changed table is no bad event [G6]', async (t) => {
+    const { pool, context } = await setUp(t);
+    await pool.query('ALTER TABLE orders ADD COLUMN region text NOT NULL');
+    const batch = sliceOfEvents(
+      0,
+      Array.from({ length: 20 }, () => wireEvent()),
+    );
+    await assert.rejects(processBatch(context, batch), { code: 'ALL_REFUSED' });
+    assert.deepEqual([await count(pool, 'dead_letters'), await nextOffset(pool)], [0, 0]);
+    await pool.query('ALTER TABLE orders ALTER COLUMN region DROP NOT NULL');
+    assert.equal((await processBatch(context, batch)).stored, 20);
+  });
+
+  it('settles a conflict with an event that waits in the same batch [G4]', async (t) => {
+    const { pool, context } = await setUp(t);
+    await refuse666(pool);
+    const poison = wireEvent({ total_amount: '666' });
+    const waiting = wireEvent({ order_id: poison.order_id });
+    const changed = { ...waiting, total_amount: '5' };
+    await processAll(context, sliceOfEvents(0, [wireEvent(), poison]));
+    await processAll(context, sliceOfEvents(2, [waiting, changed]));
+    const { rows } = await pool.query('SELECT first_payload FROM conflicts');
+    assert.equal(rows[0].first_payload.event_id, waiting.event_id);
   });
 
   it('never applies the resend of a discarded event [G4]', async (t) => {

@@ -5,16 +5,18 @@
  * A crash before COMMIT leaves nothing; after it, everything. When the reply to COMMIT is lost,
  * the next attempt meets a moved position and goes on from there.
  */
+
+import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import { isRefusedData } from '../store/sqlstate.ts';
-import { inTransaction } from '../store/transaction.ts';
-import { decodeRecords } from './decoded-record.ts';
+import { inStoringTransaction } from '../store/transaction.ts';
 import { isolate } from './isolate.ts';
 import {
   type BatchContext,
   type BatchOutcome,
   fence,
+  ParkingNeeded,
   placeOf,
   settlePiece,
 } from './settle-piece.ts';
@@ -29,14 +31,15 @@ import {
 export async function processBatch(context: BatchContext, slice: LogSlice): Promise<BatchOutcome> {
   const batch = { slice, ...decodeRecords(slice.records) };
   try {
-    return await inTransaction(context.pool, context.limits, async (tx) => {
+    return await inStoringTransaction(context.pool, context.limits, async (tx) => {
       const { anyClaims } = await fence(tx, context, slice, slice.next);
-      const outcome = await settlePiece(tx, context, slice, batch, anyClaims);
+      const how = { anyClaims, mayPark: false };
+      const outcome = await settlePiece(tx, context, slice, batch, how);
       await insertGaps(tx, placeOf(context, slice), slice.gaps);
       return { ...outcome, next: slice.next };
     });
   } catch (error) {
-    if (!isRefusedData(error)) throw error;
+    if (!isRefusedData(error) && !(error instanceof ParkingNeeded)) throw error;
     return await isolate(context, batch);
   }
 }

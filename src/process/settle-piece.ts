@@ -3,6 +3,7 @@
  * batch, from insert to account. The caller owns the transaction.
  */
 import { OrderonceError } from '../errors.ts';
+import { type EventRecord, type InvalidRecord, recordDigest } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
@@ -17,7 +18,6 @@ import {
   insertEvents,
 } from '../store/processed-events.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
-import { type EventRecord, type InvalidRecord, recordDigest } from './decoded-record.ts';
 import { type Bars, NO_BARS, planPiece, type Settlement, settle } from './settle.ts';
 
 export type BatchContext = {
@@ -73,16 +73,23 @@ export type Piece = {
   readonly invalid: readonly InvalidRecord[];
 };
 
-/** Settles some records of a batch inside its transaction. */
+/** Thrown where events would have to wait in a transaction that may not park. Not an error. */
+export class ParkingNeeded extends Error {}
+
+/**
+ * Settles some records of a batch inside its transaction.
+ * @throws ParkingNeeded
+ */
 export async function settlePiece(
   tx: Transaction,
   context: BatchContext,
   slice: LogSlice,
   piece: Piece,
-  anyClaims: boolean,
+  { anyClaims, mayPark }: { readonly anyClaims: boolean; readonly mayPark: boolean },
 ): Promise<Omit<BatchOutcome, 'next'>> {
   const place = placeOf(context, slice);
-  const plan = planPiece(piece.events, anyClaims ? await readBars(tx, piece.events) : NO_BARS);
+  const bars = anyClaims ? await readBars(tx, piece.events, mayPark) : NO_BARS;
+  const plan = planPiece(piece.events, bars);
   const storedOffsets = await insertEvents(tx, place, plan.firsts);
   const unsettled = [...plan.firsts, ...plan.barred].filter(
     (event) => !storedOffsets.has(event.record.offset),
@@ -97,15 +104,18 @@ export async function settlePiece(
   if (settlement === null) {
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor claimed');
   }
+  // A letter that claims an id needs the look-back of a transaction that parks.
+  if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();
   const deadLetters = [
     ...piece.invalid.map(letterOfInvalid),
     ...settlement.waiting.map(letterOfWaiting),
   ];
   const written = {
     stored: storedOffsets.size,
+    // Before conflicts, which quote the payload of a letter that came first in this very piece.
+    deadLetters: await insertDeadLetters(tx, place, deadLetters),
     duplicates: await insertDuplicates(tx, place, settlement.duplicates),
     conflicts: await insertConflicts(tx, place, settlement.conflicts),
-    deadLetters: await insertDeadLetters(tx, place, deadLetters),
   };
   assertComplete(piece, settlement, written);
   const { duplicates, conflicts } = settlement;
@@ -128,13 +138,18 @@ function assertComplete(
   );
 }
 
-async function readBars(tx: Transaction, events: readonly EventRecord[]): Promise<Bars> {
+async function readBars(
+  tx: Transaction,
+  events: readonly EventRecord[],
+  mayPark: boolean,
+): Promise<Bars> {
+  const ids = events.map(({ event }) => event.eventId);
+  const orders = [...new Set(events.map(({ event }) => event.orderId))];
   return {
-    heldOrders: await lockHeldOrders(tx, [...new Set(events.map(({ event }) => event.orderId))]),
-    takenIds: await findParkedIds(
-      tx,
-      events.map(({ event }) => event.eventId),
-    ),
+    heldOrders: await lockHeldOrders(tx, orders),
+    // Where parking is possible, stored ids too: a trigger may refuse the repeat of a stored event
+    // before its id is looked at, and it must not be parked for that.
+    takenIds: mayPark ? new Set((await findClaims(tx, ids)).keys()) : await findParkedIds(tx, ids),
   };
 }
 

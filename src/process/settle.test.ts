@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
+import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { Claim } from '../store/processed-events.ts';
-import { decodeRecords, type EventRecord } from './decoded-record.ts';
 import { planPiece, settle } from './settle.ts';
 
 const PLACE = { logId: 1, partition: 0 };

@@ -1,10 +1,11 @@
 /**
  * What becomes of each record of a piece of a batch: pure decisions, between the statements that
- * process-batch.ts sends. Every record ends in exactly one list (G3).
+ * settle-piece.ts sends. Every record ends in exactly one list (G3).
  */
+
+import type { EventRecord } from '../log/decoded-record.ts';
 import type { Repeat } from '../store/duplicates.ts';
 import type { BatchPlace, Claim } from '../store/processed-events.ts';
-import type { EventRecord } from './decoded-record.ts';
 
 /** What to do with a piece before anything is known of the database. */
 export type Plan = {

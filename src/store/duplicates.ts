@@ -1,4 +1,4 @@
-import type { EventRecord } from '../process/decoded-record.ts';
+import type { EventRecord } from '../log/decoded-record.ts';
 import type { Transaction } from './pool.ts';
 import type { BatchPlace, Claim } from './processed-events.ts';
 

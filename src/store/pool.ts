@@ -20,7 +20,7 @@ export type PoolOptions = {
   /** Shown in pg_stat_activity. */
   readonly name: string;
   readonly connectionsMax: number;
-  /** Client-side limit of one statement in ms: a hung server must not hang us (hazard C11). */
+  /** Client-side limit of one statement in ms: a hung server must not hang us. */
   readonly queryTimeoutMs: number;
 };
 

@@ -3,7 +3,10 @@
  * compare-and-set inside the transaction whose effects it accounts for (G7).
  */
 import type { LogBounds } from '../log/event-log.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import type { Pool, Queryable, Transaction } from './pool.ts';
+import { inTransaction } from './transaction.ts';
+
+const LIMITS = { lockMs: 5000, statementMs: 5000, idleMs: 5000 };
 
 export type Position = {
   readonly partition: number;
@@ -20,28 +23,36 @@ export type Position = {
  * Gives every partition of a log its row. A first deployment begins at the log's start, never at
  * its end. A partition that comes later was added: an order's older events may lie in the old
  * partitions, so it waits until those have passed the ends they have now.
+ *
+ * Under a lock and in one transaction: of two that start at once, the second must not take what
+ * the first is about to insert for growth.
  */
 export async function ensurePositions(
-  db: Queryable,
+  pool: Pool,
   topic: string,
   logId: number,
   bounds: ReadonlyMap<number, LogBounds>,
 ): Promise<void> {
-  const known = new Set((await readPositions(db, topic)).map((position) => position.partition));
-  const isGrowth = known.size > 0;
-  const ends = [...bounds].filter(([partition]) => known.has(partition));
-  const waitsFor = isGrowth
-    ? JSON.stringify(Object.fromEntries(ends.map(([partition, { end }]) => [partition, end])))
-    : null;
-  for (const [partition, { start }] of [...bounds].sort(([a], [b]) => a - b)) {
-    if (known.has(partition)) continue;
-    await db.query(
+  await inTransaction(pool, LIMITS, async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`orderonce positions ${topic}`]);
+    const known = new Set((await readPositions(tx, topic)).map(({ partition }) => partition));
+    const missing = [...bounds].filter(([partition]) => !known.has(partition));
+    const ends = [...bounds].filter(([partition]) => known.has(partition));
+    const waitsFor = Object.fromEntries(ends.map(([partition, { end }]) => [partition, end]));
+    await tx.query(
       `INSERT INTO consumer_positions
-         (topic, log_partition, log_id, next_offset, start_offset, waits_for)
-       VALUES ($1, $2, $3, $4, $4, $5) ON CONFLICT (topic, log_partition) DO NOTHING`,
-      [topic, partition, logId, start, waitsFor],
+         (topic, log_id, log_partition, next_offset, start_offset, waits_for)
+       SELECT $1, $2, partition, start, start, $5
+         FROM unnest($3::int[], $4::bigint[]) AS missing (partition, start)`,
+      [
+        topic,
+        logId,
+        missing.map(([partition]) => partition),
+        missing.map(([, { start }]) => start),
+        known.size === 0 ? null : JSON.stringify(waitsFor),
+      ],
     );
-  }
+  });
 }
 
 export async function readPositions(db: Queryable, topic: string): Promise<Position[]> {
@@ -93,7 +104,7 @@ export async function movePosition(
 ): Promise<{ anyClaims: boolean } | null> {
   const { rows } = await tx.query<{ any_claims: boolean }>(
     `UPDATE consumer_positions
-              SET next_offset = $1, leader_epoch = $2, owner = $3, updated_at = now(),
+              SET next_offset = $1, leader_epoch = coalesce(nullif($2, -1), leader_epoch), owner = $3, updated_at = now(),
                   last_offset = coalesce($4, last_offset),
                   last_digest = coalesce(decode($5, 'hex'), last_digest)
             WHERE topic = $6 AND log_partition = $7 AND log_id = $8 AND next_offset = $9

@@ -1,5 +1,5 @@
 /** The inbox and its projection, written by one statement; and the look-up that classifies. */
-import type { EventRecord } from '../process/decoded-record.ts';
+import type { EventRecord } from '../log/decoded-record.ts';
 import type { Queryable, Transaction } from './pool.ts';
 
 /** The partition that a batch lies in. */
@@ -122,4 +122,25 @@ export async function findParkedIds(tx: Transaction, eventIds: string[]): Promis
     [eventIds],
   );
   return new Set(rows.map((row) => row.event_id));
+}
+
+/** An id that both a stored event and a dead letter have taken, among those of one batch; or null. */
+export async function findDoubleClaim(
+  tx: Transaction,
+  eventIds: readonly string[],
+): Promise<string | null> {
+  const { rows } = await tx.query<{ event_id: string }>(
+    `SELECT d.event_id FROM dead_letters d JOIN processed_events p USING (event_id)
+      WHERE d.digest IS NOT NULL AND p.event_id = ANY ($1::uuid[]) LIMIT 1`,
+    [eventIds],
+  );
+  return rows[0]?.event_id ?? null;
+}
+
+/** Locks those of these orders that exist, in key order. */
+export async function lockOrders(tx: Transaction, orderIds: readonly string[]): Promise<void> {
+  await tx.query(
+    'SELECT FROM orders WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id FOR UPDATE',
+    [orderIds],
+  );
 }

@@ -2,6 +2,9 @@ import { OrderonceError } from '../errors.ts';
 import type { Pool, Transaction } from './pool.ts';
 import { isConnectionBroken } from './sqlstate.ts';
 
+/** Any fixed number: see lockParking. */
+const PARKING_LOCK = 7_140_211_003;
+
 /** Server-side limits of one transaction, in ms; all lie below the group's session time-out. */
 export type TransactionLimits = {
   readonly lockMs: number;
@@ -24,6 +27,35 @@ export async function inTransaction<T>(
   limits: TransactionLimits,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
+  return await run(pool, beginText(limits), work);
+}
+
+/**
+ * The same for a transaction that stores events: while it runs, none that parks commits. So an id
+ * or an order that is free when it looks stays free until it commits.
+ */
+export async function inStoringTransaction<T>(
+  pool: Pool,
+  limits: TransactionLimits,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const begin = `${beginText(limits)}; SELECT pg_advisory_xact_lock_shared(${PARKING_LOCK})`;
+  return await run(pool, begin, work);
+}
+
+/**
+ * To be called last by a transaction that parks, then it must look once more at the ids it parks
+ * and stores: waits until no other stores or parks, and keeps it so until COMMIT.
+ */
+export async function lockParking(tx: Transaction): Promise<void> {
+  await tx.query(`SELECT pg_advisory_xact_lock(${PARKING_LOCK})`);
+}
+
+async function run<T>(
+  pool: Pool,
+  begin: string,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
   let broken = false;
   const onError = () => {
@@ -31,7 +63,7 @@ export async function inTransaction<T>(
   };
   client.on('error', onError);
   try {
-    await client.query(beginText(limits));
+    await client.query(begin);
     const result = await work(client);
     const { command } = await client.query('COMMIT');
     // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.

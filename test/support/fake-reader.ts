@@ -22,6 +22,7 @@ export class FakeReader implements LogReader {
   topicId = 'topic-1';
   failure: Error | null = null;
   closed = false;
+  groupTrouble: string | null = null;
   /** By partition, where the last fetch of it ended. */
   readonly fetchedUpTo = new Map<number, number>();
   readonly #partitions: LogRecord[][];
@@ -65,7 +66,7 @@ export class FakeReader implements LogReader {
       return [{ partition, from: offset, next, records, gaps: [], leaderEpoch: 0 }];
     });
     if (slices.length === 0) await Promise.race([arrived, pause(limits.waitMs)]);
-    return { slices, outOfRange: [] };
+    return { slices, outOfRange: [], failed: new Map() };
   }
 
   async join(listener: AssignmentListener): Promise<void> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FieldError } from '../event/field-error.ts';
 import { digestOf, type OrderEvent, toCanonicalJson } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
-import type { LogRecord } from '../log/event-log.ts';
+import type { LogRecord } from './event-log.ts';
 
 /** A record that holds a valid event. */
 export type EventRecord = {

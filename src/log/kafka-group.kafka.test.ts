@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { KAFKA, newTopic } from '../../test/support/kafka.ts';
+import { until } from '../../test/support/until.ts';
+import { KafkaGroup } from './kafka-group.ts';
+
+async function join(t: TestContext, topic: string) {
+  const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
+  const group = new KafkaGroup({ ...options, groupId: topic, sessionTimeoutMs: 1500 });
+  t.after(() => group.close(1000));
+  const assigned: (readonly number[])[] = [];
+  await group.join({
+    onRevoke: async () => {},
+    onAssign: (partitions) => void assigned.push(partitions),
+  });
+  await until('it is assigned', () => assigned.length > 0);
+  return { group, assigned };
+}
+
+if (KAFKA !== undefined) {
+  describe('KafkaGroup', () => {
+    it('joins again when it is out of the group and nobody said so [G6]', async (t) => {
+      const { group, assigned } = await join(t, await newTopic(2));
+      // As after a join that failed inside the client's commit(): no event, no heartbeats.
+      await group.consumer.leaveGroup();
+      const before = assigned.length;
+      await until('it is assigned again', () => assigned.length > before);
+      assert.deepEqual(assigned.at(-1), [0, 1]);
+      assert.equal(group.trouble, null);
+    });
+
+    it('joins again after an error of the client, which ends its heartbeats [G6]', async (t) => {
+      const { group, assigned } = await join(t, await newTopic(1));
+      const before = assigned.length;
+      group.consumer.emit('error', new Error('heartbeats have ended'));
+      await until('it is assigned again', () => assigned.length > before);
+    });
+
+    it('says why it cannot join', async (t) => {
+      const options = { bootstrapServers: '127.0.0.1:1', topic: 'none', clientId: 'test' };
+      const group = new KafkaGroup({ ...options, groupId: 'none', sessionTimeoutMs: 1500 });
+      t.after(() => group.close(1000));
+      assert.match(group.trouble ?? '', /has not been joined yet/);
+      void group.join({ onRevoke: async () => {}, onAssign: () => {} });
+      await until('it says so', () => /cannot be joined: .*ECONNREFUSED/.test(group.trouble ?? ''));
+    });
+  });
+}
