@@ -2,11 +2,9 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
-import { createDatabase } from '../../test/support/database.ts';
 import { recordOf } from '../../test/support/events.ts';
+import { setUpHeart } from '../../test/support/heart.ts';
 import { processBatch } from '../process/process-batch.ts';
-import { logIdOf } from '../store/logs.ts';
-import { ensurePositions } from '../store/positions.ts';
 import { type OrderEvent, toCanonicalJson } from './order-event.ts';
 import { parseEvent } from './parse-event.ts';
 
@@ -76,12 +74,7 @@ const body = fc
   );
 
 it('PostgreSQL stores whatever the API accepts, equal to the last digit [G8]', async (t) => {
-  const { pool } = await createDatabase(t);
-  const topic = 'order_events';
-  const logId = await logIdOf(pool, { topic, topicId: 'topic-1', partitions: 1 });
-  await ensurePositions(pool, topic, logId, new Map([[0, { start: 0, end: 0 }]]));
-  const limits = { lockMs: 3000, statementMs: 8000, idleMs: 5000 };
-  const context = { pool, limits, topic, logId, owner: 'test' };
+  const { pool, context } = await setUpHeart(t, 1);
   let next = 0;
   let accepted = 0;
   await fc.assert(

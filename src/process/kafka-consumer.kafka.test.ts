@@ -74,6 +74,19 @@ async function produceEvents(topic: string, count: number, partition = 0): Promi
   );
 }
 
+/** The topic is deleted and made anew, with 30 events in it. */
+async function recreateTopic(topic: string): Promise<void> {
+  await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+  const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
+  await until('the topic is made anew', () =>
+    createTopic(options, { partitions: 1, replicas: -1 }),
+  );
+  await until('records lie in it', async () => {
+    await produceEvents(topic, 30);
+    return true;
+  });
+}
+
 async function count(db: TestDatabase, table: string): Promise<number> {
   const { rows } = await db.pool.query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`);
   return rows[0]?.n ?? -1;
@@ -248,15 +261,7 @@ if (KAFKA !== undefined) {
       const before = startConsumer(t, db, topic);
       await untilStored(db, 20);
       await before.stop(3000);
-      await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
-      const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
-      await until('the topic is made anew', () =>
-        createTopic(options, { partitions: 1, replicas: -1 }),
-      );
-      await until('records lie in it', async () => {
-        await produceEvents(topic, 30);
-        return true;
-      });
+      await recreateTopic(topic);
       const consumer = startConsumer(t, db, topic);
       await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
       assert.match(consumer.troubles.join(), /LOG_RECREATED/);
@@ -269,15 +274,7 @@ if (KAFKA !== undefined) {
       await produceEvents(topic, 20);
       const consumer = startConsumer(t, db, topic);
       await untilStored(db, 20);
-      await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
-      const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
-      await until('the topic is made anew', () =>
-        createTopic(options, { partitions: 1, replicas: -1 }),
-      );
-      await until('records lie in it', async () => {
-        await produceEvents(topic, 30);
-        return true;
-      });
+      await recreateTopic(topic);
       await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
       assert.match(consumer.troubles.join(), /LOG_RECREATED/);
       assert.equal(await count(db, 'processed_events'), 20);

@@ -1,37 +1,32 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { createDatabase, openPool } from '../../test/support/database.ts';
+import { openPool } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { setUpHeart } from '../../test/support/heart.ts';
 import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { Slots } from '../runtime/slots.ts';
-import { logIdOf } from '../store/logs.ts';
 import type { Pool } from '../store/pool.ts';
-import { ensurePositions, readPositions } from '../store/positions.ts';
+import { readPositions } from '../store/positions.ts';
 import { PartitionWorker } from './partition-worker.ts';
-
-const TOPIC = 'order_events';
 
 /** A worker of partition 0 whose PostgreSQL connections pass a proxy. */
 async function setUp(t: TestContext) {
-  const { pool, url } = await createDatabase(t);
+  const { pool, url, context } = await setUpHeart(t, 1);
   const { hostname: host, port } = new URL(url);
   const proxy = await TcpProxy.start(t, { host, port: Number(port) });
   const proxied = new URL(url);
   proxied.port = String(proxy.port);
   const viaProxy = openPool(proxied.href);
   t.after(() => viaProxy.end());
-  const logId = await logIdOf(pool, { topic: TOPIC, topicId: 'topic-1', partitions: 1 });
-  await ensurePositions(pool, TOPIC, logId, new Map([[0, { start: 0, end: 0 }]]));
   const stopping = new AbortController();
   const start = async (through: Pool) => {
-    const [position] = await readPositions(pool, TOPIC);
+    const [position] = await readPositions(pool, context.topic);
     assert.ok(position);
-    const limits = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
     const worker = new PartitionWorker(position, {
-      context: { pool: through, limits, topic: TOPIC, logId, owner: 'test' },
+      context: { ...context, pool: through },
       slots: new Slots(1),
       batchMax: 100,
       logger: createLogger('silent'),

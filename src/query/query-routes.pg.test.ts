@@ -1,21 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { createDatabase } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { setUpHeart } from '../../test/support/heart.ts';
 import { processBatch } from '../process/process-batch.ts';
 import { createHttpServer } from '../runtime/http-server.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { logIdOf } from '../store/logs.ts';
-import { ensurePositions } from '../store/positions.ts';
 import { addQueryRoutes } from './query-routes.ts';
 
 async function setUp(t: TestContext) {
-  const { pool } = await createDatabase(t);
-  const topic = 'order_events';
-  const logId = await logIdOf(pool, { topic, topicId: 'topic-1', partitions: 1 });
-  await ensurePositions(pool, topic, logId, new Map([[0, { start: 0, end: 0 }]]));
-  const limits = { lockMs: 3000, statementMs: 8000, idleMs: 5000 };
-  const context = { pool, limits, topic, logId, owner: 'test' };
+  const { pool, context } = await setUpHeart(t, 1);
   const app = await createHttpServer({
     title: 'test',
     description: '',

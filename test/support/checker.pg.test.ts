@@ -2,23 +2,17 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { processBatch } from '../../src/process/process-batch.ts';
-import { logIdOf } from '../../src/store/logs.ts';
-import { ensurePositions } from '../../src/store/positions.ts';
 import { type History, judge } from './checker.ts';
-import { createDatabase } from './database.ts';
 import { sliceOfEvents, wireEvent } from './events.ts';
+import { setUpHeart } from './heart.ts';
 
 async function setUp(t: TestContext) {
-  const { pool } = await createDatabase(t);
-  const topic = 'order_events';
-  const logId = await logIdOf(pool, { topic, topicId: 'topic-1', partitions: 1 });
-  await ensurePositions(pool, topic, logId, new Map([[0, { start: 0, end: 0 }]]));
+  const { pool, context } = await setUpHeart(t, 1);
   const first = wireEvent();
   const next = wireEvent({ order_id: first.order_id, total_amount: '2.5' });
   const events = [first, next, first, { ...first, user_id: 'other' }, 'garbage', wireEvent()];
   const slice = sliceOfEvents(0, events);
-  const limits = { lockMs: 3000, statementMs: 8000, idleMs: 5000 };
-  await processBatch({ pool, limits, topic, logId, owner: 'test' }, slice);
+  await processBatch(context, slice);
   const history: History = {
     accepted: [{ event: first, partition: 0, offset: 0 }],
     rejectedIds: [],

@@ -1,0 +1,58 @@
+/** The heart on a real PostgreSQL: tables, positions, and a context to process batches in. */
+import type { TestContext } from 'node:test';
+import type { LogSlice } from '../../src/log/event-log.ts';
+import { processBatch } from '../../src/process/process-batch.ts';
+import type { BatchContext } from '../../src/process/settle-piece.ts';
+import { logIdOf } from '../../src/store/logs.ts';
+import type { Pool } from '../../src/store/pool.ts';
+import { ensurePositions, readPositions } from '../../src/store/positions.ts';
+import { createDatabase } from './database.ts';
+
+const TOPIC = 'order_events';
+const LIMITS = { lockMs: 3000, statementMs: 8000, idleMs: 5000 };
+
+export type Heart = {
+  readonly pool: Pool;
+  readonly url: string;
+  readonly context: BatchContext;
+};
+
+/** A database with positions at 0 for `partitions` empty partitions. */
+export async function setUpHeart(t: TestContext, partitions = 2): Promise<Heart> {
+  const { pool, url } = await createDatabase(t);
+  const logId = await logIdOf(pool, { topic: TOPIC, topicId: 'topic-1', partitions });
+  const bounds = Array.from({ length: partitions }, (_, p) => [p, { start: 0, end: 0 }] as const);
+  await ensurePositions(pool, TOPIC, logId, new Map(bounds));
+  const context: BatchContext = { pool, limits: LIMITS, topic: TOPIC, logId, owner: 'test' };
+  return { pool, url, context };
+}
+
+export async function count(pool: Pool, table: string): Promise<number> {
+  const { rows } = await pool.query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`);
+  return rows[0]?.n ?? -1;
+}
+
+export async function nextOffset(pool: Pool, partition = 0): Promise<number | undefined> {
+  const positions = await readPositions(pool, TOPIC);
+  return positions.find((position) => position.partition === partition)?.nextOffset;
+}
+
+/** Processes a slice to its end, as the worker does when an isolation commits only a prefix. */
+export async function processAll(context: BatchContext, slice: LogSlice): Promise<number> {
+  let transactions = 0;
+  for (let next = slice.from; next < slice.next; transactions++) {
+    const records = slice.records.filter((record) => record.offset >= next);
+    const gaps = slice.gaps.filter((gap) => gap.to > next);
+    next = (await processBatch(context, { ...slice, from: next, records, gaps })).next;
+  }
+  return transactions;
+}
+
+export async function orderRow(pool: Pool, orderId: string) {
+  const { rows } = await pool.query(
+    `SELECT event_count, amount_sum::text, total_amount::text, last_event_id, user_id
+       FROM orders WHERE order_id = $1`,
+    [orderId],
+  );
+  return rows[0];
+}
