@@ -10,7 +10,7 @@ const TAG = / ?\[(G\d+)\]/g;
 /** From titles like `stores it once [G2] [G7]`, in all test files below `root`. */
 export function mappingOfTests(root: string): Mapping {
   const mapping = new Map<string, string[]>();
-  const patterns = ['src/**/*.test.ts', 'test/**/*.test.ts', 'test/contract/*.ts'];
+  const patterns = ['{src,test,examples}/**/*.test.ts', 'test/contract/*.ts'];
   for (const file of globSync(patterns, { cwd: root }).sort()) {
     const source = readFileSync(`${root}/${file}`, 'utf8');
     for (const [, , title = ''] of source.matchAll(TITLE)) {

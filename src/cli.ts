@@ -1,7 +1,8 @@
 /** `orderonce COMMAND [--setting value ...]`: settings from flags, environment and .env. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs, parseEnv } from 'node:util';
-import type { Command } from './commands/command.ts';
+import { type Command, FLAGS, type Flags } from './commands/command.ts';
+import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
@@ -14,15 +15,22 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   __proto__: null as never,
   start: {
     help: 'Everything in one process; embedded PostgreSQL and log where nothing is set.',
+    wordsMax: 0,
     run: runStart,
   },
-  producer: { help: 'The ingest API alone.', run: runProducer },
-  consumer: { help: 'The consumer alone; start as many as you like.', run: runConsumer },
+  producer: { help: 'The ingest API alone.', wordsMax: 0, run: runProducer },
+  consumer: {
+    help: 'The consumer alone; start as many as you like.',
+    wordsMax: 0,
+    run: runConsumer,
+  },
   migrate: {
     help: 'Creates tables and topic where they are missing. Safe to repeat.',
+    wordsMax: 0,
     run: runMigrate,
   },
-  send: { help: 'send --example: sends one made-up event to the API.', run: runSend },
+  send: { help: 'send --example: sends one made-up event to the API.', wordsMax: 0, run: runSend },
+  'dead-letters': { help: DEAD_LETTERS_HELP, wordsMax: 2, run: runDeadLetters },
 };
 
 /** What the process ends with. */
@@ -30,17 +38,17 @@ export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 3 } as const;
 
 function help(): string {
   const commands = Object.entries(COMMANDS).map(
-    ([name, command]) => `  ${name.padEnd(10)} ${command.help}`,
+    ([name, command]) => `  ${name.padEnd(13)} ${command.help}`,
   );
+  const others = Object.entries(FLAGS).map(([name, { help }]) => `  --${name.padEnd(11)} ${help}`);
   return `orderonce COMMAND [FLAGS]
 
 Commands
 ${commands.join('\n')}
 
 Flags
-  --help     This text.
-  --json     Answers as JSON (migrate, send).
-  --example  For send.
+  --help        This text.
+${others.join('\n')}
 
 Settings, as flag, environment variable or line of .env (in this order of precedence)
 ${settingFlags()
@@ -56,16 +64,17 @@ async function main(args: string[]): Promise<number> {
   const flags = settingFlags();
   const options = Object.fromEntries([
     ...flags.map(({ flag }) => [flag.slice(2), { type: 'string' as const }]),
-    ...['help', 'json', 'example'].map((name) => [name, { type: 'boolean' as const }]),
+    ...Object.entries(FLAGS).map(([name, { type }]) => [name, { type }]),
+    ['help', { type: 'boolean' as const }],
   ]);
   const { values, positionals } = parse(args, options);
-  const [name = 'help'] = positionals;
+  const [name = 'help', ...words] = positionals;
   if (values.help === true || name === 'help') {
     console.log(help());
     return EXIT.ok;
   }
   const command = COMMANDS[name];
-  if (command === undefined || positionals.length > 1) {
+  if (command === undefined || words.length > command.wordsMax) {
     throw new OrderonceError(
       'SETTING_INVALID',
       `Unknown: "${positionals.join(' ')}". Commands: ${Object.keys(COMMANDS).join(', ')}`,
@@ -81,8 +90,7 @@ async function main(args: string[]): Promise<number> {
   const logger = createLogger(settings.LOG_LEVEL);
   const unknown = misspelledNames(Object.keys(fromFile));
   if (unknown.length > 0) logger.warn({ unknown }, 'No such settings, in .env: see --help');
-  const given = { json: values.json === true, example: values.example === true };
-  return await command.run(settings, logger, given);
+  return await command.run({ settings, logger, flags: values as Flags, words });
 }
 
 function parse(args: string[], options: Record<string, { type: 'string' | 'boolean' }>) {

@@ -84,6 +84,22 @@ export const ERRORS = {
     kind: 'transient',
     help: 'Another process moved the position of the partition (a lost COMMIT reply makes the rightful owner see this too). The position is read again. If it persists, a second deployment consumes into the same tables.',
   },
+  HANDLERS_REFUSE_TOO_MUCH: {
+    kind: 'transient',
+    help: 'A large share of recent events would be parked, which looks like a bad deploy of handlers: nothing is parked, the partition waits. Mend the handlers, or raise HANDLER_PARK_PERCENT_MAX.',
+  },
+  HANDLER_FAILS: {
+    kind: 'transient',
+    help: 'An event fails alone for an unknown reason. It is tried again before anything behind it, and parked after HANDLER_ATTEMPTS_MAX failures if others succeed meanwhile.',
+  },
+  HANDLERS_INVALID: {
+    kind: 'rejected',
+    help: 'The module named by HANDLERS_MODULE cannot be loaded, or does not export handlers. The message says what is wrong.',
+  },
+  DEAD_LETTER_UNKNOWN: {
+    kind: 'rejected',
+    help: 'There is no dead letter at this place: it was redriven already, or the place is wrong. See "orderonce dead-letters list".',
+  },
   LOG_RECREATED: {
     kind: 'terminal',
     help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partition stops. If the new topic is the one to go on with, delete the rows of this topic from consumer_positions and restart: it then begins at its start.',

@@ -90,6 +90,35 @@ export const SETTINGS = {
     64,
     'Partitions that are written at the same time, one connection each.',
   ),
+  HANDLERS_MODULE: optional(
+    (value) => value.length > 0,
+    'path/to/module.ts',
+    'Module that exports "handlers": business logic run inside the transaction. See docs/handlers.md.',
+  ),
+  HANDLER_TIMEOUT_MS: integer(
+    3000,
+    10,
+    300_000,
+    'Milliseconds that one handler may take over one batch; less than half of SESSION_TIMEOUT_MS.',
+  ),
+  HANDLER_BLOCK_MS: integer(
+    20_000,
+    500,
+    600_000,
+    'Milliseconds that a handler may block the process without giving way; then it is ended.',
+  ),
+  HANDLER_ATTEMPTS_MAX: integer(
+    5,
+    1,
+    1000,
+    'Failures alone, for an unknown reason and while others succeed, after which an event is parked.',
+  ),
+  HANDLER_PARK_PERCENT_MAX: integer(
+    10,
+    0,
+    100,
+    'Percent of recent events that may be parked; above it a bad deploy is assumed and nothing is.',
+  ),
   SESSION_TIMEOUT_MS: integer(
     10_000,
     1000,

@@ -20,7 +20,12 @@ const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const isUnitOnly = process.argv.includes('--unit');
 const KAFKA_PORT = 19_192;
 
-const files = globSync(['src/**/*.test.ts', 'test/**/*.test.ts', 'scripts/**/*.test.ts'])
+const files = globSync([
+  'src/**/*.test.ts',
+  'test/**/*.test.ts',
+  'scripts/**/*.test.ts',
+  'examples/**/*.test.ts',
+])
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
   .filter((file) => !isUnitOnly || !/\.(pg|kafka|e2e)\.test\.ts$/.test(file))
   .sort();

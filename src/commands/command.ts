@@ -2,11 +2,39 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Settings } from '../settings.ts';
 
 /** Flags that are not settings. */
-export type Flags = { readonly json: boolean; readonly example: boolean };
+export const FLAGS = {
+  json: { type: 'boolean', help: 'Answers as JSON.' },
+  example: { type: 'boolean', help: 'send: a made-up event.' },
+  all: { type: 'boolean', help: 'dead-letters redrive: all that are parked.' },
+  state: { type: 'string', help: 'dead-letters: only parked, waiting or discarded ones.' },
+  reason: {
+    type: 'string',
+    help: 'dead-letters: only those parked for this reason; discard: why.',
+  },
+  event: { type: 'string', help: 'dead-letters list: only this event id.' },
+  order: { type: 'string', help: 'dead-letters list: only this order id.' },
+  limit: { type: 'string', help: 'dead-letters list: how many at most. Default: 50.' },
+  after: { type: 'string', help: 'dead-letters list: only those behind this place.' },
+} as const;
+
+type FlagTable = typeof FLAGS;
+export type Flags = {
+  readonly [K in keyof FlagTable]?: FlagTable[K]['type'] extends 'boolean' ? boolean : string;
+};
+
+export type Call = {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly flags: Flags;
+  /** The words behind the command's own. */
+  readonly words: readonly string[];
+};
 
 /** What one word of the command line does. */
 export type Command = {
   readonly help: string;
+  /** How many words may follow at most. */
+  readonly wordsMax: number;
   /** @returns the exit code. */
-  readonly run: (settings: Settings, logger: Logger, flags: Flags) => Promise<number>;
+  readonly run: (call: Call) => Promise<number>;
 };

@@ -1,11 +1,10 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { createLog } from '../log/open-log.ts';
-import type { Logger } from '../runtime/logger.ts';
 import type { Settings } from '../settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
-import type { Flags } from './command.ts';
+import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
 export type MigrateReport = {
@@ -22,7 +21,7 @@ export async function migrateAll(settings: Settings, pool: Pool): Promise<Migrat
 }
 
 /** `orderonce migrate`: idempotent, safe when run twice at once. */
-export async function runMigrate(settings: Settings, _logger: Logger, { json }: Flags) {
+export async function runMigrate({ settings, flags: { json } }: Call): Promise<number> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-migrate');
   try {
     const report = await migrateAll(settings, pool).catch((error: unknown) => {

@@ -1,13 +1,11 @@
 /** `orderonce send`: events to the ingest API, from any shell. */
 import { OrderonceError } from '../errors.ts';
-import type { Logger } from '../runtime/logger.ts';
 import { baseUrlOf } from '../runtime/port.ts';
-import type { Settings } from '../settings.ts';
-import type { Flags } from './command.ts';
+import type { Call } from './command.ts';
 import { exampleEvent } from './example-event.ts';
 
 /** `orderonce send --example`: what the curl line of `start` does, and a URL to click. */
-export async function runSend(settings: Settings, _logger: Logger, { json, example }: Flags) {
+export async function runSend({ settings, flags: { json, example } }: Call): Promise<number> {
   if (!example) {
     throw new OrderonceError('SETTING_INVALID', 'Nothing to send. Use "orderonce send --example"');
   }

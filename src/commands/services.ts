@@ -5,17 +5,17 @@ import { producerPlace, startProducer } from '../ingest/producer-service.ts';
 import { openAppender, openReader } from '../log/open-log.ts';
 import { consumerPlace, startConsumer } from '../process/consumer-service.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
-import type { Logger } from '../runtime/logger.ts';
 import { assertPortFree, baseUrlOf } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import type { Pool } from '../store/pool.ts';
+import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { exampleCurl } from './example-event.ts';
 import { migrateAll } from './migrate.ts';
 import { type Run, runServices } from './run-services.ts';
 
-export async function runProducer(settings: Settings, logger: Logger): Promise<number> {
+export async function runProducer({ settings, logger }: Call): Promise<number> {
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
   return await runServices(logger, async ({ add }) => {
     const pools = add(new Pools(url));
@@ -25,7 +25,7 @@ export async function runProducer(settings: Settings, logger: Logger): Promise<n
   });
 }
 
-export async function runConsumer(settings: Settings, logger: Logger): Promise<number> {
+export async function runConsumer({ settings, logger }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add }) => {
     const pools = add(new Pools(url));
@@ -36,7 +36,7 @@ export async function runConsumer(settings: Settings, logger: Logger): Promise<n
 }
 
 /** All in one process, with the embedded stand-ins where nothing is set. */
-export async function runStart(settings: Settings, logger: Logger): Promise<number> {
+export async function runStart({ settings, logger }: Call): Promise<number> {
   const say = (line: string) => console.log(line);
   return await runServices(logger, async ({ add, stopping, fail }) => {
     await assertPortFree(producerPlace(settings));

@@ -4,6 +4,7 @@
  * partition from one fetch loop, and ends when the partitions change hands.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
+import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { unlessAborted } from '../runtime/deadline.ts';
@@ -11,16 +12,28 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Slots } from '../runtime/slots.ts';
 import { logIdOf } from '../store/logs.ts';
 import type { Pool } from '../store/pool.ts';
-import { ensurePositions, type Position, readPositions } from '../store/positions.ts';
+import {
+  ensurePositions,
+  type Position,
+  readPositions,
+  releasePositions,
+  takePositions,
+} from '../store/positions.ts';
+import { findSuspects } from '../store/suspects.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
+import type { ParkGuard } from './park-guard.ts';
 import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
 import { checkLastRecord, checkPosition } from './position-check.ts';
+import type { BatchContext } from './settle-piece.ts';
+import { Suspicion } from './suspicion.ts';
 
 export type AssignmentOptions = {
   readonly reader: LogReader;
   readonly pool: Pool;
   readonly limits: TransactionLimits;
   readonly owner: string;
+  readonly handlers: HandlerSet;
+  readonly parkGuard: ParkGuard;
   readonly slots: Slots;
   readonly batchMax: number;
   readonly logger: Logger;
@@ -43,6 +56,7 @@ export class Assignment {
   #workers: PartitionWorker[] = [];
   #running: Promise<void> = Promise.resolve();
   #logTrouble: string | null = 'Positions are being read';
+  #hasTaken = false;
   #failed: ReadonlyMap<number, string> = new Map();
 
   constructor(partitions: readonly number[], options: AssignmentOptions) {
@@ -73,6 +87,11 @@ export class Assignment {
   async end(): Promise<void> {
     this.#ended.abort();
     await this.#running;
+    if (!this.#hasTaken) return;
+    this.#hasTaken = false;
+    const { reader, pool, owner } = this.#options;
+    // Not handed over, the next owner is a little more careful than it need be.
+    await releasePositions(pool, reader.topic, this.partitions, owner).catch(() => {});
   }
 
   async #run(): Promise<void> {
@@ -104,8 +123,10 @@ export class Assignment {
     const logId = await logIdOf(pool, identity);
     await ensurePositions(pool, reader.topic, logId, await reader.bounds(all, true));
     const checked = await this.#checkedPositions(identity.topicId, logId);
+    const suspicions = await this.#takeOver(logId);
     const workers = checked.map(({ position, trouble }) => {
-      const worker = new PartitionWorker(position, this.#workerOptions(logId));
+      const suspicion = suspicions(position.partition);
+      const worker = new PartitionWorker(position, this.#workerOptions(logId, suspicion));
       if (trouble !== null) worker.halt(trouble);
       return worker;
     });
@@ -141,10 +162,28 @@ export class Assignment {
     return await this.#checkedPositions(topicId, logId, true);
   }
 
-  #workerOptions(logId: number): WorkerOptions {
-    const { reader, pool, limits, owner, slots, batchMax, logger, onCommitted } = this.#options;
-    const context = { pool, limits, topic: reader.topic, logId, owner };
-    return { context, slots, batchMax, logger, signal: this.#ended.signal, onCommitted };
+  /** What is to be suspected in each partition, as the owner before us left it. */
+  async #takeOver(logId: number): Promise<(partition: number) => Suspicion> {
+    const { reader, pool, owner, handlers } = this.#options;
+    const context = this.#context(logId);
+    // Without handlers nothing can loop or end the process.
+    if (handlers.handlers.length === 0) return () => new Suspicion(context, null, false);
+    const unclean = await takePositions(pool, reader.topic, this.partitions, owner);
+    this.#hasTaken = true;
+    const suspects = await findSuspects(pool, logId);
+    return (partition) =>
+      new Suspicion(context, suspects.get(partition) ?? null, unclean.has(partition));
+  }
+
+  #context(logId: number): BatchContext {
+    const { reader, pool, limits, owner, handlers, parkGuard } = this.#options;
+    return { pool, limits, topic: reader.topic, logId, owner, handlers, parkGuard };
+  }
+
+  #workerOptions(logId: number, suspicion: Suspicion): WorkerOptions {
+    const { slots, batchMax, logger, onCommitted } = this.#options;
+    const context = this.#context(logId);
+    return { context, suspicion, slots, batchMax, logger, signal: this.#ended.signal, onCommitted };
   }
 
   async #fetchLoop(topicId: string): Promise<void> {

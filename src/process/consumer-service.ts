@@ -1,7 +1,9 @@
 /** The consumer service: the consumer, and its HTTP port for health and status. */
 
 import type { Registry } from 'prom-client';
-import { reasonOf } from '../errors.ts';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import { loadHandlers } from '../handlers/load-handlers.ts';
+import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
@@ -11,12 +13,14 @@ import type { Logger } from '../runtime/logger.ts';
 import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import type { ListenPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
+import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import { createPool, type Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { Consumer, type ConsumerOptions } from './consumer.ts';
 import { addConsumerMetrics } from './consumer-metrics.ts';
+import { ParkGuard } from './park-guard.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
@@ -50,7 +54,11 @@ export async function startConsumer(
     queryTimeoutMs: 5000,
   });
   const registry = createRegistry();
-  const consumer = createConsumer(settings, { reader, pool: heart, limits, logger }, registry);
+  const parts = { reader, pool: heart, limits, logger, handlers: await handlersOf(settings) };
+  const consumer = createConsumer(settings, parts, registry);
+  // What could block the event loop for ever is only in handlers.
+  const watchdog =
+    settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
   const probe = new Probe(() => assertMigrated(queries));
   const stopping = new AbortController();
   const app = await createHttpServer({
@@ -79,6 +87,7 @@ export async function startConsumer(
       if (stopping.signal.aborted) return;
       stopping.abort();
       probe.stop();
+      watchdog?.stop();
       await consumer.stop(STOP_MS);
       await Promise.race([started, pause(500)]);
       await closeServer(app, Promise.resolve());
@@ -87,14 +96,25 @@ export async function startConsumer(
   };
 }
 
+async function handlersOf(settings: Settings): Promise<HandlerSet> {
+  const { HANDLERS_MODULE: path, HANDLER_TIMEOUT_MS: timeoutMs } = settings;
+  if (timeoutMs >= limitsOf(settings.SESSION_TIMEOUT_MS).idleMs) {
+    const message = 'HANDLER_TIMEOUT_MS must be less than half of SESSION_TIMEOUT_MS';
+    throw new OrderonceError('SETTING_INVALID', message);
+  }
+  const handlers = path === undefined ? [] : await loadHandlers(path);
+  return { handlers, timeoutMs, attemptsMax: settings.HANDLER_ATTEMPTS_MAX };
+}
+
 function createConsumer(
   settings: Settings,
-  parts: Pick<ConsumerOptions, 'reader' | 'pool' | 'limits' | 'logger'>,
+  parts: Pick<ConsumerOptions, 'reader' | 'pool' | 'limits' | 'logger' | 'handlers'>,
   registry: Registry,
 ): Consumer {
   const consumer: Consumer = new Consumer({
     ...parts,
     owner: `${process.env.HOSTNAME ?? 'local'}:${process.pid}`,
+    parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
     connections: settings.CONSUMER_CONNECTIONS,
     batchMax: settings.CONSUMER_BATCH_MAX,
     onOutcome: addConsumerMetrics(registry, {

@@ -7,8 +7,10 @@ import { FakePool, sqlError } from '../../test/support/fake-pool.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
+import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { Consumer } from './consumer.ts';
 import { limitsOf } from './consumer-service.ts';
+import { ParkGuard } from './park-guard.ts';
 
 /** PostgreSQL with positions in memory; everything is new but the ids in `taken`. */
 class FakeDatabase extends FakePool {
@@ -88,6 +90,8 @@ function setUp(t: TestContext, partitions = 1) {
     pool: db.asPool(),
     limits: { lockMs: 1000, statementMs: 1000, idleMs: 1000 },
     owner: 'test',
+    handlers: NO_HANDLERS,
+    parkGuard: new ParkGuard(100),
     connections: 2,
     batchMax: 10,
     logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) }),

@@ -1,52 +1,93 @@
 /**
- * Poison: PostgreSQL refused a row of the batch. The batch is taken apart with savepoints, halves
- * in log order, until each guilty event stands alone; it is parked, later events of its order wait
- * behind it, and all others take effect. A batch of n with one guilty event costs about 2·log2 n
- * attempts.
+ * Poison: a row of the batch was refused, by PostgreSQL or by a handler. The batch is taken apart
+ * with savepoints, halves in log order, until each guilty event stands alone; it is parked, later
+ * events of its order wait behind it, and all others take effect. A batch of n with one guilty
+ * event costs about 2·log2 n attempts.
+ *
+ * An event that fails alone for an unknown reason is held instead: the batch is committed up to
+ * it, and it is tried again; parked only after attemptsMax such failures while others succeed.
+ * Where nothing else succeeds either, nothing is parked: then it is not the event (G6).
  *
  * A transaction uses at most SAVEPOINTS_MAX subtransactions: past 64, PostgreSQL's per-session
  * cache of them overflows and every reader pays (manual, section 67.3). What is settled by then is
  * committed with its position, and the rest comes as the next batch.
  */
-
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { faultOf, HandlerFailure, sqlStateBehind } from '../handlers/run-handlers.ts';
 import type { DecodedBatch, EventRecord, InvalidRecord } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
-import { holdOrder } from '../store/held-orders.ts';
+import { holdOrder, lockHeldOrders } from '../store/held-orders.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import type { Transaction } from '../store/pool.ts';
-import { findDoubleClaim, lockOrders } from '../store/processed-events.ts';
-import { isRefusedData, sqlStateOf } from '../store/sqlstate.ts';
+import { findClaims, findDoubleClaim, lockOrders } from '../store/processed-events.ts';
+import type { Suspect } from '../store/suspects.ts';
 import { inTransaction, lockParking } from '../store/transaction.ts';
 import { splitSlice } from './partition-buffer.ts';
 import {
   type BatchContext,
   type BatchOutcome,
   fence,
+  type HeldEvent,
   type Piece,
   placeOf,
   settlePiece,
 } from './settle-piece.ts';
 
 export const SAVEPOINTS_MAX = 50;
+/** How many later events are tried, and undone, to see whether anything succeeds. */
+const PROBES_MAX = 3;
 
-type Batch = DecodedBatch & { readonly slice: LogSlice };
-type Settled = Omit<BatchOutcome, 'next'>;
+export type Batch = DecodedBatch & { readonly slice: LogSlice };
+type Settled = Omit<BatchOutcome, 'next' | 'held'>;
+type Item = EventRecord | InvalidRecord;
 
-/** Settles the longest prefix of the batch that SAVEPOINTS_MAX attempts allow, and commits it. */
-export async function isolate(context: BatchContext, batch: Batch): Promise<BatchOutcome> {
-  const { slice } = batch;
+const NOTHING: Settled = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
+
+/** Settles the longest prefix of the batch that can be settled now, and commits it. */
+export async function isolate(
+  context: BatchContext,
+  batch: Batch,
+  suspect: Suspect | null,
+): Promise<BatchOutcome> {
+  const items = [...batch.events, ...batch.invalid];
+  items.sort((a, b) => a.record.offset - b.record.offset);
+  return await inParkingTransaction(context, batch, (isolation) => isolation.run(items, suspect));
+}
+
+/**
+ * Parks the one event of a slice without running its handlers: processes died of it. If its id is
+ * taken already, no handler would run either: it is settled as usual.
+ */
+export async function parkUnrun(context: BatchContext, batch: Batch): Promise<BatchOutcome> {
+  return await inParkingTransaction(context, batch, async (isolation) => {
+    const [event] = batch.events;
+    if (event === undefined || !(await isolation.parkUnrun(event))) {
+      return await isolation.run([...batch.events, ...batch.invalid], null);
+    }
+    return { next: batch.slice.next };
+  });
+}
+
+async function inParkingTransaction(
+  context: BatchContext,
+  { slice, events }: Batch,
+  work: (isolation: Isolation) => Promise<{ next: number; held?: HeldEvent }>,
+): Promise<BatchOutcome> {
   return await inTransaction(context.pool, context.limits, async (tx) => {
     // Locks the position; how far it moves is not known yet.
     await fence(tx, context, slice, slice.from);
-    // In order, so that transactions which take batches apart piece by piece do not deadlock.
-    await lockOrders(tx, [...new Set(batch.events.map(({ event }) => event.orderId))]);
-    const { settled, next } = await settlePrefix(tx, context, batch);
-    await fence(tx, context, slice, next);
-    await insertGaps(tx, placeOf(context, slice), splitSlice(slice, next).head.gaps);
-    await assertClaimsHold(tx, batch.events);
-    return { ...settled, next };
+    // In order, so that transactions which take batches apart piece by piece do not deadlock with
+    // one another, nor with a redrive: held rows first, then orders.
+    const orderIds = [...new Set(events.map(({ event }) => event.orderId))];
+    await lockHeldOrders(tx, orderIds);
+    await lockOrders(tx, orderIds);
+    const isolation = new Isolation(tx, context, slice);
+    const end = await work(isolation);
+    await fence(tx, context, slice, end.next);
+    await insertGaps(tx, placeOf(context, slice), splitSlice(slice, end.next).head.gaps);
+    await assertClaimsHold(tx, events);
+    return { ...isolation.settled, ...end };
   });
 }
 
@@ -60,107 +101,144 @@ async function assertClaimsHold(tx: Transaction, events: readonly EventRecord[])
   throw new OrderonceError('CLAIM_RACE', message);
 }
 
-async function settlePrefix(tx: Transaction, context: BatchContext, batch: Batch) {
-  const records = inLogOrder(batch);
-  // Halves still to try, the earliest in the log on top.
-  const pending: (typeof records)[] = [records];
-  let settled: Settled = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
-  for (let attempt = 0; pending.length > 0 && attempt < SAVEPOINTS_MAX; attempt++) {
-    const half = pending.pop() as typeof records;
-    const result = await attemptPiece(tx, context, batch.slice, pieceOf(half));
-    if (result.ok) {
-      settled = merge(settled, result.settled);
-    } else if (half.length === 1) {
-      const later = pending.toReversed().flat();
-      if (settled.stored === 0 && !(await anySucceeds(tx, context, batch.slice, later))) {
-        const reason = `Every event is refused, nothing is parked: ${reasonOf(result.error)}`;
-        throw new OrderonceError('ALL_REFUSED', reason, { cause: result.error });
+class Isolation {
+  settled: Settled = NOTHING;
+  readonly #tx: Transaction;
+  readonly #context: BatchContext;
+  readonly #slice: LogSlice;
+  #savepoints = 0;
+
+  constructor(tx: Transaction, context: BatchContext, slice: LogSlice) {
+    this.#tx = tx;
+    this.#context = context;
+    this.#slice = slice;
+  }
+
+  /** @param items in log order. @returns where the settled prefix ends, and why, if it is held. */
+  async run(
+    items: readonly Item[],
+    suspect: Suspect | null,
+  ): Promise<{ next: number; held?: HeldEvent }> {
+    // Halves still to try, the earliest in the log on top.
+    const pending = splitAt(items, suspect);
+    while (pending.length > 0 && this.#savepoints < SAVEPOINTS_MAX) {
+      const half = pending.pop() as readonly Item[];
+      const failure = await this.#attempt(half);
+      if (failure === null) continue;
+      if (half.length > 1) {
+        const middle = half.length >> 1;
+        pending.push(half.slice(middle), half.slice(0, middle));
+        continue;
       }
-      settled = merge(settled, await park(tx, context, batch.slice, half[0], result.error));
-    } else {
-      const middle = half.length >> 1;
-      pending.push(half.slice(middle), half.slice(0, middle));
+      const [guilty] = half as [Item];
+      const held = await this.#settleGuilty(guilty, {
+        failure,
+        failures: suspect?.from === guilty.record.offset ? suspect.attempts + 1 : 1,
+        later: pending.toReversed().flat(),
+      });
+      if (held !== null) return { next: guilty.record.offset, held };
+    }
+    return { next: pending.at(-1)?.[0]?.record.offset ?? this.#slice.next };
+  }
+
+  /** @returns null when the piece is settled, or why it cannot be; then nothing of it is left. */
+  async #attempt(items: readonly Item[], isProbe = false): Promise<unknown> {
+    this.#savepoints++;
+    const tx = this.#tx;
+    await tx.query('SAVEPOINT piece');
+    try {
+      // Bars are always read here: an earlier piece of this very batch may have parked something.
+      const how = { anyClaims: true, mayPark: true };
+      const settled = await settlePiece(tx, this.#context, this.#slice, pieceOf(items), how);
+      // A deferred constraint would otherwise fail only at COMMIT, and take the whole batch along.
+      await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
+      // Back, so that the next piece may again defer what its statements only together satisfy.
+      await tx.query('SET CONSTRAINTS ALL DEFERRED');
+      if (isProbe) await tx.query('ROLLBACK TO SAVEPOINT piece');
+      else this.settled = merge(this.settled, settled);
+      await tx.query('RELEASE SAVEPOINT piece');
+      return isProbe && settled.stored === 0 ? 'nothing stored' : null;
+    } catch (error) {
+      if (faultOf(error) === 'outage') throw error;
+      await tx.query('ROLLBACK TO SAVEPOINT piece');
+      await tx.query('RELEASE SAVEPOINT piece');
+      return error;
     }
   }
-  const next = pending.at(-1)?.[0]?.record.offset ?? batch.slice.next;
-  return { settled, next };
-}
 
-async function attemptPiece(
-  tx: Transaction,
-  context: BatchContext,
-  slice: LogSlice,
-  piece: Piece,
-  isProbe = false,
-) {
-  await tx.query('SAVEPOINT piece');
-  try {
-    // Bars are always read here: an earlier piece of this very batch may have parked something.
-    const how = { anyClaims: true, mayPark: true };
-    const settled = await settlePiece(tx, context, slice, piece, how);
-    // A deferred constraint would otherwise fail only at COMMIT, and take the whole batch along.
-    await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
-    // Back, so that the next piece may again defer what its statements only together satisfy.
-    await tx.query('SET CONSTRAINTS ALL DEFERRED');
-    if (isProbe) await tx.query('ROLLBACK TO SAVEPOINT piece');
-    await tx.query('RELEASE SAVEPOINT piece');
-    return { ok: true as const, settled };
-  } catch (error) {
-    if (!isRefusedData(error)) throw error;
-    await tx.query('ROLLBACK TO SAVEPOINT piece');
-    await tx.query('RELEASE SAVEPOINT piece');
-    return { ok: false as const, error };
+  /** Parks it, or @returns why it is held instead. @throws ALL_REFUSED, HANDLERS_REFUSE_TOO_MUCH */
+  async #settleGuilty(
+    guilty: Item,
+    { failure, failures, later }: { failure: unknown; failures: number; later: readonly Item[] },
+  ): Promise<HeldEvent | null> {
+    // An invalid record writes only its own dead letter; if even that is refused, that is an outage.
+    if (!('event' in guilty)) throw failure;
+    const isRefused = faultOf(failure) === 'refused';
+    const hold = { offset: guilty.record.offset, reason: messageOf(failure) };
+    if (!isRefused && failures < this.#context.handlers.attemptsMax) return hold;
+    const success = await this.#othersSucceed(later);
+    if (isRefused && success === false) {
+      const reason = `Every event is refused, nothing is parked: ${reasonOf(failure)}`;
+      throw new OrderonceError('ALL_REFUSED', reason, { cause: failure });
+    }
+    if (!isRefused && success !== true) return hold;
+    await this.#park(guilty, failure, isRefused ? refusalOf(failure) : 'keeps_failing', failures);
+    return null;
+  }
+
+  /** @returns null where there is nothing else to try. */
+  async #othersSucceed(later: readonly Item[]): Promise<boolean | null> {
+    if (this.settled.stored > 0) return true;
+    const others = later.filter((item) => 'event' in item).slice(0, PROBES_MAX);
+    for (const item of others) {
+      if ((await this.#attempt([item], true)) === null) return true;
+    }
+    return others.length === 0 ? null : false;
+  }
+
+  /** @returns whether it was parked: not where its id is taken. */
+  async parkUnrun(event: EventRecord): Promise<boolean> {
+    if ((await findClaims(this.#tx, [event.event.eventId])).size > 0) return false;
+    const failure = new Error('Processes ended, again and again, while this event was handled');
+    await this.#park(event, failure, 'ends_the_process', 1);
+    return true;
+  }
+
+  /** The event claims its id, and its order is held from here on. */
+  async #park(item: EventRecord, failure: unknown, reason: string, attempts: number) {
+    const parked = this.settled.deadLetters.filter(
+      ({ state, event }) => event !== undefined && state === 'parked',
+    );
+    this.#context.parkGuard.assertMayPark(parked.length + 1, this.settled.stored);
+    const letter: DeadLetter = {
+      record: item.record,
+      event: item,
+      state: 'parked',
+      reason,
+      detail: { message: messageOf(failure) },
+      sqlState: sqlStateBehind(failure),
+      attempts,
+    };
+    await insertDeadLetters(this.#tx, placeOf(this.#context, this.#slice), [letter]);
+    await holdOrder(this.#tx, item.event.orderId);
+    this.settled = merge(this.settled, { ...NOTHING, deadLetters: [letter] });
   }
 }
 
-type Item = EventRecord | InvalidRecord;
-
-/** How many later events are tried, and undone, to see whether anything succeeds. */
-const PROBES_MAX = 3;
-
-/**
- * Where nothing else succeeds either, it is not the event: a column was added, a constraint is
- * wrong. Then all of them wait (G6). With nothing else to try, the event is taken for guilty.
- */
-async function anySucceeds(
-  tx: Transaction,
-  context: BatchContext,
-  slice: LogSlice,
-  later: readonly Item[],
-): Promise<boolean> {
-  const others = later.filter((item) => 'event' in item).slice(0, PROBES_MAX);
-  for (const item of others) {
-    const probe = await attemptPiece(tx, context, slice, pieceOf([item]), true);
-    if (probe.ok && probe.settled.stored > 0) return true;
-  }
-  return others.length === 0;
+/** A known suspect stands alone from the beginning. The earliest piece comes last. */
+function splitAt(items: readonly Item[], suspect: Suspect | null): (readonly Item[])[] {
+  const at = items.findIndex(({ record }) => record.offset === suspect?.from);
+  if (at === -1) return items.length === 0 ? [] : [items];
+  const pieces = [items.slice(at + 1), items.slice(at, at + 1), items.slice(0, at)];
+  return pieces.filter((piece) => piece.length > 0);
 }
 
-/** Parks the guilty event: it claims its id, and its order is held from here on. */
-async function park(
-  tx: Transaction,
-  context: BatchContext,
-  slice: LogSlice,
-  item: Item | undefined,
-  error: unknown,
-): Promise<Settled> {
-  // An invalid record writes only its own dead letter; if even that is refused, that is an outage.
-  if (item === undefined || !('event' in item)) throw error;
-  const letter: DeadLetter = {
-    record: item.record,
-    event: item,
-    state: 'parked',
-    reason: 'refused_by_database',
-    detail: { message: error instanceof Error ? error.message.slice(0, 1000) : String(error) },
-    sqlState: sqlStateOf(error),
-  };
-  await insertDeadLetters(tx, placeOf(context, slice), [letter]);
-  await holdOrder(tx, item.event.orderId);
-  return { stored: 0, duplicates: [], conflicts: [], deadLetters: [letter] };
+function refusalOf(failure: unknown): string {
+  return failure instanceof HandlerFailure ? 'refused_by_handler' : 'refused_by_database';
 }
 
-function inLogOrder({ events, invalid }: DecodedBatch): Item[] {
-  return [...events, ...invalid].sort((a, b) => a.record.offset - b.record.offset);
+function messageOf(failure: unknown): string {
+  return reasonOf(failure).slice(0, 1000);
 }
 
 function pieceOf(items: readonly Item[]): Piece {

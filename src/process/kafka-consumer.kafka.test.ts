@@ -11,6 +11,7 @@ import {
   withAdmin,
 } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
+import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { KafkaReader } from '../log/kafka-reader.ts';
 import { createTopic } from '../log/kafka-topic.ts';
 import { partitionOf } from '../log/partition.ts';
@@ -18,6 +19,7 @@ import { createLogger } from '../runtime/logger.ts';
 import { logIdOf } from '../store/logs.ts';
 import { ensurePositions, readPositions } from '../store/positions.ts';
 import { Consumer } from './consumer.ts';
+import { ParkGuard } from './park-guard.ts';
 
 const LIMITS = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
 
@@ -39,6 +41,8 @@ function startConsumer(
     pool: db.pool,
     limits: LIMITS,
     owner: 'test',
+    handlers: NO_HANDLERS,
+    parkGuard: new ParkGuard(100),
     connections: 2,
     batchMax: 500,
     logger: createLogger('silent'),

@@ -11,6 +11,7 @@ import { Slots } from '../runtime/slots.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
 import { PartitionWorker } from './partition-worker.ts';
+import { Suspicion } from './suspicion.ts';
 
 /** A worker of partition 0 whose PostgreSQL connections pass a proxy. */
 async function setUp(t: TestContext) {
@@ -27,6 +28,7 @@ async function setUp(t: TestContext) {
     assert.ok(position);
     const worker = new PartitionWorker(position, {
       context: { ...context, pool: through },
+      suspicion: new Suspicion(context, null, false),
       slots: new Slots(1),
       batchMax: 100,
       logger: createLogger('silent'),

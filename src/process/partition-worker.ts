@@ -6,15 +6,18 @@
  * going on would skip or repeat something: only an operator can resolve it.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Slots } from '../runtime/slots.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
+import { parkUnrun } from './isolate.ts';
 import { PartitionBuffer, splitSlice } from './partition-buffer.ts';
 import { processBatch } from './process-batch.ts';
 import type { BatchContext, BatchOutcome } from './settle-piece.ts';
+import type { Suspicion } from './suspicion.ts';
 
 export type WorkerState = 'running' | 'retrying' | 'waiting' | 'stopped';
 
@@ -25,6 +28,7 @@ export type WorkerOptions = {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly onCommitted: (partition: number, outcome: BatchOutcome) => void;
+  readonly suspicion: Suspicion;
 };
 
 const BACKOFF = { firstMs: 50, mostMs: 5000 };
@@ -40,6 +44,7 @@ export class PartitionWorker {
   readonly partition: number;
   readonly buffer: PartitionBuffer;
   readonly #options: WorkerOptions;
+  readonly #suspicion: Suspicion;
   #state: WorkerState = 'running';
   #reason: string | null = null;
   #position: Position;
@@ -51,6 +56,7 @@ export class PartitionWorker {
     this.partition = position.partition;
     this.#position = position;
     this.#options = options;
+    this.#suspicion = options.suspicion;
     this.#batchMax = options.batchMax;
     this.buffer = new PartitionBuffer(position.nextOffset, {
       recordsMax: options.batchMax * 4,
@@ -104,21 +110,38 @@ export class PartitionWorker {
 
   /** One turn of the loop: one batch, or one failure and its wait. */
   async turn(): Promise<void> {
-    const { slots, context } = this.#options;
     let slice: LogSlice | null = null;
+    let isDone = false;
     try {
-      const outcome = await slots.use(async () => {
+      const outcome = await this.#options.slots.use(async () => {
         // Taken only now: while waiting for a connection the batch may have grown.
-        slice = this.#options.signal.aborted
-          ? null
-          : this.buffer.take({ recordsMax: this.#batchMax, bytesMax: BATCH_BYTES_MAX });
-        return slice === null ? null : await processBatch(context, slice);
+        slice = this.#options.signal.aborted ? null : this.#takeBatch();
+        return slice === null ? null : await this.#process(slice);
       });
-      if (slice !== null && outcome !== null) this.#committed(slice, outcome);
+      if (slice === null || outcome === null) return;
+      isDone = true;
+      this.#committed(slice, outcome);
+      await this.#suspicion.passed(slice, outcome);
+      if (outcome.held !== undefined) {
+        await this.#failed(new OrderonceError('HANDLER_FAILS', outcome.held.reason));
+      }
     } catch (error) {
-      if (slice !== null) this.buffer.putBack(slice);
+      if (slice !== null && !isDone) this.buffer.putBack(slice);
       await this.#failed(error);
     }
+  }
+
+  #takeBatch(): LogSlice | null {
+    const recordsMax = this.#suspicion.recordsMax(this.#position.nextOffset, this.#batchMax);
+    return this.buffer.take({ recordsMax, bytesMax: BATCH_BYTES_MAX });
+  }
+
+  async #process(slice: LogSlice): Promise<BatchOutcome> {
+    const { context } = this.#options;
+    if (await this.#suspicion.mustPark(slice)) {
+      return await parkUnrun(context, { slice, ...decodeRecords(slice.records) });
+    }
+    return await processBatch(context, slice, this.#suspicion.failed);
   }
 
   #committed(slice: LogSlice, outcome: BatchOutcome): void {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { FakePool, type Script, sqlError } from '../../test/support/fake-pool.ts';
+import { contextOf } from '../../test/support/heart.ts';
 import { processBatch } from './process-batch.ts';
 
 const MOVED = { rows: [{ any_claims: false }] };
@@ -19,7 +20,7 @@ function setUp(...more: Script) {
     ['INSERT INTO processed_events', inserted],
   ]);
   const limits = { lockMs: 1000, statementMs: 2000, idleMs: 1500 };
-  const context = { pool: pool.asPool(), limits, topic: 'order_events', logId: 1, owner: 'test' };
+  const context = { ...contextOf(pool.asPool()), limits };
   const orderOf = (...words: string[]) =>
     words.map((word) => pool.statements.findIndex((text) => text.includes(word)));
   return { pool, context, orderOf };

@@ -1,17 +1,18 @@
 /**
  * The heart: one transaction per batch. The position moves by compare-and-set, every record ends
- * in exactly one outcome, and both become visible together or not at all.
+ * in exactly one outcome, handlers run over what was stored, and all of it becomes visible
+ * together or not at all.
  *
  * A crash before COMMIT leaves nothing; after it, everything. When the reply to COMMIT is lost,
  * the next attempt meets a moved position and goes on from there.
  */
-
+import { faultOf } from '../handlers/run-handlers.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertGaps } from '../store/log-gaps.ts';
-import { isRefusedData } from '../store/sqlstate.ts';
+import type { Suspect } from '../store/suspects.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
-import { isolate } from './isolate.ts';
+import { type Batch, isolate } from './isolate.ts';
 import {
   type BatchContext,
   type BatchOutcome,
@@ -22,14 +23,28 @@ import {
 } from './settle-piece.ts';
 
 /**
- * Makes a slice of one partition take effect, or its first part where PostgreSQL refuses a row.
+ * Makes a slice of one partition take effect, or its first part where a row is refused.
  *
- * @throws POSITION_MOVED when the position is not at slice.from; any error of PostgreSQL that is
- * not about the rows themselves. After each, nothing of this attempt took effect, unless the
- * connection broke in COMMIT: then the next attempt throws POSITION_MOVED.
+ * @param suspect an event that failed alone before: the batch is taken apart around it at once.
+ * @throws POSITION_MOVED when the position is not at slice.from; any error that is not about the
+ * rows themselves. After each, nothing of this attempt took effect, unless the connection broke in
+ * COMMIT: then the next attempt throws POSITION_MOVED.
  */
-export async function processBatch(context: BatchContext, slice: LogSlice): Promise<BatchOutcome> {
+export async function processBatch(
+  context: BatchContext,
+  slice: LogSlice,
+  suspect: Suspect | null = null,
+): Promise<BatchOutcome> {
   const batch = { slice, ...decodeRecords(slice.records) };
+  const outcome =
+    suspect === null ? await settleWhole(context, batch) : await isolate(context, batch, suspect);
+  const parked = outcome.deadLetters.filter(({ state, event }) => event && state === 'parked');
+  context.parkGuard.note(parked.length, outcome.stored);
+  return outcome;
+}
+
+async function settleWhole(context: BatchContext, batch: Batch): Promise<BatchOutcome> {
+  const { slice } = batch;
   try {
     return await inStoringTransaction(context.pool, context.limits, async (tx) => {
       const { anyClaims } = await fence(tx, context, slice, slice.next);
@@ -39,7 +54,7 @@ export async function processBatch(context: BatchContext, slice: LogSlice): Prom
       return { ...outcome, next: slice.next };
     });
   } catch (error) {
-    if (!isRefusedData(error) && !(error instanceof ParkingNeeded)) throw error;
-    return await isolate(context, batch);
+    if (faultOf(error) === 'outage' && !(error instanceof ParkingNeeded)) throw error;
+    return await isolate(context, batch, null);
   }
 }

@@ -3,6 +3,8 @@
  * batch, from insert to account. The caller owns the transaction.
  */
 import { OrderonceError } from '../errors.ts';
+import type { HandledEvent } from '../handlers/handler.ts';
+import { type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
 import { type EventRecord, type InvalidRecord, recordDigest } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertConflicts } from '../store/conflicts.ts';
@@ -18,6 +20,7 @@ import {
   insertEvents,
 } from '../store/processed-events.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
+import type { ParkGuard } from './park-guard.ts';
 import { type Bars, NO_BARS, planPiece, type Settlement, settle } from './settle.ts';
 
 export type BatchContext = {
@@ -26,6 +29,14 @@ export type BatchContext = {
   readonly topic: string;
   readonly logId: number;
   readonly owner: string;
+  readonly handlers: HandlerSet;
+  readonly parkGuard: ParkGuard;
+};
+
+/** An event that fails alone for an unknown reason: tried again before anything behind it. */
+export type HeldEvent = {
+  readonly offset: number;
+  readonly reason: string;
 };
 
 /** What one committed transaction did; the lists are for logs, metrics and waiters. */
@@ -36,6 +47,8 @@ export type BatchOutcome = {
   readonly duplicates: readonly Repeat[];
   readonly conflicts: readonly Repeat[];
   readonly deadLetters: readonly DeadLetter[];
+  /** Set when the position stands before an event that may yet have to be parked. */
+  readonly held?: HeldEvent;
 };
 
 export function placeOf(context: BatchContext, slice: LogSlice): BatchPlace {
@@ -86,7 +99,7 @@ export async function settlePiece(
   slice: LogSlice,
   piece: Piece,
   { anyClaims, mayPark }: { readonly anyClaims: boolean; readonly mayPark: boolean },
-): Promise<Omit<BatchOutcome, 'next'>> {
+): Promise<Omit<BatchOutcome, 'next' | 'held'>> {
   const place = placeOf(context, slice);
   const bars = anyClaims ? await readBars(tx, piece.events, mayPark) : NO_BARS;
   const plan = planPiece(piece.events, bars);
@@ -104,6 +117,7 @@ export async function settlePiece(
   if (settlement === null) {
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor claimed');
   }
+  await runHandlers(context.handlers, tx, settlement.stored.map(viewOf(place)));
   // A letter that claims an id needs the look-back of a transaction that parks.
   if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();
   const deadLetters = [
@@ -151,6 +165,11 @@ async function readBars(
     // before its id is looked at, and it must not be parked for that.
     takenIds: mayPark ? new Set((await findClaims(tx, ids)).keys()) : await findParkedIds(tx, ids),
   };
+}
+
+/** The event as handlers see it. */
+function viewOf({ partition }: BatchPlace): (stored: EventRecord) => HandledEvent {
+  return ({ event, record }) => ({ ...event, partition, offset: record.offset });
 }
 
 function letterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {

@@ -14,6 +14,8 @@ export type DeadLetter = {
   readonly reason: string;
   readonly detail?: unknown;
   readonly sqlState?: string | undefined;
+  /** Failures until it was parked; 1 where not given. */
+  readonly attempts?: number;
 };
 
 /**
@@ -30,13 +32,14 @@ export async function insertDeadLetters(
   if (letters.length === 0) return 0;
   const { rowCount } = await tx.query(
     `INSERT INTO dead_letters AS d (log_id, log_partition, log_offset, event_id, order_id, digest,
-       key, value, headers, appended_at, state, reason, detail, sqlstate)
+       key, value, headers, appended_at, state, reason, detail, sqlstate, attempts)
      SELECT $1, $2, i.log_offset, i.event_id, i.order_id, decode(i.digest, 'hex'),
             decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers,
-            to_timestamp(i.appended_ms / 1000.0), i.state, i.reason, i.detail, i.sqlstate
+            to_timestamp(i.appended_ms / 1000.0), i.state, i.reason, i.detail, i.sqlstate,
+            i.attempts
        FROM json_to_recordset($3) AS i (log_offset bigint, event_id uuid, order_id uuid,
               digest text, key text, value text, headers jsonb, appended_ms float8, state text,
-              reason text, detail jsonb, sqlstate text)
+              reason text, detail jsonb, sqlstate text, attempts int)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET updated_at = d.updated_at`,
     [place.logId, place.partition, toStorableJson(letters.map(rowOf))],
   );
@@ -59,6 +62,7 @@ function rowOf(letter: DeadLetter) {
     reason: letter.reason,
     detail: letter.detail ?? null,
     sqlstate: letter.sqlState ?? null,
+    attempts: letter.attempts ?? 1,
   };
 }
 

@@ -22,3 +22,13 @@ export async function holdOrder(tx: Transaction, orderId: string): Promise<void>
     orderId,
   ]);
 }
+
+/** Lets the order go once its queue is empty, in every partition. The row must be locked. */
+export async function releaseOrderIfEmpty(tx: Transaction, orderId: string): Promise<void> {
+  await tx.query(
+    `DELETE FROM held_orders WHERE order_id = $1 AND NOT EXISTS (
+       SELECT FROM dead_letters
+        WHERE order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting'))`,
+    [orderId],
+  );
+}

@@ -66,6 +66,47 @@ export async function readPositions(db: Queryable, topic: string): Promise<Posit
   return rows;
 }
 
+/**
+ * Marks these partitions as ours.
+ * @returns those whose owner before us did not hand them over: it may have died in the middle of a
+ * batch. One whose row somebody still holds counts among them, and is not waited for.
+ */
+export async function takePositions(
+  db: Queryable,
+  topic: string,
+  partitions: readonly number[],
+  owner: string,
+): Promise<Set<number>> {
+  const { rows } = await db.query<{ partition: number }>(
+    `WITH before AS (
+       SELECT log_partition, owner FROM consumer_positions
+        WHERE topic = $1 AND log_partition = ANY ($2::int[])
+        ORDER BY log_partition FOR UPDATE SKIP LOCKED
+     ), taken AS (
+       UPDATE consumer_positions p SET owner = $3 FROM before b
+        WHERE p.topic = $1 AND p.log_partition = b.log_partition
+     )
+     SELECT log_partition AS partition FROM before WHERE owner IS NULL`,
+    [topic, partitions, owner],
+  );
+  const handedOver = new Set(rows.map(({ partition }) => partition));
+  return new Set(partitions.filter((partition) => !handedOver.has(partition)));
+}
+
+/** Hands partitions over, those that are still ours: nothing of them is under way any more. */
+export async function releasePositions(
+  db: Queryable,
+  topic: string,
+  partitions: readonly number[],
+  owner: string,
+): Promise<void> {
+  await db.query(
+    `UPDATE consumer_positions SET owner = NULL
+      WHERE topic = $1 AND log_partition = ANY ($2::int[]) AND owner = $3`,
+    [topic, partitions, owner],
+  );
+}
+
 /** The added partition need not wait any more. */
 export async function clearWaitsFor(
   db: Queryable,

@@ -115,6 +115,17 @@ export async function findClaims(
   return new Map(rows.reverse().map((claim) => [claim.eventId, claim]));
 }
 
+/** Who stored this id, or null. Must be a later statement than the insert that met it. */
+export async function findStored(db: Queryable, eventId: string): Promise<Claim | null> {
+  const { rows } = await db.query<Claim>(
+    `SELECT event_id AS "eventId", encode(digest, 'hex') AS digest, log_id AS "logId",
+            log_partition AS partition, log_offset AS "offset"
+       FROM processed_events WHERE event_id = $1`,
+    [eventId],
+  );
+  return rows[0] ?? null;
+}
+
 /** Which of these ids a dead letter has taken: they must not be inserted (G4). */
 export async function findParkedIds(tx: Transaction, eventIds: string[]): Promise<Set<string>> {
   const { rows } = await tx.query<{ event_id: string }>(

@@ -1,11 +1,15 @@
 /** The heart on a real PostgreSQL: tables, positions, and a context to process batches in. */
 import type { TestContext } from 'node:test';
+import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import type { LogSlice } from '../../src/log/event-log.ts';
+import { ParkGuard } from '../../src/process/park-guard.ts';
+import { splitSlice } from '../../src/process/partition-buffer.ts';
 import { processBatch } from '../../src/process/process-batch.ts';
-import type { BatchContext } from '../../src/process/settle-piece.ts';
+import type { BatchContext, BatchOutcome } from '../../src/process/settle-piece.ts';
 import { logIdOf } from '../../src/store/logs.ts';
 import type { Pool } from '../../src/store/pool.ts';
 import { ensurePositions, readPositions } from '../../src/store/positions.ts';
+import type { Suspect } from '../../src/store/suspects.ts';
 import { createDatabase } from './database.ts';
 
 const TOPIC = 'order_events';
@@ -23,8 +27,20 @@ export async function setUpHeart(t: TestContext, partitions = 2): Promise<Heart>
   const logId = await logIdOf(pool, { topic: TOPIC, topicId: 'topic-1', partitions });
   const bounds = Array.from({ length: partitions }, (_, p) => [p, { start: 0, end: 0 }] as const);
   await ensurePositions(pool, TOPIC, logId, new Map(bounds));
-  const context: BatchContext = { pool, limits: LIMITS, topic: TOPIC, logId, owner: 'test' };
-  return { pool, url, context };
+  return { pool, url, context: { ...contextOf(pool), logId } };
+}
+
+/** With a guard that never objects, and no handlers. */
+export function contextOf(pool: Pool): BatchContext {
+  return {
+    pool,
+    limits: LIMITS,
+    topic: TOPIC,
+    logId: 1,
+    owner: 'test',
+    handlers: NO_HANDLERS,
+    parkGuard: new ParkGuard(100),
+  };
 }
 
 export async function count(pool: Pool, table: string): Promise<number> {
@@ -40,10 +56,12 @@ export async function nextOffset(pool: Pool, partition = 0): Promise<number | un
 /** Processes a slice to its end, as the worker does when an isolation commits only a prefix. */
 export async function processAll(context: BatchContext, slice: LogSlice): Promise<number> {
   let transactions = 0;
-  for (let next = slice.from; next < slice.next; transactions++) {
-    const records = slice.records.filter((record) => record.offset >= next);
-    const gaps = slice.gaps.filter((gap) => gap.to > next);
-    next = (await processBatch(context, { ...slice, from: next, records, gaps })).next;
+  let suspect: Suspect | null = null;
+  for (let rest = slice; rest.from < rest.next; transactions++) {
+    const { next, held }: BatchOutcome = await processBatch(context, rest, suspect);
+    rest = splitSlice(rest, next).tail;
+    const attempts: number = held?.offset === suspect?.from ? (suspect?.attempts ?? 0) + 1 : 1;
+    suspect = held ? { from: held.offset, to: held.offset + 1, kind: 'failed', attempts } : null;
   }
   return transactions;
 }

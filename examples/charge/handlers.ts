@@ -1,0 +1,40 @@
+/**
+ * Charges each event's amount to its user, set-based: two statements for a batch of any size.
+ * A blocked user's event can never succeed until somebody acts: it is parked, the rest is charged.
+ *
+ *   psql "$(cat .orderonce/database-url)" -f examples/charge/schema.sql
+ *   HANDLERS_MODULE=examples/charge/handlers.ts npm start
+ */
+import { type Handler, TerminalError } from 'orderonce/handlers';
+
+export const handlers: Handler[] = [
+  {
+    name: 'charge',
+    handle: async (events, tx) => {
+      const users = [...new Set(events.map(({ userId }) => userId))];
+      const { rows: blocked } = await tx.query(
+        'SELECT user_id FROM charge_balances WHERE user_id = ANY ($1) AND is_blocked',
+        [users],
+      );
+      if (blocked.length > 0) throw new TerminalError(`User ${blocked[0]?.user_id} is blocked`);
+      const columns = [
+        events.map(({ eventId }) => eventId),
+        events.map(({ userId }) => userId),
+        // As text all the way: money never becomes a float.
+        events.map(({ totalAmount }) => totalAmount),
+      ];
+      await tx.query(
+        `INSERT INTO charge_ledger (event_id, user_id, amount)
+         SELECT * FROM unnest($1::uuid[], $2::text[], $3::numeric[])`,
+        columns,
+      );
+      await tx.query(
+        `INSERT INTO charge_balances AS b (user_id, charged)
+         SELECT user_id, sum(amount) FROM unnest($1::text[], $2::numeric[]) AS e (user_id, amount)
+          GROUP BY user_id ORDER BY user_id
+         ON CONFLICT (user_id) DO UPDATE SET charged = b.charged + excluded.charged`,
+        columns.slice(1),
+      );
+    },
+  },
+];

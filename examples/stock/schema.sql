@@ -1,0 +1,11 @@
+-- One unit is reserved for each order, at its first event; stock never goes below zero.
+CREATE TABLE IF NOT EXISTS stock (
+  id integer PRIMARY KEY CHECK (id = 1),
+  units integer NOT NULL CHECK (units >= 0)
+);
+CREATE TABLE IF NOT EXISTS stock_reservations (
+  order_id uuid PRIMARY KEY,
+  event_id uuid NOT NULL,
+  reserved_at timestamptz NOT NULL DEFAULT now()
+);
+INSERT INTO stock (id, units) VALUES (1, 100) ON CONFLICT DO NOTHING;

@@ -1,0 +1,184 @@
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { describe, it, type TestContext } from 'node:test';
+import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { count, nextOffset, orderRow, processAll, setUpHeart } from '../../test/support/heart.ts';
+import { type Handler, TerminalError } from '../handlers/handler.ts';
+import { processBatch } from '../process/process-batch.ts';
+import type { LetterPlace } from '../store/dead-letter-queue.ts';
+import { discard, redrive } from './redrive.ts';
+
+/** A handler that refuses 666 until it is mended, and a ledger of what took effect. */
+async function setUp(t: TestContext) {
+  const { pool, context } = await setUpHeart(t);
+  await pool.query('CREATE TABLE ledger (n serial, event_id uuid PRIMARY KEY)');
+  const state = { isMended: false };
+  const handler: Handler = {
+    name: 'ledger',
+    handle: async (events, tx) => {
+      const isBad = events.some(({ totalAmount }) => totalAmount === '666.0000');
+      if (isBad && !state.isMended) throw new TerminalError('not yet');
+      for (const { eventId } of events) {
+        await tx.query('INSERT INTO ledger (event_id) VALUES ($1)', [eventId]);
+      }
+    },
+  };
+  const handlers = { handlers: [handler], timeoutMs: 1000, attemptsMax: 5 };
+  const redriving = { pool, handlers, actor: 'test' };
+  const place = (offset: number, partition = 0): LetterPlace => {
+    return { logId: context.logId, partition, offset };
+  };
+  const outcomes = async (offset: number) =>
+    (await redrive(redriving, place(offset))).map((r) => `${r.offset} ${r.outcome}`);
+  return { pool, context: { ...context, handlers }, redriving, state, place, outcomes };
+}
+
+const poison = (order_id = randomUUID()) => wireEvent({ order_id, total_amount: '666' });
+
+describe('redrive', () => {
+  it('takes effect once, with what waits behind it, in log order; moves no position [G2] [G5]', async (t) => {
+    const { pool, context, state, outcomes } = await setUp(t);
+    const order_id = randomUUID();
+    const events = [
+      wireEvent(),
+      poison(order_id),
+      wireEvent({ order_id }),
+      wireEvent({ order_id }),
+    ];
+    await processAll(context, sliceOfEvents(0, events));
+    assert.deepEqual(await outcomes(1), ['1 failed']);
+    state.isMended = true;
+    assert.deepEqual(await outcomes(1), ['1 stored', '2 stored', '3 stored']);
+    assert.deepEqual(await outcomes(1), ['1 gone']);
+    const { rows } = await pool.query('SELECT event_id FROM ledger ORDER BY n');
+    assert.deepEqual(
+      rows.map((row) => row.event_id),
+      events.map(({ event_id }) => event_id),
+    );
+    assert.equal((await orderRow(pool, order_id)).last_event_id, events[3]?.event_id);
+    assert.deepEqual(
+      [await count(pool, 'dead_letters'), await count(pool, 'held_orders'), await nextOffset(pool)],
+      [0, 0, 4],
+    );
+    const audit = await pool.query(
+      'SELECT log_offset, outcome FROM dead_letter_audit ORDER BY 1, 2',
+    );
+    assert.deepEqual(
+      audit.rows.map((row) => `${row.log_offset} ${row.outcome}`),
+      ['1 failed', '1 stored', '2 stored', '3 stored'],
+    );
+  });
+
+  it('keeps place and digest, and an older event does not become the order’s last [G5]', async (t) => {
+    const { pool, context, state, outcomes } = await setUp(t);
+    // Another client wrote the order's newer event to the other partition's log: no queue there.
+    const order_id = randomUUID();
+    const old = poison(order_id);
+    await processAll(context, sliceOfEvents(0, [wireEvent(), old]));
+    const { rows: before } = await pool.query('SELECT digest FROM dead_letters');
+    state.isMended = true;
+    await outcomes(1);
+    const { rows } = await pool.query(
+      'SELECT log_partition, log_offset, digest FROM processed_events WHERE event_id = $1',
+      [old.event_id],
+    );
+    assert.deepEqual(rows, [{ log_partition: 0, log_offset: 1, digest: before[0].digest }]);
+  });
+
+  it('refuses to pass an earlier event of the same order [G5]', async (t) => {
+    const { context, state, outcomes } = await setUp(t);
+    const order_id = randomUUID();
+    await processAll(
+      context,
+      sliceOfEvents(0, [wireEvent(), poison(order_id), wireEvent({ order_id })]),
+    );
+    state.isMended = true;
+    assert.deepEqual(await outcomes(2), ['2 behind']);
+  });
+
+  it('an event that arrives meanwhile neither overtakes nor is left behind [G5]', async (t) => {
+    const { pool, context, redriving, state, place } = await setUp(t);
+    state.isMended = false;
+    for (let round = 0; round < 15; round++) {
+      const order_id = randomUUID();
+      const from = (await nextOffset(pool)) ?? 0;
+      const first = [wireEvent(), poison(order_id), wireEvent({ order_id })];
+      state.isMended = false;
+      await processAll(context, sliceOfEvents(from, first));
+      state.isMended = true;
+      const arriving = wireEvent({ order_id });
+      const [results] = await Promise.all([
+        redrive(redriving, place(from + 1)),
+        processAll(context, sliceOfEvents(from + 3, [arriving])),
+      ]);
+      assert.equal(results[0]?.outcome, 'stored');
+      // Whoever was first: if the queue was seen empty, it went by; else the next redrive takes it.
+      const { rows: left } = await pool.query('SELECT log_offset FROM dead_letters');
+      for (const { log_offset } of left) await redrive(redriving, place(log_offset));
+      const { rows } = await pool.query(
+        `SELECT l.event_id FROM ledger l JOIN processed_events USING (event_id)
+          WHERE order_id = $1 ORDER BY n`,
+        [order_id],
+      );
+      assert.deepEqual(
+        rows.map((row) => row.event_id),
+        [first[1]?.event_id, first[2]?.event_id, arriving.event_id],
+      );
+      assert.equal(await count(pool, 'held_orders'), 0);
+    }
+  });
+
+  it('two at once: one takes effect, the other finds it gone [G2]', async (t) => {
+    const { pool, context, redriving, state, place } = await setUp(t);
+    await processAll(context, sliceOfEvents(0, [wireEvent(), poison()]));
+    state.isMended = true;
+    const both = await Promise.all([redrive(redriving, place(1)), redrive(redriving, place(1))]);
+    assert.deepEqual(both.map(([r]) => r?.outcome).sort(), ['gone', 'stored']);
+    assert.equal(await count(pool, 'ledger'), 2);
+  });
+
+  it('a failure in the middle leaves everything as it was [G2]', async (t) => {
+    const { pool, context, redriving, state, place } = await setUp(t);
+    await processAll(context, sliceOfEvents(0, [wireEvent(), poison()]));
+    state.isMended = true;
+    await pool.query(`CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+      CREATE TRIGGER die BEFORE INSERT ON dead_letter_audit FOR EACH ROW EXECUTE FUNCTION die()`);
+    await assert.rejects(redrive(redriving, place(1)));
+    assert.deepEqual([await count(pool, 'dead_letters'), await count(pool, 'ledger')], [1, 1]);
+    await pool.query('DROP TRIGGER die ON dead_letter_audit');
+    assert.equal((await redrive(redriving, place(1)))[0]?.outcome, 'stored');
+  });
+
+  it('discard keeps the id taken, and lets those behind it through [G4] [G5]', async (t) => {
+    const { pool, context, redriving, state, place } = await setUp(t);
+    const order_id = randomUUID();
+    const bad = poison(order_id);
+    await processAll(context, sliceOfEvents(0, [wireEvent(), bad, wireEvent({ order_id })]));
+    const followed = await discard(redriving, place(1), 'agreed with the customer');
+    assert.deepEqual(
+      followed.map(({ outcome }) => outcome),
+      ['stored'],
+    );
+    state.isMended = true;
+    const again = await processBatch(context, sliceOfEvents(3, [bad]));
+    assert.deepEqual([again.stored, again.duplicates.length], [0, 1]);
+    assert.equal((await redrive(redriving, place(1)))[0]?.outcome, 'gone');
+    const { rows } = await pool.query(
+      `SELECT actor, action, detail FROM dead_letter_audit WHERE action = 'discard'`,
+    );
+    assert.deepEqual(rows, [
+      { actor: 'test', action: 'discard', detail: 'agreed with the customer' },
+    ]);
+  });
+
+  it('garbage stays what it is; the audit cannot be changed', async (t) => {
+    const { pool, context, redriving, place } = await setUp(t);
+    await processAll(context, sliceOfEvents(0, ['garbage']));
+    assert.equal((await redrive(redriving, place(0)))[0]?.outcome, 'invalid');
+    await discard(redriving, place(0), 'garbage');
+    await assert.rejects(pool.query('DELETE FROM dead_letter_audit'), /append-only/);
+    await assert.rejects(pool.query(`UPDATE dead_letter_audit SET actor = 'x'`), /append-only/);
+    await assert.rejects(pool.query('TRUNCATE dead_letter_audit'), /append-only/);
+  });
+});

@@ -1,0 +1,76 @@
+/**
+ * The port for a team's own business logic. A handler runs inside the transaction that stores the
+ * events and moves the position: its effects become visible together with them or not at all.
+ *
+ *   export const handlers: Handler[] = [
+ *     { name: 'charge', handle: async (events, tx) => { await tx.query('…', […]); } },
+ *   ];
+ *
+ * What a handler does outside `tx` (HTTP calls, files) is outside the transaction too: it may
+ * happen again after a rollback. Emit a message instead, or make the call idempotent by event id.
+ */
+
+/** One event that has just been stored, in its one spelling. */
+export type HandledEvent = {
+  /** UUID, lower case. */
+  readonly eventId: string;
+  /** UUID, lower case. */
+  readonly orderId: string;
+  readonly userId: string;
+  /** Positive decimal with four decimals, exact: `99.9500`. Never make it a float. */
+  readonly totalAmount: string;
+  /** UTC with microseconds: `2026-01-02T03:04:05.000000Z`. */
+  readonly timestamp: string;
+  readonly partition: number;
+  readonly offset: number;
+};
+
+export type QueryResult = {
+  readonly rows: readonly Record<string, unknown>[];
+  readonly rowCount: number;
+};
+
+/** The transaction as a handler sees it: it can neither end it nor outlive its turn. */
+export type HandlerTransaction = {
+  /**
+   * One statement, with parameters ($1, $2, …). Statements that begin or end transactions are
+   * refused. An SQL error fails the whole batch, also when it is caught: use savepoint() for an
+   * error that is expected.
+   */
+  query(text: string, values?: readonly unknown[]): Promise<QueryResult>;
+  /** Runs `work` so that an SQL error inside undoes only what it did. Rethrows the error. */
+  savepoint<T>(work: () => Promise<T>): Promise<T>;
+};
+
+export type Handler = {
+  /** For logs and dead letters; unique. */
+  readonly name: string;
+  /**
+   * Takes all events that a batch stored, in log order, at least one. Called again with the same
+   * events, or with some of them, after any failure: the transaction before has left nothing.
+   */
+  handle(events: readonly HandledEvent[], tx: HandlerTransaction): Promise<void>;
+};
+
+/** "This event can never succeed": it is parked at once, its neighbours are kept. */
+export class TerminalError extends Error {
+  override readonly name = 'TerminalError';
+}
+
+/** "A dependency of mine is away": nothing is parked, the batch waits and is tried again. */
+export class OutageError extends Error {
+  override readonly name = 'OutageError';
+}
+
+/** The convenient form: one event at a time, in log order. Slower: a round trip or more for each. */
+export function forEachEvent(
+  name: string,
+  handleOne: (event: HandledEvent, tx: HandlerTransaction) => Promise<void>,
+): Handler {
+  return {
+    name,
+    handle: async (events, tx) => {
+      for (const event of events) await handleOne(event, tx);
+    },
+  };
+}

@@ -1,0 +1,41 @@
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import type { Handler } from './handler.ts';
+
+/**
+ * Loads a team's module.
+ * @param path from the working directory; JavaScript, or TypeScript that Node can strip.
+ * @throws HANDLERS_INVALID saying what is wrong with it.
+ */
+export async function loadHandlers(path: string): Promise<readonly Handler[]> {
+  const exported = await importHandlers(path);
+  if (!Array.isArray(exported) || exported.length === 0) {
+    throw invalid(path, 'exports no array "handlers" with at least one handler');
+  }
+  const wrong = exported.findIndex(
+    (handler) => typeof handler?.name !== 'string' || typeof handler?.handle !== 'function',
+  );
+  if (wrong !== -1) {
+    throw invalid(
+      path,
+      `exports as handler ${wrong} something without a name and a function "handle"`,
+    );
+  }
+  const names = exported.map(({ name }) => name);
+  if (new Set(names).size < names.length)
+    throw invalid(path, `gives a name twice: ${names.join(', ')}`);
+  return exported;
+}
+
+async function importHandlers(path: string): Promise<unknown> {
+  try {
+    return (await import(pathToFileURL(resolve(path)).href)).handlers;
+  } catch (error) {
+    throw invalid(path, `cannot be loaded: ${reasonOf(error)}`, error);
+  }
+}
+
+function invalid(path: string, what: string, cause?: unknown): OrderonceError {
+  return new OrderonceError('HANDLERS_INVALID', `HANDLERS_MODULE "${path}" ${what}`, { cause });
+}
