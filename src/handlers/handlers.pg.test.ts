@@ -6,7 +6,6 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { ParkGuard } from '../process/park-guard.ts';
 import { processBatch } from '../process/process-batch.ts';
-import type { Suspect } from '../store/suspects.ts';
 import {
   forEachEvent,
   type HandledEvent,
@@ -129,7 +128,7 @@ describe('Handlers', () => {
     const first = await processBatch(context, sliceOfEvents(0, events));
     assert.deepEqual([first.next, first.held?.offset, first.stored], [2, 2, 2]);
     assert.match(first.held?.reason ?? '', /undefined is not a function/);
-    const suspect: Suspect = { from: 2, to: 3, kind: 'failed', attempts: 1 };
+    const suspect = { from: 2, attempts: 1, othersSucceed: false };
     const second = await processBatch(context, sliceOfEvents(2, events.slice(2)), suspect);
     assert.deepEqual([second.next, second.held, second.stored], [5, undefined, 2]);
     const { rows } = await pool.query('SELECT reason, attempts FROM dead_letters');
@@ -149,8 +148,7 @@ describe('Handlers', () => {
     const { pool, context } = await setUp(t, [handler]);
     const events = good(8);
     for (let attempts = 0; attempts < 6; attempts++) {
-      const suspect: Suspect | null =
-        attempts === 0 ? null : { from: 0, to: 1, kind: 'failed', attempts };
+      const suspect = attempts === 0 ? null : { from: 0, attempts, othersSucceed: false };
       const outcome = await processBatch(context, sliceOfEvents(0, events), suspect);
       assert.deepEqual([outcome.next, outcome.held?.offset], [0, 0]);
     }

@@ -98,12 +98,13 @@ export async function startConsumer(
 
 async function handlersOf(settings: Settings): Promise<HandlerSet> {
   const { HANDLERS_MODULE: path, HANDLER_TIMEOUT_MS: timeoutMs } = settings;
+  const attemptsMax = settings.HANDLER_ATTEMPTS_MAX;
+  if (path === undefined) return { handlers: [], timeoutMs, attemptsMax };
   if (timeoutMs >= limitsOf(settings.SESSION_TIMEOUT_MS).idleMs) {
     const message = 'HANDLER_TIMEOUT_MS must be less than half of SESSION_TIMEOUT_MS';
     throw new OrderonceError('SETTING_INVALID', message);
   }
-  const handlers = path === undefined ? [] : await loadHandlers(path);
-  return { handlers, timeoutMs, attemptsMax: settings.HANDLER_ATTEMPTS_MAX };
+  return { handlers: await loadHandlers(path), timeoutMs, attemptsMax };
 }
 
 function createConsumer(

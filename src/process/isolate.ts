@@ -21,7 +21,6 @@ import { holdOrder, lockHeldOrders } from '../store/held-orders.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import type { Transaction } from '../store/pool.ts';
 import { findClaims, findDoubleClaim, lockOrders } from '../store/processed-events.ts';
-import type { Suspect } from '../store/suspects.ts';
 import { inTransaction, lockParking } from '../store/transaction.ts';
 import { splitSlice } from './partition-buffer.ts';
 import {
@@ -39,6 +38,14 @@ export const SAVEPOINTS_MAX = 50;
 const PROBES_MAX = 3;
 
 export type Batch = DecodedBatch & { readonly slice: LogSlice };
+/** An event that failed alone before, for an unknown reason. */
+export type KnownSuspect = {
+  readonly from: number;
+  /** Failures so far. */
+  readonly attempts: number;
+  /** Whether this process stored other events since. */
+  readonly othersSucceed: boolean;
+};
 type Settled = Omit<BatchOutcome, 'next' | 'held'>;
 type Item = EventRecord | InvalidRecord;
 
@@ -48,7 +55,7 @@ const NOTHING: Settled = { stored: 0, duplicates: [], conflicts: [], deadLetters
 export async function isolate(
   context: BatchContext,
   batch: Batch,
-  suspect: Suspect | null,
+  suspect: KnownSuspect | null,
 ): Promise<BatchOutcome> {
   const items = [...batch.events, ...batch.invalid];
   items.sort((a, b) => a.record.offset - b.record.offset);
@@ -101,6 +108,14 @@ async function assertClaimsHold(tx: Transaction, events: readonly EventRecord[])
   throw new OrderonceError('CLAIM_RACE', message);
 }
 
+type Guilt = {
+  readonly failure: unknown;
+  /** Alone, this one included. */
+  readonly failures: number;
+  /** null where there is nothing else to try. */
+  readonly othersSucceed: () => Promise<boolean | null>;
+};
+
 class Isolation {
   settled: Settled = NOTHING;
   readonly #tx: Transaction;
@@ -117,7 +132,7 @@ class Isolation {
   /** @param items in log order. @returns where the settled prefix ends, and why, if it is held. */
   async run(
     items: readonly Item[],
-    suspect: Suspect | null,
+    suspect: KnownSuspect | null,
   ): Promise<{ next: number; held?: HeldEvent }> {
     // Halves still to try, the earliest in the log on top.
     const pending = splitAt(items, suspect);
@@ -131,10 +146,13 @@ class Isolation {
         continue;
       }
       const [guilty] = half as [Item];
+      const known = suspect?.from === guilty.record.offset ? suspect : null;
       const held = await this.#settleGuilty(guilty, {
         failure,
-        failures: suspect?.from === guilty.record.offset ? suspect.attempts + 1 : 1,
-        later: pending.toReversed().flat(),
+        failures: (known?.attempts ?? 0) + 1,
+        // Looked for only where it is needed: each probe costs a savepoint.
+        othersSucceed: async () =>
+          known?.othersSucceed === true || (await this.#othersSucceed(pending.toReversed().flat())),
       });
       if (held !== null) return { next: guilty.record.offset, held };
     }
@@ -169,14 +187,14 @@ class Isolation {
   /** Parks it, or @returns why it is held instead. @throws ALL_REFUSED, HANDLERS_REFUSE_TOO_MUCH */
   async #settleGuilty(
     guilty: Item,
-    { failure, failures, later }: { failure: unknown; failures: number; later: readonly Item[] },
+    { failure, failures, othersSucceed }: Guilt,
   ): Promise<HeldEvent | null> {
     // An invalid record writes only its own dead letter; if even that is refused, that is an outage.
     if (!('event' in guilty)) throw failure;
     const isRefused = faultOf(failure) === 'refused';
     const hold = { offset: guilty.record.offset, reason: messageOf(failure) };
     if (!isRefused && failures < this.#context.handlers.attemptsMax) return hold;
-    const success = await this.#othersSucceed(later);
+    const success = await othersSucceed();
     if (isRefused && success === false) {
       const reason = `Every event is refused, nothing is parked: ${reasonOf(failure)}`;
       throw new OrderonceError('ALL_REFUSED', reason, { cause: failure });
@@ -226,7 +244,7 @@ class Isolation {
 }
 
 /** A known suspect stands alone from the beginning. The earliest piece comes last. */
-function splitAt(items: readonly Item[], suspect: Suspect | null): (readonly Item[])[] {
+function splitAt(items: readonly Item[], suspect: KnownSuspect | null): (readonly Item[])[] {
   const at = items.findIndex(({ record }) => record.offset === suspect?.from);
   if (at === -1) return items.length === 0 ? [] : [items];
   const pieces = [items.slice(at + 1), items.slice(at, at + 1), items.slice(0, at)];

@@ -14,6 +14,7 @@ export class ParkGuard {
   /** Of recent events: 1 for a parked one, 0 for a stored one. A ring. */
   readonly #recent = new Uint8Array(WINDOW);
   #next = 0;
+  #storedTotal = 0;
   #parked = 0;
 
   /** @param percentMax of recent events that may be parked; 100 switches the guard off. */
@@ -37,8 +38,14 @@ export class ParkGuard {
     );
   }
 
+  /** Events that this process has stored: whether others succeed is read off its growth. */
+  get storedTotal(): number {
+    return this.#storedTotal;
+  }
+
   /** Takes note of a committed transaction. */
   note(parked: number, stored: number): void {
+    this.#storedTotal += stored;
     for (let i = 0; i < Math.min(parked, WINDOW); i++) this.#push(1);
     for (let i = 0; i < Math.min(stored, WINDOW); i++) this.#push(0);
   }

@@ -113,11 +113,13 @@ export class PartitionWorker {
     let slice: LogSlice | null = null;
     let isDone = false;
     try {
-      const outcome = await this.#options.slots.use(async () => {
+      const isAlone = this.#suspicion.runsAlone(this.#position.nextOffset);
+      const settling = async () => {
         // Taken only now: while waiting for a connection the batch may have grown.
         slice = this.#options.signal.aborted ? null : this.#takeBatch();
         return slice === null ? null : await this.#process(slice);
-      });
+      };
+      const outcome = await this.#options.slots.use(settling, isAlone ? 'all' : 'one');
       if (slice === null || outcome === null) return;
       isDone = true;
       this.#committed(slice, outcome);

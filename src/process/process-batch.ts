@@ -10,9 +10,8 @@ import { faultOf } from '../handlers/run-handlers.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertGaps } from '../store/log-gaps.ts';
-import type { Suspect } from '../store/suspects.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
-import { type Batch, isolate } from './isolate.ts';
+import { type Batch, isolate, type KnownSuspect } from './isolate.ts';
 import {
   type BatchContext,
   type BatchOutcome,
@@ -33,7 +32,7 @@ import {
 export async function processBatch(
   context: BatchContext,
   slice: LogSlice,
-  suspect: Suspect | null = null,
+  suspect: KnownSuspect | null = null,
 ): Promise<BatchOutcome> {
   const batch = { slice, ...decodeRecords(slice.records) };
   const outcome =

@@ -4,14 +4,16 @@
  * - `failed`: it failed alone for an unknown reason. The batch is taken apart around it; it is
  *   parked after ATTEMPTS_MAX failures (isolate.ts).
  * - `died`: a process ended in the middle of a batch, or was killed. The first batch after that is
- *   noted before it runs; if the process dies again, its events run one at a time, each noted
- *   before; one with which the process dies DEATHS_MAX times is parked without being run.
+ *   noted before it runs, and runs alone in the process; if the process dies again, its events run
+ *   one at a time, each noted before; one with which the process dies more than DEATHS_MAX times
+ *   is parked without being run.
  *
  * Notes are written outside the heart's transaction, since they must outlive the process. Without
  * handlers nothing here is asked: what could loop or exit is only in them.
  */
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
+import type { KnownSuspect } from './isolate.ts';
 import { type BatchContext, type BatchOutcome, placeOf } from './settle-piece.ts';
 
 const DEATHS_MAX = 2;
@@ -22,6 +24,8 @@ export class Suspicion {
   #suspect: Suspect | null;
   /** The process before us did not hand the partition over: it may have died of the next batch. */
   #isUnclean: boolean;
+  /** What the process had stored when the suspect failed for the first time. */
+  #storedAtFailure = 0;
   /** Up to here events run one at a time. */
   #singlyUntil: number;
 
@@ -32,9 +36,24 @@ export class Suspicion {
     this.#singlyUntil = suspect?.kind === 'died' ? suspect.to : 0;
   }
 
-  /** For the heart: the event to stand alone from the beginning. */
-  get failed(): Suspect | null {
-    return this.#suspect?.kind === 'failed' ? this.#suspect : null;
+  /**
+   * For the heart: the event to stand alone from the beginning. While events run one at a time,
+   * none behind it can show whether others succeed; then those before it count.
+   */
+  get failed(): KnownSuspect | null {
+    if (this.#suspect?.kind !== 'failed') return null;
+    const { from, attempts } = this.#suspect;
+    const { storedTotal } = this.#context.parkGuard;
+    const since = from < this.#singlyUntil ? 0 : this.#storedAtFailure;
+    return { from, attempts, othersSucceed: storedTotal > since };
+  }
+
+  /**
+   * Whether the next batch must run alone in the process: if it dies, exactly that batch is to
+   * blame, and no innocent one of another partition.
+   */
+  runsAlone(nextOffset: number): boolean {
+    return this.#isUnclean || nextOffset < this.#singlyUntil;
   }
 
   /** How many records the next batch may hold. */
@@ -61,6 +80,9 @@ export class Suspicion {
     this.#isUnclean = false;
     if (held !== undefined) {
       const { offset: from, reason } = held;
+      if (this.#suspect?.from !== from) {
+        this.#storedAtFailure = this.#context.parkGuard.storedTotal;
+      }
       const note = { from, to: from + 1, kind: 'failed', reason } as const;
       this.#suspect = await noteAttempt(this.#context.pool, place, note);
     } else if (this.#suspect !== null && next >= this.#suspect.to) {

@@ -69,6 +69,24 @@ describe('Slots', () => {
   });
 });
 
+describe('Slots, all of them', () => {
+  it('runs alone: waits for those inside, and lets nobody in beside it', async () => {
+    const slots = new Slots(2);
+    const order: string[] = [];
+    let inside = 0;
+    const work = (name: string, share: 'one' | 'all' = 'one') =>
+      slots.use(async () => {
+        inside++;
+        await pause(2);
+        if (share === 'all') assert.equal(inside, 1);
+        order.push(name);
+        inside--;
+      }, share);
+    await Promise.all([work('a'), work('b'), work('alone', 'all'), work('c'), work('d')]);
+    assert.deepEqual(order, ['a', 'b', 'alone', 'c', 'd']);
+  });
+});
+
 describe('assertPortFree', () => {
   it('says which setting frees the way, and on Linux who is in it', async (t) => {
     const server = createServer();

@@ -2,6 +2,7 @@
 import type { TestContext } from 'node:test';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import type { LogSlice } from '../../src/log/event-log.ts';
+import type { KnownSuspect } from '../../src/process/isolate.ts';
 import { ParkGuard } from '../../src/process/park-guard.ts';
 import { splitSlice } from '../../src/process/partition-buffer.ts';
 import { processBatch } from '../../src/process/process-batch.ts';
@@ -9,7 +10,6 @@ import type { BatchContext, BatchOutcome } from '../../src/process/settle-piece.
 import { logIdOf } from '../../src/store/logs.ts';
 import type { Pool } from '../../src/store/pool.ts';
 import { ensurePositions, readPositions } from '../../src/store/positions.ts';
-import type { Suspect } from '../../src/store/suspects.ts';
 import { createDatabase } from './database.ts';
 
 const TOPIC = 'order_events';
@@ -56,12 +56,12 @@ export async function nextOffset(pool: Pool, partition = 0): Promise<number | un
 /** Processes a slice to its end, as the worker does when an isolation commits only a prefix. */
 export async function processAll(context: BatchContext, slice: LogSlice): Promise<number> {
   let transactions = 0;
-  let suspect: Suspect | null = null;
+  let suspect: KnownSuspect | null = null;
   for (let rest = slice; rest.from < rest.next; transactions++) {
     const { next, held }: BatchOutcome = await processBatch(context, rest, suspect);
     rest = splitSlice(rest, next).tail;
     const attempts: number = held?.offset === suspect?.from ? (suspect?.attempts ?? 0) + 1 : 1;
-    suspect = held ? { from: held.offset, to: held.offset + 1, kind: 'failed', attempts } : null;
+    suspect = held ? { from: held.offset, attempts, othersSucceed: false } : null;
   }
   return transactions;
 }
