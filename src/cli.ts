@@ -6,6 +6,7 @@ import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
+import { runVerify } from './commands/verify.ts';
 import { OrderonceError, reasonOf } from './errors.ts';
 import { createLogger } from './runtime/logger.ts';
 import { misspelledNames, readSettings, settingFlags } from './settings.ts';
@@ -30,6 +31,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: runMigrate,
   },
   send: { help: 'send --example: sends one made-up event to the API.', wordsMax: 0, run: runSend },
+  verify: {
+    help: 'Proves that every record is accounted for, or names what is not. Exit code 1 if not.',
+    wordsMax: 0,
+    run: runVerify,
+  },
   'dead-letters': { help: DEAD_LETTERS_HELP, wordsMax: 2, run: runDeadLetters },
 };
 

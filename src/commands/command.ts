@@ -15,6 +15,7 @@ export const FLAGS = {
   order: { type: 'string', help: 'dead-letters list: only this order id.' },
   limit: { type: 'string', help: 'dead-letters list: how many at most. Default: 50.' },
   after: { type: 'string', help: 'dead-letters list: only those behind this place.' },
+  receipts: { type: 'string', help: 'verify: a file of receipts, one JSON object per line.' },
 } as const;
 
 type FlagTable = typeof FLAGS;

@@ -1,0 +1,222 @@
+/**
+ * The questions of `verify`: each gives what contradicts the account, so that an answer without
+ * rows is the proof. All run in one REPEATABLE READ transaction: a consumer at work beside it
+ * changes nothing of what they see.
+ */
+import type { Transaction } from './pool.ts';
+
+/** Rows that one question names at most: a broken table must not fill the memory. */
+export const FINDINGS_MAX = 1000;
+
+/** Everything that accounts for offsets, as half-open ranges. */
+const RANGES = `
+  SELECT log_id, log_partition, log_offset AS from_offset, log_offset + 1 AS to_offset FROM processed_events
+  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM duplicates
+  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM conflicts
+  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM dead_letters
+  UNION ALL SELECT log_id, log_partition, from_offset, to_offset FROM log_gaps`;
+
+export type OffsetFinding = {
+  readonly kind: 'hole' | 'overlap' | 'ahead';
+  readonly logId: number;
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+};
+
+/**
+ * Offsets between a partition's start and its position that have no outcome (hole) or more than
+ * one (overlap), and outcomes at or past the position (ahead).
+ */
+export async function findOffsetFindings(tx: Transaction): Promise<OffsetFinding[]> {
+  const { rows } = await tx.query<OffsetFinding>(
+    `WITH positions AS (
+       SELECT log_id, log_partition, start_offset, next_offset FROM consumer_positions
+     ), ranges AS (
+       SELECT r.*, p.start_offset, p.next_offset,
+              lag(r.to_offset, 1, p.start_offset) OVER w AS before
+         FROM (${RANGES}) r JOIN positions p USING (log_id, log_partition)
+       WINDOW w AS (PARTITION BY r.log_id, r.log_partition ORDER BY r.from_offset, r.to_offset)
+     ), ends AS (
+       SELECT p.log_id, p.log_partition, p.next_offset,
+              coalesce(max(r.to_offset), p.start_offset) AS last
+         FROM positions p LEFT JOIN ranges r USING (log_id, log_partition)
+        GROUP BY p.log_id, p.log_partition, p.next_offset, p.start_offset
+     )
+     SELECT kind, log_id AS "logId", log_partition AS partition, a AS "from", b AS "to" FROM (
+       SELECT 'hole' AS kind, log_id, log_partition, before AS a, from_offset AS b
+         FROM ranges WHERE from_offset > before
+       UNION ALL
+       SELECT 'overlap', log_id, log_partition, from_offset, least(before, to_offset)
+         FROM ranges WHERE from_offset < before
+       UNION ALL
+       SELECT 'ahead', log_id, log_partition, greatest(from_offset, next_offset), to_offset
+         FROM ranges WHERE to_offset > next_offset
+       UNION ALL
+       SELECT 'hole', log_id, log_partition, last, next_offset FROM ends WHERE last < next_offset
+     ) findings ORDER BY 2, 3, 4 LIMIT ${FINDINGS_MAX}`,
+  );
+  return rows;
+}
+
+export type PartitionAccount = {
+  readonly topic: string;
+  readonly logId: number;
+  readonly partition: number;
+  readonly start: number;
+  readonly position: number;
+  readonly stored: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly parked: number;
+  readonly waiting: number;
+  readonly discarded: number;
+  readonly withoutRecord: number;
+};
+
+export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]> {
+  const { rows } = await tx.query<PartitionAccount>(
+    `WITH counts AS (
+       SELECT log_id, log_partition, kind, sum(n)::bigint AS n FROM (
+         SELECT log_id, log_partition, 'stored' AS kind, count(*) AS n FROM processed_events GROUP BY 1, 2
+         UNION ALL SELECT log_id, log_partition, 'duplicate', count(*) FROM duplicates GROUP BY 1, 2
+         UNION ALL SELECT log_id, log_partition, 'conflict', count(*) FROM conflicts GROUP BY 1, 2
+         UNION ALL SELECT log_id, log_partition, state, count(*) FROM dead_letters GROUP BY 1, 2, 3
+         UNION ALL SELECT log_id, log_partition, 'gap', sum(to_offset - from_offset)::bigint
+                     FROM log_gaps GROUP BY 1, 2
+       ) each GROUP BY 1, 2, 3
+     )
+     SELECT p.topic, p.log_id AS "logId", p.log_partition AS partition, p.start_offset AS start,
+            p.next_offset AS position,
+            coalesce(sum(n) FILTER (WHERE kind = 'stored'), 0)::bigint AS stored,
+            coalesce(sum(n) FILTER (WHERE kind = 'duplicate'), 0)::bigint AS duplicates,
+            coalesce(sum(n) FILTER (WHERE kind = 'conflict'), 0)::bigint AS conflicts,
+            coalesce(sum(n) FILTER (WHERE kind = 'parked'), 0)::bigint AS parked,
+            coalesce(sum(n) FILTER (WHERE kind = 'waiting'), 0)::bigint AS waiting,
+            coalesce(sum(n) FILTER (WHERE kind = 'discarded'), 0)::bigint AS discarded,
+            coalesce(sum(n) FILTER (WHERE kind = 'gap'), 0)::bigint AS "withoutRecord"
+       FROM consumer_positions p LEFT JOIN counts c USING (log_id, log_partition)
+      GROUP BY p.topic, p.log_id, p.log_partition, p.start_offset, p.next_offset
+      ORDER BY p.topic, p.log_partition`,
+  );
+  return rows;
+}
+
+export type RowFinding = { readonly kind: string; readonly id: string; readonly message: string };
+
+/** One question about rows; its SQL selects `id` and `message`. */
+type Question = { readonly kind: string; readonly sql: string };
+
+const UTC = (column: string) =>
+  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+
+export const QUESTIONS: readonly Question[] = [
+  {
+    // The same bytes as digestOf() in src/event/order-event.ts.
+    kind: 'altered',
+    sql: `SELECT event_id AS id, 'the row is not what its digest says' AS message FROM processed_events
+           WHERE digest <> sha256(convert_to(event_id || E'\\n' || order_id || E'\\n' ||
+                   total_amount || E'\\n' || ${UTC('occurred_at')} || E'\\n' || user_id, 'UTF8'))`,
+  },
+  {
+    kind: 'effect',
+    sql: `SELECT coalesce(o.order_id, e.order_id) AS id,
+                 'orders says ' || coalesce(o.event_count || ' events, ' || o.amount_sum, 'nothing') ||
+                 '; processed_events says ' || coalesce(e.n || ' events, ' || e.amount, 'nothing') AS message
+            FROM orders o FULL JOIN (
+              SELECT order_id, count(*) AS n, sum(total_amount) AS amount
+                FROM processed_events GROUP BY order_id) e USING (order_id)
+           WHERE o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM e.amount`,
+  },
+  {
+    kind: 'last event',
+    sql: `SELECT o.order_id AS id, 'does not show the event that lies last in the log' AS message
+            FROM orders o LEFT JOIN processed_events p ON p.event_id = o.last_event_id
+           WHERE p.event_id IS NULL
+              OR (p.order_id, p.user_id, p.total_amount, p.log_id, p.log_partition, p.log_offset)
+                 <> (o.order_id, o.user_id, o.total_amount, o.last_log_id, o.last_log_partition, o.last_log_offset)
+              OR EXISTS (SELECT FROM processed_events later
+                          WHERE o.event_count > 1 AND later.order_id = o.order_id
+                            AND later.log_id = o.last_log_id
+                            AND later.log_partition = o.last_log_partition
+                            AND later.log_offset > o.last_log_offset)`,
+  },
+  {
+    kind: 'orphan',
+    sql: `SELECT r.event_id AS id, r.what || ' of an id that nobody has taken' AS message
+            FROM (SELECT event_id, 'duplicate' AS what FROM duplicates
+                  UNION ALL SELECT event_id, 'conflict' FROM conflicts) r
+           WHERE NOT EXISTS (SELECT FROM processed_events p WHERE p.event_id = r.event_id)
+             AND NOT EXISTS (SELECT FROM dead_letters d
+                              WHERE d.event_id = r.event_id AND d.digest IS NOT NULL)`,
+  },
+  {
+    kind: 'claimed twice',
+    sql: `SELECT event_id AS id, 'both stored and a dead letter' AS message
+            FROM dead_letters d JOIN processed_events p USING (event_id) WHERE d.digest IS NOT NULL`,
+  },
+  {
+    kind: 'held order',
+    sql: `SELECT coalesce(h.order_id, d.order_id) AS id,
+                 CASE WHEN d.order_id IS NULL THEN 'is held, but nothing of it is parked'
+                      ELSE 'has parked events, but is not held' END AS message
+            FROM held_orders h FULL JOIN (
+              SELECT DISTINCT order_id FROM dead_letters
+               WHERE digest IS NOT NULL AND state IN ('parked', 'waiting')) d USING (order_id)
+           WHERE h.order_id IS NULL OR d.order_id IS NULL`,
+  },
+];
+
+export async function ask(tx: Transaction, { kind, sql }: Question): Promise<RowFinding[]> {
+  const { rows } = await tx.query<RowFinding>(
+    `SELECT $1::text AS kind, id::text, message FROM (${sql}) q LIMIT ${FINDINGS_MAX}`,
+    [kind],
+  );
+  return rows;
+}
+
+/** What a client was told: this event lies at this place. */
+export type Receipt = {
+  readonly eventId: string;
+  readonly partition: number;
+  readonly offset: number;
+};
+
+export type ReceiptVerdict = 'accounted' | 'pending' | 'unprovable' | 'missing';
+
+/**
+ * Sorts receipts of one topic's current log: `accounted`, the place has an outcome of this very
+ * id; `pending`, at or past the position; `unprovable`, before the first offset that was ever
+ * processed; `missing`, neither.
+ */
+export async function judgeReceipts(
+  tx: Transaction,
+  topic: string,
+  receipts: readonly Receipt[],
+): Promise<ReceiptVerdict[]> {
+  const { rows } = await tx.query<{ verdict: ReceiptVerdict }>(
+    `SELECT CASE
+              WHEN EXISTS (SELECT FROM processed_events x WHERE x.event_id = r.event_id
+                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
+                OR EXISTS (SELECT FROM duplicates x WHERE x.event_id = r.event_id
+                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
+                OR EXISTS (SELECT FROM conflicts x WHERE x.event_id = r.event_id
+                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
+                OR EXISTS (SELECT FROM dead_letters x WHERE x.event_id = r.event_id
+                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
+                THEN 'accounted'
+              WHEN p.log_id IS NULL OR r.off >= p.next_offset THEN 'pending'
+              WHEN r.off < p.start_offset THEN 'unprovable'
+              ELSE 'missing' END AS verdict
+       FROM unnest($2::uuid[], $3::int[], $4::bigint[]) WITH ORDINALITY AS r (event_id, part, off, n)
+       LEFT JOIN consumer_positions p ON p.topic = $1 AND p.log_partition = r.part
+      ORDER BY r.n`,
+    [
+      topic,
+      receipts.map(({ eventId }) => eventId),
+      receipts.map(({ partition }) => partition),
+      receipts.map(({ offset }) => offset),
+    ],
+  );
+  return rows.map(({ verdict }) => verdict);
+}
