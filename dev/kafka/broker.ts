@@ -8,13 +8,14 @@
  *   npm run kafka -- --port 9192 --data DIR
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Admin } from '@platformatic/kafka';
+import { pause } from '../../src/runtime/backoff.ts';
 import { onStopRequest } from '../../src/runtime/stop-request.ts';
 
 export type BrokerOptions = {
@@ -68,9 +69,12 @@ export class Broker {
     });
   }
 
-  /** Stops answering without closing a connection, until resume(). */
-  freeze(): void {
-    this.#processes.at(-1)?.kill('SIGSTOP');
+  /** Stops answering without closing a connection, until resume(). Resolves when it has stopped. */
+  async freeze(): Promise<void> {
+    const broker = this.#processes.at(-1) as ChildProcess;
+    broker.kill('SIGSTOP');
+    // The signal takes a moment to reach every thread; "T" in proc(5) says that it has.
+    while (process.platform === 'linux' && stateOf(broker) !== 'T') await pause(5);
   }
 
   resume(): void {
@@ -221,6 +225,10 @@ async function untilAnswers(bootstrap: string, whyNot: () => string | null): Pro
     await new Promise((done) => setTimeout(done, 100));
   }
   throw new Error(`Kafka did not answer on ${bootstrap} within ${START_MS / 1000} s`);
+}
+
+function stateOf({ pid }: ChildProcess): string | undefined {
+  return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1];
 }
 
 async function exited(child: ChildProcess): Promise<void> {

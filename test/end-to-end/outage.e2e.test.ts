@@ -67,7 +67,7 @@ if (KAFKA !== undefined) {
       await untilHealthy(PORTS.consumer);
       assert.equal((await post()).status, 202);
 
-      broker.freeze();
+      await broker.freeze();
       const unknown = wireEvent();
       for (const event of [unknown, wireEvent(), wireEvent()]) {
         const { status, ms } = await post(event);
@@ -129,7 +129,7 @@ if (KAFKA !== undefined) {
       const service = new Orderonce(t, ['start'], env);
       await untilHealthy(PORTS.producer);
       await untilHealthy(PORTS.consumer);
-      broker.freeze();
+      await broker.freeze();
       const hanging = post();
       await until('the append is under way', async () => {
         const answer = await fetch(`http://127.0.0.1:${PORTS.producer}/health`);
