@@ -1,15 +1,15 @@
 /**
  * What to do with an event that may be poison but could not be parked yet, for one partition.
  *
- * - `failed`: it failed alone for an unknown reason. The batch is taken apart around it; it is
- *   parked after ATTEMPTS_MAX failures (isolate.ts).
- * - `died`: a process ended in the middle of a batch, or was killed. The first batch after that is
- *   noted before it runs, and runs alone in the process; if the process dies again, its events run
- *   one at a time, each noted before; one with which the process dies more than DEATHS_MAX times
- *   is parked without being run.
+ * - It **failed** alone for an unknown reason: the batch is taken apart around it, and it is parked
+ *   after some failures (isolate.ts). Counted in memory: a new process counts anew.
+ * - A process **died** in the middle of a batch, or was killed. The first batch after that is noted
+ *   before it runs, and runs alone in the process; if the process dies again, its events run one at
+ *   a time, each noted before; one with which the process dies more than DEATHS_MAX times is
+ *   parked without being run. Notes are written outside the heart's transaction, to outlive us.
  *
- * Notes are written outside the heart's transaction, since they must outlive the process. Without
- * handlers nothing here is asked: what could loop or exit is only in them.
+ * Without handlers nothing dies of an event, and nothing is noted: what could loop or exit is only
+ * in them.
  */
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
@@ -17,23 +17,25 @@ import type { KnownSuspect } from './isolate.ts';
 import { type BatchContext, type BatchOutcome, placeOf } from './settle-piece.ts';
 
 const DEATHS_MAX = 2;
-const DEATH = 'The process ended while this was being handled';
+
+type Failure = { readonly from: number; readonly attempts: number; readonly storedBefore: number };
 
 export class Suspicion {
   readonly #context: BatchContext;
-  #suspect: Suspect | null;
+  #failure: Failure | null = null;
+  #noted: Suspect | null;
+  /** The note is ours: as long as we live, nobody has died of it since. */
+  #isNotedHere = false;
   /** The process before us did not hand the partition over: it may have died of the next batch. */
   #isUnclean: boolean;
-  /** What the process had stored when the suspect failed for the first time. */
-  #storedAtFailure = 0;
   /** Up to here events run one at a time. */
-  #singlyUntil: number;
+  readonly #singlyUntil: number;
 
-  constructor(context: BatchContext, suspect: Suspect | null, isUnclean: boolean) {
+  constructor(context: BatchContext, noted: Suspect | null, isUnclean: boolean) {
     this.#context = context;
-    this.#suspect = suspect;
+    this.#noted = noted;
     this.#isUnclean = isUnclean;
-    this.#singlyUntil = suspect?.kind === 'died' ? suspect.to : 0;
+    this.#singlyUntil = noted?.to ?? 0;
   }
 
   /**
@@ -41,11 +43,10 @@ export class Suspicion {
    * none behind it can show whether others succeed; then those before it count.
    */
   get failed(): KnownSuspect | null {
-    if (this.#suspect?.kind !== 'failed') return null;
-    const { from, attempts } = this.#suspect;
-    const { storedTotal } = this.#context.parkGuard;
-    const since = from < this.#singlyUntil ? 0 : this.#storedAtFailure;
-    return { from, attempts, othersSucceed: storedTotal > since };
+    if (this.#failure === null) return null;
+    const { from, attempts, storedBefore } = this.#failure;
+    const since = from < this.#singlyUntil ? 0 : storedBefore;
+    return { from, attempts, othersSucceed: this.#context.parkGuard.storedTotal > since };
   }
 
   /**
@@ -62,32 +63,32 @@ export class Suspicion {
   }
 
   /** To be called before a batch runs. @returns whether it must not run, but be parked. */
-  async mustPark(slice: LogSlice): Promise<boolean> {
-    const isSingle = slice.from < this.#singlyUntil;
-    if (!isSingle && !this.#isUnclean) return false;
-    this.#suspect = await noteAttempt(this.#context.pool, placeOf(this.#context, slice), {
-      from: slice.from,
-      to: slice.next,
-      kind: 'died',
-      reason: DEATH,
-    });
-    return isSingle && this.#suspect.attempts > DEATHS_MAX;
+  async mustPark({ from, next: to, partition }: LogSlice): Promise<boolean> {
+    if (!this.runsAlone(from)) return false;
+    const { pool, logId } = this.#context;
+    const isKnown = this.#isNotedHere && this.#noted?.from === from && this.#noted.to === to;
+    if (!isKnown) this.#noted = await noteAttempt(pool, { logId, partition }, { from, to });
+    this.#isNotedHere = true;
+    return from < this.#singlyUntil && (this.#noted?.attempts ?? 0) > DEATHS_MAX;
   }
 
   /** To be called after a batch has been committed. */
   async passed(slice: LogSlice, { held, next }: BatchOutcome): Promise<void> {
-    const place = placeOf(this.#context, slice);
     this.#isUnclean = false;
-    if (held !== undefined) {
-      const { offset: from, reason } = held;
-      if (this.#suspect?.from !== from) {
-        this.#storedAtFailure = this.#context.parkGuard.storedTotal;
-      }
-      const note = { from, to: from + 1, kind: 'failed', reason } as const;
-      this.#suspect = await noteAttempt(this.#context.pool, place, note);
-    } else if (this.#suspect !== null && next >= this.#suspect.to) {
-      await clearSuspect(this.#context.pool, place);
-      this.#suspect = null;
-    }
+    this.#failure = held === undefined ? null : this.#failedAgain(held.offset);
+    if (this.#noted === null || next < this.#noted.to) return;
+    await clearSuspect(this.#context.pool, placeOf(this.#context, slice));
+    this.#noted = null;
+    this.#isNotedHere = false;
+  }
+
+  #failedAgain(from: number): Failure {
+    const before = this.#failure?.from === from ? this.#failure : null;
+    const { storedTotal } = this.#context.parkGuard;
+    return {
+      from,
+      attempts: (before?.attempts ?? 0) + 1,
+      storedBefore: before?.storedBefore ?? storedTotal,
+    };
   }
 }

@@ -54,9 +54,9 @@ describe('Handlers that break the process', () => {
       ORDERONCE_DATA_DIR: join(folder, 'data'),
       KAFKA_PARTITIONS: '2',
       HANDLERS_MODULE: 'handlers.mjs',
-      HANDLER_BLOCK_MS: '600',
-      HANDLER_TIMEOUT_MS: '200',
-      HANDLER_ATTEMPTS_MAX: '2',
+      HANDLER_BLOCK_MS: '2500',
+      HANDLER_TIMEOUT_MS: '1500',
+      HANDLER_ATTEMPTS_MAX: '3',
     };
     const supervised = supervise(t, env, folder);
     const url = await until('the database is there', async () =>
