@@ -128,7 +128,10 @@ export class PartitionWorker {
         await this.#failed(new OrderonceError('HANDLER_FAILS', outcome.held.reason));
       }
     } catch (error) {
-      if (slice !== null && !isDone) this.buffer.putBack(slice);
+      if (slice !== null && !isDone) {
+        this.buffer.putBack(slice);
+        await this.#suspicion.survived(slice).catch(() => {});
+      }
       await this.#failed(error);
     }
   }

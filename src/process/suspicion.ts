@@ -14,7 +14,7 @@
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
 import type { KnownSuspect } from './isolate.ts';
-import { type BatchContext, type BatchOutcome, placeOf } from './settle-piece.ts';
+import type { BatchContext, BatchOutcome } from './settle-piece.ts';
 
 const DEATHS_MAX = 2;
 
@@ -23,9 +23,7 @@ type Failure = { readonly from: number; readonly attempts: number; readonly stor
 export class Suspicion {
   readonly #context: BatchContext;
   #failure: Failure | null = null;
-  #noted: Suspect | null;
-  /** The note is ours: as long as we live, nobody has died of it since. */
-  #isNotedHere = false;
+  #isNoted = false;
   /** The process before us did not hand the partition over: it may have died of the next batch. */
   #isUnclean: boolean;
   /** Up to here events run one at a time. */
@@ -33,7 +31,6 @@ export class Suspicion {
 
   constructor(context: BatchContext, noted: Suspect | null, isUnclean: boolean) {
     this.#context = context;
-    this.#noted = noted;
     this.#isUnclean = isUnclean;
     this.#singlyUntil = noted?.to ?? 0;
   }
@@ -66,20 +63,27 @@ export class Suspicion {
   async mustPark({ from, next: to, partition }: LogSlice): Promise<boolean> {
     if (!this.runsAlone(from)) return false;
     const { pool, logId } = this.#context;
-    const isKnown = this.#isNotedHere && this.#noted?.from === from && this.#noted.to === to;
-    if (!isKnown) this.#noted = await noteAttempt(pool, { logId, partition }, { from, to });
-    this.#isNotedHere = true;
-    return from < this.#singlyUntil && (this.#noted?.attempts ?? 0) > DEATHS_MAX;
+    const { attempts } = await noteAttempt(pool, { logId, partition }, { from, to });
+    this.#isNoted = true;
+    return from < this.#singlyUntil && attempts > DEATHS_MAX;
+  }
+
+  /**
+   * To be called when a run has ended, either way: we live, so nobody died of it. A note that
+   * stood on would be blamed for the next death, whoever caused it.
+   */
+  async survived({ partition }: LogSlice): Promise<void> {
+    if (!this.#isNoted) return;
+    const { pool, logId } = this.#context;
+    await clearSuspect(pool, { logId, partition });
+    this.#isNoted = false;
   }
 
   /** To be called after a batch has been committed. */
-  async passed(slice: LogSlice, { held, next }: BatchOutcome): Promise<void> {
+  async passed(slice: LogSlice, { held }: BatchOutcome): Promise<void> {
     this.#isUnclean = false;
     this.#failure = held === undefined ? null : this.#failedAgain(held.offset);
-    if (this.#noted === null || next < this.#noted.to) return;
-    await clearSuspect(this.#context.pool, placeOf(this.#context, slice));
-    this.#noted = null;
-    this.#isNotedHere = false;
+    await this.survived(slice);
   }
 
   #failedAgain(from: number): Failure {
