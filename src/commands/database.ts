@@ -16,7 +16,7 @@ export async function databaseUrlOf(settings: Settings): Promise<string> {
   if (url !== null) return url.trim();
   throw new OrderonceError(
     'SETTING_INVALID',
-    'DATABASE_URL is not set and no embedded PostgreSQL has been started here. ' +
+    'DATABASE_URL is not set and no embedded PostgreSQL runs here. ' +
       'Set DATABASE_URL, or run "npm start", which brings one up',
   );
 }

@@ -47,6 +47,11 @@ describe('redrive', () => {
     ];
     await processAll(context, sliceOfEvents(0, events));
     assert.deepEqual(await outcomes(1), ['1 failed']);
+    // Still found by the reason that it was parked for.
+    const { rows: again } = await pool.query(
+      'SELECT reason, attempts FROM dead_letters WHERE log_offset = 1',
+    );
+    assert.deepEqual(again, [{ reason: 'refused_by_handler', attempts: 2 }]);
     state.isMended = true;
     assert.deepEqual(await outcomes(1), ['1 stored', '2 stored', '3 stored']);
     assert.deepEqual(await outcomes(1), ['1 gone']);

@@ -10,7 +10,13 @@
  * has gone through, those that wait behind it follow, in log order, until one fails.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { faultOf, type HandlerSet, runHandlers, sqlStateBehind } from '../handlers/run-handlers.ts';
+import {
+  faultOf,
+  type HandlerSet,
+  parkReasonOf,
+  runHandlers,
+  sqlStateBehind,
+} from '../handlers/run-handlers.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import {
@@ -164,7 +170,7 @@ async function settleAgain(
     if (faultOf(error) === 'outage') throw error;
     await tx.query('ROLLBACK TO SAVEPOINT redrive');
     const message = reasonOf(error).slice(0, 1000);
-    const reason = faultOf(error) === 'refused' ? 'refused_again' : 'keeps_failing';
+    const reason = parkReasonOf(error);
     await noteFailure(tx, place, { reason, message, sqlState: sqlStateBehind(error) });
     return { ...place, outcome: 'failed', message };
   }

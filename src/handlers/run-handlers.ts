@@ -76,6 +76,12 @@ export function faultOf(error: unknown): Fault {
   return OUTAGE_CLASSES.test(sqlStateOf(cause) ?? '') ? 'outage' : 'unknown';
 }
 
+/** The word by which dead letters of this failure are grouped and redriven. */
+export function parkReasonOf(error: unknown): string {
+  if (faultOf(error) !== 'refused') return 'keeps_failing';
+  return error instanceof HandlerFailure ? 'refused_by_handler' : 'refused_by_database';
+}
+
 /** The SQLSTATE behind a failure, a handler's too. */
 export function sqlStateBehind(error: unknown): string | undefined {
   return sqlStateOf(error instanceof HandlerFailure ? error.cause : error);

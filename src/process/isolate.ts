@@ -13,7 +13,7 @@
  * committed with its position, and the rest comes as the next batch.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { faultOf, HandlerFailure, sqlStateBehind } from '../handlers/run-handlers.ts';
+import { faultOf, parkReasonOf, sqlStateBehind } from '../handlers/run-handlers.ts';
 import type { DecodedBatch, EventRecord, InvalidRecord } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
@@ -200,7 +200,7 @@ class Isolation {
       throw new OrderonceError('ALL_REFUSED', reason, { cause: failure });
     }
     if (!isRefused && success !== true) return hold;
-    await this.#park(guilty, failure, isRefused ? refusalOf(failure) : 'keeps_failing', failures);
+    await this.#park(guilty, failure, parkReasonOf(failure), failures);
     return null;
   }
 
@@ -249,10 +249,6 @@ function splitAt(items: readonly Item[], suspect: KnownSuspect | null): (readonl
   if (at === -1) return items.length === 0 ? [] : [items];
   const pieces = [items.slice(at + 1), items.slice(at, at + 1), items.slice(0, at)];
   return pieces.filter((piece) => piece.length > 0);
-}
-
-function refusalOf(failure: unknown): string {
-  return failure instanceof HandlerFailure ? 'refused_by_handler' : 'refused_by_database';
 }
 
 function messageOf(failure: unknown): string {
