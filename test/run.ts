@@ -69,7 +69,7 @@ try {
 process.exit(code);
 
 function runNodeTest(): Promise<number> {
-  const flags = ['--test', '--test-concurrency=2', '--test-timeout=180000', '--test-force-exit'];
+  const flags = ['--test', '--test-concurrency=2', '--test-timeout=180000'];
   const child = spawn(process.execPath, [...flags, '--test-reporter=spec', ...files], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env,
