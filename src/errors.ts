@@ -100,6 +100,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'There is no dead letter at this place: it was redriven already, or the place is wrong. See "orderonce dead-letters list".',
   },
+  EDIT_REFUSED: {
+    kind: 'rejected',
+    help: 'The edited payload is no valid event, or has another id than the record. Nothing was changed.',
+  },
   LOG_RECREATED: {
     kind: 'terminal',
     help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partition stops. If the new topic is the one to go on with, delete the rows of this topic from consumer_positions and restart: it then begins at its start.',

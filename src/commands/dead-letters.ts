@@ -1,38 +1,43 @@
 /** `orderonce dead-letters`: what was set aside, why, and the way back. */
+import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import {
   discard,
   type RedriveContext,
   type RedriveResult,
   redrive,
+  redriveEdited,
+  redriveMatching,
 } from '../dead-letters/redrive.ts';
-import { OrderonceError } from '../errors.ts';
+import { OrderonceError, reasonOf } from '../errors.ts';
 import { loadHandlers } from '../handlers/load-handlers.ts';
 import type { Settings } from '../settings.ts';
 import {
   findLetter,
   groupLetters,
   type LetterFilter,
-  type LetterPlace,
   type LetterState,
   listLetters,
+  readAudit,
   type StoredLetter,
 } from '../store/dead-letter-queue.ts';
+import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call, Flags } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
 export const DEAD_LETTERS_HELP =
-  'list | groups | show PLACE | redrive PLACE (or --all, --reason) | discard PLACE --reason WHY';
+  'list | groups | show PLACE | redrive PLACE (or --all, --reason) | edit PLACE --payload FILE | ' +
+  'discard PLACE --reason WHY | audit PLACE';
 
-const PAGE = 200;
+/** One line: as text, or as the value that --json asks for. */
+type Say = (line: string, value: unknown) => void;
 
 export async function runDeadLetters(call: Call): Promise<number> {
   const { settings, flags, words } = call;
   const [action = 'list', place] = words;
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-dead-letters');
-  const say = (line: string, value: unknown) =>
-    console.log(flags.json === true ? JSON.stringify(value) : line);
+  const say: Say = (line, value) => console.log(flags.json === true ? JSON.stringify(value) : line);
   try {
     switch (action) {
       case 'list':
@@ -40,21 +45,33 @@ export async function runDeadLetters(call: Call): Promise<number> {
         return 0;
       case 'groups':
         for (const group of await groupLetters(pool)) {
-          say(`${group.count}  ${group.state}  ${group.reason}  ${group.sqlState ?? ''}`, group);
+          say(`${group.count}  ${group.state}  ${group.reason}  ${group.sqlstate ?? ''}`, group);
         }
         return 0;
       case 'show': {
-        const letter = await findLetter(pool, parsePlace(place));
+        const letter = await findLetter(pool, placeOf(place));
         if (letter === null) throw unknown();
         say(pageOf(letter), { ...letter, ...readable(letter) });
         return 0;
       }
       case 'redrive':
-        return report(await redriveWanted(await contextOf(pool, settings), flags, place), say);
+        return await report(redriveWanted(await contextOf(pool, settings), flags, place), say);
+      case 'edit': {
+        if (flags.payload === undefined) throw usage('edit needs --payload FILE: the whole event');
+        const payload = await readFile(flags.payload).catch((error) => {
+          throw usage(`--payload: ${reasonOf(error)}`);
+        });
+        const context = await contextOf(pool, settings);
+        return await report(inOneGo(redriveEdited(context, placeOf(place), payload)), say);
+      }
+      case 'audit':
+        for (const entry of await readAudit(pool, placeOf(place)))
+          say(JSON.stringify(entry), entry);
+        return 0;
       case 'discard': {
         if (flags.reason === undefined) throw usage('discard needs --reason WHY');
         const context = await contextOf(pool, settings);
-        return report(await discard(context, parsePlace(place), flags.reason), say);
+        return await report(inOneGo(discard(context, placeOf(place), flags.reason)), say);
       }
       default:
         throw usage(`"${action}" is none of ${DEAD_LETTERS_HELP}`);
@@ -72,36 +89,31 @@ async function contextOf(pool: Pool, settings: Settings): Promise<RedriveContext
   return { pool, handlers: set, actor: `${userInfo().username}@${hostname()}` };
 }
 
-async function redriveWanted(
+/** By place, or all that are parked for a reason; edited, or as they are. */
+function redriveWanted(
   context: RedriveContext,
   flags: Flags,
   place: string | undefined,
-): Promise<RedriveResult[]> {
-  if (place !== undefined) return await redrive(context, parsePlace(place));
+): AsyncIterable<RedriveResult> {
+  if (place !== undefined) return inOneGo(redrive(context, placeOf(place)));
   if (flags.all !== true && flags.reason === undefined) {
     throw usage('redrive needs a PLACE, --all, or --reason REASON');
   }
-  const results: RedriveResult[] = [];
-  let after: LetterPlace | undefined;
-  for (;;) {
-    // Only parked ones are asked for: those that wait follow by themselves, in order.
-    const letters: StoredLetter[] = await listLetters(context.pool, {
-      state: 'parked',
-      limit: PAGE,
-      ...(flags.reason === undefined ? {} : { reason: flags.reason }),
-      ...(after === undefined ? {} : { after }),
-    });
-    for (const letter of letters) results.push(...(await redrive(context, letter)));
-    after = letters.at(-1);
-    if (after === undefined) return results;
-  }
+  return redriveMatching(context, { reason: flags.reason });
 }
 
-function report(results: RedriveResult[], say: (line: string, value: unknown) => void): number {
-  for (const result of results) {
+async function* inOneGo(results: Promise<RedriveResult[]>): AsyncGenerator<RedriveResult> {
+  yield* await results;
+}
+
+/** Says each result as it comes: a long redrive shows how far it is, and what it did if it breaks. */
+async function report(results: AsyncIterable<RedriveResult>, say: Say): Promise<number> {
+  let isAnyLeft = false;
+  for await (const result of results) {
     say(`${placeText(result)}  ${result.outcome}  ${result.message ?? ''}`.trimEnd(), result);
+    isAnyLeft ||= result.outcome === 'failed' || result.outcome === 'behind';
   }
-  return results.some(({ outcome }) => outcome === 'failed' || outcome === 'behind') ? 1 : 0;
+  return isAnyLeft ? 1 : 0;
 }
 
 function filterOf({ state, reason, event, order, limit = '50', after }: Flags): LetterFilter {
@@ -111,21 +123,18 @@ function filterOf({ state, reason, event, order, limit = '50', after }: Flags): 
   if (!/^\d{1,5}$/.test(limit)) throw usage(`--limit is a number, not "${limit}"`);
   return {
     limit: Number(limit),
-    ...(state === undefined ? {} : { state: state as LetterState }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(event === undefined ? {} : { eventId: event }),
-    ...(order === undefined ? {} : { orderId: order }),
-    ...(after === undefined ? {} : { after: parsePlace(after) }),
+    state: state as LetterState | undefined,
+    reason,
+    eventId: event,
+    orderId: order,
+    after: after === undefined ? undefined : placeOf(after),
   };
 }
 
-const placeText = ({ logId, partition, offset }: LetterPlace) => `${logId}/${partition}/${offset}`;
-
-function parsePlace(text: string | undefined): LetterPlace {
-  const match = /^(\d+)\/(\d+)\/(\d+)$/.exec(text ?? '');
-  if (match === null) throw usage('PLACE is log/partition/offset, as "list" shows it: 1/0/17');
-  const [logId, partition, offset] = match.slice(1).map(Number) as [number, number, number];
-  return { logId, partition, offset };
+function placeOf(text: string | undefined): LogPlace {
+  const place = parsePlace(text ?? '');
+  if (place !== null) return place;
+  throw usage('PLACE is log/partition/offset, as "list" shows it: 1/0/17');
 }
 
 function lineOf(letter: StoredLetter): string {

@@ -17,24 +17,27 @@ import {
   runHandlers,
   sqlStateBehind,
 } from '../handlers/run-handlers.ts';
-import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
+import type { EventRecord } from '../log/decoded-record.ts';
+import { repeatOf } from '../process/provenance.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import {
   deleteLetter,
   discardLetter,
   findLetter,
   headOfQueue,
-  type LetterPlace,
+  type LetterFilter,
+  listLetters,
   lockLetter,
   noteFailure,
-  type StoredLetter,
   writeAudit,
 } from '../store/dead-letter-queue.ts';
 import { insertDuplicates } from '../store/duplicates.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
+import type { LogPlace } from '../store/log-place.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
-import { findStored, insertEvents } from '../store/processed-events.ts';
-import { inTransaction } from '../store/transaction.ts';
+import { type Claim, findClaims, insertEvents } from '../store/processed-events.ts';
+import { inStoringTransaction, inTransaction } from '../store/transaction.ts';
+import { editOf, eventOf, type Wish } from './letter-event.ts';
 
 export type RedriveContext = {
   readonly pool: Pool;
@@ -58,25 +61,67 @@ export type RedriveOutcome =
   /** Its bytes are no valid event. */
   | 'invalid';
 
-export type RedriveResult = LetterPlace & {
+export type RedriveResult = LogPlace & {
   readonly outcome: RedriveOutcome;
   readonly message?: string;
 };
 
+const PAGE = 200;
 const LIMITS = { lockMs: 10_000, statementMs: 30_000, idleMs: 30_000 };
 
 /** Redrives one dead letter, and whatever waits behind it. @returns a result for each one tried. */
-export async function redrive(
-  context: RedriveContext,
-  place: LetterPlace,
-): Promise<RedriveResult[]> {
+export async function redrive(context: RedriveContext, place: LogPlace): Promise<RedriveResult[]> {
   const letter = await findLetter(context.pool, place);
   if (letter === null || letter.state === 'discarded') return [{ ...place, outcome: 'gone' }];
   const event = eventOf(letter);
   if (event === null) return [{ ...place, outcome: 'invalid' }];
-  const first = await redriveOne(context, place, event);
+  return await redriveWithQueue(context, place, { event });
+}
+
+/**
+ * The same with another payload in place of the record's. Both payloads stand in the audit; the
+ * stored row keeps the digest of the record, so that a resend of it stays a duplicate.
+ *
+ * @param payload the whole event, as POST /events takes it. Ids that decoded cannot be edited.
+ * @throws EDIT_REFUSED
+ */
+export async function redriveEdited(
+  context: RedriveContext,
+  place: LogPlace,
+  payload: Buffer,
+): Promise<RedriveResult[]> {
+  const letter = await findLetter(context.pool, place);
+  if (letter === null || letter.state === 'discarded') return [{ ...place, outcome: 'gone' }];
+  return await redriveWithQueue(context, place, editOf(letter, payload));
+}
+
+/**
+ * Redrives all parked letters that the filter names, in log order; what waits follows by itself.
+ * Gives the results of each as they come. One that fails is passed over.
+ */
+export async function* redriveMatching(
+  context: RedriveContext,
+  filter: Omit<LetterFilter, 'state' | 'limit'>,
+): AsyncGenerator<RedriveResult> {
+  let after = filter.after;
+  for (;;) {
+    const wanted = { ...filter, state: 'parked', limit: PAGE } as const;
+    const letters = await listLetters(context.pool, { ...wanted, after });
+    for (const letter of letters) yield* await redrive(context, letter);
+    after = letters.at(-1);
+    if (after === undefined) return;
+  }
+}
+
+async function redriveWithQueue(
+  context: RedriveContext,
+  place: LogPlace,
+  wish: Wish,
+): Promise<RedriveResult[]> {
+  const first = await redriveOne(context, place, wish);
   const hasPassed = !['failed', 'behind'].includes(first.outcome);
-  return hasPassed ? [first, ...(await followQueue(context, place, event.event.orderId))] : [first];
+  const { orderId } = wish.event.event;
+  return hasPassed ? [first, ...(await followQueue(context, place, orderId))] : [first];
 }
 
 /**
@@ -86,7 +131,7 @@ export async function redrive(
  */
 export async function discard(
   context: RedriveContext,
-  place: LetterPlace,
+  place: LogPlace,
   reason: string,
 ): Promise<RedriveResult[]> {
   const { pool, actor } = context;
@@ -111,7 +156,7 @@ export async function discard(
 /** Those that wait follow while they succeed; a parked one that stands next has to be asked for. */
 async function followQueue(
   context: RedriveContext,
-  place: LetterPlace,
+  place: LogPlace,
   orderId: string,
 ): Promise<RedriveResult[]> {
   const results: RedriveResult[] = [];
@@ -120,7 +165,7 @@ async function followQueue(
     const letter = head && (await findLetter(context.pool, head));
     const event = letter?.state === 'waiting' ? eventOf(letter) : null;
     if (head === null || event === null) return results;
-    const result = await redriveOne(context, head, event);
+    const result = await redriveOne(context, head, { event });
     results.push(result);
     if (result.outcome === 'failed' || result.outcome === 'behind') return results;
   }
@@ -128,25 +173,27 @@ async function followQueue(
 
 async function redriveOne(
   context: RedriveContext,
-  place: LetterPlace,
-  event: EventRecord,
+  place: LogPlace,
+  { event, edited }: Wish,
 ): Promise<RedriveResult> {
-  const { orderId } = event.event;
+  const { eventId, orderId } = event.event;
   const { pool, actor } = context;
-  return await inTransaction(pool, LIMITS, async (tx) => {
+  // An edited record may take an id that it did not hold: nobody may park that id meanwhile.
+  const begin = edited === undefined ? inTransaction : inStoringTransaction;
+  return await begin(pool, LIMITS, async (tx) => {
     await lockHeldOrders(tx, [orderId]);
     const letter = await lockLetter(tx, place);
     if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
     const head = await headOfQueue(tx, orderId, place);
     if (head !== null && head.offset < place.offset) return { ...place, outcome: 'behind' };
     const result = await settleAgain(context, tx, place, event);
-    if (result.outcome !== 'failed') {
+    const { outcome, message: detail } = result;
+    const action = edited === undefined ? 'redrive' : 'edit';
+    await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
+    if (outcome !== 'failed') {
       await deleteLetter(tx, place);
       await releaseOrderIfEmpty(tx, orderId);
     }
-    const { outcome, message } = result;
-    const entry = { actor, action: 'redrive', outcome, eventId: event.event.eventId } as const;
-    await writeAudit(tx, place, message === undefined ? entry : { ...entry, detail: message });
     return result;
   });
 }
@@ -155,12 +202,13 @@ async function redriveOne(
 async function settleAgain(
   { handlers }: RedriveContext,
   tx: Transaction,
-  place: LetterPlace,
+  place: LogPlace,
   event: EventRecord,
 ): Promise<RedriveResult> {
   await tx.query('SAVEPOINT redrive');
   try {
-    const stored = await insertEvents(tx, place, [event]);
+    const rival = await rivalOf(tx, place, event);
+    const stored = rival === null ? await insertEvents(tx, place, [event]) : new Set();
     if (stored.size === 0) return { ...place, outcome: await noteRepeat(tx, place, event) };
     const { partition, offset } = place;
     await runHandlers(handlers, tx, [{ ...event.event, partition, offset }]);
@@ -176,31 +224,30 @@ async function settleAgain(
   }
 }
 
-/** The id was stored meanwhile: this record is a duplicate of that one, or in conflict with it. */
+/** Another dead letter that has taken this id, or null. Only an edited record can meet one. */
+async function rivalOf(
+  tx: Transaction,
+  { logId, partition, offset }: LogPlace,
+  { event }: EventRecord,
+): Promise<Claim | null> {
+  const claim = (await findClaims(tx, [event.eventId])).get(event.eventId);
+  const isOwn = claim?.logId === logId && claim.partition === partition && claim.offset === offset;
+  return claim === undefined || isOwn ? null : claim;
+}
+
+/** The id is taken: this record is a duplicate of that one, or in conflict with it. */
 async function noteRepeat(
   tx: Transaction,
-  place: LetterPlace,
+  place: LogPlace,
   event: EventRecord,
 ): Promise<'duplicate' | 'conflict'> {
-  const claim = await findStored(tx, event.event.eventId);
+  const claim = await rivalOf(tx, place, event);
   if (claim === null) {
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor stored');
   }
   const isSame = claim.digest === event.digest;
-  if (isSame) await insertDuplicates(tx, place, [{ event, claim }]);
-  else await insertConflicts(tx, place, [{ event, claim }]);
+  const repeat = { ...repeatOf(event, claim), source: 'redrive' } as const;
+  if (isSame) await insertDuplicates(tx, place, [repeat]);
+  else await insertConflicts(tx, place, [repeat]);
   return isSame ? 'duplicate' : 'conflict';
-}
-
-/** The event that a letter's bytes hold, at its own place in the log; null where they hold none. */
-function eventOf({ key, value, headers, offset, appendedAt }: StoredLetter): EventRecord | null {
-  const bytes = (base64: string | null) => (base64 === null ? null : Buffer.from(base64, 'base64'));
-  const record = {
-    offset,
-    key,
-    value,
-    headers: headers.map(([name, content]) => [bytes(name), bytes(content)] as const),
-    appendedMs: appendedAt?.getTime() ?? 0,
-  };
-  return decodeRecords([record]).events[0] ?? null;
 }

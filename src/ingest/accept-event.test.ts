@@ -18,7 +18,7 @@ describe('acceptEvent', () => {
     log.isAutomatic = false;
     const event = wireEvent({ total_amount: 5, timestamp: '2026-01-02T03:04:05+01:00' });
     const body = JSON.stringify({ ...event, order_id: event.order_id.toUpperCase() });
-    const accepting = acceptEvent(queue, Buffer.from(body));
+    const accepting = acceptEvent(queue, 'r', Buffer.from(body));
     await new Promise(setImmediate);
     const [append] = log.pending;
     assert.deepEqual(append?.keys, [event.order_id]);
@@ -34,7 +34,7 @@ describe('acceptEvent', () => {
 
   it('appends nothing of an event that is not valid', async () => {
     const { log, queue } = setUp();
-    const verdict = await acceptEvent(queue, Buffer.from('{"event_id":1}'));
+    const verdict = await acceptEvent(queue, 'r', Buffer.from('{"event_id":1}'));
     assert.equal(verdict.status, 'rejected');
     assert.deepEqual(log.appended, []);
   });
@@ -42,9 +42,9 @@ describe('acceptEvent', () => {
   it('tells "unknown" from "refused": only the first may be in the log [G9]', async () => {
     const { log, queue } = setUp();
     log.isAutomatic = false;
-    const first = acceptEvent(queue, Buffer.from(JSON.stringify(wireEvent())));
+    const first = acceptEvent(queue, 'r', Buffer.from(JSON.stringify(wireEvent())));
     await new Promise(setImmediate);
-    const second = await acceptEvent(queue, Buffer.from(JSON.stringify(wireEvent())));
+    const second = await acceptEvent(queue, 'r', Buffer.from(JSON.stringify(wireEvent())));
     assert.equal(second.status, 'refused');
     log.pending[0]?.fail(new Error('connection reset'));
     assert.deepEqual(await first, { status: 'unknown' });

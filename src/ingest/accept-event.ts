@@ -4,6 +4,7 @@ import type { FieldError } from '../event/field-error.ts';
 import { toCanonicalJson } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { LogPosition } from '../log/event-log.ts';
+import { requestIdHeader } from '../log/request-id.ts';
 import type { AppendQueue } from './append-queue.ts';
 
 export type Acceptance =
@@ -17,7 +18,11 @@ export type Acceptance =
   | { readonly status: 'refused'; readonly reason: string };
 
 /** Never throws on account of the event or the log. */
-export async function acceptEvent(queue: AppendQueue, body: Buffer): Promise<Acceptance> {
+export async function acceptEvent(
+  queue: AppendQueue,
+  requestId: string,
+  body: Buffer,
+): Promise<Acceptance> {
   const parsed = parseEvent(body);
   if (!parsed.ok) return { status: 'rejected', errors: parsed.errors };
   const { eventId, orderId } = parsed.event;
@@ -26,6 +31,7 @@ export async function acceptEvent(queue: AppendQueue, body: Buffer): Promise<Acc
       // All events of one order lie in one partition, in the order in which they were accepted.
       key: Buffer.from(orderId),
       value: Buffer.from(toCanonicalJson(parsed.event)),
+      headers: [requestIdHeader(requestId)],
     });
     return { status: 'accepted', eventId, position };
   } catch (error) {

@@ -2,6 +2,7 @@
 import type { FastifyReply } from 'fastify';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import type { LogAppender } from '../log/event-log.ts';
+import { RequestIds } from '../log/request-id.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
 import {
   closeServer,
@@ -94,12 +95,17 @@ type EventRouteParts = {
 
 function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   const { queue, topic, statusUrl, noteAnswer } = parts;
+  const requestIds = new RequestIds();
   app.post<{ Body: Buffer | undefined }>(
     '/events',
     { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
     async (request, reply) => {
       const started = performance.now();
-      const acceptance = await acceptEvent(queue, request.body ?? Buffer.alloc(0));
+      const acceptance = await acceptEvent(
+        queue,
+        requestIds.next(),
+        request.body ?? Buffer.alloc(0),
+      );
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
       return answer(reply, acceptance, topic, statusUrl);
     },

@@ -3,6 +3,7 @@ import type { FieldError } from '../event/field-error.ts';
 import { digestOf, type OrderEvent, toCanonicalJson } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { LogRecord } from './event-log.ts';
+import { requestIdOf } from './request-id.ts';
 
 /** A record that holds a valid event. */
 export type EventRecord = {
@@ -12,6 +13,8 @@ export type EventRecord = {
   readonly json: string;
   /** Hex; see digestOf. */
   readonly digest: string;
+  /** Of the request that brought it; null where it did not come through our API. */
+  readonly requestId: string | null;
 };
 
 /** A record that can never become an event: it claims no id and holds no order. */
@@ -38,7 +41,8 @@ export function decodeRecords(records: readonly LogRecord[]): DecodedBatch {
     const parsed = parseEvent(record.value);
     if (parsed.ok) {
       const { event } = parsed;
-      events.push({ record, event, json: toCanonicalJson(event), digest: digestOf(event) });
+      const json = toCanonicalJson(event);
+      events.push({ record, event, json, digest: digestOf(event), requestId: requestIdOf(record) });
     } else {
       invalid.push({ record, ...parsed });
     }

@@ -1,5 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { within } from '../runtime/deadline.ts';
+import { RETRY_WINDOW_MS } from '../store/duplicates.ts';
 import type { PartitionStatus } from './consumer.ts';
 import type { BatchOutcome } from './settle-piece.ts';
 
@@ -28,14 +29,28 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
     help: 'Committed transactions, one per batch.',
     registers,
   });
+  const duplicates = new Counter({
+    name: 'orderonce_duplicates_total',
+    help: 'Duplicates by why they were there, and whether within a minute of the first (yes, no, unknown).',
+    labelNames: ['source', 'within_a_minute'],
+    registers,
+  });
   addPartitionGauges(registers, source);
   return (_partition, outcome) => {
     records.inc({ outcome: 'stored' }, outcome.stored);
     records.inc({ outcome: 'duplicate' }, outcome.duplicates.length);
     records.inc({ outcome: 'conflict' }, outcome.conflicts.length);
     records.inc({ outcome: 'dead_letter' }, outcome.deadLetters.length);
+    for (const { source: why, afterMs } of outcome.duplicates) {
+      duplicates.inc({ source: why, within_a_minute: isSoon(afterMs) });
+    }
     transactions.inc();
   };
+}
+
+function isSoon(afterMs: number | null): 'yes' | 'no' | 'unknown' {
+  if (afterMs === null) return 'unknown';
+  return afterMs <= RETRY_WINDOW_MS ? 'yes' : 'no';
 }
 
 function addPartitionGauges(registers: Registry[], source: ConsumerSource): void {

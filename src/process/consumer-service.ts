@@ -5,6 +5,9 @@ import { OrderonceError, reasonOf } from '../errors.ts';
 import { loadHandlers } from '../handlers/load-handlers.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { LogReader } from '../log/event-log.ts';
+import { addDeadLetterActions } from '../query/dead-letter-actions.ts';
+import { EventWaiters } from '../query/event-waiters.ts';
+import { addLedgerRoutes } from '../query/ledger-routes.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
@@ -24,6 +27,8 @@ import { ParkGuard } from './park-guard.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
+/** A little more than what the server itself allows a redrive. */
+const REDRIVE_STATEMENT_MS = 31_000;
 const BODY_BYTES_MAX = 64 * 1024;
 
 export function consumerPlace({ HOST, CONSUMER_PORT }: Settings): ListenPlace {
@@ -53,9 +58,17 @@ export async function startConsumer(
     connectionsMax: 4,
     queryTimeoutMs: 5000,
   });
+  const redrives = createPool({
+    connectionString: databaseUrl,
+    name: 'orderonce-redrive',
+    connectionsMax: 2,
+    queryTimeoutMs: REDRIVE_STATEMENT_MS,
+  });
   const registry = createRegistry();
-  const parts = { reader, pool: heart, limits, logger, handlers: await handlersOf(settings) };
-  const consumer = createConsumer(settings, parts, registry);
+  const handlers = await handlersOf(settings);
+  const parts = { reader, pool: heart, limits, logger, handlers };
+  const waiters = new EventWaiters(queries);
+  const consumer = createConsumer(settings, parts, registry, () => waiters.notify());
   // What could block the event loop for ever is only in handlers.
   const watchdog =
     settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
@@ -68,7 +81,9 @@ export async function startConsumer(
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
   });
-  addQueryRoutes(app, queries);
+  addQueryRoutes(app, queries, waiters);
+  addLedgerRoutes(app, queries);
+  addDeadLetterActions(app, { pool: redrives, handlers });
   addMetricsRoute(app, registry);
   addHealthRoutes(app, () => ({
     troubles: [
@@ -88,10 +103,12 @@ export async function startConsumer(
       stopping.abort();
       probe.stop();
       watchdog?.stop();
+      waiters.stop();
       await consumer.stop(STOP_MS);
       await Promise.race([started, pause(500)]);
       await closeServer(app, Promise.resolve());
-      await Promise.race([Promise.allSettled([heart.end(), queries.end()]), pause(1000)]);
+      const pools = [heart, queries, redrives].map((pool) => pool.end());
+      await Promise.race([Promise.allSettled(pools), pause(1000)]);
     },
   };
 }
@@ -111,20 +128,25 @@ function createConsumer(
   settings: Settings,
   parts: Pick<ConsumerOptions, 'reader' | 'pool' | 'limits' | 'logger' | 'handlers'>,
   registry: Registry,
+  onStored: () => void,
 ): Consumer {
+  const noteOutcome = addConsumerMetrics(registry, {
+    partitions: () => consumer.partitions,
+    ends: async (partitions) => {
+      const bounds = await parts.reader.bounds(partitions);
+      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+    },
+  });
   const consumer: Consumer = new Consumer({
     ...parts,
     owner: `${process.env.HOSTNAME ?? 'local'}:${process.pid}`,
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
     connections: settings.CONSUMER_CONNECTIONS,
     batchMax: settings.CONSUMER_BATCH_MAX,
-    onOutcome: addConsumerMetrics(registry, {
-      partitions: () => consumer.partitions,
-      ends: async (partitions) => {
-        const bounds = await parts.reader.bounds(partitions);
-        return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
-      },
-    }),
+    onOutcome: (partition, outcome) => {
+      noteOutcome(partition, outcome);
+      onStored();
+    },
   });
   return consumer;
 }

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { OutcomeLog } from './outcome-log.ts';
+import { repeatOf } from './provenance.ts';
 
 const NOTHING = { next: 1, stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
 
@@ -18,8 +19,8 @@ function repeats(count: number) {
   const { events } = decodeRecords(
     Array.from({ length: count }, (_, i) => recordOf(i, wireEvent())),
   );
-  const claim = { eventId: 'e', digest: 'd', logId: 1, partition: 4, offset: 2 };
-  return events.map((event) => ({ event, claim }));
+  const claim = { eventId: 'e', digest: 'd', requestId: null, logId: 1, partition: 4, offset: 2 };
+  return events.map((event) => repeatOf(event, claim));
 }
 
 describe('OutcomeLog', () => {

@@ -20,11 +20,12 @@ export class OutcomeLog {
   }
 
   report(partition: number, outcome: BatchOutcome): void {
-    for (const { event, claim } of outcome.duplicates) {
+    for (const { event, claim, source, afterMs } of outcome.duplicates) {
       const place = { partition, offset: event.record.offset };
       const first = { partition: claim.partition, offset: claim.offset };
       const ids = { event_id: event.event.eventId, order_id: event.event.orderId };
-      this.#line('warn', { ...ids, ...place, first }, 'Duplicate skipped');
+      const fields = { ...ids, ...place, first, source, after_ms: afterMs };
+      this.#line('warn', fields, 'Duplicate skipped');
     }
     for (const { event, claim } of outcome.conflicts) {
       const place = { partition, offset: event.record.offset };

@@ -52,7 +52,16 @@ describe('processBatch, statement by statement', () => {
       [
         'FROM processed_events WHERE event_id = ANY',
         () => ({
-          rows: [{ eventId: event.event_id, digest: 'ff', logId: 1, partition: 4, offset: 0 }],
+          rows: [
+            {
+              eventId: event.event_id,
+              digest: 'ff',
+              requestId: null,
+              logId: 1,
+              partition: 4,
+              offset: 0,
+            },
+          ],
         }),
       ],
       ['INSERT INTO conflicts', () => ({ rowCount: 1 })],

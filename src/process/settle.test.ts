@@ -45,6 +45,7 @@ describe('planPiece and settle', () => {
         const claimOf = (id: string): Claim => ({
           eventId: id,
           digest: events[0]?.digest ?? '',
+          requestId: null,
           logId: 9,
           partition: 9,
           offset: 9,
@@ -79,7 +80,7 @@ describe('planPiece and settle', () => {
   it('calls a record that meets its own row a replay [G2]', () => {
     const events = eventsOf([{ id: 0, order: 0, payload: 0 }]);
     const plan = planPiece(events, { takenIds: new Set(), heldOrders: new Set() });
-    const own = { eventId: IDS[0] as string, digest: 'x', ...PLACE, offset: 100 };
+    const own = { eventId: IDS[0] as string, digest: 'x', requestId: null, ...PLACE, offset: 100 };
     const settlement = settle(plan, new Set(), new Map([[IDS[0] as string, own]]), PLACE);
     assert.deepEqual(settlement?.replays, events);
   });

@@ -6,6 +6,7 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { Repeat } from '../store/duplicates.ts';
 import type { BatchPlace, Claim } from '../store/processed-events.ts';
+import { repeatOf } from './provenance.ts';
 
 /** What to do with a piece before anything is known of the database. */
 export type Plan = {
@@ -80,14 +81,14 @@ export function settle(
     if (claim === undefined) return null;
     if (isSamePlace(claim, event, place)) lists.replays.push(event);
     // G4: the first payload wins; the same payload again is a duplicate, another a conflict.
-    else if (claim.digest === event.digest) lists.duplicates.push({ event, claim });
-    else lists.conflicts.push({ event, claim });
+    else if (claim.digest === event.digest) lists.duplicates.push(repeatOf(event, claim));
+    else lists.conflicts.push(repeatOf(event, claim));
   }
   return { stored, waiting, ...lists };
 }
 
-function claimOf({ event, digest, record }: EventRecord, place: BatchPlace): Claim {
-  return { eventId: event.eventId, digest, ...place, offset: record.offset };
+function claimOf({ event, digest, requestId, record }: EventRecord, place: BatchPlace): Claim {
+  return { eventId: event.eventId, digest, requestId, ...place, offset: record.offset };
 }
 
 function isSamePlace(claim: Claim, event: EventRecord, place: BatchPlace): boolean {

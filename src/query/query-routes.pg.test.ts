@@ -2,27 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
+import { serve } from '../../test/support/serve.ts';
+import { until } from '../../test/support/until.ts';
 import { processBatch } from '../process/process-batch.ts';
-import { createHttpServer } from '../runtime/http-server.ts';
-import { createLogger } from '../runtime/logger.ts';
+import { EventWaiters } from './event-waiters.ts';
 import { addQueryRoutes } from './query-routes.ts';
 
 async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t, 1);
-  const app = await createHttpServer({
-    title: 'test',
-    description: '',
-    bodyBytesMax: 1024,
-    requestTimeoutMs: 5000,
-    logger: createLogger('silent'),
-  });
-  addQueryRoutes(app, pool);
-  t.after(() => app.close());
-  const get = async (url: string) => {
-    const answer = await app.inject(url);
-    return { status: answer.statusCode, body: answer.json() };
-  };
-  return { pool, context, get };
+  const waiters = new EventWaiters(pool);
+  const { get } = await serve(t, (app) => addQueryRoutes(app, pool, waiters));
+  return { pool, context, waiters, get };
 }
 
 describe('GET /events/{event_id}', () => {
@@ -40,6 +30,7 @@ describe('GET /events/{event_id}', () => {
       user_id: 'user-1',
       total_amount: '99999999999999.9999',
       timestamp: '2026-01-02T03:04:05.000000Z',
+      request_id: null,
       duplicates: 1,
       conflicts: 1,
     });
@@ -83,5 +74,77 @@ describe('GET /orders/{order_id}', () => {
       [body.event_count, body.amount_sum, body.total_amount, body.user_id, body.last_event_id],
       [2, '100000000000000.0000', '0.0001', 'u2', last.event_id],
     );
+  });
+});
+
+describe('?wait=', () => {
+  it('answers as soon as the event is known, whoever committed it', async (t) => {
+    const { context, waiters, get } = await setUp(t);
+    const [own, other] = [wireEvent(), wireEvent()];
+    const asked = [own, other].map(({ event_id }) => get(`/events/${event_id}?wait=30`));
+    await until('both wait', () => waiters.size === 2);
+    await processBatch(context, sliceOfEvents(0, [own]));
+    waiters.notify();
+    assert.equal((await asked[0])?.status, 200);
+    // Another process stores the second: nobody tells us.
+    await processBatch(context, sliceOfEvents(1, [other]));
+    assert.equal((await asked[1])?.body.status, 'stored');
+    assert.equal(waiters.size, 0);
+  });
+
+  it('many waiters cost one statement at a time, not one each', async (t) => {
+    const { pool, context, waiters, get } = await setUp(t);
+    const events = Array.from({ length: 200 }, () => wireEvent());
+    const asked = events.map(({ event_id }) => get(`/events/${event_id}?wait=30`));
+    await until('all wait', () => waiters.size === events.length);
+    let statements = 0;
+    pool.on('acquire', () => statements++);
+    await processBatch(context, sliceOfEvents(0, events));
+    for (let i = 0; i < 50; i++) waiters.notify();
+    const answers = await Promise.all(asked);
+    assert.ok(answers.every(({ status }) => status === 200));
+    // One for each answer that is read in the end, and a few for all that waited.
+    assert.ok(statements < events.length + 20, `${statements} statements`);
+  });
+
+  it('answers 404 when the time is over, and when the service stops', async (t) => {
+    const { waiters, get } = await setUp(t);
+    assert.equal((await get(`/events/${crypto.randomUUID()}?wait=1`)).status, 404);
+    const asked = get(`/events/${crypto.randomUUID()}?wait=30`);
+    await until('it waits', () => waiters.size === 1);
+    waiters.stop();
+    const { status, body } = await asked;
+    assert.deepEqual([status, /may be on its way/.test(body.detail)], [404, true]);
+  });
+
+  it('refuses what is no number of seconds, and what it does not know', async (t) => {
+    const { get } = await setUp(t);
+    for (const query of ['wait=-1', 'wait=31', 'wait=1e1', 'wait=1&wait=2', 'wiat=5']) {
+      const { status, body } = await get(`/events/${crypto.randomUUID()}?${query}`);
+      assert.deepEqual([status, body.detail[0].loc[0]], [422, 'query'], query);
+    }
+  });
+});
+
+describe('GET /orders/{order_id}/events', () => {
+  it('pages through all stored events of the order in log order', async (t) => {
+    const { context, get } = await setUp(t);
+    const order_id = crypto.randomUUID();
+    const events = Array.from({ length: 7 }, () => wireEvent({ order_id }));
+    await processBatch(context, sliceOfEvents(0, [wireEvent(), ...events]));
+    const seen: string[] = [];
+    let after = '';
+    for (let pages = 0; pages < 10; pages++) {
+      const { body } = await get(`/orders/${order_id}/events?limit=3${after}`);
+      seen.push(...body.items.map((item: { event_id: string }) => item.event_id));
+      if (body.next === null) break;
+      after = `&after=${body.next}`;
+    }
+    assert.deepEqual(
+      seen,
+      events.map(({ event_id }) => event_id),
+    );
+    const { body } = await get(`/orders/${order_id}`);
+    assert.deepEqual([body.event_count, body.events.length, body.next], [7, 7, null]);
   });
 });

@@ -105,7 +105,7 @@ async function addDocs(app: HttpServer, { title, description }: HttpServerOption
       openapi: '3.1.0',
       info: { title, description, version: '0.1.0' },
       // In this order on the page.
-      tags: ['events', 'orders', 'health'].map((name) => ({ name })),
+      tags: ['events', 'orders', 'dead letters', 'ledgers', 'health'].map((name) => ({ name })),
     },
   });
   const css = [{ filename: 'plain.css', content: '.topbar { display: none }' }];

@@ -1,6 +1,8 @@
 import type { Repeat } from './duplicates.ts';
-import type { Transaction } from './pool.ts';
+import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
+import type { Queryable, Transaction } from './pool.ts';
 import type { BatchPlace } from './processed-events.ts';
+import { UTC } from './utc.ts';
 
 /**
  * One row for each record whose id is taken by another payload; both payloads are kept. The first
@@ -14,7 +16,7 @@ export async function insertConflicts(
   repeats: readonly Repeat[],
 ): Promise<number> {
   if (repeats.length === 0) return 0;
-  const input = repeats.map(({ event, claim }) => ({
+  const input = repeats.map(({ event, claim, source, afterMs }) => ({
     log_offset: event.record.offset,
     event_id: event.event.eventId,
     payload: JSON.parse(event.json) as unknown,
@@ -23,21 +25,25 @@ export async function insertConflicts(
     first_log_partition: claim.partition,
     first_log_offset: claim.offset,
     first_digest: `\\x${claim.digest}`,
+    request_id: event.requestId,
+    source,
+    after_ms: afterMs,
   }));
   const { rowCount } = await tx.query(
     `INSERT INTO conflicts (log_id, log_partition, log_offset, event_id, payload, digest,
-       first_payload, first_digest, first_log_id, first_log_partition, first_log_offset)
+       first_payload, first_digest, first_log_id, first_log_partition, first_log_offset,
+       request_id, source, after_ms)
      SELECT $1, $2, c.log_offset, c.event_id, c.payload, c.digest,
             CASE WHEN p.event_id IS NOT NULL
               THEN jsonb_build_object('event_id', p.event_id, 'order_id', p.order_id,
                      'user_id', p.user_id, 'total_amount', p.total_amount::text,
-                     'timestamp', to_char(p.occurred_at AT TIME ZONE 'UTC',
-                                          'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+                     'timestamp', ${UTC('p.occurred_at')})
               ELSE convert_from(d.value, 'UTF8')::jsonb END,
-            c.first_digest, c.first_log_id, c.first_log_partition, c.first_log_offset
+            c.first_digest, c.first_log_id, c.first_log_partition, c.first_log_offset,
+            c.request_id, c.source, c.after_ms
        FROM json_to_recordset($3) AS c (log_offset bigint, event_id uuid, payload jsonb,
               digest bytea, first_digest bytea, first_log_id int, first_log_partition int,
-              first_log_offset bigint)
+              first_log_offset bigint, request_id uuid, source text, after_ms bigint)
        LEFT JOIN processed_events p ON p.event_id = c.event_id
        LEFT JOIN dead_letters d ON (d.log_id, d.log_partition, d.log_offset)
             = (c.first_log_id, c.first_log_partition, c.first_log_offset)
@@ -45,4 +51,14 @@ export async function insertConflicts(
     [place.logId, place.partition, JSON.stringify(input)],
   );
   return rowCount ?? 0;
+}
+
+/** In log order: both payloads, both digests, both places. */
+export async function listConflicts(db: Queryable, filter: LedgerFilter): Promise<LedgerRow[]> {
+  return await readLedger(
+    db,
+    `SELECT ${LEDGER_COLUMNS}, payload, encode(digest, 'hex') AS digest, first_payload,
+            encode(first_digest, 'hex') AS first_digest FROM conflicts`,
+    filter,
+  );
 }

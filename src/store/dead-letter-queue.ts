@@ -1,16 +1,11 @@
 /** dead_letters, read and changed by operators; inserted by the heart (dead-letters.ts). */
+import type { LogPlace } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
-
-/** Where a dead letter lay in the log: its primary key. */
-export type LetterPlace = {
-  readonly logId: number;
-  readonly partition: number;
-  readonly offset: number;
-};
+import { UTC } from './utc.ts';
 
 export type LetterState = 'parked' | 'waiting' | 'discarded';
 
-export type StoredLetter = LetterPlace & {
+export type StoredLetter = LogPlace & {
   readonly eventId: string | null;
   readonly orderId: string | null;
   /** Hex; null where the record did not decode: then it claims no id. */
@@ -33,29 +28,26 @@ const COLUMNS = `log_id AS "logId", log_partition AS partition, log_offset AS "o
   state, reason, detail, sqlstate AS "sqlState", attempts, appended_at AS "appendedAt",
   parked_at AS "parkedAt", updated_at AS "updatedAt"`;
 const PLACE = 'log_id = $1 AND log_partition = $2 AND log_offset = $3';
-const placeOf = ({ logId, partition, offset }: LetterPlace) => [logId, partition, offset];
+const placeOf = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
 
-export async function findLetter(db: Queryable, place: LetterPlace): Promise<StoredLetter | null> {
+export async function findLetter(db: Queryable, place: LogPlace): Promise<StoredLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM dead_letters WHERE ${PLACE}`;
   return (await db.query<StoredLetter>(sql, placeOf(place))).rows[0] ?? null;
 }
 
 /** Locks it until COMMIT. Lock the order's held row first. */
-export async function lockLetter(
-  tx: Transaction,
-  place: LetterPlace,
-): Promise<StoredLetter | null> {
+export async function lockLetter(tx: Transaction, place: LogPlace): Promise<StoredLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM dead_letters WHERE ${PLACE} FOR UPDATE`;
   return (await tx.query<StoredLetter>(sql, placeOf(place))).rows[0] ?? null;
 }
 
 export type LetterFilter = {
-  readonly state?: LetterState;
-  readonly reason?: string;
-  readonly eventId?: string;
-  readonly orderId?: string;
+  readonly state?: LetterState | undefined;
+  readonly reason?: string | undefined;
+  readonly eventId?: string | undefined;
+  readonly orderId?: string | undefined;
   /** Only behind this place, in the order of the list. */
-  readonly after?: LetterPlace;
+  readonly after?: LogPlace | undefined;
   readonly limit: number;
 };
 
@@ -85,13 +77,13 @@ export async function listLetters(db: Queryable, filter: LetterFilter): Promise<
 export type LetterGroup = {
   readonly state: LetterState;
   readonly reason: string;
-  readonly sqlState: string | null;
+  readonly sqlstate: string | null;
   readonly count: number;
 };
 
 export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
   const { rows } = await db.query<LetterGroup>(
-    `SELECT state, reason, sqlstate AS "sqlState", count(*) AS count FROM dead_letters
+    `SELECT state, reason, sqlstate, count(*) AS count FROM dead_letters
       GROUP BY state, reason, sqlstate ORDER BY count DESC, reason`,
   );
   return rows;
@@ -101,9 +93,9 @@ export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
 export async function headOfQueue(
   db: Queryable,
   orderId: string,
-  { logId, partition }: LetterPlace,
-): Promise<LetterPlace | null> {
-  const { rows } = await db.query<LetterPlace>(
+  { logId, partition }: LogPlace,
+): Promise<LogPlace | null> {
+  const { rows } = await db.query<LogPlace>(
     `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset"
        FROM dead_letters
       WHERE order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting')
@@ -114,11 +106,11 @@ export async function headOfQueue(
   return rows[0] ?? null;
 }
 
-export async function deleteLetter(tx: Transaction, place: LetterPlace): Promise<void> {
+export async function deleteLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(`DELETE FROM dead_letters WHERE ${PLACE}`, placeOf(place));
 }
 
-export async function discardLetter(tx: Transaction, place: LetterPlace): Promise<void> {
+export async function discardLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(
     `UPDATE dead_letters SET state = 'discarded', updated_at = now() WHERE ${PLACE}`,
     placeOf(place),
@@ -128,7 +120,7 @@ export async function discardLetter(tx: Transaction, place: LetterPlace): Promis
 /** It failed again: parked, also where it only waited before. */
 export async function noteFailure(
   tx: Transaction,
-  place: LetterPlace,
+  place: LogPlace,
   { reason, message, sqlState }: { reason: string; message: string; sqlState: string | undefined },
 ): Promise<void> {
   await tx.query(
@@ -141,21 +133,47 @@ export async function noteFailure(
 
 export type AuditEntry = {
   readonly actor: string;
-  readonly action: 'redrive' | 'discard';
+  readonly action: 'redrive' | 'discard' | 'edit';
   readonly outcome: string;
   readonly eventId: string | null;
-  readonly detail?: string;
+  readonly detail?: string | undefined;
+  /** The canonical JSON of an edit, and its digest; the original is read from the letter itself. */
+  readonly edited?: { readonly json: string; readonly digest: string } | undefined;
 };
+
+/** To be called while the letter is still there: an edit quotes its bytes. */
 
 export async function writeAudit(
   tx: Transaction,
-  place: LetterPlace,
-  { actor, action, outcome, eventId, detail }: AuditEntry,
+  place: LogPlace,
+  { actor, action, outcome, eventId, detail, edited }: AuditEntry,
 ): Promise<void> {
   await tx.query(
-    `INSERT INTO dead_letter_audit
-       (log_id, log_partition, log_offset, actor, action, outcome, event_id, detail)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, to_jsonb($8::text))`,
-    [...placeOf(place), actor, action, outcome, eventId, detail ?? null],
+    `INSERT INTO dead_letter_audit (log_id, log_partition, log_offset, actor, action, outcome,
+       event_id, detail, original_value, edited_payload, edited_digest)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, to_jsonb($8::text),
+             (SELECT value FROM dead_letters WHERE ${PLACE} AND $9::jsonb IS NOT NULL),
+             $9, decode($10, 'hex'))`,
+    [
+      ...placeOf(place),
+      actor,
+      action,
+      outcome,
+      eventId,
+      detail ?? null,
+      edited?.json ?? null,
+      edited?.digest ?? null,
+    ],
   );
+}
+
+/** All that was done to a dead letter, oldest first. It may be gone itself. */
+export async function readAudit(db: Queryable, place: LogPlace): Promise<object[]> {
+  const { rows } = await db.query(
+    `SELECT ${UTC('at')} AS at, actor, action, outcome, event_id, detail,
+            encode(original_value, 'base64') AS original_value_base64, edited_payload
+       FROM dead_letter_audit WHERE ${PLACE} ORDER BY audit_id`,
+    placeOf(place),
+  );
+  return rows;
 }

@@ -1,5 +1,6 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
+import { requestIdOf } from '../log/request-id.ts';
 import type { Transaction } from './pool.ts';
 import type { BatchPlace } from './processed-events.ts';
 import { toStorableJson } from './storable-json.ts';
@@ -32,14 +33,15 @@ export async function insertDeadLetters(
   if (letters.length === 0) return 0;
   const { rowCount } = await tx.query(
     `INSERT INTO dead_letters AS d (log_id, log_partition, log_offset, event_id, order_id, digest,
-       key, value, headers, appended_at, state, reason, detail, sqlstate, attempts)
+       key, value, headers, appended_at, state, reason, detail, sqlstate, attempts,
+       request_id)
      SELECT $1, $2, i.log_offset, i.event_id, i.order_id, decode(i.digest, 'hex'),
             decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers,
             to_timestamp(i.appended_ms / 1000.0), i.state, i.reason, i.detail, i.sqlstate,
-            i.attempts
+            i.attempts, i.request_id
        FROM json_to_recordset($3) AS i (log_offset bigint, event_id uuid, order_id uuid,
               digest text, key text, value text, headers jsonb, appended_ms float8, state text,
-              reason text, detail jsonb, sqlstate text, attempts int)
+              reason text, detail jsonb, sqlstate text, attempts int, request_id uuid)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET updated_at = d.updated_at`,
     [place.logId, place.partition, toStorableJson(letters.map(rowOf))],
   );
@@ -63,6 +65,7 @@ function rowOf(letter: DeadLetter) {
     detail: letter.detail ?? null,
     sqlstate: letter.sqlState ?? null,
     attempts: letter.attempts ?? 1,
+    request_id: requestIdOf(record),
   };
 }
 

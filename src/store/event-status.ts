@@ -1,8 +1,7 @@
 /** Where is event X? Reads for the status pages; amounts as exact strings. */
+import type { LogPlace } from './log-place.ts';
 import type { Queryable } from './pool.ts';
-
-const TIME = (column: string) =>
-  `to_char(${column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
+import { UTC } from './utc.ts';
 
 const POSITION = `jsonb_build_object('topic', l.topic, 'log_id', e.log_id,
   'partition', e.log_partition, 'offset', e.log_offset) AS position`;
@@ -11,13 +10,24 @@ const COUNTS = `
   (SELECT count(*) FROM duplicates d WHERE d.event_id = e.event_id) AS duplicates,
   (SELECT count(*) FROM conflicts c WHERE c.event_id = e.event_id) AS conflicts`;
 
+/** Which of these ids have been processed: stored, or set aside. */
+export async function findKnownIds(db: Queryable, ids: readonly string[]): Promise<Set<string>> {
+  const { rows } = await db.query<{ event_id: string }>(
+    `SELECT event_id FROM processed_events WHERE event_id = ANY ($1::uuid[])
+     UNION ALL
+     SELECT event_id FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
+    [ids],
+  );
+  return new Set(rows.map(({ event_id }) => event_id));
+}
+
 /** The event's status, payload and position, or null while it is unknown. */
 export async function findEvent(db: Queryable, eventId: string): Promise<object | null> {
   const stored = await db.query(
     `SELECT e.event_id, 'stored' AS status, e.order_id, e.user_id,
-            e.total_amount::text AS total_amount, ${TIME('e.occurred_at')} AS timestamp,
-            encode(e.digest, 'hex') AS digest, ${POSITION},
-            ${TIME('e.processed_at')} AS processed_at, ${COUNTS}
+            e.total_amount::text AS total_amount, ${UTC('e.occurred_at')} AS timestamp,
+            encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
+            ${UTC('e.processed_at')} AS processed_at, ${COUNTS}
        FROM processed_events e JOIN logs l USING (log_id) WHERE e.event_id = $1`,
     [eventId],
   );
@@ -25,8 +35,8 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
   const aside = await db.query(
     `SELECT e.event_id, e.state AS status, e.reason, e.sqlstate,
             convert_from(e.value, 'UTF8')::jsonb AS payload,
-            encode(e.digest, 'hex') AS digest, ${POSITION},
-            ${TIME('e.parked_at')} AS parked_at, ${COUNTS}
+            encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
+            ${UTC('e.parked_at')} AS parked_at, ${COUNTS}
        FROM dead_letters e JOIN logs l USING (log_id)
       WHERE e.event_id = $1 AND e.digest IS NOT NULL`,
     [eventId],
@@ -39,11 +49,30 @@ export async function findOrder(db: Queryable, orderId: string): Promise<object 
   const { rows } = await db.query(
     `SELECT order_id, user_id, total_amount::text AS total_amount, event_count,
             amount_sum::text AS amount_sum, last_event_id,
-            ${TIME('first_occurred_at')} AS first_timestamp,
-            ${TIME('last_occurred_at')} AS last_timestamp,
-            ${TIME('updated_at')} AS updated_at
+            ${UTC('first_occurred_at')} AS first_timestamp,
+            ${UTC('last_occurred_at')} AS last_timestamp,
+            ${UTC('updated_at')} AS updated_at
        FROM orders WHERE order_id = $1`,
     [orderId],
   );
   return rows[0] ?? null;
+}
+
+/** Stored events of an order in log order, behind `after`. */
+export async function listOrderEvents(
+  db: Queryable,
+  orderId: string,
+  { after, limit }: { readonly after: LogPlace | undefined; readonly limit: number },
+): Promise<(LogPlace & Record<string, unknown>)[]> {
+  const { rows } = await db.query(
+    `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset", event_id, user_id,
+            total_amount::text AS total_amount, ${UTC('occurred_at')} AS timestamp,
+            ${UTC('processed_at')} AS processed_at
+       FROM processed_events
+      WHERE order_id = $1
+        AND ($2::int IS NULL OR (log_id, log_partition, log_offset) > ($2, $3::int, $4::bigint))
+      ORDER BY log_id, log_partition, log_offset LIMIT $5`,
+    [orderId, after?.logId ?? null, after?.partition ?? null, after?.offset ?? null, limit],
+  );
+  return rows;
 }

@@ -41,11 +41,13 @@ export async function insertEvents(
   const { rows } = await tx.query<{ log_offset: number }>(
     `WITH input AS (
        SELECT * FROM json_to_recordset($1) AS e (event_id uuid, order_id uuid, user_id text,
-         total_amount numeric, "timestamp" timestamptz, digest bytea, log_offset bigint)
+         total_amount numeric, "timestamp" timestamptz, digest bytea, log_offset bigint,
+         request_id uuid)
      ), stored AS (
        INSERT INTO processed_events (event_id, order_id, user_id, total_amount, occurred_at,
-                                     digest, log_id, log_partition, log_offset)
-       SELECT event_id, order_id, user_id, total_amount, "timestamp", digest, $2, $3, log_offset
+                                     digest, log_id, log_partition, log_offset, request_id)
+       SELECT event_id, order_id, user_id, total_amount, "timestamp", digest, $2, $3, log_offset,
+              request_id
          FROM input
         ORDER BY event_id
        ON CONFLICT (event_id) DO NOTHING
@@ -80,8 +82,9 @@ export async function insertEvents(
 /** The events' own canonical JSON, with what lies beside it: no field is encoded twice. */
 function jsonOf(events: readonly EventRecord[]): string {
   const items = events.map(
-    ({ json, digest, record }) =>
-      `${json.slice(0, -1)},"digest":"\\\\x${digest}","log_offset":${record.offset}}`,
+    ({ json, digest, record, requestId }) =>
+      `${json.slice(0, -1)},"digest":"\\\\x${digest}","log_offset":${record.offset},` +
+      `"request_id":${requestId === null ? 'null' : `"${requestId}"`}}`,
   );
   return `[${items.join(',')}]`;
 }
@@ -91,10 +94,14 @@ export type Claim = {
   readonly eventId: string;
   /** Hex. */
   readonly digest: string;
+  readonly requestId: string | null;
   readonly logId: number;
   readonly partition: number;
   readonly offset: number;
 };
+
+const CLAIM = `event_id AS "eventId", encode(digest, 'hex') AS digest, request_id AS "requestId",
+  log_id AS "logId", log_partition AS partition, log_offset AS "offset"`;
 
 /** The claims on these ids. Must be a later statement than the insert that met them. */
 export async function findClaims(
@@ -103,27 +110,13 @@ export async function findClaims(
 ): Promise<Map<string, Claim>> {
   if (eventIds.length === 0) return new Map();
   const { rows } = await db.query<Claim>(
-    `SELECT event_id AS "eventId", encode(digest, 'hex') AS digest, log_id AS "logId",
-            log_partition AS partition, log_offset AS "offset"
-       FROM processed_events WHERE event_id = ANY ($1::uuid[])
+    `SELECT ${CLAIM} FROM processed_events WHERE event_id = ANY ($1::uuid[])
      UNION ALL
-     SELECT event_id, encode(digest, 'hex'), log_id, log_partition, log_offset
-       FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
+     SELECT ${CLAIM} FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
     [eventIds],
   );
   // A stored event wins over a dead letter of the same id (stored by another partition meanwhile).
   return new Map(rows.reverse().map((claim) => [claim.eventId, claim]));
-}
-
-/** Who stored this id, or null. Must be a later statement than the insert that met it. */
-export async function findStored(db: Queryable, eventId: string): Promise<Claim | null> {
-  const { rows } = await db.query<Claim>(
-    `SELECT event_id AS "eventId", encode(digest, 'hex') AS digest, log_id AS "logId",
-            log_partition AS partition, log_offset AS "offset"
-       FROM processed_events WHERE event_id = $1`,
-    [eventId],
-  );
-  return rows[0] ?? null;
 }
 
 /** Which of these ids a dead letter has taken: they must not be inserted (G4). */

@@ -40,8 +40,10 @@ const untilFound = (url: string) =>
     return answer.ok ? ((await answer.json()) as Found) : null;
   });
 
+type Ledger = { readonly items: readonly { readonly source: string }[] };
+
 describe('orderonce start', () => {
-  it('makes one effect of one event sent twice, and goes on after a restart [G2]', async (t) => {
+  it('makes one effect of one event sent twice, goes on after a restart, and says who resent [G2]', async (t) => {
     const { data, start, run } = await setUp(t);
     const first = start();
     await first.untilSays('Orderonce runs');
@@ -65,6 +67,13 @@ describe('orderonce start', () => {
     const second = start();
     await second.untilSays('Orderonce runs');
     assert.equal((await untilFound(`${status}/events/${event.event_id}`)).status, 'stored');
+    assert.equal((await post(event)).status, 202);
+    await second.untilSays(`"event_id":"${event.event_id}".*Duplicate skipped`);
+    const { items } = (await (await fetch(`${status}/duplicates`)).json()) as Ledger;
+    assert.deepEqual(
+      items.map(({ source }) => source),
+      ['resent_same_process', 'resent_other_process'],
+    );
     assert.equal(await second.kill('SIGINT'), 0);
   });
 

@@ -1,0 +1,54 @@
+/** The event of a dead letter: what its bytes hold, or what an operator puts in their place. */
+import { OrderonceError } from '../errors.ts';
+import { parseEvent } from '../event/parse-event.ts';
+import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
+import type { LogRecord } from '../log/event-log.ts';
+import type { StoredLetter } from '../store/dead-letter-queue.ts';
+
+/** What is to take effect at a letter's place, and what the audit shall quote of an edit. */
+export type Wish = {
+  readonly event: EventRecord;
+  readonly edited?: { readonly json: string; readonly digest: string };
+};
+
+/** The event that a letter's bytes hold, at its own place in the log; null where they hold none. */
+export function eventOf(letter: StoredLetter): EventRecord | null {
+  return decodeRecords([recordOf(letter)]).events[0] ?? null;
+}
+
+function recordOf({ key, value, headers, offset, appendedAt }: StoredLetter): LogRecord {
+  const bytes = (base64: string | null) => (base64 === null ? null : Buffer.from(base64, 'base64'));
+  return {
+    offset,
+    key,
+    value,
+    headers: headers.map(([name, content]) => [bytes(name), bytes(content)] as const),
+    appendedMs: appendedAt?.getTime() ?? 0,
+  };
+}
+
+/**
+ * An edit keeps the record's place and digest.
+ * @throws EDIT_REFUSED where the payload is no valid event, or changes an id that could be read.
+ */
+export function editOf(letter: StoredLetter, payload: Buffer): Wish {
+  const parsed = parseEvent(payload);
+  if (!parsed.ok) {
+    const cause = parsed.errors;
+    const [{ loc, msg } = { loc: [], msg: '' }] = parsed.errors;
+    throw new OrderonceError('EDIT_REFUSED', `No valid event: ${loc.join('.')}: ${msg}`, { cause });
+  }
+  const edited = decodeRecords([{ ...recordOf(letter), value: payload }]).events[0] as EventRecord;
+  const original = eventOf(letter);
+  // Of a record that did not decode, the event id is only a hint; but one that can be read counts.
+  const eventId = original?.event.eventId ?? letter.eventId ?? edited.event.eventId;
+  const orderId = original?.event.orderId ?? edited.event.orderId;
+  if (edited.event.eventId !== eventId || edited.event.orderId !== orderId) {
+    const ids =
+      original === null ? `event_id ${eventId}` : `event_id ${eventId}, order_id ${orderId}`;
+    throw new OrderonceError('EDIT_REFUSED', `The ids of the record cannot be edited: ${ids}`);
+  }
+  const { json, digest } = edited;
+  const event = original === null ? edited : { ...edited, digest: original.digest };
+  return { event, edited: { json, digest } };
+}

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { actorOf, whyNoChange } from './change-guard.ts';
+
+const LOCAL = { host: 'localhost:8001', 'content-type': 'application/json' };
+
+function request(remoteAddress: string, headers: Record<string, string>) {
+  return { raw: { socket: { remoteAddress } }, headers } as unknown as Parameters<
+    typeof whyNoChange
+  >[0];
+}
+
+describe('whyNoChange', () => {
+  it('lets programs of this machine through', () => {
+    for (const address of ['127.0.0.1', '127.8.0.1', '::1', '::ffff:127.0.0.1']) {
+      assert.equal(whyNoChange(request(address, LOCAL)), null, address);
+    }
+    const own = { ...LOCAL, host: '[::1]:8001', origin: 'http://[::1]:8001' };
+    assert.equal(whyNoChange(request('::1', own)), null);
+  });
+
+  it('refuses everybody else, and says why', () => {
+    const cases: [string, Record<string, string>, RegExp][] = [
+      ['10.0.0.1', LOCAL, /this machine only/],
+      ['::ffff:10.0.0.1', LOCAL, /this machine only/],
+      ['127.0.0.1', { ...LOCAL, forwarded: 'for=10.0.0.1' }, /proxy/],
+      ['127.0.0.1', { ...LOCAL, host: 'localhost.evil.example' }, /Host/],
+      ['127.0.0.1', { ...LOCAL, origin: 'null' }, /origin/],
+      ['127.0.0.1', { ...LOCAL, origin: 'http://localhost:9999' }, /origin/],
+      ['127.0.0.1', { host: LOCAL.host, 'content-type': 'text/plain' }, /Content-Type/],
+      ['127.0.0.1', { host: LOCAL.host }, /Content-Type/],
+    ];
+    for (const [address, headers, why] of cases) {
+      assert.match(whyNoChange(request(address, headers)) ?? '', why);
+    }
+  });
+
+  it('takes a name for the audit only where it is one', () => {
+    const named = (name: string) => actorOf(request('::1', { 'orderonce-actor': name }));
+    assert.equal(named('ann@shop'), 'ann@shop (http ::1)');
+    for (const name of ['', 'a\nb', '\u001b[31m', 'x'.repeat(101)]) {
+      assert.equal(named(name), 'http ::1');
+    }
+  });
+});

@@ -1,0 +1,121 @@
+/** The way back for dead letters over HTTP: what `orderonce dead-letters` does. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import {
+  discard,
+  type RedriveContext,
+  type RedriveResult,
+  redrive,
+  redriveEdited,
+  redriveMatching,
+} from '../dead-letters/redrive.ts';
+import { OrderonceError } from '../errors.ts';
+import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import { type LogPlace, placeText } from '../store/log-place.ts';
+import { actorOf, whyNoChange } from './change-guard.ts';
+import { type PlaceParams, placeIn } from './ledger-routes.ts';
+import { oneOf, PLACE, readQuery, UUID, WORD } from './query-string.ts';
+
+/** Of one request that redrives many; the answer says where to go on. */
+const RESULTS_MAX = 1000;
+const REASON_CHARS_MAX = 1000;
+const OF_MANY = { reason: WORD, order_id: UUID, after: PLACE, all: oneOf(['true']) };
+const PLACE_URL = '/dead-letters/:log_id/:partition/:offset';
+
+type PlaceRequest = FastifyRequest<{ Params: PlaceParams; Body: Buffer | undefined }>;
+type Act = (context: RedriveContext, place: LogPlace, body: Buffer) => Promise<RedriveResult[]>;
+
+/** @param parts what every redrive needs; who asks is read from each request. */
+export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext, 'actor'>): void {
+  addAction(app, parts, 'redrive', 'Lets it, and what waits behind it, take effect', redrive);
+  addAction(
+    app,
+    parts,
+    'edit',
+    'The same with the whole event of the body in its place',
+    redriveEdited,
+  );
+  addAction(
+    app,
+    parts,
+    'discard',
+    'Sets it aside for good: {"reason": "..."}',
+    (context, place, body) => discard(context, place, reasonIn(body)),
+  );
+  app.post(
+    '/dead-letters/redrive',
+    {
+      schema: {
+        summary: 'Redrives all parked ones that ?reason= or ?order_id= names, or ?all=true',
+        description: `At most ${RESULTS_MAX} at once; then \`next\` is to be given as \`after\`.`,
+        tags: ['dead letters'],
+      },
+    },
+    async (request, reply) => {
+      if (isRefused(request, reply)) return reply;
+      const query = readQuery(request.url, OF_MANY);
+      if (!query.ok) return sendDetail(reply, 422, query.errors);
+      const { all, after, reason, order_id: orderId } = query.values;
+      if (all === undefined && reason === undefined && orderId === undefined) {
+        return sendDetail(reply, 422, 'Say which: ?reason=, ?order_id= or ?all=true');
+      }
+      const context = { ...parts, actor: actorOf(request) };
+      const results: RedriveResult[] = [];
+      for await (const result of redriveMatching(context, { reason, orderId, after })) {
+        if (results.push(result) >= RESULTS_MAX) break;
+      }
+      const last = results.length < RESULTS_MAX ? undefined : results.at(-1);
+      const next = last === undefined ? null : placeText(last);
+      return reply.send({ results: results.map(lineOf), next });
+    },
+  );
+}
+
+function addAction(
+  app: HttpServer,
+  parts: Omit<RedriveContext, 'actor'>,
+  name: string,
+  summary: string,
+  act: Act,
+): void {
+  app.post(
+    `${PLACE_URL}/${name}`,
+    { schema: { summary, tags: ['dead letters'] } },
+    async (request: PlaceRequest, reply) => {
+      if (isRefused(request, reply)) return reply;
+      const place = placeIn(reply, request.params);
+      if (place === null) return reply;
+      const context = { ...parts, actor: actorOf(request) };
+      try {
+        const results = await act(context, place, request.body ?? Buffer.alloc(0));
+        return reply.send({ results: results.map(lineOf) });
+      } catch (error) {
+        if (!(error instanceof OrderonceError) || error.kind !== 'rejected') throw error;
+        const status = error.code === 'DEAD_LETTER_UNKNOWN' ? 404 : 422;
+        return sendDetail(reply, status, Array.isArray(error.cause) ? error.cause : error.message);
+      }
+    },
+  );
+}
+
+function isRefused(request: FastifyRequest, reply: FastifyReply): boolean {
+  const why = whyNoChange(request);
+  if (why !== null) sendDetail(reply, 403, why);
+  return why !== null;
+}
+
+/** @throws EDIT_REFUSED */
+function reasonIn(body: Buffer): string {
+  try {
+    const { reason } = JSON.parse(body.toString('utf8')) as { reason?: unknown };
+    if (typeof reason === 'string' && reason.trim() !== '')
+      return reason.slice(0, REASON_CHARS_MAX);
+  } catch {
+    // The same answer as for JSON without a reason.
+  }
+  throw new OrderonceError('EDIT_REFUSED', 'The body must be {"reason": "why it is discarded"}');
+}
+
+function lineOf(result: RedriveResult) {
+  const { outcome, message } = result;
+  return { place: placeText(result), outcome, ...(message === undefined ? {} : { message }) };
+}

@@ -1,0 +1,19 @@
+/** A record's place: the key of every table that accounts for records. */
+export type LogPlace = {
+  readonly logId: number;
+  readonly partition: number;
+  readonly offset: number;
+};
+
+/** As operators read and type it: log/partition/offset. */
+export function placeText({ logId, partition, offset }: LogPlace): string {
+  return `${logId}/${partition}/${offset}`;
+}
+
+/** @returns null where the text is no place. */
+export function parsePlace(text: string): LogPlace | null {
+  const match = /^(\d{1,9})\/(\d{1,9})\/(\d{1,15})$/.exec(text);
+  if (match === null) return null;
+  const [logId, partition, offset] = match.slice(1).map(Number) as [number, number, number];
+  return { logId, partition, offset };
+}
