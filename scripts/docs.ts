@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
 import { ERRORS } from '../src/errors.ts';
 import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
+import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
 import { addConsumerMetrics } from '../src/process/consumer-metrics.ts';
 import { SETTINGS } from '../src/settings.ts';
 
@@ -63,6 +64,7 @@ async function metricsPage(): Promise<string> {
   const registry = new Registry();
   addIngestMetrics(registry, () => 0);
   addConsumerMetrics(registry, { partitions: () => [], ends: async () => new Map() });
+  addOutboxMetrics(registry, () => Promise.reject());
   const rows = (await registry.getMetricsAsJSON()).map(
     ({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`,
   );

@@ -13,6 +13,8 @@ type Spec<T> = {
   readonly secret?: true;
 };
 
+const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
+
 export const SETTINGS = {
   HOST: text(
     '127.0.0.1',
@@ -28,7 +30,7 @@ export const SETTINGS = {
   KAFKA_TOPIC: text(
     'order_events',
     'Topic of the order events.',
-    /^[a-zA-Z0-9._-]{1,249}$/,
+    TOPIC,
     "of letters, digits, '.', '_' and '-'",
   ),
   KAFKA_GROUP_ID: text(
@@ -118,6 +120,17 @@ export const SETTINGS = {
     0,
     100,
     'Percent of recent events that may be parked; above it a bad deploy is assumed and nothing is.',
+  ),
+  ORDER_PROCESSED_TOPIC: optional(
+    (value) => TOPIC.test(value),
+    'a topic name',
+    'Topic that gets a message for each stored event, through the outbox. Unset: none.',
+  ),
+  OUTBOX_RETENTION_HOURS: integer(
+    24,
+    1,
+    8760,
+    'Hours that published messages are kept in the outbox table.',
   ),
   SESSION_TIMEOUT_MS: integer(
     10_000,

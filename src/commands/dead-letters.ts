@@ -10,7 +10,7 @@ import {
   redriveMatching,
 } from '../dead-letters/redrive.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { loadHandlers } from '../handlers/load-handlers.ts';
+import { handlerSetOf } from '../handlers/handler-set.ts';
 import type { Settings } from '../settings.ts';
 import {
   findLetter,
@@ -83,10 +83,8 @@ export async function runDeadLetters(call: Call): Promise<number> {
 
 /** Redrive runs the same handlers as the consumer: with others, or none, it would do something else. */
 async function contextOf(pool: Pool, settings: Settings): Promise<RedriveContext> {
-  const { HANDLERS_MODULE: path, HANDLER_TIMEOUT_MS: timeoutMs } = settings;
-  const handlers = path === undefined ? [] : await loadHandlers(path);
-  const set = { handlers, timeoutMs, attemptsMax: settings.HANDLER_ATTEMPTS_MAX };
-  return { pool, handlers: set, actor: `${userInfo().username}@${hostname()}` };
+  const actor = `${userInfo().username}@${hostname()}`;
+  return { pool, handlers: await handlerSetOf(settings), actor };
 }
 
 /** By place, or all that are parked for a reason; edited, or as they are. */

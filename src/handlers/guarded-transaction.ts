@@ -1,5 +1,12 @@
+import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../outbox/message.ts';
+import { insertMessages } from '../store/outbox.ts';
 import type { Transaction } from '../store/pool.ts';
-import type { HandlerTransaction, QueryResult } from './handler.ts';
+import {
+  type HandledEvent,
+  type HandlerTransaction,
+  type QueryResult,
+  TerminalError,
+} from './handler.ts';
 
 /** Statements that would end the transaction, begin another, or reach past it. */
 const FORBIDDEN =
@@ -16,13 +23,16 @@ const COMMENTS_AND_SPACE = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()+/;
  */
 export class GuardedTransaction implements HandlerTransaction {
   readonly #tx: Transaction;
+  readonly #handler: string;
+  readonly #emitted: Omit<EmittedMessage, 'n'>[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
   #failure: unknown;
   #depth = 0;
   #closed = false;
 
-  constructor(tx: Transaction) {
+  constructor(tx: Transaction, handler: string) {
     this.#tx = tx;
+    this.#handler = handler;
   }
 
   /** The first SQL error that no savepoint undid. */
@@ -42,6 +52,7 @@ export class GuardedTransaction implements HandlerTransaction {
 
   async savepoint<T>(work: () => Promise<T>): Promise<T> {
     const name = `handler_${++this.#depth}`;
+    const emitted = this.#emitted.length;
     await this.#run(`SAVEPOINT ${name}`);
     try {
       const result = await work();
@@ -49,12 +60,38 @@ export class GuardedTransaction implements HandlerTransaction {
       return result;
     } catch (error) {
       this.#failure = undefined;
+      this.#emitted.length = emitted;
       await this.#run(`ROLLBACK TO SAVEPOINT ${name}`);
       await this.#run(`RELEASE SAVEPOINT ${name}`);
       throw error;
     } finally {
       this.#depth--;
     }
+  }
+
+  emit({ eventId }: HandledEvent, message: OutboxMessage): void {
+    if (this.#closed) throw new Error('The handler has ended, and its transaction with it');
+    const why = whyUnpublishable(message);
+    if (why !== null) throw new TerminalError(`A message cannot be emitted: ${why}`);
+    const { topic, key, value, headers = {} } = message;
+    this.#emitted.push({
+      eventId,
+      handler: this.#handler,
+      topic,
+      key: Buffer.from(key),
+      value: value === null ? null : Buffer.from(value),
+      headers,
+    });
+  }
+
+  /** Counted only now: what a savepoint undid must not leave a gap. */
+  #messages(): EmittedMessage[] {
+    const counts = new Map<string, number>();
+    return this.#emitted.map((message) => {
+      const n = counts.get(message.eventId) ?? 0;
+      counts.set(message.eventId, n + 1);
+      return { ...message, n };
+    });
   }
 
   async #run(text: string, values: readonly unknown[] = []): Promise<QueryResult> {
@@ -73,13 +110,14 @@ export class GuardedTransaction implements HandlerTransaction {
   }
 
   /**
-   * Ends the handler's turn: nothing passes any more.
+   * Ends the handler's turn: nothing passes any more. Writes what it emitted, after all of its own.
    * @throws the SQL error that the handler swallowed, or that a statement met which it did not wait for.
    */
   async finish(): Promise<void> {
     await Promise.allSettled(this.#underWay);
     this.close();
     if (this.#failure !== undefined) throw this.#failure;
+    await insertMessages(this.#tx, this.#messages());
   }
 
   close(): void {

@@ -9,6 +9,9 @@
  * What a handler does outside `tx` (HTTP calls, files) is outside the transaction too: it may
  * happen again after a rollback. Emit a message instead, or make the call idempotent by event id.
  */
+import type { OutboxMessage } from '../outbox/message.ts';
+
+export type { OutboxMessage };
 
 /** One event that has just been stored, in its one spelling. */
 export type HandledEvent = {
@@ -40,6 +43,15 @@ export type HandlerTransaction = {
   query(text: string, values?: readonly unknown[]): Promise<QueryResult>;
   /** Runs `work` so that an SQL error inside undoes only what it did. Rethrows the error. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Puts a message into the outbox, in this transaction: published, at least once, if and only if
+   * the event takes effect; those of one key in order. Its id, in the header orderonce-message-id,
+   * is made of the event, the handler's name and the how-manieth it is: the same again after a
+   * restore, if the handler emits the same in the same order.
+   *
+   * @param event the one that the message is about. @throws TerminalError when it is too large.
+   */
+  emit(event: HandledEvent, message: OutboxMessage): void;
 };
 
 export type Handler = {
@@ -50,6 +62,11 @@ export type Handler = {
    * events, or with some of them, after any failure: the transaction before has left nothing.
    */
   handle(events: readonly HandledEvent[], tx: HandlerTransaction): Promise<void>;
+  /**
+   * What contradicts the handler's own tables, a line each; none means proven. Run by `orderonce
+   * verify` on its read-only snapshot, beside what is stored. Without it they do not count as proven.
+   */
+  check?(db: Pick<HandlerTransaction, 'query'>): Promise<readonly string[]>;
 };
 
 /** "This event can never succeed": it is parked at once, its neighbours are kept. */
@@ -66,8 +83,10 @@ export class OutageError extends Error {
 export function forEachEvent(
   name: string,
   handleOne: (event: HandledEvent, tx: HandlerTransaction) => Promise<void>,
+  rest: Pick<Handler, 'check'> = {},
 ): Handler {
   return {
+    ...rest,
     name,
     handle: async (events, tx) => {
       for (const event of events) await handleOne(event, tx);

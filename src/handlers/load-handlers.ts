@@ -14,14 +14,19 @@ export async function loadHandlers(path: string): Promise<readonly Handler[]> {
     throw invalid(path, 'exports no array "handlers" with at least one handler');
   }
   const wrong = exported.findIndex(
-    (handler) => typeof handler?.name !== 'string' || typeof handler?.handle !== 'function',
+    (handler) =>
+      typeof handler?.name !== 'string' ||
+      typeof handler.handle !== 'function' ||
+      !['function', 'undefined'].includes(typeof handler.check),
   );
   if (wrong !== -1) {
     throw invalid(
       path,
-      `exports as handler ${wrong} something without a name and a function "handle"`,
+      `exports as handler ${wrong} something without a name and a function "handle", or whose "check" is no function`,
     );
   }
+  const reserved = exported.find(({ name }) => name.startsWith('orderonce.'));
+  if (reserved !== undefined) throw invalid(path, 'uses a name that begins with "orderonce."');
   const names = exported.map(({ name }) => name);
   if (new Set(names).size < names.length)
     throw invalid(path, `gives a name twice: ${names.join(', ')}`);

@@ -41,7 +41,7 @@ export async function runHandlers(
 ): Promise<void> {
   if (events.length === 0) return;
   for (const handler of handlers) {
-    const guarded = new GuardedTransaction(tx);
+    const guarded = new GuardedTransaction(tx, handler.name);
     const late = () => new Error(`Not done within ${timeoutMs} ms`);
     try {
       // In a function, so that one which throws at once is treated like any other.

@@ -127,7 +127,7 @@ export class AppendQueue {
     let count = 0;
     for (let bytes = 0; count < this.#queued.length && count < batchItemsMax; count++) {
       const { key, value } = (this.#queued[count] as Item).record;
-      bytes += key.length + value.length;
+      bytes += key.length + (value?.length ?? 0);
       if (bytes > batchBytesMax && count > 0) break;
     }
     return this.#queued.splice(0, count);

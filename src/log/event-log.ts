@@ -17,7 +17,8 @@ export type Header = readonly [key: Buffer | null, value: Buffer | null];
 export type AppendRecord = {
   /** Decides the partition. */
   readonly key: Buffer;
-  readonly value: Buffer;
+  /** null is a tombstone: for compacted topics, which delete a key by it. */
+  readonly value: Buffer | null;
   readonly headers?: readonly Header[];
 };
 
@@ -39,7 +40,7 @@ export function assertRecordSizes(records: readonly AppendRecord[]): void {
 
 function sizeOf({ key, value, headers = [] }: AppendRecord): number {
   const ofHeaders = headers.flat().reduce((sum, part) => sum + (part?.length ?? 0), 0);
-  return key.length + value.length + ofHeaders;
+  return key.length + (value?.length ?? 0) + ofHeaders;
 }
 
 export type LogPosition = { readonly partition: number; readonly offset: number };

@@ -58,7 +58,8 @@ export class KafkaAppender implements LogAppender {
           topic: this.topic,
           partition: placed[index] as number,
           key,
-          value,
+          // What is left out is sent as null; the client's types do not say that.
+          value: (value ?? undefined) as Buffer,
           headers: new Map(headers.map(([name, content]) => [name as Buffer, content as Buffer])),
         })),
       });

@@ -16,6 +16,21 @@ export function openAppender(settings: Settings, openPool: () => Pool): LogAppen
     : new KafkaAppender(kafka);
 }
 
+/**
+ * Another topic of the same log, for messages of the outbox. The embedded log makes it; on Kafka it
+ * must exist, since only its owner knows how many partitions and replicas it wants.
+ */
+export async function openOutboxLog(
+  settings: Settings,
+  pool: Pool,
+  topic: string,
+): Promise<LogAppender> {
+  const kafka = kafkaOptions(settings, 'outbox');
+  if (kafka !== null) return new KafkaAppender({ ...kafka, topic });
+  await createEmbeddedLog(pool, topic, settings.KAFKA_PARTITIONS);
+  return new EmbeddedAppender(pool, topic);
+}
+
 export function openReader(settings: Settings, openPool: () => Pool): LogReader {
   const kafka = kafkaOptions(settings, 'consumer');
   if (kafka === null) return new EmbeddedReader(openPool(), settings.KAFKA_TOPIC);
@@ -23,17 +38,20 @@ export function openReader(settings: Settings, openPool: () => Pool): LogReader 
   return new KafkaReader({ ...kafka, groupId, sessionTimeoutMs });
 }
 
-/** Creates topic or embedded log unless it exists. @returns whether it was created now. */
+/** Creates topics or embedded log unless they exist. @returns whether it was created now. */
 export async function createLog(settings: Settings, openPool: () => Pool): Promise<boolean> {
   const {
     KAFKA_TOPIC,
     KAFKA_PARTITIONS: partitions,
     KAFKA_REPLICATION_FACTOR: replicas,
+    ORDER_PROCESSED_TOPIC,
   } = settings;
   const kafka = kafkaOptions(settings, 'migrate');
-  return kafka === null
-    ? await createEmbeddedLog(openPool(), KAFKA_TOPIC, partitions)
-    : await createTopic(kafka, { partitions, replicas });
+  if (kafka === null) return await createEmbeddedLog(openPool(), KAFKA_TOPIC, partitions);
+  if (ORDER_PROCESSED_TOPIC !== undefined) {
+    await createTopic({ ...kafka, topic: ORDER_PROCESSED_TOPIC }, { partitions, replicas });
+  }
+  return await createTopic(kafka, { partitions, replicas });
 }
 
 function kafkaOptions(settings: Settings, role: string): KafkaOptions | null {

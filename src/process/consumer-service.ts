@@ -1,10 +1,14 @@
 /** The consumer service: the consumer, and its HTTP port for health and status. */
 
+import { randomBytes } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { loadHandlers } from '../handlers/load-handlers.ts';
+import { handlerSetOf } from '../handlers/handler-set.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { LogReader } from '../log/event-log.ts';
+import { openOutboxLog } from '../log/open-log.ts';
+import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
+import { Relay } from '../outbox/relay.ts';
 import { addDeadLetterActions } from '../query/dead-letter-actions.ts';
 import { EventWaiters } from '../query/event-waiters.ts';
 import { addLedgerRoutes } from '../query/ledger-routes.ts';
@@ -19,16 +23,16 @@ import type { Service } from '../runtime/service.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
-import { createPool, type Pool } from '../store/pool.ts';
+import { readOutboxLag } from '../store/outbox.ts';
+import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { Consumer, type ConsumerOptions } from './consumer.ts';
 import { addConsumerMetrics } from './consumer-metrics.ts';
+import { openConsumerPools } from './consumer-pools.ts';
 import { ParkGuard } from './park-guard.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
-/** A little more than what the server itself allows a redrive. */
-const REDRIVE_STATEMENT_MS = 31_000;
 const BODY_BYTES_MAX = 64 * 1024;
 
 export function consumerPlace({ HOST, CONSUMER_PORT }: Settings): ListenPlace {
@@ -45,34 +49,24 @@ export async function startConsumer(
   logger: Logger,
 ): Promise<ConsumerService> {
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
-  const heart = createPool({
-    connectionString: databaseUrl,
-    name: 'orderonce-consumer',
-    // One more than the batches under way, for reading positions.
-    connectionsMax: settings.CONSUMER_CONNECTIONS + 1,
-    queryTimeoutMs: limits.statementMs + 1000,
-  });
-  const queries = createPool({
-    connectionString: databaseUrl,
-    name: 'orderonce-queries',
-    connectionsMax: 4,
-    queryTimeoutMs: 5000,
-  });
-  const redrives = createPool({
-    connectionString: databaseUrl,
-    name: 'orderonce-redrive',
-    connectionsMax: 2,
-    queryTimeoutMs: REDRIVE_STATEMENT_MS,
+  const pools = openConsumerPools(databaseUrl, {
+    connections: settings.CONSUMER_CONNECTIONS,
+    heartStatementMs: limits.statementMs,
   });
   const registry = createRegistry();
   const handlers = await handlersOf(settings);
-  const parts = { reader, pool: heart, limits, logger, handlers };
-  const waiters = new EventWaiters(queries);
-  const consumer = createConsumer(settings, parts, registry, () => waiters.notify());
+  const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
+  const waiters = new EventWaiters(pools.queries);
+  const relay = createRelay(settings, pools.outbox, owner, logger);
+  const parts = { reader, pool: pools.heart, limits, logger, handlers, owner };
+  const consumer = createConsumer(settings, parts, registry, () => {
+    waiters.notify();
+    relay.notify();
+  });
   // What could block the event loop for ever is only in handlers.
   const watchdog =
     settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
-  const probe = new Probe(() => assertMigrated(queries));
+  const probe = new Probe(() => assertMigrated(pools.queries));
   const stopping = new AbortController();
   const app = await createHttpServer({
     title: 'Orderonce consumer',
@@ -81,21 +75,26 @@ export async function startConsumer(
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
   });
-  addQueryRoutes(app, queries, waiters);
-  addLedgerRoutes(app, queries);
-  addDeadLetterActions(app, { pool: redrives, handlers });
+  addQueryRoutes(app, pools.queries, waiters);
+  addLedgerRoutes(app, pools.queries);
+  addDeadLetterActions(app, { pool: pools.redrives, handlers });
+  addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
   addMetricsRoute(app, registry);
   addHealthRoutes(app, () => ({
     troubles: [
       ...(stopping.signal.aborted ? ['Draining: the service is stopping'] : []),
       ...(probe.trouble === null ? [] : [`Database: ${probe.trouble}`]),
       ...consumer.troubles,
+      ...relay.troubles,
     ],
     facts: { service: 'consumer', topic: reader.topic, partitions: consumer.partitions },
   }));
   const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);
-  const started = startWhenReady(consumer, heart, reader, stopping.signal, logger);
+  const started = startWhenReady(pools.queries, reader, stopping.signal, logger, async () => {
+    relay.start();
+    await consumer.start();
+  });
   return {
     port,
     stop: async () => {
@@ -106,27 +105,26 @@ export async function startConsumer(
       waiters.stop();
       await consumer.stop(STOP_MS);
       await Promise.race([started, pause(500)]);
+      await relay.stop();
       await closeServer(app, Promise.resolve());
-      const pools = [heart, queries, redrives].map((pool) => pool.end());
-      await Promise.race([Promise.allSettled(pools), pause(1000)]);
+      await pools.end();
     },
   };
 }
 
+/** @throws SETTING_INVALID where a handler could outlast its transaction. */
 async function handlersOf(settings: Settings): Promise<HandlerSet> {
-  const { HANDLERS_MODULE: path, HANDLER_TIMEOUT_MS: timeoutMs } = settings;
-  const attemptsMax = settings.HANDLER_ATTEMPTS_MAX;
-  if (path === undefined) return { handlers: [], timeoutMs, attemptsMax };
-  if (timeoutMs >= limitsOf(settings.SESSION_TIMEOUT_MS).idleMs) {
+  const set = await handlerSetOf(settings);
+  if (set.handlers.length > 0 && set.timeoutMs >= limitsOf(settings.SESSION_TIMEOUT_MS).idleMs) {
     const message = 'HANDLER_TIMEOUT_MS must be less than half of SESSION_TIMEOUT_MS';
     throw new OrderonceError('SETTING_INVALID', message);
   }
-  return { handlers: await loadHandlers(path), timeoutMs, attemptsMax };
+  return set;
 }
 
 function createConsumer(
   settings: Settings,
-  parts: Pick<ConsumerOptions, 'reader' | 'pool' | 'limits' | 'logger' | 'handlers'>,
+  parts: Pick<ConsumerOptions, 'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'owner'>,
   registry: Registry,
   onStored: () => void,
 ): Consumer {
@@ -139,7 +137,6 @@ function createConsumer(
   });
   const consumer: Consumer = new Consumer({
     ...parts,
-    owner: `${process.env.HOSTNAME ?? 'local'}:${process.pid}`,
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
     connections: settings.CONSUMER_CONNECTIONS,
     batchMax: settings.CONSUMER_BATCH_MAX,
@@ -151,19 +148,25 @@ function createConsumer(
   return consumer;
 }
 
+function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logger): Relay {
+  const openLog = (topic: string) => openOutboxLog(settings, pool, topic);
+  const { OUTBOX_RETENTION_HOURS: retentionHours } = settings;
+  return new Relay({ pool, openLog, owner, retentionHours, logger });
+}
+
 /** Waits for tables and topic with a clear message instead of failing: they may come at any time. */
 async function startWhenReady(
-  consumer: Consumer,
   pool: Pool,
   reader: LogReader,
   signal: AbortSignal,
   logger: Logger,
+  start: () => Promise<void>,
 ): Promise<void> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       await assertMigrated(pool);
       await reader.identity();
-      await consumer.start();
+      await start();
       return;
     } catch (error) {
       // Not at the first failures: 'start' makes the tables at this very moment.

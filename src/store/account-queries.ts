@@ -154,6 +154,12 @@ export const QUESTIONS: readonly Question[] = [
                               WHERE d.event_id = r.event_id AND d.digest IS NOT NULL)`,
   },
   {
+    kind: 'orphan',
+    sql: `SELECT message_id AS id, 'outbox message of an event that is not stored' AS message
+            FROM outbox o
+           WHERE NOT EXISTS (SELECT FROM processed_events p WHERE p.event_id = o.event_id)`,
+  },
+  {
     kind: 'claimed twice',
     sql: `SELECT event_id AS id, 'both stored and a dead letter' AS message
             FROM dead_letters d JOIN processed_events p USING (event_id) WHERE d.digest IS NOT NULL`,

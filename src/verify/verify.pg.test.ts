@@ -34,8 +34,8 @@ async function setUp(t: TestContext) {
   return { pool, context, first };
 }
 
-const ask = (pool: Pool, receipts: Parameters<typeof verify>[1]['receipts'] = null) =>
-  verify(pool, { topic: 'order_events', receipts, onStep: () => {} });
+const ask = (pool: Pool, receipts: Options['receipts'] = null, handlers: Options['handlers'] = []) =>
+  verify(pool, { topic: 'order_events', receipts, handlers, onStep: () => {} });
 
 const findingsOf = ({ offsets, rows }: Awaited<ReturnType<typeof ask>>) =>
   [
@@ -89,6 +89,11 @@ describe('verify', () => {
       /ahead 0 7-8/,
     ],
     'a gap that was widened': ['UPDATE log_gaps SET to_offset = 5', /ahead 1 4-5/],
+    'a message of an event that took no effect': [
+      `INSERT INTO outbox (message_id, shard, topic, key, headers, event_id, handler, n)
+       VALUES (gen_random_uuid(), 0, 't', '', '{}', gen_random_uuid(), 'h', 0)`,
+      /orphan: outbox message/,
+    ],
     'an altered amount': [
       `UPDATE processed_events SET total_amount = 99.9998 WHERE log_offset = 0;
        UPDATE orders SET amount_sum = amount_sum - 0.0001`,

@@ -4,6 +4,7 @@
  * it can run beside consumers at work. It proves what the tables say of the log; whether the log
  * itself still holds the same is another question.
  */
+import type { Handler } from '../handlers/handler.ts';
 import {
   ask,
   findOffsetFindings,
@@ -17,6 +18,7 @@ import {
   readAccounts,
 } from '../store/account-queries.ts';
 import type { Pool } from '../store/pool.ts';
+import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
 
 export type ReceiptFinding = Receipt & { readonly verdict: ReceiptVerdict };
 
@@ -28,12 +30,14 @@ export type Verdict = {
   readonly rows: readonly RowFinding[];
   readonly receipts: Readonly<Record<ReceiptVerdict, number>> | null;
   readonly missing: readonly ReceiptFinding[];
+  readonly handlers: readonly HandlerVerdict[];
 };
 
 export type VerifyOptions = {
   readonly topic: string;
   /** In pieces, so that a file of any size takes little memory; null where none are given. */
   readonly receipts: AsyncIterable<readonly Receipt[]> | null;
+  readonly handlers: readonly Handler[];
   /** Told of each step as it begins. */
   readonly onStep: (done: number, of: number, what: string) => void;
 };
@@ -41,8 +45,8 @@ export type VerifyOptions = {
 const MISSING_MAX = 1000;
 
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
-  const { topic, receipts, onStep } = options;
-  const steps = QUESTIONS.length + 2 + (receipts === null ? 0 : 1);
+  const { topic, receipts, handlers, onStep } = options;
+  const steps = QUESTIONS.length + 3 + (receipts === null ? 0 : 1);
   const tx = await pool.connect();
   try {
     await tx.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -57,6 +61,8 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       onStep(2 + index, steps, question.kind);
       rows.push(...(await ask(tx, question)));
     }
+    onStep(2 + QUESTIONS.length, steps, 'handlers');
+    const ofHandlers = await checkHandlers(tx, handlers);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
     const missing: ReceiptFinding[] = [];
     if (receipts !== null) onStep(steps - 1, steps, 'receipts');
@@ -69,8 +75,20 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       }
     }
     onStep(steps, steps, 'done');
-    const isProven = offsets.length === 0 && rows.length === 0 && counts.missing === 0;
-    return { isProven, partitions, offsets, rows, receipts: receipts && counts, missing };
+    const isProven =
+      offsets.length === 0 &&
+      rows.length === 0 &&
+      counts.missing === 0 &&
+      ofHandlers.every(({ verdict }) => verdict !== 'contradicted');
+    return {
+      isProven,
+      partitions,
+      offsets,
+      rows,
+      receipts: receipts && counts,
+      missing,
+      handlers: ofHandlers,
+    };
   } finally {
     // Nothing was written; closing it ends the snapshot whatever state it is in.
     tx.release(true);

@@ -133,6 +133,17 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       assert.ok(Math.abs((read?.appendedMs ?? 0) - Date.now()) < 60_000);
     });
 
+    it('keeps a value that is null apart from one that is empty', async (t) => {
+      const { appender, reader } = await open(t);
+      const key = Buffer.from('k');
+      await appender.append([
+        { key, value: null },
+        { key, value: Buffer.alloc(0) },
+      ]);
+      const [none, empty] = await readFrom(reader, partitionOf(key, PARTITIONS), 0, 2);
+      assert.deepEqual([none?.value, empty?.value], [null, Buffer.alloc(0)]);
+    });
+
     it('answers soon after a record comes while a reader waits', async (t) => {
       const { appender, reader } = await open(t);
       const partition = partitionOf(Buffer.from('k'), PARTITIONS);

@@ -27,7 +27,7 @@ export class FakeLog implements LogAppender {
   append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
     if (++this.#underWay > 1) throw new Error('A second append while one is under way');
     const { promise, resolve, reject } = Promise.withResolvers<LogPosition[]>();
-    const values = records.map(({ value }) => value.toString());
+    const values = records.map(({ value }) => value?.toString() ?? '');
     this.appended.push(...values);
     const settle = (act: () => void) => {
       this.#underWay--;

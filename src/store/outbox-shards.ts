@@ -1,0 +1,59 @@
+/** outbox_shards and outbox_relays: which relay publishes which share of the keys. */
+import { SHARDS } from '../outbox/message.ts';
+import type { Pool, Transaction } from './pool.ts';
+import { inTransaction } from './transaction.ts';
+
+const LIMITS = { lockMs: 2000, statementMs: 3000, idleMs: 3000 };
+
+/**
+ * Renews the leases of a relay, and moves towards an even share: takes shards that nobody holds or
+ * whose lease has run out, gives back those beyond its share. Call it while nothing is under way.
+ *
+ * @returns the shards that are this relay's for `leaseMs` from the call.
+ */
+export async function leaseShards(pool: Pool, owner: string, leaseMs: number): Promise<number[]> {
+  return await inTransaction(pool, LIMITS, async (tx) => {
+    const share = Math.ceil(SHARDS / (await countRelays(tx, owner, leaseMs)));
+    const { rows } = await tx.query<{ shard: number }>(
+      `UPDATE outbox_shards SET lease_until = now() + $2 * interval '1 ms'
+        WHERE owner = $1 RETURNING shard`,
+      [owner, leaseMs],
+    );
+    const held = rows.map(({ shard }) => shard);
+    if (held.length > share) {
+      await tx.query('UPDATE outbox_shards SET owner = NULL WHERE shard = ANY ($1::int[])', [
+        held.slice(share),
+      ]);
+      return held.slice(0, share);
+    }
+    const taken = await tx.query<{ shard: number }>(
+      `UPDATE outbox_shards SET owner = $1, lease_until = now() + $2 * interval '1 ms'
+        WHERE shard IN (
+          SELECT shard FROM outbox_shards WHERE owner IS NULL OR lease_until < now()
+           ORDER BY shard LIMIT $3 FOR UPDATE SKIP LOCKED)
+        RETURNING shard`,
+      [owner, leaseMs, share - held.length],
+    );
+    return [...held, ...taken.rows.map(({ shard }) => shard)];
+  });
+}
+
+/** This one included. */
+async function countRelays(tx: Transaction, owner: string, leaseMs: number): Promise<number> {
+  await tx.query(
+    `INSERT INTO outbox_relays (owner, alive_until) VALUES ($1, now() + $2 * interval '1 ms')
+     ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until`,
+    [owner, leaseMs],
+  );
+  const { rows } = await tx.query<{ n: number }>(
+    `WITH gone AS (DELETE FROM outbox_relays WHERE alive_until < now() - interval '1 hour')
+     SELECT count(*)::int AS n FROM outbox_relays WHERE alive_until >= now()`,
+  );
+  return Math.max(1, rows[0]?.n ?? 1);
+}
+
+/** Gives all back at once, so that nobody waits for the lease to run out. */
+export async function releaseShards(pool: Pool, owner: string): Promise<void> {
+  await pool.query('UPDATE outbox_shards SET owner = NULL WHERE owner = $1', [owner]);
+  await pool.query('DELETE FROM outbox_relays WHERE owner = $1', [owner]);
+}

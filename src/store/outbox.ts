@@ -1,0 +1,145 @@
+/** outbox: messages of handlers, published by the relay, kept for a while. */
+
+import type { AppendRecord, LogPosition } from '../log/event-log.ts';
+import {
+  type EmittedMessage,
+  EVENT_ID_HEADER,
+  MESSAGE_ID_HEADER,
+  messageIdOf,
+  shardOf,
+} from '../outbox/message.ts';
+import type { Queryable, Transaction } from './pool.ts';
+
+/** In the order given; to be called after all that the handler writes. */
+export async function insertMessages(
+  tx: Transaction,
+  messages: readonly EmittedMessage[],
+): Promise<void> {
+  if (messages.length === 0) return;
+  await tx.query(
+    `INSERT INTO outbox (message_id, shard, topic, key, value, headers, event_id, handler, n)
+     SELECT message_id, shard, topic, key, value, headers, event_id, handler, n
+       FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::jsonb[],
+                   $7::uuid[], $8::text[], $9::int[]) WITH ORDINALITY
+         AS m (message_id, shard, topic, key, value, headers, event_id, handler, n, place)
+      ORDER BY place`,
+    [
+      messages.map(messageIdOf),
+      messages.map(({ key }) => shardOf(key)),
+      messages.map(({ topic }) => topic),
+      messages.map(({ key }) => key),
+      messages.map(({ value }) => value),
+      messages.map(({ headers }) => JSON.stringify(headers)),
+      messages.map(({ eventId }) => eventId),
+      messages.map(({ handler }) => handler),
+      messages.map(({ n }) => n),
+    ],
+  );
+}
+
+export type PendingMessage = {
+  readonly outboxId: number;
+  readonly topic: string;
+  readonly record: AppendRecord;
+};
+
+/** Of one reading; the message that passes it is still taken, so that each gets its turn. */
+const BYTES_MAX = 512 * 1024;
+
+/**
+ * Unpublished messages of the shards on which `owner` has a lease, oldest first. By the state of
+ * each row, never "after the last one seen": a transaction that commits late has a smaller id.
+ *
+ * @param without topics that are to be left alone for now.
+ * @returns `limit` at most, and no more than memory takes.
+ */
+export async function findUnpublished(
+  db: Queryable,
+  owner: string,
+  without: readonly string[],
+  limit: number,
+): Promise<PendingMessage[]> {
+  const { rows } = await db.query(
+    `WITH oldest AS (
+       SELECT o.outbox_id, o.message_id, o.topic, o.key, o.value, o.headers, o.event_id,
+              octet_length(o.key) + coalesce(octet_length(o.value), 0) AS bytes
+         FROM outbox o JOIN outbox_shards s USING (shard)
+        WHERE o.published_at IS NULL AND s.owner = $1 AND s.lease_until > now()
+          AND o.topic <> ALL ($2::text[])
+        ORDER BY o.outbox_id LIMIT $3
+     ), summed AS (SELECT *, sum(bytes) OVER (ORDER BY outbox_id) - bytes AS before FROM oldest)
+     SELECT outbox_id, message_id, topic, key, value, headers, event_id FROM summed
+      WHERE before < $4 ORDER BY outbox_id`,
+    [owner, without, limit, BYTES_MAX],
+  );
+  return rows.map(({ outbox_id, topic, key, value, ...row }) => ({
+    outboxId: outbox_id,
+    topic,
+    record: { key, value, headers: headersOf(row) },
+  }));
+}
+
+function headersOf(row: { message_id: string; event_id: string; headers: Record<string, string> }) {
+  const all = {
+    ...row.headers,
+    [MESSAGE_ID_HEADER]: row.message_id,
+    [EVENT_ID_HEADER]: row.event_id,
+  };
+  return Object.entries(all).map(
+    ([name, value]) => [Buffer.from(name), Buffer.from(value)] as const,
+  );
+}
+
+/** Of messages that the log has acknowledged. Whoever published them may say so, lease or not. */
+export async function markPublished(
+  db: Queryable,
+  messages: readonly PendingMessage[],
+  positions: readonly LogPosition[],
+): Promise<void> {
+  await db.query(
+    `UPDATE outbox o SET published_at = now(), published_partition = p.part, published_offset = p.off
+       FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS p (id, part, off)
+      WHERE o.outbox_id = p.id AND o.published_at IS NULL`,
+    [
+      messages.map(({ outboxId }) => outboxId),
+      positions.map(({ partition }) => partition),
+      positions.map(({ offset }) => offset),
+    ],
+  );
+}
+
+/** @returns how many went; call again while that is `limit`. */
+export async function deletePublished(
+  db: Queryable,
+  olderThanHours: number,
+  limit: number,
+): Promise<number> {
+  const { rowCount } = await db.query(
+    `DELETE FROM outbox WHERE message_id IN (
+       SELECT message_id FROM outbox
+        WHERE published_at < now() - make_interval(hours => $1) ORDER BY published_at LIMIT $2)`,
+    [olderThanHours, limit],
+  );
+  return rowCount ?? 0;
+}
+
+export type OutboxLag = {
+  /** Unpublished messages, counted up to PENDING_COUNT_MAX. */
+  readonly pending: number;
+  /** Age of the oldest one in seconds; 0 where there is none. */
+  readonly oldestSeconds: number;
+};
+
+const PENDING_COUNT_MAX = 100_000;
+
+export async function readOutboxLag(db: Queryable): Promise<OutboxLag> {
+  const { rows } = await db.query<OutboxLag>(
+    `SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) p)::int
+              AS pending,
+            coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM outbox
+                       WHERE published_at IS NULL ORDER BY outbox_id LIMIT 1), 0)::float8
+              AS "oldestSeconds"`,
+    [PENDING_COUNT_MAX],
+  );
+  return rows[0] as OutboxLag;
+}
