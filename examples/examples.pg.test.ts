@@ -37,6 +37,11 @@ describe('Examples', () => {
       [await count(pool, 'charge_ledger'), await count(pool, 'dead_letters')],
       [3, 1],
     );
+    const [handler] = context.handlers.handlers;
+    assert.deepEqual(await handler?.check?.(pool as never), []);
+    await pool.query(`UPDATE charge_balances SET charged = charged + 1 WHERE user_id = 'ann'`);
+    await pool.query(`DELETE FROM charge_ledger WHERE user_id = 'bob'`);
+    assert.equal((await handler?.check?.(pool as never))?.length, 3);
   });
 
   it('stock: one unit per order, and the order that finds none is parked', async (t) => {

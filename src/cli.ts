@@ -4,6 +4,7 @@ import { parseArgs, parseEnv } from 'node:util';
 import { type Command, FLAGS, type Flags } from './commands/command.ts';
 import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
 import { runMigrate } from './commands/migrate.ts';
+import { POSITIONS_HELP, runLag, runPositions } from './commands/positions.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
 import { runVerify } from './commands/verify.ts';
@@ -36,6 +37,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     wordsMax: 0,
     run: runVerify,
   },
+  lag: {
+    help: 'How many records are still to be processed, by partition.',
+    wordsMax: 0,
+    run: runLag,
+  },
+  positions: { help: POSITIONS_HELP, wordsMax: 2, run: runPositions },
   'dead-letters': { help: DEAD_LETTERS_HELP, wordsMax: 2, run: runDeadLetters },
 };
 

@@ -104,21 +104,25 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'The edited payload is no valid event, or has another id than the record. Nothing was changed.',
   },
+  POSITION_NOT_IN_TROUBLE: {
+    kind: 'rejected',
+    help: 'There is nothing of this kind to accept: the partition is fine, in another trouble, or moved meanwhile. Nothing was changed. See "orderonce positions".',
+  },
   LOG_RECREATED: {
     kind: 'terminal',
-    help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partition stops. If the new topic is the one to go on with, delete the rows of this topic from consumer_positions and restart: it then begins at its start.',
+    help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partitions stop. "orderonce positions accept-new-log --reason WHY" begins at the start of the new one; what was processed of the old one stays accounted for.',
   },
   POSITION_BEFORE_LOG_START: {
     kind: 'terminal',
-    help: 'Retention removed records that were not processed. The partition stops; the message names the missing range.',
+    help: 'Retention removed records that were not processed. The partition stops; the message names the missing range. Bring the records back if you can; "orderonce positions accept-gap PARTITION --reason WHY" goes on without them, and log_gaps keeps the range.',
   },
   POSITION_PAST_LOG_END: {
     kind: 'terminal',
-    help: 'The log ends before the position: it was truncated (for example by an unclean leader election). The partition stops.',
+    help: 'The log ends before the position: it was truncated (for example by an unclean leader election). The partition stops. "orderonce positions accept-cut PARTITION --reason WHY" goes on where the log differs.',
   },
   LOG_REWRITTEN: {
     kind: 'terminal',
-    help: 'The record before the position is not the one that was processed there: the log was truncated and grew again. The partition stops.',
+    help: 'The record before the position is not the one that was processed there: the log was truncated and grew again. The partition stops. "orderonce positions accept-cut PARTITION --reason WHY" goes on where the log differs.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

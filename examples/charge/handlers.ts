@@ -36,5 +36,21 @@ export const handlers: Handler[] = [
         columns.slice(1),
       );
     },
+    // For `orderonce verify`: each stored event is charged once, and the balances add up.
+    check: async (db) => {
+      const { rows } = await db.query(
+        `SELECT coalesce(e.event_id, l.event_id) || ' is stored or charged, not both' AS finding
+           FROM processed_events e FULL JOIN charge_ledger l USING (event_id)
+          WHERE e.event_id IS NULL OR l.event_id IS NULL OR e.total_amount <> l.amount
+         UNION ALL
+         SELECT 'the balance of ' || user_id || ' is not what the ledger adds up to'
+           FROM charge_balances b
+           LEFT JOIN (SELECT user_id, sum(amount) AS amount FROM charge_ledger GROUP BY user_id) l
+                USING (user_id)
+          WHERE b.charged <> coalesce(l.amount, 0)
+          LIMIT 1000`,
+      );
+      return rows.map(({ finding }) => String(finding));
+    },
   },
 ];

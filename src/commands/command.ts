@@ -9,13 +9,17 @@ export const FLAGS = {
   state: { type: 'string', help: 'dead-letters: only parked, waiting or discarded ones.' },
   reason: {
     type: 'string',
-    help: 'dead-letters: only those parked for this reason; discard: why.',
+    help: 'dead-letters: only those parked for this reason; discard, positions: why.',
   },
   payload: { type: 'string', help: 'dead-letters edit: a file with the whole event as JSON.' },
   event: { type: 'string', help: 'dead-letters list: only this event id.' },
   order: { type: 'string', help: 'dead-letters list: only this order id.' },
   limit: { type: 'string', help: 'dead-letters list: how many at most. Default: 50.' },
   after: { type: 'string', help: 'dead-letters list: only those behind this place.' },
+  'against-log': {
+    type: 'boolean',
+    help: 'verify: also reads the log again, and compares record by record.',
+  },
   receipts: { type: 'string', help: 'verify: a file of receipts, one JSON object per line.' },
 } as const;
 

@@ -1,26 +1,36 @@
 /** `orderonce verify`: the proof that every record is accounted for, or what contradicts it. */
 
+import { handlerSetOf } from '../handlers/handler-set.ts';
+import { openReader } from '../log/open-log.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
 import { type Verdict, verify } from '../verify/verify.ts';
 import type { Call } from './command.ts';
-import { databaseUrlOf } from './database.ts';
+import { databaseUrlOf, openPool } from './database.ts';
+import { tableOf } from './table.ts';
 
 /** Of one question over a large database. */
 const QUERY_MS = 3_600_000;
+const CLOSE_MS = 1000;
 
 export async function runVerify({ settings, flags }: Call): Promise<number> {
+  const url = await databaseUrlOf(settings);
+  const { handlers } = await handlerSetOf(settings);
   const pool = createPool({
-    connectionString: await databaseUrlOf(settings),
+    connectionString: url,
     name: 'orderonce-verify',
     connectionsMax: 1,
     queryTimeoutMs: QUERY_MS,
   });
+  const logPool = openPool(url, 'orderonce-verify-log');
+  const reader = flags['against-log'] === true ? openReader(settings, () => logPool) : null;
   const started = performance.now();
   try {
     const verdict = await verify(pool, {
       topic: settings.KAFKA_TOPIC,
       receipts: flags.receipts === undefined ? null : readReceipts(flags.receipts),
+      handlers,
+      reader,
       onStep: flags.json === true ? () => {} : showProgress,
     });
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
@@ -28,7 +38,8 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
     else console.log(pageOf(verdict, seconds));
     return verdict.isProven ? 0 : 1;
   } finally {
-    await pool.end();
+    await reader?.close(CLOSE_MS);
+    await Promise.all([pool.end(), logPool.end()]);
   }
 }
 
@@ -38,34 +49,61 @@ function showProgress(done: number, of: number, what: string): void {
   process.stderr.write(done === of ? '\r\x1b[K' : `\r\x1b[K${bar} ${what}`);
 }
 
+const HEADER = [
+  'partition',
+  'start..position',
+  'stored',
+  'duplicates',
+  'conflicts',
+  'parked',
+  'waiting',
+  'discarded',
+  'no record',
+];
+
 function pageOf(verdict: Verdict, seconds: number): string {
-  const { partitions, offsets, rows, receipts, missing, isProven } = verdict;
-  const header =
-    'partition  start..position  stored  duplicates  conflicts  parked  waiting  discarded  no record';
-  const lines = partitions.map((p) =>
-    [
-      `${p.topic}/${p.partition}`,
-      `${p.start}..${p.position}`,
-      p.stored,
-      p.duplicates,
-      p.conflicts,
-      p.parked,
-      p.waiting,
-      p.discarded,
-      p.withoutRecord,
-    ].join('  '),
+  const { receipts, isProven, handlers, log } = verdict;
+  const rows = verdict.partitions.map((p) => [
+    `${p.topic}/${p.partition}${p.closed ? ` (log ${p.logId}, closed)` : ''}`,
+    `${p.start}..${p.position}`,
+    p.stored,
+    p.duplicates,
+    p.conflicts,
+    p.parked,
+    p.waiting,
+    p.discarded,
+    p.withoutRecord,
+  ]);
+  const ofReceipts = receipts === null ? [] : [`receipts  ${JSON.stringify(receipts)}`];
+  const ofLog =
+    log === null
+      ? []
+      : [`log       ${log.compared} offsets compared; ${log.gone} are gone from it by retention`];
+  const ofHandlers = handlers.map(({ handler, verdict: what }) =>
+    what === 'not checked'
+      ? `handler   ${handler}: not proven, it exports no check`
+      : `handler   ${handler}: ${what}`,
   );
-  const findings = [
+  const findings = findingsOf(verdict);
+  const end = isProven
+    ? `Proven in ${seconds} s: every offset has exactly one outcome, and effects are what the events add up to.`
+    : `NOT proven: ${findings.length} findings above (at most 1000 of each kind are shown).`;
+  return [tableOf(HEADER, rows), ...ofReceipts, ...ofLog, ...ofHandlers, ...findings, end].join(
+    '\n',
+  );
+}
+
+function findingsOf({ offsets, rows, missing, handlers, log }: Verdict): string[] {
+  return [
     ...offsets.map(
       (f) =>
         `${f.kind}: log ${f.logId}, partition ${f.partition}, offsets ${f.from} to ${f.to - 1}`,
     ),
     ...rows.map(({ kind, id, message }) => `${kind}: ${id} ${message}`),
     ...missing.map((r) => `missing: ${r.eventId} was accepted at ${r.partition}/${r.offset}`),
+    ...handlers.flatMap(({ handler, findings }) => findings.map((f) => `${handler}: ${f}`)),
+    ...(log?.findings ?? []).map(
+      (f) => `${f.kind}: partition ${f.partition}, offset ${f.offset} ${f.message}`,
+    ),
   ];
-  const ofReceipts = receipts === null ? [] : [`receipts  ${JSON.stringify(receipts)}`];
-  const end = isProven
-    ? `Proven in ${seconds} s: every offset has exactly one outcome, and effects are what the events add up to.`
-    : `NOT proven: ${findings.length} findings above (at most 1000 of each kind are shown).`;
-  return [header, ...lines, ...ofReceipts, ...findings, end].join('\n');
 }

@@ -215,7 +215,13 @@ describe('redrive with an edited payload', () => {
         { ...bad, total_amount: '6.6600', timestamp: '2026-01-02T03:04:05.000000Z' },
       ],
     );
-    const options = { topic: 'order_events', receipts: null, handlers: [], onStep: () => {} };
+    const options = {
+      topic: 'order_events',
+      receipts: null,
+      handlers: [],
+      reader: null,
+      onStep: () => {},
+    };
     assert.equal((await verify(pool, options)).isProven, true);
     await pool.query(`UPDATE processed_events SET user_id = 'thief' WHERE event_id = $1`, [
       bad.event_id,
@@ -262,7 +268,13 @@ describe('redrive with an edited payload', () => {
       [await count(pool, 'processed_events'), await count(pool, 'conflicts')],
       [2, 1],
     );
-    const verdict = await verify(pool, { topic: 'order_events', receipts: null, handlers: [], onStep: () => {} });
+    const verdict = await verify(pool, {
+      topic: 'order_events',
+      receipts: null,
+      handlers: [],
+      reader: null,
+      onStep: () => {},
+    });
     assert.equal(verdict.isProven, true, JSON.stringify(verdict));
   });
 

@@ -12,18 +12,23 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Slots } from '../runtime/slots.ts';
 import { logIdOf } from '../store/logs.ts';
 import type { Pool } from '../store/pool.ts';
+import { clearTroubles, noteTrouble } from '../store/position-troubles.ts';
 import {
   ensurePositions,
-  type Position,
   readPositions,
   releasePositions,
   takePositions,
 } from '../store/positions.ts';
-import { findSuspects } from '../store/suspects.ts';
+import { findSuspect } from '../store/suspects.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import type { ParkGuard } from './park-guard.ts';
 import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
-import { checkLastRecord, checkPosition } from './position-check.ts';
+import {
+  type CheckedPosition,
+  checkOffset,
+  checkPositions,
+  type PositionTrouble,
+} from './position-check.ts';
 import type { BatchContext } from './settle-piece.ts';
 import { Suspicion } from './suspicion.ts';
 
@@ -38,9 +43,9 @@ export type AssignmentOptions = {
   readonly batchMax: number;
   readonly logger: Logger;
   readonly onCommitted: WorkerOptions['onCommitted'];
+  /** What stopped a partition has been resolved: the assignment should begin anew. */
+  readonly onMended: () => void;
 };
-
-type CheckedPosition = { readonly position: Position; readonly trouble: OrderonceError | null };
 
 const BACKOFF = { firstMs: 100, mostMs: 3000 };
 /** Wait of a fetch when nothing is left out: the log's answer comes at once when there is news. */
@@ -48,6 +53,7 @@ const LONG_POLL_MS = 500;
 /** … and when a partition was left out since its buffer is full: it must not starve meanwhile. */
 const SHORT_POLL_MS = 5;
 const BYTES_PER_PARTITION = 1 << 20;
+const MEND_CHECK_MS = 1000;
 
 export class Assignment {
   readonly partitions: readonly number[];
@@ -99,7 +105,7 @@ export class Assignment {
     const topicId = await this.#untilReady();
     if (topicId === null) return;
     const working = this.#workers.map((worker) => worker.run());
-    await Promise.all([this.#fetchLoop(topicId), ...working]);
+    await Promise.all([this.#fetchLoop(topicId), this.#watchForMend(), ...working]);
   }
 
   /** Prepares until it succeeds; null when the assignment ended before. */
@@ -122,57 +128,34 @@ export class Assignment {
     const all = Array.from({ length: identity.partitions }, (_, partition) => partition);
     const logId = await logIdOf(pool, identity);
     await ensurePositions(pool, reader.topic, logId, await reader.bounds(all, true));
-    const checked = await this.#checkedPositions(identity.topicId, logId);
-    const suspicions = await this.#takeOver(logId);
-    const workers = checked.map(({ position, trouble }) => {
-      const suspicion = suspicions(position.partition);
-      const worker = new PartitionWorker(position, this.#workerOptions(logId, suspicion));
-      if (trouble !== null) worker.halt(trouble);
-      return worker;
-    });
+    const checked = await checkPositions(reader, pool, identity.topicId, this.partitions);
+    const workers = await this.#makeWorkers(checked);
+    await clearTroubles(pool, reader.topic, this.partitions);
     this.#workers = workers;
+    for (const { position, trouble } of checked) {
+      if (trouble !== null) this.#halt(position.partition, trouble);
+    }
     const from = Object.fromEntries(workers.map((w) => [w.partition, w.nextOffset]));
     logger.info({ topic: reader.topic, from }, 'Partitions assigned');
     return identity.topicId;
   }
 
-  /**
-   * The positions of our partitions, and what is wrong with them. Positions are read before the
-   * log's bounds: another process may still commit, and its position must not seem to lie past an
-   * end that was read earlier. What still looks wrong is looked at once more.
-   */
-  async #checkedPositions(
-    topicId: string,
-    logId: number,
-    isSecondLook = false,
-  ): Promise<CheckedPosition[]> {
-    const { reader, pool } = this.#options;
-    const all = await readPositions(pool, reader.topic);
-    const mine = all.filter(({ partition }) => this.partitions.includes(partition));
-    const bounds = await reader.bounds(this.partitions, true);
-    const checked: CheckedPosition[] = [];
-    for (const position of mine) {
-      const within = bounds.get(position.partition) ?? { start: 0, end: 0 };
-      const trouble =
-        checkPosition(position, logId, within) ??
-        (await checkLastRecord(reader, topicId, position, within));
-      checked.push({ position, trouble });
-    }
-    if (isSecondLook || checked.every(({ trouble }) => trouble === null)) return checked;
-    return await this.#checkedPositions(topicId, logId, true);
-  }
-
-  /** What is to be suspected in each partition, as the owner before us left it. */
-  async #takeOver(logId: number): Promise<(partition: number) => Suspicion> {
+  async #makeWorkers(checked: readonly CheckedPosition[]): Promise<PartitionWorker[]> {
     const { reader, pool, owner, handlers } = this.#options;
-    const context = this.#context(logId);
     // Without handlers nothing can loop or end the process.
-    if (handlers.handlers.length === 0) return () => new Suspicion(context, null, false);
-    const unclean = await takePositions(pool, reader.topic, this.partitions, owner);
-    this.#hasTaken = true;
-    const suspects = await findSuspects(pool, logId);
-    return (partition) =>
-      new Suspicion(context, suspects.get(partition) ?? null, unclean.has(partition));
+    const isWary = handlers.handlers.length > 0;
+    const unclean = isWary
+      ? await takePositions(pool, reader.topic, this.partitions, owner)
+      : new Set<number>();
+    this.#hasTaken = isWary;
+    const workers: PartitionWorker[] = [];
+    for (const { position } of checked) {
+      const context = this.#context(position.logId);
+      const suspect = isWary ? await findSuspect(pool, position) : null;
+      const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
+      workers.push(new PartitionWorker(position, this.#workerOptions(context, suspicion)));
+    }
+    return workers;
   }
 
   #context(logId: number): BatchContext {
@@ -180,9 +163,8 @@ export class Assignment {
     return { pool, limits, topic: reader.topic, logId, owner, handlers, parkGuard };
   }
 
-  #workerOptions(logId: number, suspicion: Suspicion): WorkerOptions {
+  #workerOptions(context: BatchContext, suspicion: Suspicion): WorkerOptions {
     const { slots, batchMax, logger, onCommitted } = this.#options;
-    const context = this.#context(logId);
     return { context, suspicion, slots, batchMax, logger, signal: this.#ended.signal, onCommitted };
   }
 
@@ -195,7 +177,9 @@ export class Assignment {
         failures = 0;
       } catch (error) {
         if (error instanceof OrderonceError && error.code === 'LOG_RECREATED') {
-          for (const worker of this.#workers) worker.halt(error);
+          for (const { partition, nextOffset } of this.#workers) {
+            this.#halt(partition, { error, from: nextOffset, to: nextOffset });
+          }
         }
         this.#noteTrouble(error, ++failures);
         await pause(backoffMs(failures, BACKOFF), signal);
@@ -235,15 +219,33 @@ export class Assignment {
     for (const worker of this.#workers) {
       const within = bounds.get(worker.partition);
       if (within === undefined) continue;
-      const { fetchOffset } = worker.buffer;
-      if (fetchOffset >= within.start && fetchOffset <= within.end) continue;
-      const isBefore = fetchOffset < within.start;
-      worker.halt(
-        new OrderonceError(
-          isBefore ? 'POSITION_BEFORE_LOG_START' : 'POSITION_PAST_LOG_END',
-          `Partition ${worker.partition}: offset ${fetchOffset} is outside the log's ${within.start} to ${within.end}`,
-        ),
+      const trouble = checkOffset(worker.partition, worker.buffer.fetchOffset, within);
+      if (trouble !== null) this.#halt(worker.partition, trouble);
+    }
+  }
+
+  /** Stops the partition, and writes down why: an operator may look long after us. */
+  #halt(partition: number, { error, from, to }: PositionTrouble): void {
+    const { reader, pool } = this.#options;
+    this.#workers.find((worker) => worker.partition === partition)?.halt(error);
+    const { code, message } = error;
+    void noteTrouble(pool, reader.topic, { partition, code, message, from, to }).catch(() => {});
+  }
+
+  /** An operator may resolve what stopped a partition: then its position is another one. */
+  async #watchForMend(): Promise<void> {
+    const { reader, pool, onMended } = this.#options;
+    const { signal } = this.#ended;
+    for (;;) {
+      await pause(MEND_CHECK_MS, signal);
+      if (signal.aborted) return;
+      const stopped = this.#workers.filter((worker) => worker.isStopped);
+      if (stopped.length === 0) continue;
+      const positions = await readPositions(pool, reader.topic).catch(() => []);
+      const isMended = stopped.some((worker) =>
+        positions.some((p) => p.partition === worker.partition && !worker.isAt(p)),
       );
+      if (isMended) return onMended();
     }
   }
 

@@ -30,6 +30,7 @@ import { Consumer, type ConsumerOptions } from './consumer.ts';
 import { addConsumerMetrics } from './consumer-metrics.ts';
 import { openConsumerPools } from './consumer-pools.ts';
 import { ParkGuard } from './park-guard.ts';
+import { UnattendedWatch } from './unattended.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
@@ -63,6 +64,9 @@ export async function startConsumer(
     waiters.notify();
     relay.notify();
   });
+  const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
+    consumer.partitions.map(({ partition }) => partition),
+  );
   // What could block the event loop for ever is only in handlers.
   const watchdog =
     settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
@@ -87,12 +91,18 @@ export async function startConsumer(
       ...consumer.troubles,
       ...relay.troubles,
     ],
-    facts: { service: 'consumer', topic: reader.topic, partitions: consumer.partitions },
+    facts: {
+      service: 'consumer',
+      topic: reader.topic,
+      partitions: consumer.partitions,
+      warnings: unattended.warnings,
+    },
   }));
   const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);
   const started = startWhenReady(pools.queries, reader, stopping.signal, logger, async () => {
     relay.start();
+    unattended.start();
     await consumer.start();
   });
   return {
@@ -103,6 +113,7 @@ export async function startConsumer(
       probe.stop();
       watchdog?.stop();
       waiters.stop();
+      unattended.stop();
       await consumer.stop(STOP_MS);
       await Promise.race([started, pause(500)]);
       await relay.stop();

@@ -49,6 +49,7 @@ class FakeDatabase extends FakePool {
     return [...this.positions].map(([partition, nextOffset]) => ({
       partition,
       logId: 1,
+      topicId: 'topic-1',
       nextOffset,
       lastOffset: null,
       lastDigest: null,
@@ -191,7 +192,7 @@ describe('Consumer', () => {
   it('stops loudly where the topic is another one, and touches nothing [G3]', async (t) => {
     const { db, reader, consumer, lines } = setUp(t);
     db.positions.set(0, 0);
-    db.logId = 2;
+    reader.topicId = 'topic-2';
     reader.put(0, wireEvent());
     await consumer.start();
     await until('it stops', () => consumer.partitions[0]?.state === 'stopped');

@@ -5,7 +5,7 @@ import { Assignment, type AssignmentOptions } from './assignment.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import type { BatchOutcome } from './settle-piece.ts';
 
-export type ConsumerOptions = Omit<AssignmentOptions, 'slots' | 'onCommitted'> & {
+export type ConsumerOptions = Omit<AssignmentOptions, 'slots' | 'onCommitted' | 'onMended'> & {
   readonly connections: number;
   /** Called after each COMMIT, for metrics. */
   readonly onOutcome?: (partition: number, outcome: BatchOutcome) => void;
@@ -51,6 +51,7 @@ export class Consumer {
       ...this.#options,
       slots: this.#slots,
       onCommitted: (partition, outcome) => this.#committed(partition, outcome),
+      onMended: () => void this.#assign(partitions),
     });
     this.#assignment = assignment;
     await before?.end();

@@ -16,13 +16,13 @@ import { OrderonceError, reasonOf } from '../errors.ts';
 import { faultOf, parkReasonOf, sqlStateBehind } from '../handlers/run-handlers.ts';
 import type { DecodedBatch, EventRecord, InvalidRecord } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { splitSlice } from '../log/log-slice.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { holdOrder, lockHeldOrders } from '../store/held-orders.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import type { Transaction } from '../store/pool.ts';
 import { findClaims, findDoubleClaim, lockOrders } from '../store/processed-events.ts';
 import { inTransaction, lockParking } from '../store/transaction.ts';
-import { splitSlice } from './partition-buffer.ts';
 import {
   type BatchContext,
   type BatchOutcome,

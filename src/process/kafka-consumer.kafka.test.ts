@@ -1,7 +1,16 @@
 /** The consumer on a real broker: positions, rebalances, and logs that are not what they were. */
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
-import { backUp, createDatabase, type TestDatabase } from '../../test/support/database.ts';
+import { describe, it } from 'node:test';
+import {
+  cutStart,
+  produce,
+  produceEvents,
+  recreateTopic,
+  rowsIn,
+  startConsumer,
+  untilStored,
+} from '../../test/support/consumer.ts';
+import { backUp, createDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import {
   foreignProducer,
@@ -11,93 +20,9 @@ import {
   withAdmin,
 } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
-import { NO_HANDLERS } from '../handlers/run-handlers.ts';
-import { KafkaReader } from '../log/kafka-reader.ts';
-import { createTopic } from '../log/kafka-topic.ts';
 import { partitionOf } from '../log/partition.ts';
-import { createLogger } from '../runtime/logger.ts';
 import { logIdOf } from '../store/logs.ts';
 import { ensurePositions, readPositions } from '../store/positions.ts';
-import { Consumer } from './consumer.ts';
-import { ParkGuard } from './park-guard.ts';
-
-const LIMITS = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
-
-function startConsumer(
-  t: TestContext,
-  db: TestDatabase,
-  topic: string,
-  { groupId = topic, bootstrap = KAFKA as string } = {},
-): Consumer {
-  const reader = new KafkaReader({
-    bootstrapServers: bootstrap,
-    topic,
-    clientId: 'test',
-    groupId,
-    sessionTimeoutMs: 3000,
-  });
-  const consumer = new Consumer({
-    reader,
-    pool: db.pool,
-    limits: LIMITS,
-    owner: 'test',
-    handlers: NO_HANDLERS,
-    parkGuard: new ParkGuard(100),
-    connections: 2,
-    batchMax: 500,
-    logger: createLogger('silent'),
-  });
-  void consumer.start();
-  t.after(() => consumer.stop(3000));
-  return consumer;
-}
-
-/** Puts values on the topic as any client may. */
-async function produce(
-  topic: string,
-  values: { key?: string; value: string; partition?: number }[],
-  bootstrap = KAFKA as string,
-) {
-  const producer = foreignProducer(bootstrap);
-  await producer.send({
-    messages: values.map(({ key = 'k', value, partition }) => ({
-      topic,
-      key: Buffer.from(key),
-      value: Buffer.from(value),
-      ...(partition === undefined ? {} : { partition }),
-    })),
-  });
-  await producer.close();
-}
-
-async function produceEvents(topic: string, count: number, partition = 0): Promise<void> {
-  const events = Array.from({ length: count }, () => wireEvent());
-  await produce(
-    topic,
-    events.map((event) => ({ key: event.order_id, value: JSON.stringify(event), partition })),
-  );
-}
-
-/** The topic is deleted and made anew, with 30 events in it. */
-async function recreateTopic(topic: string): Promise<void> {
-  await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
-  const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
-  await until('the topic is made anew', () =>
-    createTopic(options, { partitions: 1, replicas: -1 }),
-  );
-  await until('records lie in it', async () => {
-    await produceEvents(topic, 30);
-    return true;
-  });
-}
-
-async function count(db: TestDatabase, table: string): Promise<number> {
-  const { rows } = await db.pool.query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`);
-  return rows[0]?.n ?? -1;
-}
-
-const untilStored = (db: TestDatabase, n: number) =>
-  until(`${n} events stored`, async () => (await count(db, 'processed_events')) === n);
 
 if (KAFKA !== undefined) {
   describe('Consumer on Kafka', () => {
@@ -128,13 +53,13 @@ if (KAFKA !== undefined) {
             });
           }
         });
-        const before = await count(db, 'processed_events');
+        const before = await rowsIn(db, 'processed_events');
         await produceEvents(topic, 5);
         const consumer = startConsumer(t, db, topic);
         await untilStored(db, before + 5);
         await consumer.stop(3000);
       }
-      assert.equal(await count(db, 'duplicates'), 0);
+      assert.equal(await rowsIn(db, 'duplicates'), 0);
     });
 
     it('comes back when the group has forgotten it and the broker goes away while it rejoins [G6]', async (t) => {
@@ -185,11 +110,11 @@ if (KAFKA !== undefined) {
       await untilStored(db, 70);
       await first.stop(3000);
       // The group's offsets stand at 70; the restored database at 30.
-      assert.equal(await count(restored, 'processed_events'), 30);
+      assert.equal(await rowsIn(restored, 'processed_events'), 30);
       startConsumer(t, restored, topic);
       await untilStored(restored, 70);
-      assert.equal(await count(restored, 'orders'), 70);
-      assert.equal(await count(restored, 'duplicates'), 0);
+      assert.equal(await rowsIn(restored, 'orders'), 70);
+      assert.equal(await rowsIn(restored, 'duplicates'), 0);
     });
 
     it('two deployments that write into one database make one effect of each event [G2] [G7]', async (t) => {
@@ -198,8 +123,8 @@ if (KAFKA !== undefined) {
       for (const group of ['one', 'two']) startConsumer(t, db, topic, { groupId: topic + group });
       for (let sent = 0; sent < 2000; sent += 20) await produceEvents(topic, 20);
       await untilStored(db, 2000);
-      assert.equal(await count(db, 'duplicates'), 0);
-      assert.equal(await count(db, 'orders'), 2000);
+      assert.equal(await rowsIn(db, 'duplicates'), 0);
+      assert.equal(await rowsIn(db, 'orders'), 2000);
     });
 
     it('shares partitions among consumers, through joins and leaves, without loss or repeat [G2] [G3]', async (t) => {
@@ -221,7 +146,7 @@ if (KAFKA !== undefined) {
       for (let partition = 0; partition < 6; partition++)
         await produceEvents(topic, 100, partition);
       await untilStored(db, 3000);
-      assert.equal(await count(db, 'duplicates'), 0);
+      assert.equal(await rowsIn(db, 'duplicates'), 0);
     });
 
     it('never applies an aborted transactional record, and names its offsets [G3]', async (t) => {
@@ -248,7 +173,7 @@ if (KAFKA !== undefined) {
       await producer.close();
       const consumer = startConsumer(t, db, topic);
       await until('the end is reached', () => consumer.partitions[0]?.next_offset === 46);
-      assert.equal(await count(db, 'processed_events'), 17);
+      assert.equal(await rowsIn(db, 'processed_events'), 17);
       const { rows } = await db.pool.query(
         `SELECT reason, sum(to_offset - from_offset)::int AS n FROM log_gaps GROUP BY 1 ORDER BY 1`,
       );
@@ -269,7 +194,7 @@ if (KAFKA !== undefined) {
       const consumer = startConsumer(t, db, topic);
       await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
       assert.match(consumer.troubles.join(), /LOG_RECREATED/);
-      assert.equal(await count(db, 'processed_events'), 20);
+      assert.equal(await rowsIn(db, 'processed_events'), 20);
     });
 
     it('stops when the topic is re-created under it, and touches none of its records [G3]', async (t) => {
@@ -281,7 +206,7 @@ if (KAFKA !== undefined) {
       await recreateTopic(topic);
       await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
       assert.match(consumer.troubles.join(), /LOG_RECREATED/);
-      assert.equal(await count(db, 'processed_events'), 20);
+      assert.equal(await rowsIn(db, 'processed_events'), 20);
     });
 
     it('stops a partition when retention overtakes it while it runs [G3]', async (t) => {
@@ -295,11 +220,7 @@ if (KAFKA !== undefined) {
       await lock.query('BEGIN');
       await lock.query('SELECT FROM consumer_positions FOR UPDATE');
       for (let i = 0; i < 30; i++) await produceEvents(topic, 100);
-      await withAdmin((admin) =>
-        admin.deleteRecords({
-          topics: [{ name: topic, partitions: [{ partition: 0, offset: 3005n }] }],
-        }),
-      );
+      await cutStart(topic, 0, 3005);
       await lock.query('ROLLBACK');
       lock.release();
       await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
@@ -316,11 +237,7 @@ if (KAFKA !== undefined) {
       await before.stop(3000);
       await produceEvents(topic, 10, 0);
       await produceEvents(topic, 10, 1);
-      await withAdmin((admin) =>
-        admin.deleteRecords({
-          topics: [{ name: topic, partitions: [{ partition: 0, offset: 15n }] }],
-        }),
-      );
+      await cutStart(topic, 0, 15);
       const consumer = startConsumer(t, db, topic);
       await untilStored(db, 30);
       const stopped = consumer.partitions.find(({ partition }) => partition === 0);
@@ -353,7 +270,7 @@ if (KAFKA !== undefined) {
       });
       assert.match(reasons, /POSITION_PAST_LOG_END/);
       assert.match(reasons, /LOG_REWRITTEN/);
-      assert.equal(await count(db, 'processed_events'), 20);
+      assert.equal(await rowsIn(db, 'processed_events'), 20);
     });
 
     it('lets an added partition wait until the older ones pass their ends [G5]', async (t) => {
@@ -379,7 +296,7 @@ if (KAFKA !== undefined) {
       await until('the new one waits', () =>
         consumer.partitions.some((p) => p.partition === 1 && p.state === 'waiting'),
       );
-      assert.equal(await count(db, 'processed_events'), 10);
+      assert.equal(await rowsIn(db, 'processed_events'), 10);
       await lock.query('ROLLBACK');
       lock.release();
       await untilStored(db, 30);

@@ -3,7 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { recordOf } from '../../test/support/events.ts';
 import type { LogSlice } from '../log/event-log.ts';
-import { PartitionBuffer, splitSlice } from './partition-buffer.ts';
+import { splitSlice } from '../log/log-slice.ts';
+import { PartitionBuffer } from './partition-buffer.ts';
 
 /** A slice in which some offsets hold a record and the others are gaps. */
 function sliceOf(from: number, holds: boolean[]): LogSlice {

@@ -1,4 +1,5 @@
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
+import { joinSlices, splitSlice } from '../log/log-slice.ts';
 
 /** At most so many records, and so many bytes in them; one record is always let through. */
 export type BufferLimits = { readonly recordsMax: number; readonly bytesMax: number };
@@ -100,35 +101,4 @@ function cutOf({ records }: LogSlice, { recordsMax, bytesMax }: BufferLimits): n
     if (index > 0 && (index >= recordsMax || bytes > bytesMax)) return record.offset;
   }
   return null;
-}
-
-function joinSlices(a: LogSlice, b: LogSlice): LogSlice {
-  return {
-    ...b,
-    from: a.from,
-    leaderEpoch: Math.max(a.leaderEpoch, b.leaderEpoch),
-    records: [...a.records, ...b.records],
-    gaps: [...a.gaps, ...b.gaps],
-  };
-}
-
-/** Cuts a slice at an offset; a gap across the cut becomes two. */
-export function splitSlice(slice: LogSlice, at: number): { head: LogSlice; tail: LogSlice } {
-  const { records, gaps } = slice;
-  const before = gaps.filter((gap) => gap.from < at);
-  const after = gaps.filter((gap) => gap.to > at);
-  return {
-    head: {
-      ...slice,
-      next: at,
-      records: records.filter((record) => record.offset < at),
-      gaps: before.map((gap) => ({ ...gap, to: Math.min(gap.to, at) })),
-    },
-    tail: {
-      ...slice,
-      from: at,
-      records: records.filter((record) => record.offset >= at),
-      gaps: after.map((gap) => ({ ...gap, from: Math.max(gap.from, at) })),
-    },
-  };
 }

@@ -8,13 +8,14 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { splitSlice } from '../log/log-slice.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Slots } from '../runtime/slots.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
 import { parkUnrun } from './isolate.ts';
-import { PartitionBuffer, splitSlice } from './partition-buffer.ts';
+import { PartitionBuffer } from './partition-buffer.ts';
 import { processBatch } from './process-batch.ts';
 import type { BatchContext, BatchOutcome } from './settle-piece.ts';
 import type { Suspicion } from './suspicion.ts';
@@ -66,6 +67,11 @@ export class PartitionWorker {
 
   get nextOffset(): number {
     return this.#position.nextOffset;
+  }
+
+  /** Whether this is the position, in this log, that it works from. */
+  isAt({ logId, nextOffset }: Position): boolean {
+    return logId === this.#position.logId && nextOffset === this.#position.nextOffset;
   }
 
   /** For health: what it does, and why it does not run. */

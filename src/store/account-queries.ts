@@ -17,8 +17,13 @@ const RANGES = `
   UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM dead_letters
   UNION ALL SELECT log_id, log_partition, from_offset, to_offset FROM log_gaps`;
 
+/** Positions of today, and those in logs that are no more. */
+const POSITIONS = `
+  SELECT topic, log_id, log_partition, start_offset, next_offset, false AS closed FROM consumer_positions
+  UNION ALL SELECT topic, log_id, log_partition, start_offset, next_offset, true FROM closed_positions`;
+
 export type OffsetFinding = {
-  readonly kind: 'hole' | 'overlap' | 'ahead';
+  readonly kind: 'hole' | 'overlap' | 'ahead' | 'unowned';
   readonly logId: number;
   readonly partition: number;
   readonly from: number;
@@ -27,13 +32,12 @@ export type OffsetFinding = {
 
 /**
  * Offsets between a partition's start and its position that have no outcome (hole) or more than
- * one (overlap), and outcomes at or past the position (ahead).
+ * one (overlap), outcomes at or past the position (ahead), and outcomes in a partition of a log
+ * that has no position at all (unowned).
  */
 export async function findOffsetFindings(tx: Transaction): Promise<OffsetFinding[]> {
   const { rows } = await tx.query<OffsetFinding>(
-    `WITH positions AS (
-       SELECT log_id, log_partition, start_offset, next_offset FROM consumer_positions
-     ), ranges AS (
+    `WITH positions AS (${POSITIONS}), ranges AS (
        SELECT r.*, p.start_offset, p.next_offset,
               lag(r.to_offset, 1, p.start_offset) OVER w AS before
          FROM (${RANGES}) r JOIN positions p USING (log_id, log_partition)
@@ -55,6 +59,12 @@ export async function findOffsetFindings(tx: Transaction): Promise<OffsetFinding
          FROM ranges WHERE to_offset > next_offset
        UNION ALL
        SELECT 'hole', log_id, log_partition, last, next_offset FROM ends WHERE last < next_offset
+       UNION ALL
+       SELECT 'unowned', log_id, log_partition, min(r.from_offset), max(r.to_offset)
+         FROM (${RANGES}) r
+        WHERE NOT EXISTS (SELECT FROM positions p WHERE p.log_id = r.log_id
+                            AND p.log_partition = r.log_partition)
+        GROUP BY log_id, log_partition
      ) findings ORDER BY 2, 3, 4 LIMIT ${FINDINGS_MAX}`,
   );
   return rows;
@@ -73,6 +83,8 @@ export type PartitionAccount = {
   readonly waiting: number;
   readonly discarded: number;
   readonly withoutRecord: number;
+  /** In a log that is no more, or was cut: its account is closed. */
+  readonly closed: boolean;
 };
 
 export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]> {
@@ -95,10 +107,11 @@ export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]>
             coalesce(sum(n) FILTER (WHERE kind = 'parked'), 0)::bigint AS parked,
             coalesce(sum(n) FILTER (WHERE kind = 'waiting'), 0)::bigint AS waiting,
             coalesce(sum(n) FILTER (WHERE kind = 'discarded'), 0)::bigint AS discarded,
-            coalesce(sum(n) FILTER (WHERE kind = 'gap'), 0)::bigint AS "withoutRecord"
-       FROM consumer_positions p LEFT JOIN counts c USING (log_id, log_partition)
-      GROUP BY p.topic, p.log_id, p.log_partition, p.start_offset, p.next_offset
-      ORDER BY p.topic, p.log_partition`,
+            coalesce(sum(n) FILTER (WHERE kind = 'gap'), 0)::bigint AS "withoutRecord",
+            p.closed
+       FROM (${POSITIONS}) p LEFT JOIN counts c USING (log_id, log_partition)
+      GROUP BY p.topic, p.log_id, p.log_partition, p.start_offset, p.next_offset, p.closed
+      ORDER BY p.topic, p.log_id, p.log_partition`,
   );
   return rows;
 }
@@ -194,9 +207,9 @@ export type Receipt = {
 export type ReceiptVerdict = 'accounted' | 'pending' | 'unprovable' | 'missing';
 
 /**
- * Sorts receipts of one topic's current log: `accounted`, the place has an outcome of this very
- * id; `pending`, at or past the position; `unprovable`, before the first offset that was ever
- * processed; `missing`, neither.
+ * Sorts receipts of one topic, whichever of its logs they were given for: `accounted`, the place
+ * has an outcome of this very id; `pending`, at or past the position; `unprovable`, before the
+ * first offset that was ever processed; `missing`, neither.
  */
 export async function judgeReceipts(
   tx: Transaction,
@@ -204,15 +217,20 @@ export async function judgeReceipts(
   receipts: readonly Receipt[],
 ): Promise<ReceiptVerdict[]> {
   const { rows } = await tx.query<{ verdict: ReceiptVerdict }>(
-    `SELECT CASE
+    `WITH ours AS (SELECT log_id FROM logs WHERE topic = $1)
+     SELECT CASE
               WHEN EXISTS (SELECT FROM processed_events x WHERE x.event_id = r.event_id
-                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
-                OR EXISTS (SELECT FROM duplicates x WHERE x.event_id = r.event_id
-                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
-                OR EXISTS (SELECT FROM conflicts x WHERE x.event_id = r.event_id
-                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
-                OR EXISTS (SELECT FROM dead_letters x WHERE x.event_id = r.event_id
-                     AND (x.log_id, x.log_partition, x.log_offset) = (p.log_id, r.part, r.off))
+                     AND (x.log_partition, x.log_offset) = (r.part, r.off)
+                     AND x.log_id IN (SELECT log_id FROM ours))
+                OR EXISTS (SELECT FROM ours JOIN duplicates x USING (log_id)
+                     WHERE (x.log_partition, x.log_offset) = (r.part, r.off)
+                       AND x.event_id = r.event_id)
+                OR EXISTS (SELECT FROM ours JOIN conflicts x USING (log_id)
+                     WHERE (x.log_partition, x.log_offset) = (r.part, r.off)
+                       AND x.event_id = r.event_id)
+                OR EXISTS (SELECT FROM ours JOIN dead_letters x USING (log_id)
+                     WHERE (x.log_partition, x.log_offset) = (r.part, r.off)
+                       AND x.event_id = r.event_id)
                 THEN 'accounted'
               WHEN p.log_id IS NULL OR r.off >= p.next_offset THEN 'pending'
               WHEN r.off < p.start_offset THEN 'unprovable'

@@ -23,3 +23,17 @@ export async function insertGaps(
     ],
   );
 }
+
+/** Offsets that an operator gives up: they were never processed, and the log has them no more. */
+export async function insertAcceptedGap(
+  tx: Transaction,
+  place: BatchPlace,
+  { from, to }: { readonly from: number; readonly to: number },
+  note: string,
+): Promise<void> {
+  await tx.query(
+    `INSERT INTO log_gaps (log_id, log_partition, from_offset, to_offset, reason, note)
+     VALUES ($1, $2, $3, $4, 'accepted', $5)`,
+    [place.logId, place.partition, from, to, note],
+  );
+}

@@ -1,5 +1,5 @@
 import type { LogIdentity } from '../log/event-log.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable, Transaction } from './pool.ts';
 
 /** The small id of a log, made at first sight. Safe when several ask at once. */
 export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<number> {
@@ -10,6 +10,21 @@ export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<num
   );
   const { rows } = await db.query<{ log_id: number }>(
     'SELECT log_id FROM logs WHERE topic = $1 AND topic_id = $2',
+    [topic, topicId],
+  );
+  return (rows[0] as { log_id: number }).log_id;
+}
+
+/** A log of its own for what follows a cut: the same topic, "#1", "#2", ... behind its id. */
+export async function insertGeneration(
+  tx: Transaction,
+  { topic, topicId }: Pick<LogIdentity, 'topic' | 'topicId'>,
+): Promise<number> {
+  const { rows } = await tx.query<{ log_id: number }>(
+    `INSERT INTO logs (topic, topic_id)
+     SELECT $1, $2 || '#' || count(*) FROM logs
+      WHERE topic = $1 AND split_part(topic_id, '#', 1) = $2
+     RETURNING log_id`,
     [topic, topicId],
   );
   return (rows[0] as { log_id: number }).log_id;

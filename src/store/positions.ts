@@ -11,12 +11,18 @@ const LIMITS = { lockMs: 5000, statementMs: 5000, idleMs: 5000 };
 export type Position = {
   readonly partition: number;
   readonly logId: number;
+  /** Of the topic as the log tells it, whichever generation the log is. */
+  readonly topicId: string;
+  readonly startOffset: number;
   readonly nextOffset: number;
   /** The last record before nextOffset and its digest; null before the first. */
   readonly lastOffset: number | null;
   readonly lastDigest: string | null;
   /** Offsets that other partitions must have passed first: partition → next_offset. */
   readonly waitsFor: Readonly<Record<string, number>> | null;
+  /** Who moved it last, while that one is at work; null once it has been handed over. */
+  readonly owner: string | null;
+  readonly updatedAt: Date;
 };
 
 /**
@@ -57,10 +63,13 @@ export async function ensurePositions(
 
 export async function readPositions(db: Queryable, topic: string): Promise<Position[]> {
   const { rows } = await db.query(
-    `SELECT log_partition AS partition, log_id AS "logId", next_offset AS "nextOffset",
-            last_offset AS "lastOffset", encode(last_digest, 'hex') AS "lastDigest",
-            waits_for AS "waitsFor"
-       FROM consumer_positions WHERE topic = $1 ORDER BY log_partition`,
+    `SELECT p.log_partition AS partition, p.log_id AS "logId",
+            split_part(l.topic_id, '#', 1) AS "topicId", p.start_offset AS "startOffset",
+            p.next_offset AS "nextOffset", p.last_offset AS "lastOffset",
+            encode(p.last_digest, 'hex') AS "lastDigest", p.waits_for AS "waitsFor", p.owner,
+            p.updated_at AS "updatedAt"
+       FROM consumer_positions p JOIN logs l USING (log_id)
+      WHERE p.topic = $1 ORDER BY p.log_partition`,
     [topic],
   );
   return rows;
@@ -116,6 +125,65 @@ export async function clearWaitsFor(
   await db.query(
     'UPDATE consumer_positions SET waits_for = NULL WHERE topic = $1 AND log_partition = $2',
     [topic, partition],
+  );
+}
+
+/** Where an operator found a position: a change applies only while it still stands there. */
+export type PositionPlace = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly logId: number;
+  readonly nextOffset: number;
+};
+
+/** Passes offsets that hold nothing any more. @returns false where the position has moved. */
+export async function skipTo(
+  tx: Transaction,
+  { topic, partition, logId, nextOffset }: PositionPlace,
+  to: number,
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `UPDATE consumer_positions SET next_offset = $5, updated_at = now()
+      WHERE topic = $1 AND log_partition = $2 AND log_id = $3 AND next_offset = $4`,
+    [topic, partition, logId, nextOffset, to],
+  );
+  return rowCount === 1;
+}
+
+/**
+ * Ends the account of a partition in its log; what was processed there stays proven.
+ * @returns false where the position has moved.
+ */
+export async function closePosition(
+  tx: Transaction,
+  { topic, partition, logId, nextOffset }: PositionPlace,
+  { actor, reason }: { readonly actor: string; readonly reason: string },
+): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `WITH closed AS (
+       DELETE FROM consumer_positions
+        WHERE topic = $1 AND log_partition = $2 AND log_id = $3 AND next_offset = $4
+       RETURNING log_id, log_partition, topic, start_offset, next_offset
+     )
+     INSERT INTO closed_positions
+       (log_id, log_partition, topic, start_offset, next_offset, actor, reason)
+     SELECT closed.*, $5, $6 FROM closed`,
+    [topic, partition, logId, nextOffset, actor, reason],
+  );
+  return rowCount === 1;
+}
+
+/** Begins the account of a partition in a log, at its first offset there. */
+export async function openPosition(
+  tx: Transaction,
+  topic: string,
+  partition: number,
+  { logId, start }: { readonly logId: number; readonly start: number },
+): Promise<void> {
+  await tx.query(
+    `INSERT INTO consumer_positions (topic, log_partition, log_id, next_offset, start_offset)
+     VALUES ($1, $2, $3, $4, $4)`,
+    [topic, partition, logId, start],
   );
 }
 

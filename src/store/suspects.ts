@@ -9,14 +9,13 @@ export type Suspect = {
   readonly attempts: number;
 };
 
-/** By partition. */
-export async function findSuspects(db: Queryable, logId: number): Promise<Map<number, Suspect>> {
-  const { rows } = await db.query<Suspect & { partition: number }>(
-    `SELECT log_partition AS partition, from_offset AS "from", to_offset AS "to", attempts
-       FROM suspects WHERE log_id = $1`,
-    [logId],
+export async function findSuspect(db: Queryable, place: BatchPlace): Promise<Suspect | null> {
+  const { rows } = await db.query<Suspect>(
+    `SELECT from_offset AS "from", to_offset AS "to", attempts
+       FROM suspects WHERE log_id = $1 AND log_partition = $2`,
+    [place.logId, place.partition],
   );
-  return new Map(rows.map(({ partition, ...suspect }) => [partition, suspect]));
+  return rows[0] ?? null;
 }
 
 /** Counts one more attempt at this very range, the first one of a new range. */

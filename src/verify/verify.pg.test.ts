@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { processAll, setUpHeart } from '../../test/support/heart.ts';
+import type { Handler } from '../handlers/handler.ts';
 import { processBatch } from '../process/process-batch.ts';
 import type { Pool } from '../store/pool.ts';
 import { readReceipts } from './receipts.ts';
@@ -34,8 +35,17 @@ async function setUp(t: TestContext) {
   return { pool, context, first };
 }
 
-const ask = (pool: Pool, receipts: Options['receipts'] = null, handlers: Options['handlers'] = []) =>
-  verify(pool, { topic: 'order_events', receipts, handlers, onStep: () => {} });
+type Options = Parameters<typeof verify>[1];
+
+const ask = (pool: Pool, parts: Partial<Options> = {}) =>
+  verify(pool, {
+    topic: 'order_events',
+    receipts: null,
+    handlers: [],
+    reader: null,
+    onStep: () => {},
+    ...parts,
+  });
 
 const findingsOf = ({ offsets, rows }: Awaited<ReturnType<typeof ask>>) =>
   [
@@ -61,6 +71,7 @@ describe('verify', () => {
       waiting: 1,
       discarded: 0,
       withoutRecord: 0,
+      closed: false,
     });
     assert.equal(verdict.partitions[1]?.withoutRecord, 3);
   });
@@ -88,6 +99,7 @@ describe('verify', () => {
       'UPDATE consumer_positions SET next_offset = 7 WHERE log_partition = 0',
       /ahead 0 7-8/,
     ],
+    'outcomes in a log that has no position': ['UPDATE duplicates SET log_id = 7', /unowned 0 2-3/],
     'a gap that was widened': ['UPDATE log_gaps SET to_offset = 5', /ahead 1 4-5/],
     'a message of an event that took no effect': [
       `INSERT INTO outbox (message_id, shard, topic, key, headers, event_id, handler, n)
@@ -169,11 +181,46 @@ describe('verify', () => {
         '',
       ].join('\n'),
     );
-    const verdict = await ask(pool, readReceipts(file));
+    const verdict = await ask(pool, { receipts: readReceipts(file) });
     assert.deepEqual(verdict.receipts, { accounted: 2, pending: 2, unprovable: 1, missing: 1 });
     assert.deepEqual(verdict.missing[0]?.offset, 7);
     await writeFile(file, '{"event_id":"x"}\n');
-    await assert.rejects(ask(pool, readReceipts(file)), { message: /line 1: not a receipt/ });
+    await assert.rejects(ask(pool, { receipts: readReceipts(file) }), {
+      message: /line 1: not a receipt/,
+    });
+  });
+
+  it('counts handlers as proven only where they export a check, and name what contradicts [G2]', async (t) => {
+    const { pool } = await setUp(t);
+    const handle = async () => {};
+    const handlers: Handler[] = [
+      { name: 'silent', handle },
+      { name: 'right', handle, check: async () => [] },
+      {
+        name: 'broken',
+        handle,
+        check: async (db) => (await db.query('SELECT 1 / 0')).rows as never,
+      },
+      {
+        name: 'wrong',
+        handle,
+        check: async (db) =>
+          (await db.query('SELECT count(*) AS n FROM processed_events')).rows.map(
+            ({ n }) => `${n} stored, 0 charged`,
+          ),
+      },
+    ];
+    const verdict = await ask(pool, { handlers });
+    assert.deepEqual(
+      verdict.handlers.map(({ handler, verdict: what, findings }) => [handler, what, ...findings]),
+      [
+        ['silent', 'not checked'],
+        ['right', 'proven'],
+        ['broken', 'contradicted', 'The check failed: division by zero'],
+        ['wrong', 'contradicted', '4 stored, 0 charged'],
+      ],
+    );
+    assert.equal(verdict.isProven, false);
   });
 
   it('sees one snapshot while consumers work [G3]', async (t) => {

@@ -1,10 +1,11 @@
 /**
  * The proof of completeness: for each partition every offset from its start to its position has
  * exactly one outcome, and the effects are what the stored events add up to. On one snapshot, so
- * it can run beside consumers at work. It proves what the tables say of the log; whether the log
- * itself still holds the same is another question.
+ * it can run beside consumers at work. By the tables alone it proves what they say of the log; with
+ * a reader it compares them with the log itself, record by record.
  */
 import type { Handler } from '../handlers/handler.ts';
+import type { LogReader } from '../log/event-log.ts';
 import {
   ask,
   findOffsetFindings,
@@ -18,6 +19,7 @@ import {
   readAccounts,
 } from '../store/account-queries.ts';
 import type { Pool } from '../store/pool.ts';
+import { compareWithLog, type LogComparison } from './against-log.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
 
 export type ReceiptFinding = Receipt & { readonly verdict: ReceiptVerdict };
@@ -31,6 +33,8 @@ export type Verdict = {
   readonly receipts: Readonly<Record<ReceiptVerdict, number>> | null;
   readonly missing: readonly ReceiptFinding[];
   readonly handlers: readonly HandlerVerdict[];
+  /** null where the log was not asked. */
+  readonly log: LogComparison | null;
 };
 
 export type VerifyOptions = {
@@ -38,6 +42,8 @@ export type VerifyOptions = {
   /** In pieces, so that a file of any size takes little memory; null where none are given. */
   readonly receipts: AsyncIterable<readonly Receipt[]> | null;
   readonly handlers: readonly Handler[];
+  /** Its records are compared with the tables; null to ask the tables alone. */
+  readonly reader: LogReader | null;
   /** Told of each step as it begins. */
   readonly onStep: (done: number, of: number, what: string) => void;
 };
@@ -45,8 +51,8 @@ export type VerifyOptions = {
 const MISSING_MAX = 1000;
 
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
-  const { topic, receipts, handlers, onStep } = options;
-  const steps = QUESTIONS.length + 3 + (receipts === null ? 0 : 1);
+  const { topic, receipts, handlers, reader, onStep } = options;
+  const steps = QUESTIONS.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
   const tx = await pool.connect();
   try {
     await tx.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -65,7 +71,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     const ofHandlers = await checkHandlers(tx, handlers);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
     const missing: ReceiptFinding[] = [];
-    if (receipts !== null) onStep(steps - 1, steps, 'receipts');
+    if (receipts !== null) onStep(3 + QUESTIONS.length, steps, 'receipts');
     for await (const piece of receipts ?? []) {
       const verdicts = await judgeReceipts(tx, topic, piece);
       for (const [index, verdict] of verdicts.entries()) {
@@ -74,11 +80,15 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
         missing.push({ ...(piece[index] as Receipt), verdict });
       }
     }
+    const onProgress = (done: number, of: number) =>
+      onStep(steps - 1, steps, `log: ${done} of ${of} offsets`);
+    const log = reader && (await compareWithLog(tx, reader, onProgress));
     onStep(steps, steps, 'done');
     const isProven =
       offsets.length === 0 &&
       rows.length === 0 &&
       counts.missing === 0 &&
+      (log?.findings ?? []).length === 0 &&
       ofHandlers.every(({ verdict }) => verdict !== 'contradicted');
     return {
       isProven,
@@ -88,6 +98,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       receipts: receipts && counts,
       missing,
       handlers: ofHandlers,
+      log,
     };
   } finally {
     // Nothing was written; closing it ends the snapshot whatever state it is in.

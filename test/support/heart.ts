@@ -2,9 +2,9 @@
 import type { TestContext } from 'node:test';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import type { LogSlice } from '../../src/log/event-log.ts';
+import { splitSlice } from '../../src/log/log-slice.ts';
 import type { KnownSuspect } from '../../src/process/isolate.ts';
 import { ParkGuard } from '../../src/process/park-guard.ts';
-import { splitSlice } from '../../src/process/partition-buffer.ts';
 import { processBatch } from '../../src/process/process-batch.ts';
 import type { BatchContext, BatchOutcome } from '../../src/process/settle-piece.ts';
 import { logIdOf } from '../../src/store/logs.ts';

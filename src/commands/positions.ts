@@ -1,0 +1,119 @@
+/** `orderonce positions` and `orderonce lag`: where each partition stands, and the way out. */
+import { hostname, userInfo } from 'node:os';
+import { OrderonceError } from '../errors.ts';
+import type { LogReader } from '../log/event-log.ts';
+import { openReader } from '../log/open-log.ts';
+import { acceptCut, acceptGap, acceptNewLog } from '../positions/accept.ts';
+import { type PartitionReport, reportPositions } from '../positions/report.ts';
+import type { Pool } from '../store/pool.ts';
+import type { Call } from './command.ts';
+import { databaseUrlOf, openPool } from './database.ts';
+import { tableOf } from './table.ts';
+
+export const POSITIONS_HELP =
+  'list | accept-gap PARTITION | accept-cut PARTITION | accept-new-log, each with --reason WHY';
+
+const CLOSE_MS = 1000;
+
+/** Exit code 1 where a partition stands still. */
+export async function runPositions(call: Call): Promise<number> {
+  const [action = 'list', partition] = call.words;
+  return await withLog(call, async (reader, pool) => {
+    if (action === 'list') return await list(call, reader, pool);
+    const done = await accept(call, action, partition, { reader, pool });
+    console.log(call.flags.json === true ? JSON.stringify(done.result) : done.line);
+    return 0;
+  });
+}
+
+/** A line per partition and a sum. Exit code 0 whatever the lag. */
+export async function runLag(call: Call): Promise<number> {
+  return await withLog(call, async (reader, pool) => {
+    const reports = await reportPositions(reader, pool);
+    const total = reports.reduce((sum, { lag }) => sum + lag, 0);
+    if (call.flags.json === true) {
+      const partitions = reports.map(({ partition, lag }) => ({ partition, lag }));
+      console.log(JSON.stringify({ topic: reader.topic, total, partitions }));
+      return 0;
+    }
+    const rows = reports.map(({ partition, position, log_end, lag }) => [
+      partition,
+      position,
+      log_end,
+      lag,
+    ]);
+    console.log(tableOf(['partition', 'position', 'log end', 'lag'], rows));
+    console.log(`${total} records of ${reader.topic} are still to be processed`);
+    return 0;
+  });
+}
+
+async function list({ flags }: Call, reader: LogReader, pool: Pool): Promise<number> {
+  const reports = await reportPositions(reader, pool);
+  if (flags.json === true)
+    console.log(JSON.stringify({ topic: reader.topic, partitions: reports }));
+  else console.log(pageOf(reports));
+  return reports.some(({ state }) => state === 'stopped') ? 1 : 0;
+}
+
+function pageOf(reports: readonly PartitionReport[]): string {
+  const header = ['partition', 'log', 'position', 'log holds', 'lag', 'state', 'moved at'];
+  const rows = reports.map((report) => [
+    report.partition,
+    report.log_id,
+    report.position,
+    `${report.log_start}..${report.log_end}`,
+    report.lag,
+    report.state,
+    report.updated_at,
+  ]);
+  const troubles = reports.flatMap(({ trouble }) => (trouble === null ? [] : [trouble]));
+  return [tableOf(header, rows), ...troubles].join('\n');
+}
+
+async function accept(
+  { flags }: Call,
+  action: string,
+  partition: string | undefined,
+  parts: { readonly reader: LogReader; readonly pool: Pool },
+): Promise<{ result: object; line: string }> {
+  const { reason } = flags;
+  if (!['accept-gap', 'accept-cut', 'accept-new-log'].includes(action)) {
+    throw usage(`"${action}" is none of ${POSITIONS_HELP}`);
+  }
+  if (reason === undefined) throw usage(`${action} needs --reason WHY: it is kept for good`);
+  const context = { ...parts, reason, actor: `${userInfo().username}@${hostname()}` };
+  if (action === 'accept-new-log') {
+    const result = await acceptNewLog(context);
+    const line = `${result.partitions} partitions go on at the start of the new topic`;
+    return { result, line };
+  }
+  if (!/^\d{1,6}$/.test(partition ?? '')) throw usage(`${action} needs the number of a partition`);
+  const number = Number(partition);
+  if (action === 'accept-gap') {
+    const result = await acceptGap(context, number);
+    const line = `Partition ${number} goes on at ${result.to}; ${result.from} to ${result.to - 1} are given up`;
+    return { result, line };
+  }
+  const result = await acceptCut(context, number);
+  const line = `Partition ${number} goes on at ${result.at}, where the log differs, as log ${result.logId}`;
+  return { result, line };
+}
+
+async function withLog(
+  { settings }: Call,
+  work: (reader: LogReader, pool: Pool) => Promise<number>,
+): Promise<number> {
+  const pool = openPool(await databaseUrlOf(settings), 'orderonce-positions');
+  const reader = openReader(settings, () => pool);
+  try {
+    return await work(reader, pool);
+  } finally {
+    await reader.close(CLOSE_MS);
+    await pool.end();
+  }
+}
+
+function usage(message: string): OrderonceError {
+  return new OrderonceError('SETTING_INVALID', message);
+}

@@ -1,0 +1,173 @@
+/**
+ * What an operator may decide about a partition that stands still, since going on would skip or
+ * repeat something. Each decision is one transaction that applies only while the position stands
+ * where the trouble was seen; it leaves who decided and why, and changes no outcome of any record.
+ */
+import { type ErrorCode, OrderonceError } from '../errors.ts';
+import type { LogReader } from '../log/event-log.ts';
+import { splitSlice } from '../log/log-slice.ts';
+import { readSlice } from '../log/read-slice.ts';
+import { type CheckedPosition, checkPositions } from '../process/position-check.ts';
+import { insertAcceptedGap } from '../store/log-gaps.ts';
+import { insertGeneration, logIdOf } from '../store/logs.ts';
+import type { Pool, Transaction } from '../store/pool.ts';
+import { clearTroubles } from '../store/position-troubles.ts';
+import {
+  closePosition,
+  openPosition,
+  type PositionPlace,
+  readPositions,
+  skipTo,
+} from '../store/positions.ts';
+import { inTransaction } from '../store/transaction.ts';
+import { compareSlice } from '../verify/compare-slice.ts';
+
+export type AcceptContext = {
+  readonly reader: LogReader;
+  readonly pool: Pool;
+  readonly actor: string;
+  readonly reason: string;
+};
+
+/** Of a partition that is looked through for the place where a cut log differs. */
+const WINDOW = 500;
+const LIMITS = { lockMs: 10_000, statementMs: 30_000, idleMs: 30_000 };
+
+/**
+ * Gives up the offsets that retention removed before they were processed: they are named in
+ * log_gaps, and the partition goes on behind them.
+ * @throws POSITION_NOT_IN_TROUBLE
+ */
+export async function acceptGap(
+  context: AcceptContext,
+  partition: number,
+): Promise<{ from: number; to: number }> {
+  const { reader, pool, actor, reason } = context;
+  const { place, trouble } = await findTrouble(context, partition, ['POSITION_BEFORE_LOG_START']);
+  const gap = { from: trouble.from, to: trouble.to };
+  await inTransaction(pool, LIMITS, async (tx) => {
+    assertMoved(await skipTo(tx, place, gap.to), partition);
+    await insertAcceptedGap(tx, place, gap, `${actor}: ${reason}`);
+    await clearTroubles(tx, reader.topic, [partition]);
+  });
+  return gap;
+}
+
+/**
+ * Goes on in a log that was cut behind the position: from the first offset at which it holds
+ * something else than what was processed. From there on it counts as another log, since the same
+ * offsets hold other records; events that took effect already become duplicates.
+ * @throws POSITION_NOT_IN_TROUBLE
+ */
+export async function acceptCut(
+  context: AcceptContext,
+  partition: number,
+): Promise<{ at: number; logId: number }> {
+  const { reader, pool } = context;
+  const codes = ['POSITION_PAST_LOG_END', 'LOG_REWRITTEN'] as const;
+  const { place, topicId, bounds } = await findTrouble(context, partition, codes);
+  const at = await findCut(context, topicId, place, bounds);
+  return await inTransaction(pool, LIMITS, async (tx) => {
+    const logId = await insertGeneration(tx, { topic: reader.topic, topicId });
+    await reopen(tx, context, place, { logId, start: at });
+    return { at, logId };
+  });
+}
+
+/**
+ * Goes on with a topic that was deleted and re-created, from its start. Partitions that it has no
+ * more are closed.
+ * @throws POSITION_NOT_IN_TROUBLE
+ */
+export async function acceptNewLog(context: AcceptContext): Promise<{ partitions: number }> {
+  const { reader, pool } = context;
+  const identity = await reader.identity();
+  const all = Array.from({ length: identity.partitions }, (_, partition) => partition);
+  const bounds = await reader.bounds(all, true);
+  const logId = await logIdOf(pool, identity);
+  const old = (await readPositions(pool, reader.topic)).filter(
+    ({ topicId }) => topicId !== identity.topicId,
+  );
+  if (old.length === 0) throw notInTrouble('All positions belong to the topic as it is now');
+  await inTransaction(pool, LIMITS, async (tx) => {
+    for (const position of old) {
+      const place = { ...position, topic: reader.topic };
+      const start = bounds.get(position.partition)?.start;
+      await reopen(tx, context, place, start === undefined ? null : { logId, start });
+    }
+  });
+  return { partitions: old.length };
+}
+
+/** @param next null where the partition is no more. */
+async function reopen(
+  tx: Transaction,
+  { reader, actor, reason }: AcceptContext,
+  place: PositionPlace,
+  next: { readonly logId: number; readonly start: number } | null,
+): Promise<void> {
+  assertMoved(await closePosition(tx, place, { actor, reason }), place.partition);
+  if (next !== null) await openPosition(tx, reader.topic, place.partition, next);
+  await clearTroubles(tx, reader.topic, [place.partition]);
+}
+
+async function findTrouble(
+  { reader, pool }: AcceptContext,
+  partition: number,
+  codes: readonly ErrorCode[],
+) {
+  const { topicId } = await reader.identity();
+  const [checked] = await checkPositions(reader, pool, topicId, [partition]);
+  if (checked === undefined) throw notInTrouble(`There is no position of partition ${partition}`);
+  const { trouble, position, bounds } = checked;
+  if (trouble === null) throw notInTrouble(`Partition ${partition} is fine`);
+  if (!codes.includes(trouble.error.code)) {
+    throw notInTrouble(`Its trouble is another one: ${trouble.error.message}`);
+  }
+  return { trouble, topicId, bounds, place: { ...position, topic: reader.topic } };
+}
+
+/**
+ * A cut keeps a prefix: goes back, window by window, until one holds only what was processed. The
+ * first difference behind it is the cut.
+ */
+async function findCut(
+  { reader, pool }: AcceptContext,
+  topicId: string,
+  place: PositionPlace,
+  { start, end }: CheckedPosition['bounds'],
+): Promise<number> {
+  let cut = Math.min(end, place.nextOffset);
+  for (let to = cut; to > start; to -= WINDOW) {
+    const from = Math.max(start, to - WINDOW);
+    const first = await firstDifference({ reader, pool }, topicId, place, { from, to });
+    if (first === null) return cut;
+    cut = first;
+  }
+  return cut;
+}
+
+async function firstDifference(
+  { reader, pool }: Pick<AcceptContext, 'reader' | 'pool'>,
+  topicId: string,
+  place: PositionPlace,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<number | null> {
+  for (let offset = from; offset < to; ) {
+    const wish = { partition: place.partition, offset };
+    const whole = await readSlice(reader, topicId, wish);
+    const { head } = splitSlice(whole, Math.min(whole.next, to));
+    const [first] = await compareSlice(pool, place, head);
+    if (first !== undefined) return first.offset;
+    offset = head.next;
+  }
+  return null;
+}
+
+function assertMoved(hasMoved: boolean, partition: number): void {
+  if (!hasMoved) throw notInTrouble(`Partition ${partition} moved meanwhile; look again`);
+}
+
+function notInTrouble(message: string): OrderonceError {
+  return new OrderonceError('POSITION_NOT_IN_TROUBLE', message);
+}

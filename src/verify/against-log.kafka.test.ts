@@ -1,0 +1,87 @@
+/** The tables against the log itself: faults that the tables alone cannot show. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { newReader, produce, startConsumer, untilStored } from '../../test/support/consumer.ts';
+import { createDatabase } from '../../test/support/database.ts';
+import { wireEvent } from '../../test/support/events.ts';
+import { foreignProducer, KAFKA, newTopic } from '../../test/support/kafka.ts';
+import { until } from '../../test/support/until.ts';
+import { verify } from './verify.ts';
+
+/** Every kind of outcome, and a committed and an aborted transaction. */
+async function setUp(t: TestContext) {
+  const db = await createDatabase(t);
+  const topic = await newTopic(1);
+  const event = wireEvent();
+  const values = [event, event, { ...event, user_id: 'other' }, wireEvent()].map((value) => ({
+    value: JSON.stringify(value),
+  }));
+  await produce(topic, [...values, { value: 'garbage' }]);
+  for (const end of ['abort', 'commit'] as const) {
+    const producer = foreignProducer(KAFKA, `${topic}-${end}`);
+    const transaction = await producer.beginTransaction();
+    const value = Buffer.from(JSON.stringify(wireEvent()));
+    await transaction.send({ messages: [{ topic, key: Buffer.from('k'), value }] });
+    await transaction[end]();
+    await producer.close();
+  }
+  const consumer = startConsumer(t, db, topic);
+  await untilStored(db, 3);
+  await until('the end is reached', () => consumer.partitions[0]?.next_offset === 9);
+  const reader = newReader(t, topic);
+  const ask = (isAgainstLog: boolean) =>
+    verify(db.pool, {
+      topic,
+      receipts: null,
+      handlers: [],
+      reader: isAgainstLog ? reader : null,
+      onStep: () => {},
+    });
+  return { db, ask, event };
+}
+
+describe('verify --against-log', { skip: KAFKA === undefined }, () => {
+  it('proves a true account record by record, gaps included [G3]', async (t) => {
+    const { ask } = await setUp(t);
+    const verdict = await ask(true);
+    assert.deepEqual(verdict.log, { compared: 9, gone: 0, findings: [] });
+    assert.equal(verdict.isProven, true);
+  });
+
+  const faults: Record<string, [sql: string, finding: RegExp]> = {
+    'an event that is called a compacted gap': [
+      `WITH gone AS (DELETE FROM processed_events WHERE log_offset = 3 RETURNING *)
+       INSERT INTO log_gaps SELECT log_id, log_partition, log_offset, log_offset + 1, 'compacted' FROM gone;
+       DELETE FROM orders WHERE event_count = 1 AND last_log_offset = 3`,
+      /differs 3 is called a gap/,
+    ],
+    'a dead letter with other bytes': [
+      `UPDATE dead_letters SET value = 'trash'`,
+      /differs 4 is not the record that became dead_letter/,
+    ],
+    'a conflict that is called a duplicate': [
+      `WITH gone AS (DELETE FROM conflicts RETURNING *)
+       INSERT INTO duplicates (log_id, log_partition, log_offset, event_id)
+       SELECT log_id, log_partition, log_offset, event_id FROM gone`,
+      /differs 2 is not the record that became duplicate/,
+    ],
+    'an event that took effect though its transaction was aborted': [
+      `WITH gap AS (DELETE FROM log_gaps WHERE from_offset = 5 RETURNING *)
+       INSERT INTO duplicates (log_id, log_partition, log_offset, event_id)
+       SELECT gap.log_id, gap.log_partition, o, event_id FROM gap, generate_series(5, to_offset - 1) o,
+         (SELECT event_id FROM processed_events LIMIT 1) e`,
+      /not in the log 5 has the outcome duplicate/,
+    ],
+  };
+  for (const [title, [sql, finding]] of Object.entries(faults)) {
+    it(`convicts ${title}, which the tables alone do not show [G3]`, async (t) => {
+      const { db, ask } = await setUp(t);
+      await db.pool.query(sql);
+      assert.equal((await ask(false)).isProven, true);
+      const verdict = await ask(true);
+      const findings = verdict.log?.findings.map((f) => `${f.kind} ${f.offset} ${f.message}`);
+      assert.match(findings?.join('\n') ?? '', finding);
+      assert.equal(verdict.isProven, false);
+    });
+  }
+});

@@ -1,0 +1,65 @@
+/** Record by record: does the log hold what the tables say became of it? */
+import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
+import type { LogRecord, LogSlice } from '../log/event-log.ts';
+import { findOutcomes, type Outcome } from '../store/outcomes.ts';
+import type { Queryable } from '../store/pool.ts';
+import type { BatchPlace } from '../store/processed-events.ts';
+
+export type LogFinding = {
+  readonly kind: 'unaccounted' | 'differs' | 'not in the log';
+  readonly partition: number;
+  readonly offset: number;
+  readonly message: string;
+};
+
+/** @returns what contradicts, in log order; none where each record is the one that was processed. */
+export async function compareSlice(
+  db: Queryable,
+  place: BatchPlace,
+  slice: LogSlice,
+): Promise<LogFinding[]> {
+  const events = new Map(decodeRecords(slice.records).events.map((e) => [e.record.offset, e]));
+  const ids = [...events.values()].map(({ event }) => event.eventId);
+  const range = { from: slice.from, to: slice.next };
+  const outcomes = await findOutcomes(db, place, range, ids);
+  const finding = (kind: LogFinding['kind'], offset: number, message: string): LogFinding => ({
+    kind,
+    partition: place.partition,
+    offset,
+    message,
+  });
+  const gaps = outcomes.filter(({ kind }) => kind === 'gap');
+  const byOffset = Map.groupBy(
+    outcomes.filter(({ kind }) => kind !== 'gap'),
+    ({ from }) => from,
+  );
+  const findings: LogFinding[] = [];
+  for (const record of slice.records) {
+    const { offset } = record;
+    const here = byOffset.get(offset) ?? [];
+    byOffset.delete(offset);
+    const gap = gaps.find(({ from, to }) => offset >= from && offset < to);
+    if (gap !== undefined) findings.push(finding('differs', offset, 'is called a gap'));
+    else if (here.length === 0) findings.push(finding('unaccounted', offset, 'has no outcome'));
+    else if (!here.some((outcome) => isOf(outcome, record, events.get(offset)))) {
+      const kinds = here.map(({ kind }) => kind).join();
+      findings.push(finding('differs', offset, `is not the record that became ${kinds}`));
+    }
+  }
+  for (const [offset, here] of byOffset) {
+    const kinds = here.map(({ kind }) => kind).join();
+    findings.push(finding('not in the log', offset, `has the outcome ${kinds}`));
+  }
+  return findings.sort((a, b) => a.offset - b.offset);
+}
+
+/** Whether this outcome is that of this very record. */
+function isOf(outcome: Outcome, { value }: LogRecord, event: EventRecord | undefined): boolean {
+  if (outcome.kind === 'dead_letter' || outcome.kind === 'edited') {
+    if (value === null || outcome.value === null) return value === outcome.value;
+    return outcome.value.equals(value);
+  }
+  if (event?.event.eventId !== outcome.eventId) return false;
+  // A duplicate of an id whose first was redriven with an edit of garbage may lack a digest.
+  return outcome.digest === null || outcome.digest === event?.digest;
+}

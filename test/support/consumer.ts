@@ -1,0 +1,102 @@
+/** A consumer of the product on a real broker and database, in this process; and topics to read. */
+import type { TestContext } from 'node:test';
+import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
+import { KafkaReader } from '../../src/log/kafka-reader.ts';
+import { createTopic } from '../../src/log/kafka-topic.ts';
+import { Consumer } from '../../src/process/consumer.ts';
+import { ParkGuard } from '../../src/process/park-guard.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
+import type { TestDatabase } from './database.ts';
+import { wireEvent } from './events.ts';
+import { foreignProducer, KAFKA, withAdmin } from './kafka.ts';
+import { until } from './until.ts';
+
+const LIMITS = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
+
+/** Reads only, until it is told to join a group. */
+export function newReader(
+  t: TestContext,
+  topic: string,
+  { groupId = topic, bootstrap = KAFKA as string } = {},
+): KafkaReader {
+  const options = { bootstrapServers: bootstrap, topic, clientId: 'test' };
+  const reader = new KafkaReader({ ...options, groupId, sessionTimeoutMs: 3000 });
+  t.after(() => reader.close(1000));
+  return reader;
+}
+
+/** Stopped after the test. */
+export function startConsumer(
+  t: TestContext,
+  db: TestDatabase,
+  topic: string,
+  options: { groupId?: string; bootstrap?: string } = {},
+): Consumer {
+  const consumer = new Consumer({
+    reader: newReader(t, topic, options),
+    pool: db.pool,
+    limits: LIMITS,
+    owner: 'test',
+    handlers: NO_HANDLERS,
+    parkGuard: new ParkGuard(100),
+    connections: 2,
+    batchMax: 500,
+    logger: createLogger('silent'),
+  });
+  void consumer.start();
+  t.after(() => consumer.stop(3000));
+  return consumer;
+}
+
+/** Puts values on the topic as any client may. */
+export async function produce(
+  topic: string,
+  values: { key?: string; value: string; partition?: number }[],
+  bootstrap = KAFKA as string,
+): Promise<void> {
+  const producer = foreignProducer(bootstrap);
+  await producer.send({
+    messages: values.map(({ key = 'k', value, partition }) => ({
+      topic,
+      key: Buffer.from(key),
+      value: Buffer.from(value),
+      ...(partition === undefined ? {} : { partition }),
+    })),
+  });
+  await producer.close();
+}
+
+export async function produceEvents(topic: string, count: number, partition = 0): Promise<void> {
+  const events = Array.from({ length: count }, () => wireEvent());
+  await produce(
+    topic,
+    events.map((event) => ({ key: event.order_id, value: JSON.stringify(event), partition })),
+  );
+}
+
+/** The topic is deleted and made anew, with 30 events in it. */
+export async function recreateTopic(topic: string): Promise<void> {
+  await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
+  const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
+  await until('the topic is made anew', () =>
+    createTopic(options, { partitions: 1, replicas: -1 }),
+  );
+  await until('records lie in it', async () => {
+    await produceEvents(topic, 30);
+    return true;
+  });
+}
+
+/** Retention has taken all before `offset`. */
+export async function cutStart(topic: string, partition: number, offset: number): Promise<void> {
+  const partitions = [{ partition, offset: BigInt(offset) }];
+  await withAdmin((admin) => admin.deleteRecords({ topics: [{ name: topic, partitions }] }));
+}
+
+export async function rowsIn(db: TestDatabase, table: string): Promise<number> {
+  const { rows } = await db.pool.query<{ n: number }>(`SELECT count(*) AS n FROM ${table}`);
+  return rows[0]?.n ?? -1;
+}
+
+export const untilStored = (db: TestDatabase, n: number) =>
+  until(`${n} events stored`, async () => (await rowsIn(db, 'processed_events')) === n);
