@@ -7,7 +7,8 @@ import { KafkaAppender } from '../src/log/kafka-appender.ts';
 import { createLog } from '../src/log/open-log.ts';
 import { readSettings } from '../src/settings.ts';
 import { migrate } from '../src/store/migrate.ts';
-import { createPool, type Pool } from '../src/store/pool.ts';
+import type { Pool } from '../src/store/pool.ts';
+import { freshDatabase, openPool } from './databases.ts';
 import { randomEvent } from './random-event.ts';
 import type { Servers } from './servers.ts';
 import { ServiceProcess } from './service-process.ts';
@@ -54,20 +55,6 @@ export async function drain(servers: Servers, events: number, round: number): Pr
     await consumer.stop();
     await pool.end();
   }
-}
-
-async function freshDatabase({ databaseUrl }: Servers, name: string): Promise<string> {
-  const admin = openPool(databaseUrl);
-  await admin.query(`CREATE DATABASE ${name}`);
-  await admin.end();
-  const url = new URL(databaseUrl);
-  url.pathname = `/${name}`;
-  return url.href;
-}
-
-function openPool(connectionString: string): Pool {
-  const limits = { connectionsMax: 2, queryTimeoutMs: 60_000 };
-  return createPool({ connectionString, name: 'bench', ...limits });
 }
 
 async function fill(bootstrapServers: string, topic: string, events: number): Promise<void> {

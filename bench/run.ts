@@ -1,7 +1,7 @@
 /**
  * Benchmarks on real Kafka and PostgreSQL; method in bench/README.md.
  *
- *   npm run bench                          drain and ingest, 3 rounds each
+ *   npm run bench                          drain, ingest and verify, 3 rounds each
  *   npm run bench -- drain --rounds 5      one of them
  *   npm run bench -- --json > result.json
  */
@@ -9,19 +9,21 @@ import { parseArgs } from 'node:util';
 import { drain } from './drain.ts';
 import { ingest } from './ingest.ts';
 import { startServers } from './servers.ts';
+import { verify } from './verify.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '3' },
     events: { type: 'string', default: '200000' },
+    'verify-events': { type: 'string', default: '1000000' },
     connections: { type: 'string', default: '64' },
     seconds: { type: 'string', default: '10' },
     json: { type: 'boolean', default: false },
   },
 });
 const wants = (name: string) => positionals.length === 0 || positionals.includes(name);
-const results: Record<string, object[]> = { drain: [], ingest: [] };
+const results: Record<string, object[]> = { drain: [], ingest: [], verify: [] };
 
 const servers = await startServers();
 try {
@@ -32,6 +34,8 @@ try {
       const [connections, seconds] = [Number(values.connections), Number(values.seconds)];
       report('ingest', await ingest(servers, { connections, seconds, round }));
     }
+    if (wants('verify'))
+      report('verify', await verify(servers, Number(values['verify-events']), round));
   }
 } finally {
   await servers.stop();
