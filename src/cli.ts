@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs, parseEnv } from 'node:util';
 import { type Command, FLAGS, type Flags } from './commands/command.ts';
 import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
+import { runDoctor } from './commands/doctor.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { POSITIONS_HELP, runLag, runPositions } from './commands/positions.ts';
 import { runSend } from './commands/send.ts';
@@ -36,6 +37,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'Proves that every record is accounted for, or names what is not. Exit code 1 if not.',
     wordsMax: 0,
     run: runVerify,
+  },
+  doctor: {
+    help: 'Examines a live deployment: settings of topic and PostgreSQL, rights, clocks, health.',
+    wordsMax: 0,
+    run: runDoctor,
   },
   lag: {
     help: 'How many records are still to be processed, by partition.',

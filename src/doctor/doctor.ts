@@ -1,0 +1,150 @@
+/** Looks at a live deployment: a verdict for each thing that the guarantees rest on. */
+import { statfs } from 'node:fs/promises';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import { handlerSetOf } from '../handlers/handler-set.ts';
+import type { LogReader } from '../log/event-log.ts';
+import { openReader } from '../log/open-log.ts';
+import { readSlice } from '../log/read-slice.ts';
+import { reportPositions } from '../positions/report.ts';
+import { baseUrlOf } from '../runtime/port.ts';
+import type { Settings } from '../settings.ts';
+import { assertMigrated } from '../store/migrate.ts';
+import type { Pool } from '../store/pool.ts';
+import { readDatabaseFacts } from './database-facts.ts';
+import { type Finding, judgeOf } from './finding.ts';
+import { judgeDatabase } from './judge-database.ts';
+import { judgeKafka } from './judge-kafka.ts';
+import { readKafkaFacts } from './kafka-facts.ts';
+
+const CLOSE_MS = 1000;
+const HEALTH_MS = 3000;
+const FREE_WARN_BYTES = 2 ** 30;
+const FREE_FAIL_BYTES = 100 * 2 ** 20;
+
+/** Never throws: what cannot be looked at is a finding. */
+export async function examine(settings: Settings, pool: Pool): Promise<Finding[]> {
+  const reader = openReader(settings, () => pool);
+  try {
+    return [
+      ...(await examineDatabase(pool)),
+      ...(await examineLog(settings, reader, pool)),
+      ...(await examineServices(settings)),
+      ...(await examineMachine(settings)),
+    ];
+  } finally {
+    await reader.close(CLOSE_MS);
+  }
+}
+
+async function examineDatabase(pool: Pool): Promise<Finding[]> {
+  const { ok, fail } = judgeOf('postgresql');
+  try {
+    const found = judgeDatabase(await readDatabaseFacts(pool));
+    const tables = await assertMigrated(pool).then(
+      () => ok('tables', 'of this release'),
+      (error: unknown) => fail('tables', reasonOf(error), 'Run "orderonce migrate"'),
+    );
+    return [ok('reachable', 'answers'), tables, ...found];
+  } catch (error) {
+    return [fail('reachable', reasonOf(error), 'Start it, or mend DATABASE_URL')];
+  }
+}
+
+async function examineLog(settings: Settings, reader: LogReader, pool: Pool): Promise<Finding[]> {
+  const { ok, warn, fail } = judgeOf('kafka');
+  const { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, KAFKA_TOPIC: topic } = settings;
+  if (bootstrapServers === undefined) {
+    const remedy = 'Fit for development and one machine; past it set KAFKA_BOOTSTRAP_SERVERS';
+    const embedded = warn('log', 'the embedded one, in PostgreSQL', remedy);
+    return [embedded, ...(await examinePositions(reader, pool))];
+  }
+  try {
+    const facts = await readKafkaFacts({ bootstrapServers, topic, clientId: 'orderonce-doctor' });
+    const oldestMs = await ageOfOldest(reader, pool).catch(() => null);
+    return [
+      ok('reachable', `${bootstrapServers} answers, topic ${topic} exists`),
+      ...judgeKafka(facts, oldestMs),
+      ...(await examinePositions(reader, pool)),
+    ];
+  } catch (error) {
+    const isMissing = error instanceof OrderonceError && error.code === 'NOT_MIGRATED';
+    const remedy = isMissing
+      ? 'Run "orderonce migrate"'
+      : 'Start it, or mend KAFKA_BOOTSTRAP_SERVERS';
+    return [fail('reachable', reasonOf(error), remedy)];
+  }
+}
+
+async function examinePositions(reader: LogReader, pool: Pool): Promise<Finding[]> {
+  const { ok, warn, fail } = judgeOf('kafka');
+  try {
+    const reports = await reportPositions(reader, pool);
+    const lag = reports.reduce((sum, report) => sum + report.lag, 0);
+    const stopped = reports.filter(({ state }) => state === 'stopped');
+    if (stopped.length === 0) {
+      return [ok('positions', `${reports.length} partitions, ${lag} records to process`)];
+    }
+    const remedy = 'See "orderonce positions" and docs/positions.md';
+    return stopped.map(({ trouble }) => fail('positions', trouble ?? '', remedy));
+  } catch (error) {
+    return [warn('positions', reasonOf(error), 'They are made when a consumer first starts')];
+  }
+}
+
+/** How long the oldest record that is not processed yet has lain in the log; null for none. */
+async function ageOfOldest(reader: LogReader, pool: Pool): Promise<number | null> {
+  const { topicId } = await reader.identity();
+  let oldest: number | null = null;
+  for (const report of await reportPositions(reader, pool)) {
+    if (report.lag === 0 || report.position < report.log_start) continue;
+    const wish = { partition: report.partition, offset: report.position };
+    const [first] = (await readSlice(reader, topicId, wish)).records;
+    if (first !== undefined) oldest = Math.max(oldest ?? 0, Date.now() - first.appendedMs);
+  }
+  return oldest;
+}
+
+async function examineServices(settings: Settings): Promise<Finding[]> {
+  const { ok, warn } = judgeOf('services');
+  const { HOST: host, PRODUCER_PORT, CONSUMER_PORT } = settings;
+  const places = [
+    ['producer', PRODUCER_PORT],
+    ['consumer', CONSUMER_PORT],
+  ] as const;
+  const findings: Finding[] = [];
+  for (const [name, port] of places) {
+    const url = `${baseUrlOf({ host, port })}/health`;
+    try {
+      const answer = await fetch(url, { signal: AbortSignal.timeout(HEALTH_MS) });
+      const { detail } = (await answer.json()) as { detail?: string };
+      findings.push(
+        answer.ok ? ok(name, `${url} is healthy`) : warn(name, `${url}: ${detail}`, 'See its log'),
+      );
+    } catch {
+      const remedy = 'Start it, if it should run on this machine';
+      findings.push(warn(name, `does not answer at ${url}`, remedy));
+    }
+  }
+  return findings;
+}
+
+async function examineMachine(settings: Settings): Promise<Finding[]> {
+  const { ok, warn, fail } = judgeOf('this machine');
+  const findings: Finding[] = [];
+  try {
+    const { handlers } = await handlerSetOf(settings);
+    findings.push(ok('handlers', handlers.map(({ name }) => name).join(', ') || 'none'));
+  } catch (error) {
+    findings.push(fail('handlers', reasonOf(error), 'See docs/handlers.md'));
+  }
+  if (settings.DATABASE_URL === undefined) {
+    const { bavail, bsize } = await statfs(settings.ORDERONCE_DATA_DIR);
+    const free = bavail * bsize;
+    const found = `${Math.round(free / 2 ** 20)} MiB free for ${settings.ORDERONCE_DATA_DIR}`;
+    const remedy = 'Make room: PostgreSQL stops when the disk is full';
+    if (free < FREE_FAIL_BYTES) findings.push(fail('disk', found, remedy));
+    else if (free < FREE_WARN_BYTES) findings.push(warn('disk', found, remedy));
+    else findings.push(ok('disk', found));
+  }
+  return findings;
+}

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { DatabaseFacts } from './database-facts.ts';
+import type { Finding } from './finding.ts';
+import { judgeDatabase } from './judge-database.ts';
+import { judgeKafka } from './judge-kafka.ts';
+import type { KafkaFacts } from './kafka-facts.ts';
+
+const CLUSTER: KafkaFacts = {
+  brokers: 3,
+  partitions: 6,
+  replicas: 3,
+  inSync: 3,
+  withoutLeader: [],
+  config: {
+    'min.insync.replicas': '2',
+    'unclean.leader.election.enable': 'false',
+    'cleanup.policy': 'delete',
+    'retention.ms': '604800000',
+    'retention.bytes': '-1',
+    'max.message.bytes': '1048588',
+  },
+};
+
+const DATABASE: DatabaseFacts = {
+  version: 18,
+  isReplica: false,
+  encoding: 'UTF8',
+  settings: { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' },
+  missingRights: [],
+  clockSkewMs: 3,
+  connectionsFree: 90,
+  sizeBytes: 1,
+};
+
+const notOk = (findings: Finding[]) =>
+  findings
+    .filter(({ verdict }) => verdict !== 'ok')
+    .map(({ check, verdict }) => `${verdict} ${check}`);
+
+const withConfig = (config: Record<string, string>): KafkaFacts => ({
+  ...CLUSTER,
+  config: { ...CLUSTER.config, ...config },
+});
+
+describe('judgeKafka', () => {
+  it('finds nothing in a sound cluster', () => {
+    assert.deepEqual(notOk(judgeKafka(CLUSTER, 60_000)), []);
+  });
+
+  it('warns of what is merely a development set-up, instead of failing', () => {
+    const single = { ...CLUSTER, brokers: 1, replicas: 1, inSync: 1, partitions: 1 };
+    const facts = { ...single, config: { ...CLUSTER.config, 'min.insync.replicas': '1' } };
+    assert.deepEqual(notOk(judgeKafka(facts, null)), [
+      'warn replication',
+      'warn in-sync replicas',
+      'warn partitions',
+    ]);
+  });
+
+  const HOUR = 3_600_000;
+  const cases: [what: string, facts: KafkaFacts, oldestMs: number | null, finding: string][] = [
+    ['one replica', { ...CLUSTER, replicas: 1, inSync: 1 }, null, 'fail replication'],
+    ['two replicas', { ...CLUSTER, replicas: 2, inSync: 2 }, null, 'warn replication'],
+    [
+      'a partition without leader',
+      { ...CLUSTER, withoutLeader: [3] },
+      null,
+      'fail in-sync replicas',
+    ],
+    ['too few in sync', { ...CLUSTER, inSync: 1 }, null, 'fail in-sync replicas'],
+    [
+      'one in sync is enough',
+      withConfig({ 'min.insync.replicas': '1' }),
+      null,
+      'fail in-sync replicas',
+    ],
+    [
+      'all must be in sync',
+      withConfig({ 'min.insync.replicas': '3' }),
+      null,
+      'warn in-sync replicas',
+    ],
+    [
+      'unclean elections',
+      withConfig({ 'unclean.leader.election.enable': 'true' }),
+      null,
+      'fail leader election',
+    ],
+    ['compaction', withConfig({ 'cleanup.policy': 'compact,delete' }), null, 'fail cleanup'],
+    [
+      'retention about to pass',
+      withConfig({ 'retention.ms': `${10 * HOUR}` }),
+      9 * HOUR,
+      'fail retention',
+    ],
+    ['short retention', withConfig({ 'retention.ms': `${HOUR}` }), null, 'warn retention'],
+    ['retention by size', withConfig({ 'retention.bytes': '1000000' }), null, 'warn retention'],
+    ['records too small', withConfig({ 'max.message.bytes': '1000' }), null, 'fail message size'],
+    ['batches too small', withConfig({ 'max.message.bytes': '100000' }), null, 'warn message size'],
+  ];
+  for (const [what, facts, oldestMs, finding] of cases) {
+    it(`says of ${what}: ${finding}`, () => {
+      const findings = judgeKafka(facts, oldestMs);
+      assert.ok(notOk(findings).includes(finding), notOk(findings).join());
+      assert.ok(findings.every(({ verdict, remedy }) => verdict === 'ok' || remedy !== undefined));
+    });
+  }
+});
+
+describe('judgeDatabase', () => {
+  it('finds nothing in a sound server', () => {
+    assert.deepEqual(notOk(judgeDatabase(DATABASE)), []);
+  });
+
+  const cases: [facts: Partial<DatabaseFacts>, finding: string][] = [
+    [{ version: 12 }, 'fail version'],
+    [{ version: 14 }, 'warn version'],
+    [{ isReplica: true }, 'fail role'],
+    [{ encoding: 'SQL_ASCII' }, 'fail encoding'],
+    [{ settings: { ...DATABASE.settings, fsync: 'off' } }, 'fail fsync'],
+    [{ settings: { ...DATABASE.settings, full_page_writes: 'off' } }, 'fail full_page_writes'],
+    [{ settings: { ...DATABASE.settings, synchronous_commit: 'off' } }, 'warn synchronous_commit'],
+    [{ missingRights: ['orders: SELECT'] }, 'fail rights'],
+    [{ clockSkewMs: -2000 }, 'warn clock'],
+    [{ clockSkewMs: 90_000 }, 'fail clock'],
+    [{ connectionsFree: 3 }, 'warn connections'],
+  ];
+  for (const [facts, finding] of cases) {
+    it(`says of ${JSON.stringify(facts)}: ${finding}`, () => {
+      assert.deepEqual(notOk(judgeDatabase({ ...DATABASE, ...facts })), [finding]);
+    });
+  }
+});
