@@ -1,7 +1,9 @@
 /** Where each partition stands: position, log, lag, and what keeps it from going on. */
-import type { LogReader } from '../log/event-log.ts';
+import type { LogBounds, LogReader } from '../log/event-log.ts';
 import { checkPositions } from '../process/position-check.ts';
 import type { Pool } from '../store/pool.ts';
+import { readTroubles } from '../store/position-troubles.ts';
+import { type Position, readPositions } from '../store/positions.ts';
 
 export type PartitionReport = {
   readonly partition: number;
@@ -20,20 +22,44 @@ export type PartitionReport = {
   readonly trouble: string | null;
 };
 
+/** Looks for itself: compares positions with the log, as a consumer does before it begins. */
 export async function reportPositions(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
   const { topicId, partitions } = await reader.identity();
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const checked = await checkPositions(reader, pool, topicId, all);
-  return checked.map(({ position, bounds, trouble }) => ({
+  return checked.map(({ position, bounds, trouble }) =>
+    reportOf(position, bounds, trouble && `${trouble.error.code}: ${trouble.error.message}`),
+  );
+}
+
+/** The same as the consumers have written it down, without reading a record. */
+export async function readStanding(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
+  const positions = await readPositions(pool, reader.topic);
+  const troubles = await readTroubles(pool, reader.topic);
+  const bounds = await reader.bounds(positions.map(({ partition }) => partition));
+  return positions.map((position) => {
+    const { partition, nextOffset } = position;
+    const trouble = troubles.get(partition);
+    const within = bounds.get(partition) ?? { start: 0, end: nextOffset };
+    return reportOf(position, within, trouble ? `${trouble.code}: ${trouble.message}` : null);
+  });
+}
+
+function reportOf(
+  position: Position,
+  { start, end }: LogBounds,
+  trouble: string | null,
+): PartitionReport {
+  return {
     partition: position.partition,
     log_id: position.logId,
     position: position.nextOffset,
-    log_start: bounds.start,
-    log_end: bounds.end,
-    lag: Math.max(0, bounds.end - position.nextOffset),
+    log_start: start,
+    log_end: end,
+    lag: Math.max(0, end - position.nextOffset),
     owner: position.owner,
     updated_at: position.updatedAt.toISOString(),
     state: trouble !== null ? 'stopped' : position.waitsFor !== null ? 'waiting' : 'fine',
-    trouble: trouble === null ? null : `${trouble.error.code}: ${trouble.error.message}`,
-  }));
+    trouble,
+  };
 }

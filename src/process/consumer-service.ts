@@ -9,6 +9,8 @@ import type { LogReader } from '../log/event-log.ts';
 import { openOutboxLog } from '../log/open-log.ts';
 import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
 import { Relay } from '../outbox/relay.ts';
+import { readStanding } from '../positions/report.ts';
+import { addConsoleRoutes } from '../query/console-routes.ts';
 import { addDeadLetterActions } from '../query/dead-letter-actions.ts';
 import { EventWaiters } from '../query/event-waiters.ts';
 import { addLedgerRoutes } from '../query/ledger-routes.ts';
@@ -81,6 +83,12 @@ export async function startConsumer(
   });
   addQueryRoutes(app, pools.queries, waiters);
   addLedgerRoutes(app, pools.queries);
+  app.get(
+    '/positions',
+    { schema: { summary: 'Where each partition stands, and its lag', tags: ['health'] } },
+    async () => ({ items: await readStanding(reader, pools.queries) }),
+  );
+  addConsoleRoutes(app);
   addDeadLetterActions(app, { pool: pools.redrives, handlers });
   addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
   addMetricsRoute(app, registry);

@@ -27,6 +27,19 @@ export async function noteTrouble(
   );
 }
 
+/** By partition. */
+export async function readTroubles(
+  db: Queryable,
+  topic: string,
+): Promise<Map<number, StoredTrouble>> {
+  const { rows } = await db.query<StoredTrouble>(
+    `SELECT log_partition AS partition, code, message, from_offset AS "from", to_offset AS "to"
+       FROM position_troubles WHERE topic = $1`,
+    [topic],
+  );
+  return new Map(rows.map((trouble) => [trouble.partition, trouble]));
+}
+
 export async function clearTroubles(
   db: Queryable | Transaction,
   topic: string,

@@ -1,0 +1,28 @@
+/** `GET /`: the console, three files that ask this service's own API. */
+import { readFileSync } from 'node:fs';
+import type { HttpServer } from '../runtime/http-server.ts';
+
+const FILES = [
+  ['/', 'index.html', 'text/html; charset=utf-8'],
+  ['/console/console.js', 'console.js', 'text/javascript; charset=utf-8'],
+  ['/console/console.css', 'console.css', 'text/css; charset=utf-8'],
+] as const;
+
+/** Only files of ours run and are asked; no other page may frame it: it has buttons that change things. */
+const HEADERS = {
+  'Content-Security-Policy':
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-cache',
+};
+
+export function addConsoleRoutes(app: HttpServer): void {
+  for (const [url, file, type] of FILES) {
+    const text = readFileSync(new URL(`./console/${file}`, import.meta.url));
+    app.get(url, { schema: { hide: true } }, (_request, reply) =>
+      reply.headers(HEADERS).type(type).send(text),
+    );
+  }
+}

@@ -1,0 +1,211 @@
+/** The console: shows what the service's own HTTP API says, and asks it for changes. */
+
+const REFRESH_MS = 3000;
+const LETTERS_SHOWN = 50;
+const CHANGE = { 'Content-Type': 'application/json', 'Orderonce-Actor': 'console' };
+
+const at = (id) => document.getElementById(id);
+
+/** An element; texts become text nodes, so nothing of an event can become markup. */
+function el(tag, props = {}, ...children) {
+  const element = Object.assign(document.createElement(tag), props);
+  element.append(...children.filter((child) => child !== null));
+  return element;
+}
+
+async function get(url) {
+  const answer = await fetch(url);
+  const body = await answer.json();
+  return { status: answer.status, body };
+}
+
+/** @param columns [title, cell of a row, class]. */
+function table(columns, rows, empty) {
+  if (rows.length === 0) return el('p', { className: 'empty' }, empty);
+  const head = columns.map(([title, , className = '']) => el('th', { className }, title));
+  const body = rows.map((row) =>
+    el(
+      'tr',
+      {},
+      ...columns.map(([, cell, className = '']) => {
+        const content = cell(row);
+        const parts = Array.isArray(content) ? content : [content ?? ''];
+        return el('td', { className }, ...parts);
+      }),
+    ),
+  );
+  return el('table', {}, el('thead', {}, el('tr', {}, ...head)), el('tbody', {}, ...body));
+}
+
+function notice(text) {
+  at('notice').textContent = text;
+  at('notice').hidden = text === '';
+}
+
+async function showHealth() {
+  const { status, body } = await get('/health');
+  const badge = at('health');
+  badge.textContent = body.status;
+  badge.className = `badge ${status === 200 ? 'good' : 'bad'}`;
+  at('topic').textContent = body.topic ?? '';
+  const lines = [...(body.detail ? [body.detail] : []), ...(body.warnings ?? [])];
+  at('trouble').textContent = lines.join(' · ');
+  at('trouble').hidden = lines.length === 0;
+}
+
+async function showPartitions() {
+  const { body } = await get('/positions');
+  const { items } = body;
+  const columns = [
+    ['partition', (p) => p.partition, 'number'],
+    ['position', (p) => p.position.toLocaleString('en'), 'number'],
+    ['log end', (p) => p.log_end.toLocaleString('en'), 'number'],
+    ['lag', (p) => p.lag.toLocaleString('en'), 'number'],
+    ['state', (p) => p.state],
+    ['', (p) => p.trouble ?? ''],
+  ];
+  at('partitions').replaceChildren(table(columns, items, 'No partition has a position yet.'));
+  const lag = items.reduce((sum, p) => sum + p.lag, 0);
+  at('lag').textContent = `${lag.toLocaleString('en')} records to process`;
+}
+
+async function showDuplicates() {
+  const { body } = await get('/duplicates/sources');
+  const within = { true: 'within a minute', false: 'later', null: 'time unknown' };
+  const columns = [
+    ['source', (row) => row.source ?? 'not known'],
+    ['after the first', (row) => within[row.within_a_minute]],
+    ['records', (row) => row.count.toLocaleString('en'), 'number'],
+  ];
+  at('duplicates').replaceChildren(table(columns, body.items, 'None.'));
+}
+
+async function showLetters() {
+  const groups = await get('/dead-letters/groups');
+  const list = await get(`/dead-letters?limit=${LETTERS_SHOWN}`);
+  const ofGroups = [
+    ['state', (g) => g.state],
+    ['reason', (g) => g.reason],
+    ['SQLSTATE', (g) => g.sqlstate ?? ''],
+    ['records', (g) => g.count.toLocaleString('en'), 'number'],
+    ['', (g) => (g.state === 'parked' ? redriveAll(g.reason) : '')],
+  ];
+  at('groups').replaceChildren(table(ofGroups, groups.body.items, 'Nothing is set aside.'));
+  if (list.body.items.length === 0) {
+    at('letters').replaceChildren();
+    return;
+  }
+  const ofLetters = [
+    ['place', (l) => l.place, 'id'],
+    ['state', (l) => l.state],
+    ['why', (l) => [l.reason, whyOf(l)].filter((part) => part !== '').join(': ')],
+    ['event', (l) => l.event_id ?? '', 'id'],
+    ['order', (l) => l.order_id ?? '', 'id'],
+    ['', (l) => actionsOf(l)],
+  ];
+  const more = list.body.next === null ? null : el('p', { className: 'empty' }, 'There are more.');
+  at('letters').replaceChildren(table(ofLetters, list.body.items, ''), more ?? '');
+}
+
+function whyOf({ detail }) {
+  if (detail === null) return '';
+  if (Array.isArray(detail))
+    return detail.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ');
+  return detail.message ?? JSON.stringify(detail);
+}
+
+function button(text, onclick) {
+  return el('button', { type: 'button', onclick }, text);
+}
+
+function redriveAll(reason) {
+  const url = `/dead-letters/redrive?reason=${encodeURIComponent(reason)}`;
+  return button('Redrive all', () => change(url));
+}
+
+function actionsOf({ place, state }) {
+  const url = `/dead-letters/${place}`;
+  const show = button('Show', () => showLetter(place));
+  if (state === 'discarded') return [show];
+  const discard = () => {
+    const reason = prompt(`Why is ${place} discarded? It will never take effect.`);
+    if (reason) void change(`${url}/discard`, JSON.stringify({ reason }));
+  };
+  return [show, button('Redrive', () => change(`${url}/redrive`)), button('Discard', discard)];
+}
+
+async function change(url, body) {
+  const answer = await fetch(url, { method: 'POST', headers: CHANGE, ...(body ? { body } : {}) });
+  const { results = [], detail } = await answer.json();
+  if (!answer.ok) {
+    notice(typeof detail === 'string' ? detail : whyOf({ detail }));
+  } else {
+    const lines = results.map(
+      ({ place, outcome, message = '' }) => `${place} ${outcome} ${message}`,
+    );
+    notice(lines.join(' · ') || 'Nothing to do');
+  }
+  await refresh();
+}
+
+async function showLetter(place) {
+  const { body } = await get(`/dead-letters/${place}`);
+  const text = el('textarea', { value: body.value_text ?? '', ariaLabel: 'payload' });
+  const edit = button('Redrive with this payload', () =>
+    change(`/dead-letters/${place}/edit`, text.value),
+  );
+  const facts = el('pre', {}, JSON.stringify({ ...body, value_base64: undefined }, null, 2));
+  showFound(body.state === 'discarded' ? [facts] : [facts, text, edit]);
+}
+
+function showFound(children) {
+  const section = at('found');
+  section.hidden = false;
+  section.querySelector('div').replaceChildren(...children);
+  section.scrollIntoView({ block: 'nearest' });
+}
+
+async function showConflicts() {
+  const { body } = await get('/conflicts?limit=20');
+  const columns = [
+    ['place', (c) => c.place, 'id'],
+    ['event', (c) => c.event_id, 'id'],
+    ['came from', (c) => c.source ?? 'not known'],
+    ['first payload', (c) => el('pre', {}, JSON.stringify(c.first_payload, null, 1))],
+    ['this payload', (c) => el('pre', {}, JSON.stringify(c.payload, null, 1))],
+  ];
+  at('conflicts').replaceChildren(table(columns, body.items, 'None.'));
+}
+
+async function search(event) {
+  event.preventDefault();
+  const id = encodeURIComponent(at('query').value.trim());
+  if (id === '') return;
+  const asEvent = await get(`/events/${id}`);
+  const found = asEvent.status === 404 ? await get(`/orders/${id}`) : asEvent;
+  const { detail } = found.body;
+  const unknown = typeof detail === 'string' ? `${asEvent.body.detail}` : detail?.[0]?.msg;
+  showFound([
+    found.status === 200
+      ? el('pre', {}, JSON.stringify(found.body, null, 2))
+      : el('p', { className: 'empty' }, unknown),
+  ]);
+}
+
+async function refresh() {
+  const parts = [showHealth, showPartitions, showDuplicates, showLetters, showConflicts];
+  const results = await Promise.allSettled(parts.map((show) => show()));
+  const isAway = results.every(({ status }) => status === 'rejected');
+  if (isAway) {
+    at('health').textContent = 'no answer';
+    at('health').className = 'badge bad';
+  }
+  at('at').textContent = `as of ${new Date().toLocaleTimeString()}`;
+}
+
+at('search').addEventListener('submit', (event) => void search(event));
+await refresh();
+setInterval(() => {
+  // Not while somebody reads elsewhere, nor while a dialogue of this page waits.
+  if (!document.hidden) void refresh();
+}, REFRESH_MS);
