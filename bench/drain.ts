@@ -4,14 +4,13 @@
  */
 
 import { KafkaAppender } from '../src/log/kafka-appender.ts';
-import { createLog } from '../src/log/open-log.ts';
-import { readSettings } from '../src/settings.ts';
-import { migrate } from '../src/store/migrate.ts';
+import { RequestIds, requestIdHeader } from '../src/log/request-id.ts';
 import type { Pool } from '../src/store/pool.ts';
+import { cpuSecondsOfFamily } from './cpu.ts';
 import { freshDatabase, openPool } from './databases.ts';
 import { randomEvent } from './random-event.ts';
 import type { Servers } from './servers.ts';
-import { ServiceProcess } from './service-process.ts';
+import { ServiceProcess, TREE } from './service-process.ts';
 
 const APPEND_BATCH = 500;
 const POLL_MS = 10;
@@ -21,10 +20,18 @@ export type DrainResult = {
   readonly seconds: number;
   readonly events_per_second: number;
   readonly consumer_cpu_us_per_event: number;
+  readonly postgres_cpu_us_per_event: number;
+  readonly both_cpu_us_per_event: number;
 };
 
-export async function drain(servers: Servers, events: number, round: number): Promise<DrainResult> {
-  const topic = `drain_${process.pid}_${round}`;
+/** @param tree whose consumer drains: this checkout, or another one to compare with. */
+export async function drain(
+  servers: Servers,
+  events: number,
+  round: number,
+  tree = TREE,
+): Promise<DrainResult> {
+  const topic = `drain_${process.pid}_${round}_${tree === TREE ? 'this' : 'other'}`;
   const env = {
     DATABASE_URL: await freshDatabase(servers, topic),
     KAFKA_BOOTSTRAP_SERVERS: servers.bootstrap,
@@ -33,16 +40,17 @@ export async function drain(servers: Servers, events: number, round: number): Pr
     CONSUMER_PORT: '0',
   };
   const pool = openPool(env.DATABASE_URL);
-  await migrate(pool);
-  await createLog(readSettings(env), () => pool);
+  await new ServiceProcess('migrate', env, tree).ended();
   await fill(servers.bootstrap, topic, events);
   await pool.query('CHECKPOINT');
-  const consumer = new ServiceProcess('consumer', env);
+  const consumer = new ServiceProcess('consumer', env, tree);
   try {
     const first = await untilProcessed(pool, 1);
     const cpuBefore = consumer.cpuSeconds();
+    const postgresBefore = cpuSecondsOfFamily(servers.databasePid);
     const last = await untilProcessed(pool, events);
     const cpu = consumer.cpuSeconds() - cpuBefore;
+    const postgres = cpuSecondsOfFamily(servers.databasePid) - postgresBefore;
     await assertComplete(pool, events);
     const seconds = (last.atMs - first.atMs) / 1000;
     return {
@@ -50,6 +58,8 @@ export async function drain(servers: Servers, events: number, round: number): Pr
       seconds,
       events_per_second: Math.round((events - first.processed) / seconds),
       consumer_cpu_us_per_event: (cpu / (events - first.processed)) * 1e6,
+      postgres_cpu_us_per_event: (postgres / (events - first.processed)) * 1e6,
+      both_cpu_us_per_event: ((cpu + postgres) / (events - first.processed)) * 1e6,
     };
   } finally {
     await consumer.stop();
@@ -58,6 +68,7 @@ export async function drain(servers: Servers, events: number, round: number): Pr
 }
 
 async function fill(bootstrapServers: string, topic: string, events: number): Promise<void> {
+  const requestIds = new RequestIds();
   const appender = new KafkaAppender({ bootstrapServers, topic, clientId: 'bench' });
   for (let sent = 0; sent < events; sent += APPEND_BATCH) {
     const count = Math.min(APPEND_BATCH, events - sent);
@@ -65,7 +76,8 @@ async function fill(bootstrapServers: string, topic: string, events: number): Pr
       Array.from({ length: count }, () => {
         const event = randomEvent();
         const value = Buffer.from(JSON.stringify(event));
-        return { key: Buffer.from(event.order_id), value };
+        const headers = [requestIdHeader(requestIds.next())];
+        return { key: Buffer.from(event.order_id), value, headers };
       }),
     );
   }

@@ -3,6 +3,7 @@
  *
  *   npm run bench                          drain, ingest and verify, 3 rounds each
  *   npm run bench -- drain --rounds 5      one of them
+ *   npm run bench -- drain --against DIR   drain by turns with another checkout
  *   npm run bench -- --json > result.json
  */
 import { parseArgs } from 'node:util';
@@ -19,17 +20,21 @@ const { values, positionals } = parseArgs({
     'verify-events': { type: 'string', default: '1000000' },
     connections: { type: 'string', default: '64' },
     seconds: { type: 'string', default: '10' },
+    against: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 const wants = (name: string) => positionals.length === 0 || positionals.includes(name);
-const results: Record<string, object[]> = { drain: [], ingest: [], verify: [] };
+const results: Record<string, object[]> = { drain: [], other: [], ingest: [], verify: [] };
 
 const servers = await startServers();
 try {
   // Interleaved, so that a slow minute of the machine meets both.
   for (let round = 1; round <= Number(values.rounds); round++) {
     if (wants('drain')) report('drain', await drain(servers, Number(values.events), round));
+    if (wants('drain') && values.against !== undefined) {
+      report('other', await drain(servers, Number(values.events), round, values.against));
+    }
     if (wants('ingest')) {
       const [connections, seconds] = [Number(values.connections), Number(values.seconds)];
       report('ingest', await ingest(servers, { connections, seconds, round }));

@@ -1,5 +1,5 @@
 /** What every benchmark runs against: a real PostgreSQL and a real Kafka, on data of their own. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
@@ -9,6 +9,8 @@ const KAFKA_PORT = 19_392;
 
 export type Servers = {
   readonly databaseUrl: string;
+  /** Of the server's first process. */
+  readonly databasePid: number;
   readonly bootstrap: string;
   stop(): Promise<void>;
 };
@@ -17,11 +19,14 @@ export async function startServers(): Promise<Servers> {
   if (!canRunBroker()) throw new Error('Benchmarks need Java 17 and Maven, for Kafka');
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-bench-'));
   const say = (line: string) => console.error(line);
-  const postgres = await startEmbeddedPostgres(join(folder, 'postgres'), say);
+  const home = join(folder, 'postgres');
+  const postgres = await startEmbeddedPostgres(home, say);
+  const data = join(home, 'postgres');
   const kafka = { port: KAFKA_PORT, folder: join(folder, 'kafka'), mode: 'kraft', say } as const;
   const broker = await Broker.start(kafka);
   return {
     databaseUrl: postgres.url,
+    databasePid: Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]),
     bootstrap: broker.bootstrap,
     stop: async () => {
       await broker.stop();

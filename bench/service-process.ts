@@ -1,17 +1,16 @@
 /** One of our services as a process of its own, with its CPU time. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cpuSecondsOf } from './cpu.ts';
 
-const CLI = fileURLToPath(new URL('../src/cli.ts', import.meta.url));
-/** USER_HZ, which is 100 on every Linux that Node supports. */
-const TICKS_PER_SECOND = 100;
-
+export const TREE = fileURLToPath(new URL('..', import.meta.url));
 export class ServiceProcess {
   readonly #child: ChildProcess;
 
-  constructor(command: 'producer' | 'consumer', env: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, [CLI, command], {
+  /** @param tree whose code runs: this checkout, or another one. */
+  constructor(command: string, env: Readonly<Record<string, string>>, tree = TREE) {
+    this.#child = spawn(process.execPath, [join(tree, 'src/cli.ts'), command], {
       env: { ...process.env, LOG_LEVEL: 'error', ...env },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
@@ -19,13 +18,12 @@ export class ServiceProcess {
 
   /** CPU seconds so far, user and system; NaN where the system does not tell (only Linux does). */
   cpuSeconds(): number {
-    try {
-      const stat = readFileSync(`/proc/${this.#child.pid}/stat`, 'utf8');
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
-    } catch {
-      return Number.NaN;
-    }
+    return cpuSecondsOf(this.#child.pid);
+  }
+
+  /** Resolves when it ends by itself. */
+  async ended(): Promise<void> {
+    if (this.#child.exitCode === null) await new Promise((done) => this.#child.once('exit', done));
   }
 
   async stop(): Promise<void> {

@@ -64,7 +64,8 @@ export async function startConsumer(
   const parts = { reader, pool: pools.heart, limits, logger, handlers, owner };
   const consumer = createConsumer(settings, parts, registry, () => {
     waiters.notify();
-    relay.notify();
+    // Only handlers emit; without them there is nothing to look for after each commit.
+    if (handlers.handlers.length > 0) relay.notify();
   });
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
