@@ -9,7 +9,13 @@ describe('readSettings', () => {
       Object.entries(settings)
         .filter(([, value]) => value === undefined)
         .map(([name]) => name),
-      ['KAFKA_BOOTSTRAP_SERVERS', 'DATABASE_URL', 'STATUS_BASE_URL', 'HANDLERS_MODULE'],
+      [
+        'KAFKA_BOOTSTRAP_SERVERS',
+        'DATABASE_URL',
+        'STATUS_BASE_URL',
+        'HANDLERS_MODULE',
+        'ORDER_PROCESSED_TOPIC',
+      ],
     );
     assert.deepEqual(
       [settings.PRODUCER_PORT, settings.CONSUMER_PORT, settings.KAFKA_TOPIC],

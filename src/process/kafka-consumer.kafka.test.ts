@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   cutStart,
+  newReader,
   produce,
   produceEvents,
   recreateTopic,
@@ -21,8 +22,10 @@ import {
 } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
 import { partitionOf } from '../log/partition.ts';
+import { createLogger } from '../runtime/logger.ts';
 import { logIdOf } from '../store/logs.ts';
 import { ensurePositions, readPositions } from '../store/positions.ts';
+import { UnattendedWatch } from './unattended.ts';
 
 if (KAFKA !== undefined) {
   describe('Consumer on Kafka', () => {
@@ -115,6 +118,30 @@ if (KAFKA !== undefined) {
       await untilStored(restored, 70);
       assert.equal(await rowsIn(restored, 'orders'), 70);
       assert.equal(await rowsIn(restored, 'duplicates'), 0);
+    });
+
+    it('notices a partition that a deployment with the same group id takes into another database', async (t) => {
+      const [ours, theirs] = [await createDatabase(t), await createDatabase(t)];
+      const topic = await newTopic(2);
+      await produceEvents(topic, 10, 0);
+      await produceEvents(topic, 10, 1);
+      const consumer = startConsumer(t, ours, topic, { groupId: topic });
+      startConsumer(t, theirs, topic, { groupId: topic });
+      await until('each has one', () => consumer.partitions.length === 1);
+      await untilStored(theirs, 10);
+      await until('ours is done', async () => (await rowsIn(ours, 'processed_events')) >= 10);
+      const reader = newReader(t, topic);
+      const watch = new UnattendedWatch(reader, ours.pool, createLogger('silent'), () =>
+        consumer.partitions.map(({ partition }) => partition),
+      );
+      await until('it is noticed', async () => {
+        // A partition that was ours before the other joined may have been processed to its end.
+        await produceEvents(topic, 1, 0);
+        await produceEvents(topic, 1, 1);
+        await watch.look();
+        return watch.warnings.length === 1;
+      });
+      assert.match(watch.warnings.join(), /another deployment with the same KAFKA_GROUP_ID/);
     });
 
     it('two deployments that write into one database make one effect of each event [G2] [G7]', async (t) => {
