@@ -3,6 +3,7 @@
  * before it trusts (any Kafka client may write to the topic).
  */
 import { isUtf8 } from 'node:buffer';
+import { parseCanonical } from './canonical-event.ts';
 import { echoOf, FIELD_ERRORS_MAX, type FieldError, type FieldVerdict } from './field-error.ts';
 import { checkAmount, checkTimestamp, checkUserId, checkUuid } from './fields.ts';
 import { type JsonMember, membersOf } from './json-members.ts';
@@ -37,6 +38,12 @@ export function parseEvent(bytes: Buffer): ParsedEvent {
   if (bytes.length > EVENT_BYTES_MAX) return notJson(0, `Longer than ${EVENT_BYTES_MAX} bytes`);
   if (!isUtf8(bytes)) return notJson(0, 'Not valid UTF-8');
   const text = bytes.toString('utf8');
+  const event = parseCanonical(text);
+  return event === null ? parseAnyForm(text) : { ok: true, event };
+}
+
+/** The same for every form that an event may have; the canonical one among them. */
+export function parseAnyForm(text: string): ParsedEvent {
   if (text.charCodeAt(0) === 0xfeff) return notJson(0, 'Starts with a byte order mark');
   if (text.length === 0) {
     return failed([{ type: 'missing', loc: ['body'], msg: 'Field required', input: null }]);

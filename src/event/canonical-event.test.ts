@@ -1,0 +1,83 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { parseCanonical } from './canonical-event.ts';
+import { toCanonicalJson } from './order-event.ts';
+import { parseAnyForm } from './parse-event.ts';
+
+const twoDigits = (max: number) =>
+  fc.integer({ min: 0, max }).map((n) => String(n).padStart(2, '0'));
+
+/** Canonical in form; often not in value: month 13, amount 0, a control character in the user id. */
+const text = fc
+  .record({
+    eventId: fc.uuid(),
+    orderId: fc.oneof(fc.uuid(), fc.constant('00000000-0000-0000-0000-000000000000')),
+    userId: fc.oneof(
+      { weight: 3, arbitrary: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 20 }) },
+      fc.string({ unit: 'binary', maxLength: 258 }),
+      fc.constantFrom('x'.repeat(255), 'x'.repeat(256)),
+    ),
+    integer: fc.nat({ max: 2_000_000_000 }).map(String),
+    extraDigits: fc.constantFrom('', '', '', '0000', '00000'),
+    decimals: fc.integer({ min: 0, max: 9999 }).map((n) => String(n).padStart(4, '0')),
+    year: fc.constantFrom('1969', '1970', '1999', '2023', '2024', '2100', '9999', '10000'),
+    month: fc.oneof(twoDigits(12), fc.constantFrom('02', '04', '13')),
+    day: fc.oneof(twoDigits(28), fc.constantFrom('29', '30', '31', '32')),
+    time: fc
+      .tuple(twoDigits(24), twoDigits(59), fc.oneof(twoDigits(59), fc.constant('60')))
+      .map((parts) => parts.join(':')),
+  })
+  .map((e) =>
+    toCanonicalJson({
+      eventId: e.eventId,
+      orderId: e.orderId,
+      userId: e.userId,
+      totalAmount: `${e.integer}${e.extraDigits}.${e.decimals}`,
+      timestamp: `${e.year}-${e.month}-${e.day}T${e.time}.000000Z`,
+    }),
+  );
+
+/** One character of it is another one, or is gone. */
+const mutated = fc
+  .tuple(
+    text,
+    fc.nat(),
+    fc.constantFrom('', '"', '\\\\', ',', '0', '1', 'a', 'A', ' ', '\u0000', '\ud800'),
+  )
+  .map(
+    ([json, at, char]) =>
+      json.slice(0, at % json.length) + char + json.slice((at % json.length) + 1),
+  );
+
+describe('parseCanonical', () => {
+  it('says only what the parser for every form says, of whatever text [G8]', () => {
+    let matches = 0;
+    fc.assert(
+      fc.property(fc.oneof(text, mutated), (json) => {
+        const event = parseCanonical(json);
+        if (event === null) return;
+        matches++;
+        assert.deepEqual(parseAnyForm(json), { ok: true, event });
+        assert.equal(toCanonicalJson(event), json);
+      }),
+      { numRuns: 20_000 },
+    );
+    assert.ok(matches > 300, `${matches} of 20000 matched`);
+  });
+
+  it('takes the canonical form of usual events, at every day but 29 February', () => {
+    for (let day = 0; day < 366; day++) {
+      const timestamp = `${new Date(Date.UTC(2024, 0, 1 + day)).toISOString().slice(0, 19)}.000000Z`;
+      const event = {
+        eventId: crypto.randomUUID(),
+        orderId: crypto.randomUUID(),
+        userId: 'Zoë 北',
+        totalAmount: '0.0001',
+        timestamp,
+      };
+      const expected = timestamp.startsWith('2024-02-29') ? null : event;
+      assert.deepEqual(parseCanonical(toCanonicalJson(event)), expected);
+    }
+  });
+});
