@@ -32,7 +32,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     wordsMax: 0,
     run: runMigrate,
   },
-  send: { help: 'send --example: sends one made-up event to the API.', wordsMax: 0, run: runSend },
+  send: {
+    help: 'FILE: sends a file with an event per line, and goes on where it ended. --example: one event.',
+    wordsMax: 1,
+    run: runSend,
+  },
   verify: {
     help: 'Proves that every record is accounted for, or names what is not. Exit code 1 if not.',
     wordsMax: 0,

@@ -19,6 +19,8 @@ import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const isUnitOnly = process.argv.includes('--unit');
 const KAFKA_PORT = 19_192;
+/** Far more than all tests need. */
+const RUN_MS = 15 * 60_000;
 
 const files = globSync([
   'src/**/*.test.ts',
@@ -74,5 +76,16 @@ function runNodeTest(): Promise<number> {
     stdio: ['ignore', 'inherit', 'inherit'],
     env,
   });
-  return new Promise((done) => child.once('exit', (status) => done(status ?? 1)));
+  const overdue = setTimeout(() => {
+    console.error(
+      'The run does not end: some test file keeps something open. See the last file above',
+    );
+    child.kill('SIGKILL');
+  }, RUN_MS);
+  return new Promise((done) => {
+    child.once('exit', (status) => {
+      clearTimeout(overdue);
+      done(status ?? 1);
+    });
+  });
 }

@@ -3,13 +3,44 @@ import { OrderonceError } from '../errors.ts';
 import { baseUrlOf } from '../runtime/port.ts';
 import type { Call } from './command.ts';
 import { exampleEvent } from './example-event.ts';
+import { sendFile } from './send-file.ts';
 
-/** `orderonce send --example`: what the curl line of `start` does, and a URL to click. */
-export async function runSend({ settings, flags: { json, example } }: Call): Promise<number> {
-  if (!example) {
-    throw new OrderonceError('SETTING_INVALID', 'Nothing to send. Use "orderonce send --example"');
+/** `orderonce send FILE`, or `--example`. Exit code 1 where anything was rejected. */
+export async function runSend(call: Call): Promise<number> {
+  const { settings, flags, words } = call;
+  const [file] = words;
+  const baseUrl = baseUrlOf({ host: settings.HOST, port: settings.PRODUCER_PORT });
+  if (flags.example === true) return await sendExample(baseUrl, flags.json === true);
+  if (file !== undefined) return await sendLines(file, baseUrl, flags.json === true);
+  const message = 'Nothing to send. Use "orderonce send FILE" (an event per line), or --example';
+  throw new OrderonceError('SETTING_INVALID', message);
+}
+
+async function sendLines(file: string, baseUrl: string, json: boolean): Promise<number> {
+  const { isTTY } = process.stderr;
+  const report = await sendFile({
+    file,
+    baseUrl,
+    onProgress: (share, { accepted, rejected }) => {
+      if (!isTTY) return;
+      const bar = '█'.repeat(Math.round(share * 20)).padEnd(20, '░');
+      process.stderr.write(`\r\x1b[K${bar} ${accepted} accepted, ${rejected} rejected`);
+    },
+    onWait: (reason) => process.stderr.write(`${isTTY ? '\r\x1b[K' : ''}Waiting: ${reason}\n`),
+  });
+  if (isTTY) process.stderr.write('\r\x1b[K');
+  const { accepted, rejected, receipts_file, rejected_file } = report;
+  if (json) console.log(JSON.stringify(report));
+  else {
+    console.log(`${accepted} accepted: orderonce verify --receipts ${receipts_file}`);
+    if (rejected_file !== undefined)
+      console.log(`${rejected} rejected, with why: ${rejected_file}`);
   }
-  const base = baseUrlOf({ host: settings.HOST, port: settings.PRODUCER_PORT });
+  return rejected === 0 ? 0 : 1;
+}
+
+/** What the curl line of `start` does, and a URL to click. */
+async function sendExample(base: string, json: boolean): Promise<number> {
   const event = exampleEvent();
   const answer = await fetch(`${base}/events`, {
     method: 'POST',

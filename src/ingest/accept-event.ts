@@ -1,9 +1,9 @@
 /** The ingest path on one screen: bytes → validate → append → answer. */
 import { OrderonceError } from '../errors.ts';
 import type { FieldError } from '../event/field-error.ts';
-import { toCanonicalJson } from '../event/order-event.ts';
+import { type OrderEvent, toCanonicalJson } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
-import type { LogPosition } from '../log/event-log.ts';
+import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import { requestIdHeader } from '../log/request-id.ts';
 import type { AppendQueue } from './append-queue.ts';
 
@@ -25,18 +25,27 @@ export async function acceptEvent(
 ): Promise<Acceptance> {
   const parsed = parseEvent(body);
   if (!parsed.ok) return { status: 'rejected', errors: parsed.errors };
-  const { eventId, orderId } = parsed.event;
   try {
-    const position = await queue.append({
-      // All events of one order lie in one partition, in the order in which they were accepted.
-      key: Buffer.from(orderId),
-      value: Buffer.from(toCanonicalJson(parsed.event)),
-      headers: [requestIdHeader(requestId)],
-    });
-    return { status: 'accepted', eventId, position };
+    const position = await queue.append(recordOf(parsed.event, requestId));
+    return { status: 'accepted', eventId: parsed.event.eventId, position };
   } catch (error) {
-    if (!(error instanceof OrderonceError)) throw error;
-    const isRefused = error.code === 'QUEUE_FULL' || error.code === 'DRAINING';
-    return isRefused ? { status: 'refused', reason: error.message } : { status: 'unknown' };
+    return failureOf(error);
   }
+}
+
+/** The event as it lies in the log. */
+export function recordOf(event: OrderEvent, requestId: string): AppendRecord {
+  return {
+    // All events of one order lie in one partition, in the order in which they were accepted.
+    key: Buffer.from(event.orderId),
+    value: Buffer.from(toCanonicalJson(event)),
+    headers: [requestIdHeader(requestId)],
+  };
+}
+
+/** What a failed append means for its events. @throws what is no failure of an append. */
+export function failureOf(error: unknown): Extract<Acceptance, { status: 'unknown' | 'refused' }> {
+  if (!(error instanceof OrderonceError)) throw error;
+  const isRefused = error.code === 'QUEUE_FULL' || error.code === 'DRAINING';
+  return isRefused ? { status: 'refused', reason: error.message } : { status: 'unknown' };
 }

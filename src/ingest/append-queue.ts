@@ -2,7 +2,8 @@
  * Group commit in front of the log: what arrives while an append is under way leaves together in
  * the next one. Bounded in count; every item is answered by its deadline.
  *
- * An item is `queued`, then `in flight`, then acknowledged or unknown. Queued at its deadline, it
+ * An item is one record, or several that belong together and are never split. It is `queued`,
+ * then `in flight`, then acknowledged or unknown. Queued at its deadline, it
  * is withdrawn: never appended. In flight at its deadline, it may be appended later: unknown. No
  * second append starts until the one in flight resolves: overlapping idempotent sends lose order.
  */
@@ -12,8 +13,9 @@ import type { AppendRecord, LogAppender, LogPosition } from '../log/event-log.ts
 export type AppendQueueOptions = {
   /** From arrival to an answer, in ms. */
   readonly deadlineMs: number;
-  /** Items waiting or in flight; one more is refused. */
+  /** Records waiting or in flight; more are refused. */
   readonly itemsMax: number;
+  /** Records of one append at most, but for an item that has more by itself. */
   readonly batchItemsMax: number;
   /** One append to one partition is one batch for the broker, whose limit is about 1 MiB. */
   readonly batchBytesMax: number;
@@ -22,9 +24,9 @@ export type AppendQueueOptions = {
 };
 
 type Item = {
-  readonly record: AppendRecord;
+  readonly records: readonly AppendRecord[];
   readonly deadline: number;
-  readonly resolve: (position: LogPosition) => void;
+  readonly resolve: (positions: readonly LogPosition[]) => void;
   readonly reject: (error: OrderonceError) => void;
 };
 
@@ -39,6 +41,8 @@ export class AppendQueue {
   /** In order of arrival, so in order of deadline too. */
   #queued: Item[] = [];
   #inFlight: Item[] = [];
+  /** Records of all these items. */
+  #size = 0;
   #inFlightSince: number | null = null;
   #draining = false;
   #lastError: OrderonceError | null = null;
@@ -58,23 +62,41 @@ export class AppendQueue {
    * @throws LOG_NOT_ACKNOWLEDGED (unknown), QUEUE_FULL or DRAINING (certainly not appended).
    */
   append(record: AppendRecord): Promise<LogPosition> {
-    const refusal = this.#refusal();
-    if (refusal !== null) return Promise.reject(refusal);
     return new Promise((resolve, reject) => {
-      // A little early, so that the answer is out by the deadline.
-      const deadline = this.#now() + this.#options.deadlineMs - SWEEP_MS;
-      this.#queued.push({ record, deadline, resolve, reject });
-      // Not at once: requests that arrive in the same turn of the event loop leave together.
-      if (this.#inFlightSince === null) {
-        this.#inFlightSince = this.#now();
-        setImmediate(() => void this.#flush());
-      }
+      const first = (positions: readonly LogPosition[]) => resolve(positions[0] as LogPosition);
+      this.#enqueue([record], first, reject);
     });
   }
 
-  #refusal(): OrderonceError | null {
+  /** The same for several records, which lie in the log in this order: all or none is known. */
+  appendAll(records: readonly AppendRecord[]): Promise<readonly LogPosition[]> {
+    return new Promise((resolve, reject) => this.#enqueue(records, resolve, reject));
+  }
+
+  #enqueue(
+    records: readonly AppendRecord[],
+    resolve: Item['resolve'],
+    reject: Item['reject'],
+  ): void {
+    const refusal = this.#refusal(records.length);
+    if (refusal !== null) {
+      reject(refusal);
+      return;
+    }
+    // A little early, so that the answer is out by the deadline.
+    const deadline = this.#now() + this.#options.deadlineMs - SWEEP_MS;
+    this.#queued.push({ records, deadline, resolve, reject });
+    this.#size += records.length;
+    // Not at once: requests that arrive in the same turn of the event loop leave together.
+    if (this.#inFlightSince === null) {
+      this.#inFlightSince = this.#now();
+      setImmediate(() => void this.#flush());
+    }
+  }
+
+  #refusal(count: number): OrderonceError | null {
     if (this.#draining) return new OrderonceError('DRAINING', 'The service is stopping');
-    if (this.#queued.length + this.#inFlight.length >= this.#options.itemsMax) {
+    if (this.#size + count > this.#options.itemsMax) {
       return new OrderonceError('QUEUE_FULL', 'Too many events wait for the log');
     }
     // Known beforehand: whatever waits behind an append that is overdue would expire too.
@@ -93,8 +115,14 @@ export class AppendQueue {
     return this.#lastError;
   }
 
+  /** How many records it holds at most. */
+  get itemsMax(): number {
+    return this.#options.itemsMax;
+  }
+
+  /** Records waiting or in flight. */
   get size(): number {
-    return this.#queued.length + this.#inFlight.length;
+    return this.#size;
   }
 
   async #flush(): Promise<void> {
@@ -105,9 +133,8 @@ export class AppendQueue {
       this.#inFlight = this.#takeBatch();
       this.#inFlightSince = this.#now();
       try {
-        const positions = await this.#log.append(this.#inFlight.map((item) => item.record));
-        this.#lastError = null;
-        this.#inFlight.forEach((item, index) => void item.resolve(positions[index] as LogPosition));
+        const records = this.#inFlight.flatMap((item) => item.records);
+        this.#acknowledge(await this.#log.append(records));
       } catch (error) {
         this.#lastError =
           error instanceof OrderonceError
@@ -116,21 +143,32 @@ export class AppendQueue {
         const unknown = this.#unacknowledged(this.#lastError.message, error);
         for (const item of this.#inFlight) item.reject(unknown);
       }
+      this.#size -= countOf(this.#inFlight);
       this.#inFlight = [];
     }
     this.#inFlightSince = null;
     this.#idle.resolve();
   }
 
+  #acknowledge(positions: readonly LogPosition[]): void {
+    this.#lastError = null;
+    let from = 0;
+    for (const { records, resolve } of this.#inFlight) {
+      resolve(positions.slice(from, from + records.length));
+      from += records.length;
+    }
+  }
+
   #takeBatch(): Item[] {
     const { batchItemsMax, batchBytesMax } = this.#options;
-    let count = 0;
-    for (let bytes = 0; count < this.#queued.length && count < batchItemsMax; count++) {
-      const { key, value } = (this.#queued[count] as Item).record;
-      bytes += key.length + (value?.length ?? 0);
-      if (bytes > batchBytesMax && count > 0) break;
+    let [items, count, bytes] = [0, 0, 0];
+    for (const { records } of this.#queued) {
+      count += records.length;
+      for (const { key, value } of records) bytes += key.length + (value?.length ?? 0);
+      if (items > 0 && (count > batchItemsMax || bytes > batchBytesMax)) break;
+      items++;
     }
-    return this.#queued.splice(0, count);
+    return this.#queued.splice(0, items);
   }
 
   /** Answers what is past its deadline. Runs by itself; public for tests with a clock of theirs. */
@@ -138,6 +176,7 @@ export class AppendQueue {
     const now = this.#now();
     const firstAlive = this.#queued.findIndex((item) => item.deadline > now);
     const late = this.#queued.splice(0, firstAlive === -1 ? this.#queued.length : firstAlive);
+    this.#size -= countOf(late);
     for (const item of late) item.reject(this.#unacknowledged('Withdrawn before it was sent'));
     // Settling twice does nothing: should the log still acknowledge these, nobody hears it.
     for (const item of this.#inFlight) {
@@ -159,4 +198,8 @@ export class AppendQueue {
     this.expire();
     clearInterval(this.#sweep);
   }
+}
+
+function countOf(items: readonly Item[]): number {
+  return items.reduce((sum, { records }) => sum + records.length, 0);
 }

@@ -64,6 +64,49 @@ const RECEIPT = {
   'Orderonce-Offset': { type: 'integer' },
 } as const;
 
+const BATCH_RESULT = {
+  type: 'object',
+  properties: {
+    accepted: { type: 'integer' },
+    rejected: { type: 'integer' },
+    results: {
+      type: 'array',
+      description: 'One for each item, in the order of the body.',
+      items: {
+        type: 'object',
+        required: ['index', 'status'],
+        properties: {
+          index: { type: 'integer' },
+          event_id: { type: 'string', format: 'uuid' },
+          status: { enum: ['accepted', 'rejected', 'unknown', 'refused'] },
+          partition: { type: 'integer' },
+          offset: { type: 'integer' },
+          detail: {},
+        },
+      },
+    },
+  },
+} as const;
+
+export const POST_BATCH_SCHEMA = {
+  summary: 'Accept many order events',
+  description:
+    'A JSON array, or NDJSON with one event per line; at most 10,000 events and 8 MiB. Each item gets the ' +
+    'verdict that POST /events would give it; invalid ones never stop valid ones. Items that are ' +
+    '`unknown` or `refused` should be sent again as they are.',
+  tags: ['events'],
+  consumes: ['application/json', 'application/x-ndjson'],
+  body: { type: 'array', maxItems: 10_000, items: EVENT },
+  response: {
+    202: { description: 'Every valid item was acknowledged by the log.', ...BATCH_RESULT },
+    422: { description: 'No item is valid; nothing was appended.', ...BATCH_RESULT },
+    413: { description: 'Body larger than 8 MiB; nothing was appended.', ...DETAIL },
+    415: { description: 'Neither JSON nor NDJSON; nothing was appended.', ...DETAIL },
+    500: { description: 'The log did not acknowledge some in time: `unknown`.', ...BATCH_RESULT },
+    503: { description: 'Queue full or stopping: some are `refused`.', ...BATCH_RESULT },
+  },
+} as const;
+
 export const POST_EVENT_SCHEMA = {
   summary: 'Accept one order event',
   description:

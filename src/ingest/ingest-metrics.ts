@@ -1,11 +1,16 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Acceptance } from './accept-event.ts';
 
-/** Notes one answered POST. */
+/** Notes one answered POST of an event. */
 export type NoteAnswer = (status: Acceptance['status'], seconds: number) => void;
+/** Notes the verdicts of one answered batch. */
+export type NoteBatch = (verdicts: readonly Pick<Acceptance, 'status'>[]) => void;
 
 /** The producer's metrics. @param queued how many events wait for the log, asked at each scrape. */
-export function addIngestMetrics(registry: Registry, queued: () => number): NoteAnswer {
+export function addIngestMetrics(
+  registry: Registry,
+  queued: () => number,
+): { readonly noteAnswer: NoteAnswer; readonly noteBatch: NoteBatch } {
   const registers = [registry];
   const events = new Counter({
     name: 'orderonce_ingest_events_total',
@@ -27,8 +32,15 @@ export function addIngestMetrics(registry: Registry, queued: () => number): Note
       this.set(queued());
     },
   });
-  return (status, duration) => {
-    events.inc({ answer: status });
-    seconds.observe(duration);
+  return {
+    noteAnswer: (status, duration) => {
+      events.inc({ answer: status });
+      seconds.observe(duration);
+    },
+    noteBatch: (verdicts) => {
+      const counts = new Map<string, number>();
+      for (const { status } of verdicts) counts.set(status, (counts.get(status) ?? 0) + 1);
+      for (const [answer, count] of counts) events.inc({ answer }, count);
+    },
   };
 }

@@ -18,6 +18,7 @@ import type { Service } from '../runtime/service.ts';
 import type { Settings } from '../settings.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
 import { AppendQueue } from './append-queue.ts';
+import { addBatchRoute } from './batch-route.ts';
 import { POST_EVENT_SCHEMA } from './event-schema.ts';
 import { addIngestMetrics, type NoteAnswer } from './ingest-metrics.ts';
 
@@ -57,12 +58,11 @@ export async function startProducer(
   });
   const registry = createRegistry();
   addMetricsRoute(app, registry);
-  addEventRoutes(app, {
-    queue,
-    topic: log.topic,
-    statusUrl: statusUrlOf(settings),
-    noteAnswer: addIngestMetrics(registry, () => queue.size),
-  });
+  const requestIds = new RequestIds();
+  const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
+  const statusUrl = statusUrlOf(settings);
+  addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer });
+  await addBatchRoute(app, { queue, requestIds, noteBatch });
   addHealthRoutes(app, () => ({
     troubles: [
       ...(draining ? ['Draining: the service is stopping'] : []),
@@ -88,14 +88,14 @@ export async function startProducer(
 
 type EventRouteParts = {
   readonly queue: AppendQueue;
+  readonly requestIds: RequestIds;
   readonly topic: string;
   readonly statusUrl: string;
   readonly noteAnswer: NoteAnswer;
 };
 
 function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
-  const { queue, topic, statusUrl, noteAnswer } = parts;
-  const requestIds = new RequestIds();
+  const { queue, requestIds, topic, statusUrl, noteAnswer } = parts;
   app.post<{ Body: Buffer | undefined }>(
     '/events',
     { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },

@@ -1,0 +1,142 @@
+/**
+ * Many events in one request: bytes → items → the same verdicts as one by one → appended together.
+ *
+ * The body is judged while it arrives, and appended in pieces, one at a time: the next piece is
+ * parsed meanwhile, and no further, so that memory stays bounded. After a piece that the log did
+ * not acknowledge no other is sent: resending the first would put its events behind later ones.
+ */
+import type { FieldError } from '../event/field-error.ts';
+import { EVENT_BYTES_MAX, parseEvent } from '../event/parse-event.ts';
+import type { AppendRecord, LogPosition } from '../log/event-log.ts';
+import type { RequestIds } from '../log/request-id.ts';
+import { failureOf, recordOf } from './accept-event.ts';
+import type { AppendQueue } from './append-queue.ts';
+import { type BodyForm, BodyItems } from './body-items.ts';
+
+export const BATCH_ITEMS_MAX = 10_000;
+export const BATCH_BYTES_MAX = 8 << 20;
+/** Records that are appended together. */
+const PIECE = 500;
+
+export type ItemVerdict =
+  | { readonly status: 'accepted'; readonly eventId: string; readonly position: LogPosition }
+  | { readonly status: 'rejected'; readonly errors: readonly FieldError[] }
+  /** The log did not acknowledge it, or was not asked any more: sending it again is safe. */
+  | { readonly status: 'unknown'; readonly eventId: string }
+  /** Queue full or stopping: not appended. */
+  | { readonly status: 'refused'; readonly eventId: string; readonly reason: string };
+
+type Pending = { readonly index: number; readonly eventId: string; readonly record: AppendRecord };
+
+/** @returns a verdict for each item, in the order of the body. Never throws on account of it. */
+export async function acceptBatch(
+  queue: AppendQueue,
+  requestIds: RequestIds,
+  body: AsyncIterable<Buffer>,
+  form: BodyForm,
+): Promise<readonly ItemVerdict[]> {
+  const batch = new Batch(queue, requestIds, form);
+  for await (const chunk of body) {
+    await batch.read(chunk);
+    if (batch.isOver) break;
+  }
+  return await batch.end();
+}
+
+class Batch {
+  readonly #queue: AppendQueue;
+  readonly #requestIds: RequestIds;
+  readonly #items: BodyItems;
+  readonly #verdicts: ItemVerdict[] = [];
+  readonly #pieceMax: number;
+  #piece: Pending[] = [];
+  #underWay: Promise<void> = Promise.resolve();
+  #failure: ReturnType<typeof failureOf> | null = null;
+  #bytes = 0;
+  /** Nothing more of the body is read: it is broken, or too long. */
+  isOver = false;
+
+  constructor(queue: AppendQueue, requestIds: RequestIds, form: BodyForm) {
+    this.#queue = queue;
+    this.#requestIds = requestIds;
+    this.#items = new BodyItems(form, EVENT_BYTES_MAX);
+    this.#pieceMax = Math.min(PIECE, queue.itemsMax);
+  }
+
+  async read(chunk: Buffer): Promise<void> {
+    this.#bytes += chunk.length;
+    if (this.#bytes > BATCH_BYTES_MAX)
+      return this.#stop('too_long', `Body over ${BATCH_BYTES_MAX} bytes`);
+    for (const item of this.#items.push(chunk)) {
+      if (this.isOver) return;
+      if (item.kind === 'broken') this.#stop('json_invalid', item.reason);
+      else await this.#take(item.bytes);
+    }
+  }
+
+  async end(): Promise<readonly ItemVerdict[]> {
+    if (!this.isOver) {
+      for (const item of this.#items.end()) {
+        if (item.kind === 'broken') this.#stop('json_invalid', item.reason);
+        else await this.#take(item.bytes);
+      }
+    }
+    await this.#send();
+    await this.#underWay;
+    return this.#verdicts;
+  }
+
+  async #take(bytes: Buffer): Promise<void> {
+    const index = this.#verdicts.length;
+    if (index >= BATCH_ITEMS_MAX) {
+      this.#stop('too_long', `More than ${BATCH_ITEMS_MAX} events`);
+      return;
+    }
+    const parsed = parseEvent(bytes);
+    if (!parsed.ok) {
+      this.#verdicts.push({ status: 'rejected', errors: parsed.errors });
+      return;
+    }
+    const { eventId } = parsed.event;
+    // Until the log says otherwise; also where it is not asked any more.
+    this.#verdicts.push({ status: 'unknown', eventId });
+    this.#piece.push({ index, eventId, record: recordOf(parsed.event, this.#requestIds.next()) });
+    if (this.#piece.length >= this.#pieceMax) await this.#send();
+  }
+
+  /** Waits for the piece before, then hands this one over and goes on. */
+  async #send(): Promise<void> {
+    const piece = this.#piece;
+    this.#piece = [];
+    await this.#underWay;
+    this.#underWay = this.#append(piece);
+  }
+
+  async #append(piece: readonly Pending[]): Promise<void> {
+    if (piece.length === 0) return;
+    try {
+      if (this.#failure === null) {
+        const positions = await this.#queue.appendAll(piece.map(({ record }) => record));
+        piece.forEach(({ index, eventId }, i) => {
+          const position = positions[i] as LogPosition;
+          this.#verdicts[index] = { status: 'accepted', eventId, position };
+        });
+        return;
+      }
+    } catch (error) {
+      this.#failure = failureOf(error);
+    }
+    const failure = this.#failure;
+    if (failure.status === 'unknown') return;
+    for (const { index, eventId } of piece) this.#verdicts[index] = { ...failure, eventId };
+  }
+
+  /** One last verdict says why nothing behind it was read. */
+  #stop(type: string, reason: string): void {
+    this.isOver = true;
+    const index = this.#verdicts.length;
+    const msg = `${reason}: this and all that follows was not read`;
+    const errors = [{ type, loc: ['body', index], msg, input: null }];
+    this.#verdicts.push({ status: 'rejected', errors });
+  }
+}

@@ -1,0 +1,101 @@
+/** `POST /events/batch`: a JSON array or NDJSON in, a verdict per item out, in the order given. */
+import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { RequestIds } from '../log/request-id.ts';
+import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import { acceptBatch, BATCH_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
+import type { AppendQueue } from './append-queue.ts';
+import type { BodyForm } from './body-items.ts';
+import { POST_BATCH_SCHEMA } from './event-schema.ts';
+import type { NoteBatch } from './ingest-metrics.ts';
+
+const FORMS: readonly (readonly [type: RegExp, form: BodyForm])[] = [
+  [/^application\/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i, 'array'],
+  [/^application\/(x-)?ndjson[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i, 'lines'],
+];
+
+type BatchRequest = FastifyRequest<{ Body: IncomingMessage | undefined }>;
+
+export type BatchRouteParts = {
+  readonly queue: AppendQueue;
+  readonly requestIds: RequestIds;
+  readonly noteBatch: NoteBatch;
+};
+
+/** In a scope of its own: here bodies are streams. */
+export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Promise<void> {
+  await app.register(async (scope) => {
+    scope.removeAllContentTypeParsers();
+    scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    scope.post(
+      '/events/batch',
+      {
+        schema: POST_BATCH_SCHEMA,
+        validatorCompiler: () => () => true,
+        bodyLimit: BATCH_BYTES_MAX,
+      },
+      (request: BatchRequest, reply) => handle(request, reply, parts),
+    );
+  });
+}
+
+async function handle(
+  request: BatchRequest,
+  reply: FastifyReply,
+  { queue, requestIds, noteBatch }: BatchRouteParts,
+): Promise<FastifyReply> {
+  const { headers, body } = request;
+  const form = FORMS.find(([type]) => type.test(headers['content-type'] ?? ''))?.[1];
+  const { 'content-encoding': encoding = 'identity' } = headers;
+  if (form === undefined || encoding.toLowerCase() !== 'identity') {
+    return sendDetail(
+      reply,
+      415,
+      'Send application/json (an array) or application/x-ndjson, as it is',
+    );
+  }
+  if (Number(headers['content-length'] ?? 0) > BATCH_BYTES_MAX) {
+    return sendDetail(reply, 413, `Request body is over ${BATCH_BYTES_MAX} bytes`);
+  }
+  const verdicts = await acceptBatch(queue, requestIds, chunksOf(body), form);
+  noteBatch(verdicts);
+  // What was not read of a body that is over would be taken for the next request.
+  if (body?.readableEnded !== true) reply.header('Connection', 'close');
+  return answer(reply, verdicts);
+}
+
+/** Left open where reading ends early: the answer goes out on the same connection. */
+function chunksOf(body: IncomingMessage | undefined): AsyncIterable<Buffer> {
+  return (body ?? Readable.from([])).iterator({ destroyOnReturn: false });
+}
+
+function answer(reply: FastifyReply, verdicts: readonly ItemVerdict[]): FastifyReply {
+  const count = (wanted: ItemVerdict['status']) =>
+    verdicts.reduce((sum, { status }) => sum + (status === wanted ? 1 : 0), 0);
+  const [accepted, rejected] = [count('accepted'), count('rejected')];
+  const [unknown, refused] = [count('unknown'), count('refused')];
+  const results = verdicts.map(resultText).join(',');
+  const text = `{"accepted":${accepted},"rejected":${rejected},"results":[${results}]}`;
+  if (refused > 0) reply.header('Retry-After', '1');
+  // The log failed: some are unknown. Else the queue was full. Else none was valid, or all that was is in.
+  const status = unknown > 0 ? 500 : refused > 0 ? 503 : accepted > 0 ? 202 : 422;
+  return reply.code(status).type('application/json; charset=utf-8').send(text);
+}
+
+/** Accepted ones, which are most, without the detour of an object. */
+function resultText(verdict: ItemVerdict, index: number): string {
+  if (verdict.status === 'accepted') {
+    const { eventId, position } = verdict;
+    return (
+      `{"index":${index},"event_id":"${eventId}","status":"accepted",` +
+      `"partition":${position.partition},"offset":${position.offset}}`
+    );
+  }
+  if (verdict.status === 'rejected') {
+    return JSON.stringify({ index, status: 'rejected', detail: verdict.errors });
+  }
+  const { status, eventId } = verdict;
+  const detail = verdict.status === 'refused' ? { detail: verdict.reason } : {};
+  return JSON.stringify({ index, event_id: eventId, status, ...detail });
+}
