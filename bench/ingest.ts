@@ -19,8 +19,8 @@ export type IngestResult = {
   readonly accepted_per_second: number;
   readonly p50_ms: number;
   readonly p99_ms: number;
-  readonly producer_cpu_us_per_request: number;
-  readonly generator_cpu_us_per_request: number;
+  readonly producer_cpu_us_per_event: number;
+  readonly generator_cpu_us_per_event: number;
 };
 
 type Load = {
@@ -33,9 +33,10 @@ type Load = {
 
 export async function ingest(
   servers: Servers,
-  { connections, seconds, round }: { connections: number; seconds: number; round: number },
+  options: { connections: number; seconds: number; round: number; perRequest: number },
 ): Promise<IngestResult> {
-  const topic = `ingest_${process.pid}_${round}`;
+  const { connections, seconds, round, perRequest } = options;
+  const topic = `ingest_${process.pid}_${round}_${perRequest}`;
   const kafka = { bootstrapServers: servers.bootstrap, topic, clientId: 'bench' };
   await createTopic(kafka, { partitions: PARTITIONS, replicas: -1 });
   const producer = new ServiceProcess('producer', {
@@ -45,21 +46,22 @@ export async function ingest(
   });
   try {
     await untilReady();
-    const warmUp = await load(connections, WARM_UP_SECONDS);
+    const warmUp = await load(connections, WARM_UP_SECONDS, perRequest);
     const cpuBefore = producer.cpuSeconds();
-    const run = await load(connections, seconds);
+    const run = await load(connections, seconds, perRequest);
     const cpu = producer.cpuSeconds() - cpuBefore;
-    const accepted = run.statuses['202'] ?? 0;
+    const acceptedIn = (statuses: Load['statuses']) => (statuses['202'] ?? 0) * perRequest;
+    const accepted = acceptedIn(run.statuses);
     const answers = JSON.stringify(run.statuses);
     if (Object.keys(run.statuses).length !== 1) throw new Error(`Not all accepted: ${answers}`);
-    await assertInLog(kafka, accepted + (warmUp.statuses['202'] ?? 0));
+    await assertInLog(kafka, accepted + acceptedIn(warmUp.statuses));
     return {
       accepted,
       accepted_per_second: Math.round(accepted / run.seconds),
       p50_ms: run.p50_ms,
       p99_ms: run.p99_ms,
-      producer_cpu_us_per_request: (cpu / accepted) * 1e6,
-      generator_cpu_us_per_request: (run.cpu_seconds / accepted) * 1e6,
+      producer_cpu_us_per_event: (cpu / accepted) * 1e6,
+      generator_cpu_us_per_event: (run.cpu_seconds / accepted) * 1e6,
     };
   } finally {
     await producer.stop();
@@ -75,9 +77,10 @@ async function untilReady(): Promise<void> {
   throw new Error('The producer did not become ready');
 }
 
-async function load(connections: number, seconds: number): Promise<Load> {
+async function load(connections: number, seconds: number, perRequest: number): Promise<Load> {
   const script = fileURLToPath(new URL('load.ts', import.meta.url));
-  const child = spawn(process.execPath, [script, `${PORT}`, `${connections}`, `${seconds}`], {
+  const words = [PORT, connections, seconds, perRequest].map(String);
+  const child = spawn(process.execPath, [script, ...words], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let said = '';

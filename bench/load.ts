@@ -2,19 +2,23 @@
  * A closed-loop load generator in a process of its own: CONNECTIONS keep-alive connections, one
  * request under way on each, bare sockets so that it takes little of the machine.
  *
- *   load.ts PORT CONNECTIONS SECONDS   → one JSON line: counts by status, latencies in ms
+ *   load.ts PORT CONNECTIONS SECONDS EVENTS   → one JSON line: counts by status, latencies in ms
+ *
+ * With more than one event to a request they go to the batch endpoint as NDJSON.
  */
 import { connect } from 'node:net';
 import { randomEvent } from './random-event.ts';
 
-const [port = 0, connections = 64, seconds = 10] = process.argv.slice(2).map(Number);
+const [port = 0, connections = 64, seconds = 10, events = 1] = process.argv.slice(2).map(Number);
+const [path, type] =
+  events === 1 ? ['/events', 'application/json'] : ['/events/batch', 'application/x-ndjson'];
 const statuses: Record<string, number> = {};
 const latencies: number[] = [];
 const endAt = performance.now() + seconds * 1000;
 
 function nextRequest(): string {
-  const body = JSON.stringify(randomEvent());
-  return `POST /events HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const body = Array.from({ length: events }, () => JSON.stringify(randomEvent())).join('\n');
+  return `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${type}\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
 }
 
 /** Answers have a Content-Length, and one request is under way: the end of the body ends it. */

@@ -1,7 +1,7 @@
 /**
  * Benchmarks on real Kafka and PostgreSQL; method in bench/README.md.
  *
- *   npm run bench                          drain, ingest and verify, 3 rounds each
+ *   npm run bench                          drain, ingest, batch and verify, 3 rounds each
  *   npm run bench -- drain --rounds 5      one of them
  *   npm run bench -- drain --against DIR   drain by turns with another checkout
  *   npm run bench -- --json > result.json
@@ -25,7 +25,13 @@ const { values, positionals } = parseArgs({
   },
 });
 const wants = (name: string) => positionals.length === 0 || positionals.includes(name);
-const results: Record<string, object[]> = { drain: [], other: [], ingest: [], verify: [] };
+const results: Record<string, object[]> = {
+  drain: [],
+  other: [],
+  ingest: [],
+  batch: [],
+  verify: [],
+};
 
 const servers = await startServers();
 try {
@@ -37,7 +43,11 @@ try {
     }
     if (wants('ingest')) {
       const [connections, seconds] = [Number(values.connections), Number(values.seconds)];
-      report('ingest', await ingest(servers, { connections, seconds, round }));
+      report('ingest', await ingest(servers, { connections, seconds, round, perRequest: 1 }));
+    }
+    if (wants('batch')) {
+      const options = { connections: 4, seconds: Number(values.seconds), round, perRequest: 1000 };
+      report('batch', await ingest(servers, options));
     }
     if (wants('verify'))
       report('verify', await verify(servers, Number(values['verify-events']), round));
