@@ -121,6 +121,11 @@ export const SETTINGS = {
     100,
     'Percent of recent events that may be parked; above it a bad deploy is assumed and nothing is.',
   ),
+  ORDERS_PROJECTION: choice(
+    'on',
+    ['on', 'off'],
+    'Whether the table "orders" is kept. Off saves half of the writes, for teams with tables of their own.',
+  ),
   ORDER_PROCESSED_TOPIC: optional(
     (value) => TOPIC.test(value),
     'a topic name',

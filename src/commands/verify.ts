@@ -15,7 +15,7 @@ const CLOSE_MS = 1000;
 
 export async function runVerify({ settings, flags }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
-  const { handlers } = await handlerSetOf(settings);
+  const { handlers, withoutOrders } = await handlerSetOf(settings);
   const pool = createPool({
     connectionString: url,
     name: 'orderonce-verify',
@@ -30,6 +30,7 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
       topic: settings.KAFKA_TOPIC,
       receipts: flags.receipts === undefined ? null : readReceipts(flags.receipts),
       handlers,
+      withoutOrders,
       reader,
       onStep: flags.json === true ? () => {} : showProgress,
     });

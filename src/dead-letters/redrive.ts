@@ -208,7 +208,7 @@ async function settleAgain(
   await tx.query('SAVEPOINT redrive');
   try {
     const rival = await rivalOf(tx, place, event);
-    const stored = rival === null ? await insertEvents(tx, place, [event]) : new Set();
+    const stored = rival === null ? await insertEvents(tx, place, [event], handlers) : new Set();
     if (stored.size === 0) return { ...place, outcome: await noteRepeat(tx, place, event) };
     const { partition, offset } = place;
     await runHandlers(handlers, tx, [{ ...event.event, partition, offset }]);

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/heart.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { verify } from '../verify/verify.ts';
 import { processBatch } from './process-batch.ts';
 
 describe('processBatch', () => {
@@ -271,5 +272,23 @@ describe('processBatch', () => {
       { from_offset: 3, to_offset: 7, reason: 'control' },
     ]);
     assert.equal(await nextOffset(pool), 7);
+  });
+
+  it('keeps no orders where the projection is off; all else is the same [G2] [G3]', async (t) => {
+    const { pool, context } = await setUpHeart(t);
+    const handlers = { ...context.handlers, withoutOrders: true };
+    const event = wireEvent();
+    const slice = sliceOfEvents(0, [event, event, wireEvent(), { ...event, user_id: 'other' }]);
+    const outcome = await processBatch({ ...context, handlers }, slice);
+    assert.deepEqual(
+      [outcome.stored, outcome.duplicates.length, outcome.conflicts.length],
+      [2, 1, 1],
+    );
+    assert.deepEqual([await count(pool, 'processed_events'), await count(pool, 'orders')], [2, 0]);
+    const options = { topic: 'order_events', receipts: null, reader: null, onStep: () => {} };
+    const ask = (withoutOrders: boolean) =>
+      verify(pool, { ...options, handlers: [], withoutOrders });
+    assert.equal((await ask(true)).isProven, true);
+    assert.equal((await ask(false)).isProven, false);
   });
 });

@@ -103,7 +103,7 @@ export async function settlePiece(
   const place = placeOf(context, slice);
   const bars = anyClaims ? await readBars(tx, piece.events, mayPark) : NO_BARS;
   const plan = planPiece(piece.events, bars);
-  const storedOffsets = await insertEvents(tx, place, plan.firsts);
+  const storedOffsets = await insertEvents(tx, place, plan.firsts, context.handlers);
   const unsettled = [...plan.firsts, ...plan.barred].filter(
     (event) => !storedOffsets.has(event.record.offset),
   );

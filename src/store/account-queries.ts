@@ -119,7 +119,12 @@ export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]>
 export type RowFinding = { readonly kind: string; readonly id: string; readonly message: string };
 
 /** One question about rows; its SQL selects `id` and `message`. */
-type Question = { readonly kind: string; readonly sql: string };
+export type Question = {
+  readonly kind: string;
+  readonly sql: string;
+  /** Asks about the table `orders`, where that is kept. */
+  readonly isOfOrders?: true;
+};
 
 /** Of a row of processed_events: the same bytes as digestOf() in src/event/order-event.ts. */
 const DIGEST = `sha256(convert_to(event_id || E'\\n' || order_id || E'\\n' || total_amount || E'\\n' ||
@@ -136,6 +141,7 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     kind: 'effect',
+    isOfOrders: true,
     sql: `SELECT coalesce(o.order_id, e.order_id) AS id,
                  'orders says ' || coalesce(o.event_count || ' events, ' || o.amount_sum, 'nothing') ||
                  '; processed_events says ' || coalesce(e.n || ' events, ' || e.amount, 'nothing') AS message
@@ -146,6 +152,7 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     kind: 'last event',
+    isOfOrders: true,
     sql: `SELECT o.order_id AS id, 'does not show the event that lies last in the log' AS message
             FROM orders o LEFT JOIN processed_events p ON p.event_id = o.last_event_id
            WHERE p.event_id IS NULL

@@ -23,23 +23,7 @@ const newest = (column: string) =>
              AND o.last_log_offset > excluded.last_log_offset
            THEN o.${column} ELSE excluded.${column} END`;
 
-/**
- * Inserts the events whose id is new and folds exactly those into `orders`.
- *
- * Both inserts go in key order, so that two consumers with the same ids cannot deadlock. An order
- * may occur several times in a batch, which ON CONFLICT DO UPDATE refuses (21000): hence the sums
- * per order first.
- *
- * @returns the offsets of the events that were new.
- */
-export async function insertEvents(
-  tx: Transaction,
-  place: BatchPlace,
-  events: readonly EventRecord[],
-): Promise<Set<number>> {
-  if (events.length === 0) return new Set();
-  const { rows } = await tx.query<{ log_offset: number }>(
-    `WITH input AS (
+const INSERT = `WITH input AS (
        SELECT * FROM json_to_recordset($1) AS e (event_id uuid, order_id uuid, user_id text,
          total_amount numeric, "timestamp" timestamptz, digest bytea, log_offset bigint,
          request_id uuid)
@@ -52,7 +36,8 @@ export async function insertEvents(
         ORDER BY event_id
        ON CONFLICT (event_id) DO NOTHING
        RETURNING event_id, order_id, user_id, total_amount, occurred_at, log_offset
-     ), totals AS (
+     )`;
+const PROJECT = `, totals AS (
        SELECT order_id, count(*) AS event_count, sum(total_amount) AS amount_sum,
               min(occurred_at) AS first_at, max(occurred_at) AS last_at,
               max(log_offset) AS log_offset
@@ -72,8 +57,27 @@ export async function insertEvents(
          last_occurred_at = greatest(o.last_occurred_at, excluded.last_occurred_at),
          ${LAST_COLUMNS.map(newest).join(',\n         ')},
          updated_at = now()
-     )
-     SELECT log_offset FROM stored`,
+     )`;
+const RETURN = ' SELECT log_offset FROM stored';
+
+/**
+ * Inserts the events whose id is new and folds exactly those into `orders`, if these are kept.
+ *
+ * Both inserts go in key order, so that two consumers with the same ids cannot deadlock. An order
+ * may occur several times in a batch, which ON CONFLICT DO UPDATE refuses (21000): hence the sums
+ * per order first.
+ *
+ * @returns the offsets of the events that were new.
+ */
+export async function insertEvents(
+  tx: Transaction,
+  place: BatchPlace,
+  events: readonly EventRecord[],
+  { withoutOrders = false }: { readonly withoutOrders?: boolean | undefined },
+): Promise<Set<number>> {
+  if (events.length === 0) return new Set();
+  const { rows } = await tx.query<{ log_offset: number }>(
+    withoutOrders ? INSERT + RETURN : INSERT + PROJECT + RETURN,
     [jsonOf(events), place.logId, place.partition],
   );
   return new Set(rows.map((row) => row.log_offset));

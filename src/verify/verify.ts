@@ -42,6 +42,8 @@ export type VerifyOptions = {
   /** In pieces, so that a file of any size takes little memory; null where none are given. */
   readonly receipts: AsyncIterable<readonly Receipt[]> | null;
   readonly handlers: readonly Handler[];
+  /** ORDERS_PROJECTION=off: then nothing is asked of `orders`. */
+  readonly withoutOrders?: boolean | undefined;
   /** Its records are compared with the tables; null to ask the tables alone. */
   readonly reader: LogReader | null;
   /** Told of each step as it begins. */
@@ -51,8 +53,9 @@ export type VerifyOptions = {
 const MISSING_MAX = 1000;
 
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
-  const { topic, receipts, handlers, reader, onStep } = options;
-  const steps = QUESTIONS.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
+  const { topic, receipts, handlers, reader, withoutOrders = false, onStep } = options;
+  const questions = QUESTIONS.filter((q) => !(withoutOrders && q.isOfOrders));
+  const steps = questions.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
   const tx = await pool.connect();
   try {
     await tx.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
@@ -63,15 +66,15 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     onStep(1, steps, 'offsets');
     const offsets = await findOffsetFindings(tx);
     const rows: RowFinding[] = [];
-    for (const [index, question] of QUESTIONS.entries()) {
+    for (const [index, question] of questions.entries()) {
       onStep(2 + index, steps, question.kind);
       rows.push(...(await ask(tx, question)));
     }
-    onStep(2 + QUESTIONS.length, steps, 'handlers');
+    onStep(2 + questions.length, steps, 'handlers');
     const ofHandlers = await checkHandlers(tx, handlers);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
     const missing: ReceiptFinding[] = [];
-    if (receipts !== null) onStep(3 + QUESTIONS.length, steps, 'receipts');
+    if (receipts !== null) onStep(3 + questions.length, steps, 'receipts');
     for await (const piece of receipts ?? []) {
       const verdicts = await judgeReceipts(tx, topic, piece);
       for (const [index, verdict] of verdicts.entries()) {
