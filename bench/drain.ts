@@ -1,14 +1,16 @@
 /**
  * Drain: a backlog on Kafka, then one consumer process; events per second from the first
- * transaction to the last. A run counts only if every event of the log is stored once.
+ * transaction to the last. A run counts only if every record of the log is accounted for.
  */
-
+import { parseEvent } from '../src/event/parse-event.ts';
+import { recordOf } from '../src/ingest/accept-event.ts';
 import { KafkaAppender } from '../src/log/kafka-appender.ts';
-import { RequestIds, requestIdHeader } from '../src/log/request-id.ts';
+import { RequestIds } from '../src/log/request-id.ts';
 import type { Pool } from '../src/store/pool.ts';
 import { cpuSecondsOfFamily } from './cpu.ts';
 import { freshDatabase, openPool } from './databases.ts';
-import { randomEvent } from './random-event.ts';
+import { eventSource, type Mix } from './mixes.ts';
+import type { RandomEvent } from './random-event.ts';
 import type { Servers } from './servers.ts';
 import { ServiceProcess, TREE } from './service-process.ts';
 
@@ -24,15 +26,24 @@ export type DrainResult = {
   readonly both_cpu_us_per_event: number;
 };
 
-/** @param tree whose consumer drains: this checkout, or another one to compare with. */
-export async function drain(
-  servers: Servers,
-  events: number,
-  round: number,
-  tree = TREE,
-): Promise<DrainResult> {
-  const topic = `drain_${process.pid}_${round}_${tree === TREE ? 'this' : 'other'}`;
+export type DrainOptions = {
+  readonly events: number;
+  readonly mix?: Mix;
+  /** Whose consumer drains: this checkout, or another one to compare with. */
+  readonly tree?: string;
+  /** Settings beside the usual ones. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Called with the database as the drain has left it. */
+  readonly afterwards?: (pool: Pool) => Promise<void>;
+};
+
+let drains = 0;
+
+export async function drain(servers: Servers, options: DrainOptions): Promise<DrainResult> {
+  const { events, mix = 'distinct', tree = TREE, settings = {}, afterwards } = options;
+  const topic = `drain_${process.pid}_${++drains}`;
   const env = {
+    ...settings,
     DATABASE_URL: await freshDatabase(servers, topic),
     KAFKA_BOOTSTRAP_SERVERS: servers.bootstrap,
     KAFKA_TOPIC: topic,
@@ -41,7 +52,7 @@ export async function drain(
   };
   const pool = openPool(env.DATABASE_URL);
   await new ServiceProcess('migrate', env, tree).ended();
-  await fill(servers.bootstrap, topic, events);
+  await fill(servers.bootstrap, topic, events, eventSource(mix));
   await pool.query('CHECKPOINT');
   const consumer = new ServiceProcess('consumer', env, tree);
   try {
@@ -51,7 +62,8 @@ export async function drain(
     const last = await untilProcessed(pool, events);
     const cpu = consumer.cpuSeconds() - cpuBefore;
     const postgres = cpuSecondsOfFamily(servers.databasePid) - postgresBefore;
-    await assertComplete(pool, events);
+    await assertComplete(pool, events, settings.ORDERS_PROJECTION !== 'off');
+    await afterwards?.(pool);
     const seconds = (last.atMs - first.atMs) / 1000;
     return {
       events,
@@ -67,17 +79,22 @@ export async function drain(
   }
 }
 
-async function fill(bootstrapServers: string, topic: string, events: number): Promise<void> {
+/** With records as our own API writes them: in canonical form, with a request id. */
+async function fill(
+  bootstrapServers: string,
+  topic: string,
+  events: number,
+  nextEvent: () => RandomEvent,
+): Promise<void> {
   const requestIds = new RequestIds();
   const appender = new KafkaAppender({ bootstrapServers, topic, clientId: 'bench' });
   for (let sent = 0; sent < events; sent += APPEND_BATCH) {
     const count = Math.min(APPEND_BATCH, events - sent);
     await appender.append(
       Array.from({ length: count }, () => {
-        const event = randomEvent();
-        const value = Buffer.from(JSON.stringify(event));
-        const headers = [requestIdHeader(requestIds.next())];
-        return { key: Buffer.from(event.order_id), value, headers };
+        const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())));
+        if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
+        return recordOf(parsed.event, requestIds.next());
       }),
     );
   }
@@ -96,11 +113,14 @@ async function untilProcessed(pool: Pool, wanted: number) {
   }
 }
 
-async function assertComplete(pool: Pool, events: number): Promise<void> {
+/** Every record of the log is stored or a duplicate, and every order counts its events. */
+async function assertComplete(pool: Pool, events: number, hasOrders: boolean): Promise<void> {
   const { rows } = await pool.query(
     `SELECT (SELECT count(*) FROM processed_events) AS stored,
-            (SELECT sum(event_count)::bigint FROM orders) AS effects`,
+            (SELECT count(*) FROM duplicates) AS duplicates,
+            (SELECT coalesce(sum(event_count), 0)::bigint FROM orders) AS effects`,
   );
-  if (rows[0].stored === events && rows[0].effects === events) return;
+  const { stored, duplicates, effects } = rows[0];
+  if (stored + duplicates === events && effects === (hasOrders ? stored : 0)) return;
   throw new Error(`Not complete, so no figure: ${JSON.stringify(rows[0])} of ${events}`);
 }

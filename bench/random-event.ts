@@ -1,7 +1,15 @@
 import { randomUUID } from 'node:crypto';
 
+export type RandomEvent = {
+  readonly event_id: string;
+  readonly order_id: string;
+  readonly user_id: string;
+  readonly total_amount: number;
+  readonly timestamp: string;
+};
+
 /** A valid event with ids of its own, as a shop would send it. */
-export function randomEvent() {
+export function randomEvent(): RandomEvent {
   return {
     event_id: randomUUID(),
     order_id: randomUUID(),

@@ -1,7 +1,7 @@
 /**
  * Benchmarks on real Kafka and PostgreSQL; method in bench/README.md.
  *
- *   npm run bench                          drain, ingest, batch and verify, 3 rounds each
+ *   npm run bench                          drain, sink, ingest, batch and verify, 3 rounds each
  *   npm run bench -- drain --rounds 5      one of them
  *   npm run bench -- drain --against DIR   drain by turns with another checkout
  *   npm run bench -- --json > result.json
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { drain } from './drain.ts';
 import { ingest } from './ingest.ts';
 import { startServers } from './servers.ts';
+import { sink } from './sink.ts';
 import { verify } from './verify.ts';
 
 const { values, positionals } = parseArgs({
@@ -37,10 +38,12 @@ const servers = await startServers();
 try {
   // Interleaved, so that a slow minute of the machine meets both.
   for (let round = 1; round <= Number(values.rounds); round++) {
-    if (wants('drain')) report('drain', await drain(servers, Number(values.events), round));
+    if (wants('drain')) report('drain', await drain(servers, { events: Number(values.events) }));
     if (wants('drain') && values.against !== undefined) {
-      report('other', await drain(servers, Number(values.events), round, values.against));
+      const options = { events: Number(values.events), tree: values.against };
+      report('other', await drain(servers, options));
     }
+    if (wants('sink')) report('sink', await sink(servers, Number(values.events), round));
     if (wants('ingest')) {
       const [connections, seconds] = [Number(values.connections), Number(values.seconds)];
       report('ingest', await ingest(servers, { connections, seconds, round, perRequest: 1 }));
