@@ -2,7 +2,8 @@
 // Plain JavaScript that any Node can read: it runs the TypeScript file named by the first
 // argument, or says in one line which Node is missing. npm puts the Node 24 that it installed
 // first on PATH; this file only meets an older one where npm had none for the platform.
-import { enableCompileCache } from 'node:module';
+// Whole: an older Node has no such export, and would end here without saying what it lacks.
+import * as nodeModule from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
@@ -15,7 +16,7 @@ if (major < 24 || (major === 24 && minor < 12)) {
   );
   process.exit(78);
 }
-enableCompileCache();
+nodeModule.enableCompileCache();
 const file = process.argv[2];
 process.argv.splice(1, 1);
 await import(pathToFileURL(resolve(file)).href);

@@ -5,6 +5,7 @@ import {
   discard,
   type RedriveContext,
   type RedriveResult,
+  type RedriveStep,
   redrive,
   redriveEdited,
   redriveMatching,
@@ -17,6 +18,7 @@ import {
   groupLetters,
   type LetterFilter,
   type LetterState,
+  type ListedLetter,
   listLetters,
   readAudit,
   type StoredLetter,
@@ -97,7 +99,11 @@ function redriveWanted(
   if (flags.all !== true && flags.reason === undefined) {
     throw usage('redrive needs a PLACE, --all, or --reason REASON');
   }
-  return redriveMatching(context, { reason: flags.reason });
+  return flattened(redriveMatching(context, { reason: flags.reason }));
+}
+
+async function* flattened(steps: AsyncIterable<RedriveStep>): AsyncGenerator<RedriveResult> {
+  for await (const { results } of steps) yield* results;
 }
 
 async function* inOneGo(results: Promise<RedriveResult[]>): AsyncGenerator<RedriveResult> {
@@ -135,7 +141,7 @@ function placeOf(text: string | undefined): LogPlace {
   throw usage('PLACE is log/partition/offset, as "list" shows it: 1/0/17');
 }
 
-function lineOf(letter: StoredLetter): string {
+function lineOf(letter: ListedLetter): string {
   const { state, reason, sqlState, eventId, orderId, attempts } = letter;
   const ids = `event ${eventId ?? '?'}  order ${orderId ?? '?'}`;
   return `${placeText(letter)}  ${state}  ${reason} ${sqlState ?? ''}  ${ids}  attempts ${attempts}`;

@@ -386,8 +386,8 @@ describe('redrive with an edited payload', () => {
     const { context, redriving, place } = await setUp(t);
     await processAll(context, sliceOfEvents(0, [wireEvent(), poison(), 'garbage', poison()]));
     const results: RedriveResult[] = [];
-    for await (const result of redriveMatching(redriving, { reason: 'refused_by_handler' })) {
-      results.push(result);
+    for await (const step of redriveMatching(redriving, { reason: 'refused_by_handler' })) {
+      results.push(...step.results);
     }
     assert.deepEqual(
       results.map(({ offset, outcome }) => `${offset} ${outcome}`),

@@ -25,6 +25,7 @@ import {
   discardLetter,
   findLetter,
   headOfQueue,
+  isBehind,
   type LetterFilter,
   listLetters,
   lockLetter,
@@ -36,6 +37,7 @@ import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
 import type { LogPlace } from '../store/log-place.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
 import { type Claim, findClaims, insertEvents } from '../store/processed-events.ts';
+import { sqlStateOf } from '../store/sqlstate.ts';
 import { inStoringTransaction, inTransaction } from '../store/transaction.ts';
 import { editOf, eventOf, type Wish } from './letter-event.ts';
 
@@ -67,6 +69,8 @@ export type RedriveResult = LogPlace & {
 };
 
 const PAGE = 200;
+const DEADLOCK = '40P01';
+const ATTEMPTS_MAX = 5;
 const LIMITS = { lockMs: 10_000, statementMs: 30_000, idleMs: 30_000 };
 
 /** Redrives one dead letter, and whatever waits behind it. @returns a result for each one tried. */
@@ -95,6 +99,9 @@ export async function redriveEdited(
   return await redriveWithQueue(context, place, editOf(letter, payload));
 }
 
+/** What became of one letter that was asked for, and of those that followed it. */
+export type RedriveStep = { readonly asked: LogPlace; readonly results: readonly RedriveResult[] };
+
 /**
  * Redrives all parked letters that the filter names, in log order; what waits follows by itself.
  * Gives the results of each as they come. One that fails is passed over.
@@ -102,12 +109,12 @@ export async function redriveEdited(
 export async function* redriveMatching(
   context: RedriveContext,
   filter: Omit<LetterFilter, 'state' | 'limit'>,
-): AsyncGenerator<RedriveResult> {
+): AsyncGenerator<RedriveStep> {
   let after = filter.after;
   for (;;) {
     const wanted = { ...filter, state: 'parked', limit: PAGE } as const;
     const letters = await listLetters(context.pool, { ...wanted, after });
-    for (const letter of letters) yield* await redrive(context, letter);
+    for (const asked of letters) yield { asked, results: await redrive(context, asked) };
     after = letters.at(-1);
     if (after === undefined) return;
   }
@@ -121,7 +128,7 @@ async function redriveWithQueue(
   const first = await redriveOne(context, place, wish);
   const hasPassed = !['failed', 'behind'].includes(first.outcome);
   const { orderId } = wish.event.event;
-  return hasPassed ? [first, ...(await followQueue(context, place, orderId))] : [first];
+  return hasPassed ? [first, ...(await followQueue(context, orderId))] : [first];
 }
 
 /**
@@ -150,18 +157,14 @@ export async function discard(
     await writeAudit(tx, place, { ...entry, detail: reason });
     if (orderId !== null) await releaseOrderIfEmpty(tx, orderId);
   });
-  return orderId === null ? [] : await followQueue(context, place, orderId);
+  return orderId === null ? [] : await followQueue(context, orderId);
 }
 
 /** Those that wait follow while they succeed; a parked one that stands next has to be asked for. */
-async function followQueue(
-  context: RedriveContext,
-  place: LogPlace,
-  orderId: string,
-): Promise<RedriveResult[]> {
+async function followQueue(context: RedriveContext, orderId: string): Promise<RedriveResult[]> {
   const results: RedriveResult[] = [];
   for (;;) {
-    const head = await headOfQueue(context.pool, orderId, place);
+    const head = await headOfQueue(context.pool, orderId);
     const letter = head && (await findLetter(context.pool, head));
     const event = letter?.state === 'waiting' ? eventOf(letter) : null;
     if (head === null || event === null) return results;
@@ -174,28 +177,41 @@ async function followQueue(
 async function redriveOne(
   context: RedriveContext,
   place: LogPlace,
+  wish: Wish,
+): Promise<RedriveResult> {
+  // An edited record may take an id that it did not hold: nobody may park that id meanwhile.
+  const begin = wish.edited === undefined ? inTransaction : inStoringTransaction;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, wish));
+    } catch (error) {
+      // A batch that parks takes held orders first and the lock of an edit last.
+      if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+async function redriveIn(
+  tx: Transaction,
+  context: RedriveContext,
+  place: LogPlace,
   { event, edited }: Wish,
 ): Promise<RedriveResult> {
   const { eventId, orderId } = event.event;
-  const { pool, actor } = context;
-  // An edited record may take an id that it did not hold: nobody may park that id meanwhile.
-  const begin = edited === undefined ? inTransaction : inStoringTransaction;
-  return await begin(pool, LIMITS, async (tx) => {
-    await lockHeldOrders(tx, [orderId]);
-    const letter = await lockLetter(tx, place);
-    if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
-    const head = await headOfQueue(tx, orderId, place);
-    if (head !== null && head.offset < place.offset) return { ...place, outcome: 'behind' };
-    const result = await settleAgain(context, tx, place, event);
-    const { outcome, message: detail } = result;
-    const action = edited === undefined ? 'redrive' : 'edit';
-    await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
-    if (outcome !== 'failed') {
-      await deleteLetter(tx, place);
-      await releaseOrderIfEmpty(tx, orderId);
-    }
-    return result;
-  });
+  await lockHeldOrders(tx, [orderId]);
+  const letter = await lockLetter(tx, place);
+  if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+  if (await isBehind(tx, orderId, place)) return { ...place, outcome: 'behind' };
+  const result = await settleAgain(context, tx, place, event);
+  const { outcome, message: detail } = result;
+  const action = edited === undefined ? 'redrive' : 'edit';
+  const { actor } = context;
+  await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
+  if (outcome !== 'failed') {
+    await deleteLetter(tx, place);
+    await releaseOrderIfEmpty(tx, orderId);
+  }
+  return result;
 }
 
 /** Insert, classify, handlers: as in the heart, for one event, in a savepoint. */
@@ -208,7 +224,10 @@ async function settleAgain(
   await tx.query('SAVEPOINT redrive');
   try {
     const rival = await rivalOf(tx, place, event);
-    const stored = rival === null ? await insertEvents(tx, place, [event], handlers) : new Set();
+    const stored =
+      rival === null
+        ? await insertEvents(tx, place, [event], { ...handlers, isLate: true })
+        : new Set();
     if (stored.size === 0) return { ...place, outcome: await noteRepeat(tx, place, event) };
     const { partition, offset } = place;
     await runHandlers(handlers, tx, [{ ...event.event, partition, offset }]);

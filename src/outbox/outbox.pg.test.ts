@@ -199,6 +199,37 @@ describe('Relay', () => {
     await until('it has no troubles', () => relay.troubles.length === 0);
   });
 
+  it('a topic that does not acknowledge holds up only its own messages, and is named [G6] [G10]', async (t) => {
+    const toTwo = forEachEvent('two', async (event, tx) => {
+      tx.emit(event, { topic: 'hanging', key: event.orderId, value: 'm' });
+      tx.emit(event, { topic: TOPIC, key: event.orderId, value: 'ok' });
+    });
+    const { pool, context } = await setUp(t, [toTwo]);
+    const answer = Promise.withResolvers<void>();
+    let appends = 0;
+    startRelay(t, pool, {
+      openLog: async (topic) => {
+        await createEmbeddedLog(pool, topic, 1);
+        const log = new EmbeddedAppender(pool, topic);
+        if (topic !== 'hanging') return log;
+        return Object.assign(Object.create(log), {
+          append: async (records: Parameters<LogAppender['append']>[0]) => {
+            appends++;
+            await answer.promise;
+            return await log.append(records);
+          },
+        });
+      },
+    });
+    await processBatch(context, sliceOfEvents(0, [wireEvent(), wireEvent()]));
+    await until('the first of the other are out', async () => (await published(pool)).length === 2);
+    await processBatch(context, sliceOfEvents(2, [wireEvent()]));
+    await until('the next of the other is out', async () => (await published(pool)).length === 3);
+    assert.equal(appends, 1, 'one at a time');
+    answer.resolve();
+    await untilEmpty(pool);
+  });
+
   it('publishes again what it could not mark, under the same id', async (t) => {
     const { pool, context } = await setUp(t);
     await processBatch(context, sliceOfEvents(0, [wireEvent()]));
@@ -256,12 +287,20 @@ describe('Leases of shards', () => {
     assert.equal(held.get('b')?.length, SHARDS / 2);
   });
 
+  it('of a relay that is stuck go to the others; alone it keeps them', async (t) => {
+    const { pool } = await setUp(t);
+    assert.equal((await leaseShards(pool, 'stuck', 60_000, true)).length, SHARDS);
+    await leaseShards(pool, 'other', 60_000);
+    assert.equal((await leaseShards(pool, 'stuck', 60_000, true)).length, 0);
+    assert.equal((await leaseShards(pool, 'other', 60_000)).length, SHARDS);
+  });
+
   it('that have run out go to others, and give their holder nothing more to publish', async (t) => {
     const { pool, context } = await setUp(t);
     await processBatch(context, sliceOfEvents(0, [wireEvent()]));
     assert.equal((await leaseShards(pool, 'zombie', 1)).length, SHARDS);
     assert.equal((await leaseShards(pool, 'heir', 60_000)).length, SHARDS);
-    assert.equal((await findUnpublished(pool, 'zombie', [], 10)).length, 0);
-    assert.equal((await findUnpublished(pool, 'heir', [], 10)).length, 2);
+    assert.equal((await findUnpublished(pool, 'zombie', TOPIC, 10)).length, 0);
+    assert.equal((await findUnpublished(pool, 'heir', TOPIC, 10)).length, 2);
   });
 });

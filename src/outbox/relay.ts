@@ -2,11 +2,14 @@
  * Publishes what lies in the outbox: at least once, and the messages of one key in order.
  *
  * Keys are shared out over shards, and a shard is one relay's while its lease lasts. A relay
- * publishes the unpublished messages of its shards oldest first, one append at a time, and marks
- * them when the log has acknowledged them; what it could not mark is published again, with the same
- * message id. A relay that was frozen may still have an append in the air when its lease has gone
- * to another: then messages come twice, but the first of each id is always in order, since every
- * relay publishes all that precedes a message of its key before the message itself.
+ * publishes the unpublished messages of its shards oldest first, one append at a time to each
+ * topic, and marks them when the log has acknowledged them; what it could not mark is published
+ * again, with the same message id. Topics do not wait for one another: one that does not answer
+ * holds up its own messages only.
+ *
+ * A relay that was frozen may still have an append in the air when its lease has gone to another:
+ * then messages come twice, but the first of each id is always in order, since every relay
+ * publishes all that precedes a message of its key before the message itself.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { LogAppender } from '../log/event-log.ts';
@@ -16,6 +19,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import {
   deletePublished,
+  findPendingTopics,
   findUnpublished,
   markPublished,
   type PendingMessage,
@@ -41,6 +45,8 @@ const BACKOFF = { firstMs: 200, mostMs: 10_000 };
 const CLEAN_MS = 60_000;
 const CLEAN_ROWS = 5000;
 const CLOSE_MS = 1000;
+/** An append that takes longer counts as trouble; it goes on, since the client tries for ever. */
+const ACKNOWLEDGED_MS = 5000;
 
 type Trouble = { readonly reason: string; readonly failures: number; readonly retryAt: number };
 
@@ -49,6 +55,8 @@ export class Relay implements Service {
   readonly #leaseMs: number;
   readonly #stopping = new AbortController();
   readonly #logs = new Map<string, LogAppender>();
+  /** Appends that are not acknowledged yet, one to a topic at most; since when. */
+  readonly #underWay = new Map<string, number>();
   /** Topics that could not be published to, and until when they are left alone. */
   readonly #blocked = new Map<string, Trouble>();
   #databaseTrouble: string | null = null;
@@ -76,17 +84,21 @@ export class Relay implements Service {
     const ofTopics = [...this.#blocked].map(
       ([topic, { reason }]) => `Outbox: nothing can be published to "${topic}": ${reason}`,
     );
-    return this.#databaseTrouble === null ? ofTopics : [this.#databaseTrouble, ...ofTopics];
+    const now = performance.now();
+    const slow = [...this.#underWay].filter(([, since]) => now - since > ACKNOWLEDGED_MS);
+    const ofSlow = slow.map(([topic]) => `Outbox: "${topic}" does not acknowledge`);
+    const ofDatabase = this.#databaseTrouble === null ? [] : [this.#databaseTrouble];
+    return [...ofDatabase, ...ofTopics, ...ofSlow];
   }
 
   async #run(): Promise<void> {
     const { signal } = this.#stopping;
     for (let failures = 0; !signal.aborted; ) {
       try {
-        const hasMore = await this.#turn();
+        await this.#turn();
         this.#databaseTrouble = null;
         failures = 0;
-        if (!hasMore) await this.#idle();
+        await this.#idle();
       } catch (error) {
         this.#databaseTrouble = `Outbox: ${reasonOf(error)}`;
         await pause(backoffMs(++failures, BACKOFF), signal);
@@ -94,49 +106,62 @@ export class Relay implements Service {
     }
   }
 
+  /** Until something was published, something may be new, or it is time to look. */
   async #idle(): Promise<void> {
     await Promise.race([this.#wake.promise, pause(IDLE_POLL_MS, this.#stopping.signal)]);
     this.#wake = Promise.withResolvers<void>();
   }
 
-  /** @returns whether there is more to do at once. */
-  async #turn(): Promise<boolean> {
+  async #turn(): Promise<void> {
     await this.#renewLease();
     await this.#clean();
     const { pool, owner } = this.#options;
-    const now = performance.now();
-    const without = [...this.#blocked].filter(([, { retryAt }]) => retryAt > now);
-    const topics = without.map(([topic]) => topic);
-    const messages = await findUnpublished(pool, owner, topics, BATCH_MAX);
-    for (const [topic, ofTopic] of Map.groupBy(messages, (message) => message.topic)) {
-      await this.#publish(topic, ofTopic);
+    for (const topic of await findPendingTopics(pool)) {
+      if (!this.#isFree(topic)) continue;
+      const messages = await findUnpublished(pool, owner, topic, BATCH_MAX);
+      if (messages.length > 0) void this.#publish(topic, messages);
     }
-    return messages.length > 0;
+  }
+
+  #isFree(topic: string): boolean {
+    const blockedUntil = this.#blocked.get(topic)?.retryAt ?? 0;
+    return !this.#underWay.has(topic) && blockedUntil <= performance.now();
   }
 
   async #renewLease(): Promise<void> {
     const now = performance.now();
     if (this.#leasedUntil - now > this.#leaseMs / 2) return;
-    await leaseShards(this.#options.pool, this.#options.owner, this.#leaseMs);
+    const isStuck = [...this.#underWay.values()].some((since) => now - since > this.#leaseMs);
+    await leaseShards(this.#options.pool, this.#options.owner, this.#leaseMs, isStuck);
     // From before the question: the server began to count later than that.
     this.#leasedUntil = now + this.#leaseMs;
   }
 
+  /** Never throws. */
   async #publish(topic: string, messages: readonly PendingMessage[]): Promise<void> {
-    const { pool, openLog } = this.#options;
     // We were frozen since the messages were read: they may be another relay's by now.
-    if (performance.now() > this.#leasedUntil) return;
+    if (performance.now() > this.#leasedUntil || this.#stopping.signal.aborted) return;
+    this.#underWay.set(topic, performance.now());
     try {
-      const log = this.#logs.get(topic) ?? (await openLog(topic));
-      this.#logs.set(topic, log);
+      const log = await this.#logOf(topic);
       const positions = await log.append(messages.map(({ record }) => record));
-      await markPublished(pool, messages, positions);
+      await markPublished(this.#options.pool, messages, positions);
       if (this.#blocked.delete(topic)) {
         this.#options.logger.info({ topic }, 'Outbox: publishing goes on');
       }
     } catch (error) {
       this.#block(topic, error);
+    } finally {
+      this.#underWay.delete(topic);
+      this.notify();
     }
+  }
+
+  async #logOf(topic: string): Promise<LogAppender> {
+    const log = this.#logs.get(topic) ?? (await this.#options.openLog(topic));
+    this.#logs.set(topic, log);
+    if (this.#stopping.signal.aborted) await log.close(CLOSE_MS);
+    return log;
   }
 
   #block(topic: string, error: unknown): void {
@@ -157,14 +182,22 @@ export class Relay implements Service {
     if (deleted < CLEAN_ROWS) this.#cleanedAt = performance.now();
   }
 
-  /** Ends after the append under way, but within about 2 s: what is not marked comes again. */
+  /** Ends after the appends under way, but within about 2 s: what is not marked comes again. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake.resolve();
     const late = () => new Error('late');
-    await within(CLOSE_MS, this.#running, late).catch(() => {});
+    await within(CLOSE_MS, this.#ended(), late).catch(() => {});
     const { pool, owner } = this.#options;
     await within(CLOSE_MS, releaseShards(pool, owner), late).catch(() => {});
     await Promise.all([...this.#logs.values()].map((log) => log.close(CLOSE_MS)));
+  }
+
+  async #ended(): Promise<void> {
+    await this.#running;
+    while (this.#underWay.size > 0) {
+      await this.#wake.promise;
+      this.#wake = Promise.withResolvers<void>();
+    }
   }
 }

@@ -242,6 +242,7 @@ export class Assignment {
       const stopped = this.#workers.filter((worker) => worker.isStopped);
       if (stopped.length === 0) continue;
       const positions = await readPositions(pool, reader.topic).catch(() => []);
+      if (signal.aborted) return;
       const isMended = stopped.some((worker) =>
         positions.some((p) => p.partition === worker.partition && !worker.isAt(p)),
       );

@@ -47,11 +47,14 @@ export class Consumer {
   /** Each call replaces the assignment before it; what that had under way is fenced in any case. */
   async #assign(partitions: readonly number[]): Promise<void> {
     const before = this.#assignment;
-    const assignment = new Assignment(partitions, {
+    const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
       slots: this.#slots,
       onCommitted: (partition, outcome) => this.#committed(partition, outcome),
-      onMended: () => void this.#assign(partitions),
+      onMended: () => {
+        // Only while it is still the one: a rebalance may have given the partitions away.
+        if (this.#assignment === assignment) void this.#assign(partitions);
+      },
     });
     this.#assignment = assignment;
     await before?.end();

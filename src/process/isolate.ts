@@ -200,6 +200,8 @@ class Isolation {
       throw new OrderonceError('ALL_REFUSED', reason, { cause: failure });
     }
     if (!isRefused && success !== true) return hold;
+    // Of an id that is taken only the note of the repeat can have failed: no second letter for it.
+    if ((await findClaims(this.#tx, [guilty.event.eventId])).size > 0) throw failure;
     await this.#park(guilty, failure, parkReasonOf(failure), failures);
     return null;
   }

@@ -4,7 +4,7 @@
  */
 import { type ErrorCode, OrderonceError } from '../errors.ts';
 import { recordDigest } from '../log/decoded-record.ts';
-import type { LogBounds, LogReader, LogRecord } from '../log/event-log.ts';
+import type { LogBounds, LogReader } from '../log/event-log.ts';
 import { readSlice } from '../log/read-slice.ts';
 import type { Pool } from '../store/pool.ts';
 import { type Position, readPositions } from '../store/positions.ts';
@@ -93,10 +93,12 @@ async function checkLastRecord(
   const { partition, lastOffset, lastDigest, nextOffset } = position;
   // Nothing processed yet, or retention has removed the record: nothing to compare with.
   if (lastOffset === null || lastOffset < bounds.start) return null;
-  const record = await recordAt(reader, topicId, partition, lastOffset);
-  // Compaction may have removed that very record; an offset is never given to another one by it.
-  if (record === null || record.offset !== lastOffset) return null;
-  if (recordDigest(record) === lastDigest) return null;
+  const slice = await readSlice(reader, topicId, { partition, offset: lastOffset });
+  const record = slice.records.find(({ offset }) => offset === lastOffset);
+  const gap = slice.gaps.find(({ from, to }) => lastOffset >= from && lastOffset < to);
+  // Compaction may have removed that very record. A marker or an aborted record was never one.
+  if (record === undefined && gap?.reason === 'compacted') return null;
+  if (record !== undefined && recordDigest(record) === lastDigest) return null;
   const what = `Partition ${partition}: the record at offset ${lastOffset} is not the one processed there`;
   const range = { from: lastOffset, to: nextOffset };
   return troubleOf('LOG_REWRITTEN', what, `accept-cut ${partition}`, range);
@@ -110,14 +112,4 @@ function troubleOf(
 ): PositionTrouble {
   const message = `${what}. To go on: orderonce positions ${how} --reason WHY`;
   return { error: new OrderonceError(code, message), ...range };
-}
-
-async function recordAt(
-  reader: LogReader,
-  topicId: string,
-  partition: number,
-  offset: number,
-): Promise<LogRecord | null> {
-  const slice = await readSlice(reader, topicId, { partition, offset });
-  return slice.records[0] ?? null;
 }

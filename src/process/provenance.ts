@@ -6,9 +6,15 @@ import type { Claim } from '../store/processed-events.ts';
 
 export function repeatOf(event: EventRecord, claim: Claim): Repeat {
   const { requestId, record } = event;
-  const arrivedMs = requestId === null ? record.appendedMs : requestMs(requestId);
-  const afterMs = claim.requestId === null ? null : arrivedMs - requestMs(claim.requestId);
+  const arrivedMs = requestId === null ? plausible(record.appendedMs) : requestMs(requestId);
+  const firstMs = claim.requestId === null ? null : requestMs(claim.requestId);
+  const afterMs = arrivedMs === null || firstMs === null ? null : Math.trunc(arrivedMs - firstMs);
   return { event, claim, source: sourceOf(requestId, claim.requestId), afterMs };
+}
+
+/** Any client may have written any number as a record's time. */
+function plausible(ms: number): number | null {
+  return ms >= 0 && ms < Date.UTC(10_000) ? ms : null;
 }
 
 function sourceOf(requestId: string | null, first: string | null): RepeatSource {

@@ -46,7 +46,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
     {
       schema: {
         summary: 'Redrives all parked ones that ?reason= or ?order_id= names, or ?all=true',
-        description: `At most ${RESULTS_MAX} at once; then \`next\` is to be given as \`after\`.`,
+        description: `About ${RESULTS_MAX} at once; then \`next\` is to be given as \`after\`.`,
         tags: ['dead letters'],
       },
     },
@@ -59,13 +59,15 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
         return sendDetail(reply, 422, 'Say which: ?reason=, ?order_id= or ?all=true');
       }
       const context = { ...parts, actor: actorOf(request) };
-      const results: RedriveResult[] = [];
-      for await (const result of redriveMatching(context, { reason, orderId, after })) {
-        if (results.push(result) >= RESULTS_MAX) break;
+      const done: RedriveResult[] = [];
+      let next: string | null = null;
+      for await (const { asked, results } of redriveMatching(context, { reason, orderId, after })) {
+        done.push(...results);
+        if (done.length < RESULTS_MAX) continue;
+        next = placeText(asked);
+        break;
       }
-      const last = results.length < RESULTS_MAX ? undefined : results.at(-1);
-      const next = last === undefined ? null : placeText(last);
-      return reply.send({ results: results.map(lineOf), next });
+      return reply.send({ results: done.map(lineOf), next });
     },
   );
 }

@@ -5,6 +5,7 @@ import { listConflicts } from '../store/conflicts.ts';
 import {
   findLetter,
   groupLetters,
+  type ListedLetter,
   listLetters,
   readAudit,
   type StoredLetter,
@@ -100,7 +101,7 @@ function addList(
   });
 }
 
-function letterLine(letter: StoredLetter) {
+function letterLine(letter: ListedLetter) {
   const { logId, partition, offset, eventId, orderId, state, reason, sqlState } = letter;
   return {
     place: placeText(letter),

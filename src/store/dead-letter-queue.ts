@@ -5,14 +5,12 @@ import { UTC } from './utc.ts';
 
 export type LetterState = 'parked' | 'waiting' | 'discarded';
 
-export type StoredLetter = LogPlace & {
+/** What lists show: a letter without its bytes, which may be a megabyte each. */
+export type ListedLetter = LogPlace & {
   readonly eventId: string | null;
   readonly orderId: string | null;
   /** Hex; null where the record did not decode: then it claims no id. */
   readonly digest: string | null;
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: readonly (readonly [string | null, string | null])[];
   readonly state: LetterState;
   readonly reason: string;
   readonly detail: unknown;
@@ -23,10 +21,16 @@ export type StoredLetter = LogPlace & {
   readonly updatedAt: Date;
 };
 
-const COLUMNS = `log_id AS "logId", log_partition AS partition, log_offset AS "offset",
-  event_id AS "eventId", order_id AS "orderId", encode(digest, 'hex') AS digest, key, value, headers,
-  state, reason, detail, sqlstate AS "sqlState", attempts, appended_at AS "appendedAt",
+export type StoredLetter = ListedLetter & {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly (readonly [string | null, string | null])[];
+};
+
+const LISTED = `log_id AS "logId", log_partition AS partition, log_offset AS "offset",
+  event_id AS "eventId", order_id AS "orderId", encode(digest, 'hex') AS digest, state, reason, detail, sqlstate AS "sqlState", attempts, appended_at AS "appendedAt",
   parked_at AS "parkedAt", updated_at AS "updatedAt"`;
+const COLUMNS = `${LISTED}, key, value, headers`;
 const PLACE = 'log_id = $1 AND log_partition = $2 AND log_offset = $3';
 const placeOf = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
 
@@ -52,12 +56,14 @@ export type LetterFilter = {
 };
 
 /** In log order. */
-export async function listLetters(db: Queryable, filter: LetterFilter): Promise<StoredLetter[]> {
+export async function listLetters(db: Queryable, filter: LetterFilter): Promise<ListedLetter[]> {
   const { after } = filter;
-  const { rows } = await db.query<StoredLetter>(
-    `SELECT ${COLUMNS} FROM dead_letters
+  // Only letters that decoded have an order_id, and the index on it is of these alone.
+  const { rows } = await db.query<ListedLetter>(
+    `SELECT ${LISTED} FROM dead_letters
       WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2)
-        AND ($3::uuid IS NULL OR event_id = $3) AND ($4::uuid IS NULL OR order_id = $4)
+        AND ($3::uuid IS NULL OR event_id = $3)
+        AND ($4::uuid IS NULL OR (order_id = $4 AND digest IS NOT NULL))
         AND ($5::int IS NULL OR (log_id, log_partition, log_offset) > ($5, $6::int, $7::bigint))
       ORDER BY log_id, log_partition, log_offset LIMIT $8`,
     [
@@ -89,21 +95,33 @@ export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
   return rows;
 }
 
-/** The first of an order's queue (parked and waiting ones) in this partition, or null. */
-export async function headOfQueue(
-  db: Queryable,
-  orderId: string,
-  { logId, partition }: LogPlace,
-): Promise<LogPlace | null> {
+/**
+ * The order of an order's queue: that of its log; across partitions, that in which they were set
+ * aside. An order may lie in several: its topic has grown, was cut, or was made anew.
+ */
+const QUEUE_ORDER = 'log_id, parked_at, log_partition, log_offset';
+const IN_QUEUE = `order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting')`;
+
+/** The first of an order's queue, parked and waiting ones, or null. */
+export async function headOfQueue(db: Queryable, orderId: string): Promise<LogPlace | null> {
   const { rows } = await db.query<LogPlace>(
     `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset"
-       FROM dead_letters
-      WHERE order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting')
-        AND log_id = $2 AND log_partition = $3
-      ORDER BY log_offset LIMIT 1`,
-    [orderId, logId, partition],
+       FROM dead_letters WHERE ${IN_QUEUE} ORDER BY ${QUEUE_ORDER} LIMIT 1`,
+    [orderId],
   );
   return rows[0] ?? null;
+}
+
+/** Whether another one of the order's queue goes before the letter at this place. */
+export async function isBehind(db: Queryable, orderId: string, place: LogPlace): Promise<boolean> {
+  const { rows } = await db.query<{ behind: boolean }>(
+    `SELECT EXISTS (
+       SELECT FROM dead_letters WHERE ${IN_QUEUE} AND (${QUEUE_ORDER}) < (
+         SELECT ${QUEUE_ORDER} FROM dead_letters
+          WHERE log_id = $2 AND log_partition = $3 AND log_offset = $4)) AS behind`,
+    [orderId, ...placeOf(place)],
+  );
+  return rows[0]?.behind ?? false;
 }
 
 export async function deleteLetter(tx: Transaction, place: LogPlace): Promise<void> {

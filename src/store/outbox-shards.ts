@@ -7,13 +7,25 @@ const LIMITS = { lockMs: 2000, statementMs: 3000, idleMs: 3000 };
 
 /**
  * Renews the leases of a relay, and moves towards an even share: takes shards that nobody holds or
- * whose lease has run out, gives back those beyond its share. Call it while nothing is under way.
+ * whose lease has run out, gives back those beyond its share.
  *
+ * @param isStuck an append of the relay is not acknowledged for long: where there are others, they
+ * take over; alone, it goes on with what it can.
  * @returns the shards that are this relay's for `leaseMs` from the call.
  */
-export async function leaseShards(pool: Pool, owner: string, leaseMs: number): Promise<number[]> {
+export async function leaseShards(
+  pool: Pool,
+  owner: string,
+  leaseMs: number,
+  isStuck = false,
+): Promise<number[]> {
   return await inTransaction(pool, LIMITS, async (tx) => {
-    const share = Math.ceil(SHARDS / (await countRelays(tx, owner, leaseMs)));
+    const relays = await countRelays(tx, owner, leaseMs);
+    if (isStuck && relays > 1) {
+      await leaveShards(tx, owner);
+      return [];
+    }
+    const share = Math.ceil(SHARDS / relays);
     const { rows } = await tx.query<{ shard: number }>(
       `UPDATE outbox_shards SET lease_until = now() + $2 * interval '1 ms'
         WHERE owner = $1 RETURNING shard`,
@@ -54,6 +66,10 @@ async function countRelays(tx: Transaction, owner: string, leaseMs: number): Pro
 
 /** Gives all back at once, so that nobody waits for the lease to run out. */
 export async function releaseShards(pool: Pool, owner: string): Promise<void> {
-  await pool.query('UPDATE outbox_shards SET owner = NULL WHERE owner = $1', [owner]);
-  await pool.query('DELETE FROM outbox_relays WHERE owner = $1', [owner]);
+  await inTransaction(pool, LIMITS, (tx) => leaveShards(tx, owner));
+}
+
+async function leaveShards(tx: Transaction, owner: string): Promise<void> {
+  await tx.query('UPDATE outbox_shards SET owner = NULL WHERE owner = $1', [owner]);
+  await tx.query('DELETE FROM outbox_relays WHERE owner = $1', [owner]);
 }

@@ -39,42 +39,56 @@ export async function insertMessages(
 
 export type PendingMessage = {
   readonly outboxId: number;
-  readonly topic: string;
   readonly record: AppendRecord;
 };
 
 /** Of one reading; the message that passes it is still taken, so that each gets its turn. */
 const BYTES_MAX = 512 * 1024;
 
+/** Topics with unpublished messages: one step along the index for each, however long its backlog. */
+const PENDING_TOPICS = `WITH RECURSIVE pending AS (
+    (SELECT topic FROM outbox WHERE published_at IS NULL ORDER BY topic LIMIT 1)
+    UNION ALL
+    SELECT (SELECT topic FROM outbox WHERE published_at IS NULL AND topic > pending.topic
+             ORDER BY topic LIMIT 1)
+      FROM pending WHERE pending.topic IS NOT NULL
+  )`;
+
+export async function findPendingTopics(db: Queryable): Promise<string[]> {
+  const { rows } = await db.query<{ topic: string }>(
+    `${PENDING_TOPICS} SELECT topic FROM pending WHERE topic IS NOT NULL`,
+  );
+  return rows.map(({ topic }) => topic);
+}
+
 /**
- * Unpublished messages of the shards on which `owner` has a lease, oldest first. By the state of
- * each row, never "after the last one seen": a transaction that commits late has a smaller id.
+ * Unpublished messages of a topic, of the shards on which `owner` has a lease, oldest first. By
+ * the state of each row, never "after the last one seen": a transaction that commits late has a
+ * smaller id.
  *
- * @param without topics that are to be left alone for now.
  * @returns `limit` at most, and no more than memory takes.
  */
 export async function findUnpublished(
   db: Queryable,
   owner: string,
-  without: readonly string[],
+  topic: string,
   limit: number,
 ): Promise<PendingMessage[]> {
   const { rows } = await db.query(
     `WITH oldest AS (
-       SELECT o.outbox_id, o.message_id, o.topic, o.key, o.value, o.headers, o.event_id,
+       SELECT o.outbox_id, o.message_id, o.key, o.value, o.headers, o.event_id,
               octet_length(o.key) + coalesce(octet_length(o.value), 0) AS bytes
          FROM outbox o JOIN outbox_shards s USING (shard)
         WHERE o.published_at IS NULL AND s.owner = $1 AND s.lease_until > now()
-          AND o.topic <> ALL ($2::text[])
+          AND o.topic = $2
         ORDER BY o.outbox_id LIMIT $3
      ), summed AS (SELECT *, sum(bytes) OVER (ORDER BY outbox_id) - bytes AS before FROM oldest)
-     SELECT outbox_id, message_id, topic, key, value, headers, event_id FROM summed
+     SELECT outbox_id, message_id, key, value, headers, event_id FROM summed
       WHERE before < $4 ORDER BY outbox_id`,
-    [owner, without, limit, BYTES_MAX],
+    [owner, topic, limit, BYTES_MAX],
   );
-  return rows.map(({ outbox_id, topic, key, value, ...row }) => ({
+  return rows.map(({ outbox_id, key, value, ...row }) => ({
     outboxId: outbox_id,
-    topic,
     record: { key, value, headers: headersOf(row) },
   }));
 }
@@ -134,10 +148,14 @@ const PENDING_COUNT_MAX = 100_000;
 
 export async function readOutboxLag(db: Queryable): Promise<OutboxLag> {
   const { rows } = await db.query<OutboxLag>(
-    `SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) p)::int
+    `${PENDING_TOPICS}
+     SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) p)::int
               AS pending,
-            coalesce((SELECT extract(epoch FROM clock_timestamp() - created_at) FROM outbox
-                       WHERE published_at IS NULL ORDER BY outbox_id LIMIT 1), 0)::float8
+            coalesce((SELECT max(extract(epoch FROM clock_timestamp() - first.created_at))
+                        FROM pending, LATERAL (
+                          SELECT created_at FROM outbox o
+                           WHERE o.published_at IS NULL AND o.topic = pending.topic
+                           ORDER BY outbox_id LIMIT 1) first), 0)::float8
               AS "oldestSeconds"`,
     [PENDING_COUNT_MAX],
   );

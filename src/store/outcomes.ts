@@ -42,7 +42,8 @@ export async function findOutcomes(
        FROM conflicts
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
-     SELECT 'dead_letter', log_offset, log_offset + 1, event_id, NULL, value FROM dead_letters
+     SELECT 'dead_letter', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), value
+       FROM dead_letters
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
      SELECT 'edited', log_offset, log_offset + 1, event_id, NULL, original_value

@@ -7,7 +7,8 @@ export type BatchPlace = { readonly logId: number; readonly partition: number };
 
 /**
  * What `orders` keeps of the event that lies last in the log: higher offset in the same log and
- * partition; across partitions, commit order. Batches come in log order; a redrive does not.
+ * partition; across partitions, commit order. Batches come in log order; a redrive comes late: it
+ * is the last only if no event of the order lies behind it where it lies.
  */
 const LAST_COLUMNS = [
   'user_id',
@@ -17,11 +18,14 @@ const LAST_COLUMNS = [
   'last_log_partition',
   'last_log_offset',
 ];
-const newest = (column: string) =>
-  `${column} = CASE WHEN o.last_log_id = excluded.last_log_id
+const IS_BEHIND = `o.last_log_id = excluded.last_log_id
              AND o.last_log_partition = excluded.last_log_partition
-             AND o.last_log_offset > excluded.last_log_offset
-           THEN o.${column} ELSE excluded.${column} END`;
+             AND o.last_log_offset > excluded.last_log_offset`;
+const IS_LATE = `EXISTS (SELECT FROM processed_events p WHERE p.order_id = o.order_id
+             AND p.log_id = excluded.last_log_id AND p.log_partition = excluded.last_log_partition
+             AND p.log_offset > excluded.last_log_offset)`;
+const newest = (column: string, keeps: string) =>
+  `${column} = CASE WHEN ${keeps} THEN o.${column} ELSE excluded.${column} END`;
 
 const INSERT = `WITH input AS (
        SELECT * FROM json_to_recordset($1) AS e (event_id uuid, order_id uuid, user_id text,
@@ -37,7 +41,7 @@ const INSERT = `WITH input AS (
        ON CONFLICT (event_id) DO NOTHING
        RETURNING event_id, order_id, user_id, total_amount, occurred_at, log_offset
      )`;
-const PROJECT = `, totals AS (
+const project = (keeps: string) => `, totals AS (
        SELECT order_id, count(*) AS event_count, sum(total_amount) AS amount_sum,
               min(occurred_at) AS first_at, max(occurred_at) AS last_at,
               max(log_offset) AS log_offset
@@ -55,10 +59,20 @@ const PROJECT = `, totals AS (
          amount_sum = o.amount_sum + excluded.amount_sum,
          first_occurred_at = least(o.first_occurred_at, excluded.first_occurred_at),
          last_occurred_at = greatest(o.last_occurred_at, excluded.last_occurred_at),
-         ${LAST_COLUMNS.map(newest).join(',\n         ')},
+         ${LAST_COLUMNS.map((column) => newest(column, keeps)).join(',\n         ')},
          updated_at = now()
      )`;
 const RETURN = ' SELECT log_offset FROM stored';
+const INSERT_AND_PROJECT = INSERT + project(IS_BEHIND) + RETURN;
+const INSERT_AND_PROJECT_LATE = INSERT + project(IS_LATE) + RETURN;
+const INSERT_ONLY = INSERT + RETURN;
+
+export type InsertOptions = {
+  /** The table `orders` is not kept. */
+  readonly withoutOrders?: boolean | undefined;
+  /** A redrive: others that lie behind these in the log may be stored already. */
+  readonly isLate?: boolean;
+};
 
 /**
  * Inserts the events whose id is new and folds exactly those into `orders`, if these are kept.
@@ -73,11 +87,12 @@ export async function insertEvents(
   tx: Transaction,
   place: BatchPlace,
   events: readonly EventRecord[],
-  { withoutOrders = false }: { readonly withoutOrders?: boolean | undefined },
+  { withoutOrders = false, isLate = false }: InsertOptions,
 ): Promise<Set<number>> {
   if (events.length === 0) return new Set();
+  const projecting = isLate ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
   const { rows } = await tx.query<{ log_offset: number }>(
-    withoutOrders ? INSERT + RETURN : INSERT + PROJECT + RETURN,
+    withoutOrders ? INSERT_ONLY : projecting,
     [jsonOf(events), place.logId, place.partition],
   );
   return new Set(rows.map((row) => row.log_offset));
