@@ -180,6 +180,47 @@ describe('redrive', () => {
     ]);
   });
 
+  it('goes in order through all logs that an order lies in, after a cut as well [G5]', async (t) => {
+    const { pool, context, redriving, state } = await setUp(t);
+    const order_id = randomUUID();
+    const [bad, later] = [poison(order_id), wireEvent({ order_id })];
+    await processAll(context, sliceOfEvents(0, [wireEvent(), bad]));
+    // The log goes on under another id, where the offsets begin again.
+    const { rows } = await pool.query(
+      `INSERT INTO logs (topic, topic_id) VALUES ('order_events', 'topic-1#1') RETURNING log_id`,
+    );
+    const logId: number = rows[0].log_id;
+    await pool.query(
+      'UPDATE consumer_positions SET log_id = $1, next_offset = 0, start_offset = 0 WHERE log_partition = 0',
+      [logId],
+    );
+    await processAll({ ...context, logId }, sliceOfEvents(0, [later]));
+    state.isMended = true;
+    const newest = { logId, partition: 0, offset: 0 };
+    assert.equal((await redrive(redriving, newest))[0]?.outcome, 'behind');
+    const results = await redrive(redriving, { logId: context.logId, partition: 0, offset: 1 });
+    assert.deepEqual(
+      results.map((r) => `${r.logId === logId} ${r.offset} ${r.outcome}`),
+      ['false 1 stored', 'true 0 stored'],
+    );
+    assert.equal(await count(pool, 'held_orders'), 0);
+  });
+
+  it('one that comes late is not the order’s last where another lies behind it in the log [G5]', async (t) => {
+    const { pool, context, redriving, place } = await setUp(t);
+    const order_id = randomUUID();
+    const [second, elsewhere] = [wireEvent({ order_id }), wireEvent({ order_id })];
+    await processAll(context, sliceOfEvents(0, ['garbage', second]));
+    await processAll(context, sliceOfEvents(0, [elsewhere], 1));
+    const edit = Buffer.from(JSON.stringify(wireEvent({ order_id, user_id: 'late' })));
+    assert.equal((await redriveEdited(redriving, place(0), edit))[0]?.outcome, 'stored');
+    const order = await orderRow(pool, order_id);
+    assert.deepEqual([order.event_count, order.last_event_id], [3, elsewhere.event_id]);
+    const options = { topic: 'order_events', receipts: null, handlers: [], reader: null };
+    const verdict = await verify(pool, { ...options, onStep: () => {} });
+    assert.equal(verdict.isProven, true, JSON.stringify(verdict.rows));
+  });
+
   it('garbage stays what it is; the audit cannot be changed', async (t) => {
     const { pool, context, redriving, place } = await setUp(t);
     await processAll(context, sliceOfEvents(0, ['garbage']));

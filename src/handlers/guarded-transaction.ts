@@ -24,15 +24,19 @@ const COMMENTS_AND_SPACE = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()+/;
 export class GuardedTransaction implements HandlerTransaction {
   readonly #tx: Transaction;
   readonly #handler: string;
+  readonly #events: readonly HandledEvent[];
+  /** Made when the first message comes. */
+  #eventIds: ReadonlySet<string> | undefined;
   readonly #emitted: Omit<EmittedMessage, 'n'>[] = [];
   readonly #underWay = new Set<Promise<unknown>>();
   #failure: unknown;
   #depth = 0;
   #closed = false;
 
-  constructor(tx: Transaction, handler: string) {
+  constructor(tx: Transaction, handler: string, events: readonly HandledEvent[] = []) {
     this.#tx = tx;
     this.#handler = handler;
+    this.#events = events;
   }
 
   /** The first SQL error that no savepoint undid. */
@@ -71,6 +75,11 @@ export class GuardedTransaction implements HandlerTransaction {
 
   emit({ eventId }: HandledEvent, message: OutboxMessage): void {
     if (this.#closed) throw new Error('The handler has ended, and its transaction with it');
+    this.#eventIds ??= new Set(this.#events.map((event) => event.eventId));
+    // Its number among the event's messages would be wrong, and its id one that is taken.
+    if (!this.#eventIds.has(eventId)) {
+      throw new Error(`A message must be about an event of this batch, not about ${eventId}`);
+    }
     const why = whyUnpublishable(message);
     if (why !== null) throw new TerminalError(`A message cannot be emitted: ${why}`);
     const { topic, key, value, headers = {} } = message;

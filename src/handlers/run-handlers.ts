@@ -43,7 +43,7 @@ export async function runHandlers(
 ): Promise<void> {
   if (events.length === 0) return;
   for (const handler of handlers) {
-    const guarded = new GuardedTransaction(tx, handler.name);
+    const guarded = new GuardedTransaction(tx, handler.name, events);
     const late = () => new Error(`Not done within ${timeoutMs} ms`);
     try {
       // In a function, so that one which throws at once is treated like any other.

@@ -14,11 +14,15 @@ import type { Pool, Transaction } from '../store/pool.ts';
 import { clearTroubles } from '../store/position-troubles.ts';
 import {
   closePosition,
+  forgetWaitsFor,
   openPosition,
+  type Position,
   type PositionPlace,
+  readGenerations,
   readPositions,
   skipTo,
 } from '../store/positions.ts';
+import type { BatchPlace } from '../store/processed-events.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';
 
@@ -65,8 +69,8 @@ export async function acceptCut(
 ): Promise<{ at: number; logId: number }> {
   const { reader, pool } = context;
   const codes = ['POSITION_PAST_LOG_END', 'LOG_REWRITTEN'] as const;
-  const { place, topicId, bounds } = await findTrouble(context, partition, codes);
-  const at = await findCut(context, topicId, place, bounds);
+  const { place, position, topicId, bounds } = await findTrouble(context, partition, codes);
+  const at = await findCut(context, topicId, position, bounds);
   return await inTransaction(pool, LIMITS, async (tx) => {
     const logId = await insertGeneration(tx, { topic: reader.topic, topicId });
     await reopen(tx, context, place, { logId, start: at });
@@ -108,6 +112,7 @@ async function reopen(
 ): Promise<void> {
   assertMoved(await closePosition(tx, place, { actor, reason }), place.partition);
   if (next !== null) await openPosition(tx, reader.topic, place.partition, next);
+  await forgetWaitsFor(tx, reader.topic, place.partition);
   await clearTroubles(tx, reader.topic, [place.partition]);
 }
 
@@ -124,44 +129,52 @@ async function findTrouble(
   if (!codes.includes(trouble.error.code)) {
     throw notInTrouble(`Its trouble is another one: ${trouble.error.message}`);
   }
-  return { trouble, topicId, bounds, place: { ...position, topic: reader.topic } };
+  return { trouble, topicId, bounds, position, place: { ...position, topic: reader.topic } };
 }
 
 /**
  * A cut keeps a prefix: goes back, window by window, until one holds only what was processed. The
- * first difference behind it is the cut.
+ * first difference behind it is the cut. A window without a record says nothing: gaps look alike.
  */
 async function findCut(
-  { reader, pool }: AcceptContext,
+  context: AcceptContext,
   topicId: string,
-  place: PositionPlace,
+  position: Position,
   { start, end }: CheckedPosition['bounds'],
 ): Promise<number> {
-  let cut = Math.min(end, place.nextOffset);
-  for (let to = cut; to > start; to -= WINDOW) {
-    const from = Math.max(start, to - WINDOW);
-    const first = await firstDifference({ reader, pool }, topicId, place, { from, to });
-    if (first === null) return cut;
-    cut = first;
+  const { reader, pool } = context;
+  const generations = await readGenerations(pool, reader.topic, position);
+  let cut = Math.min(end, position.nextOffset);
+  for (const { logId, from: first, to: last } of generations.toReversed()) {
+    const bottom = Math.max(start, first);
+    for (let to = Math.min(last, cut); to > bottom; to -= WINDOW) {
+      const from = Math.max(bottom, to - WINDOW);
+      const place = { logId, partition: position.partition };
+      const { difference, records } = await compareWindow(context, topicId, place, { from, to });
+      if (difference === null && records > 0) return cut;
+      cut = difference ?? cut;
+    }
   }
   return cut;
 }
 
-async function firstDifference(
-  { reader, pool }: Pick<AcceptContext, 'reader' | 'pool'>,
+async function compareWindow(
+  { reader, pool }: AcceptContext,
   topicId: string,
-  place: PositionPlace,
+  place: BatchPlace,
   { from, to }: { readonly from: number; readonly to: number },
-): Promise<number | null> {
+): Promise<{ difference: number | null; records: number }> {
+  let records = 0;
   for (let offset = from; offset < to; ) {
     const wish = { partition: place.partition, offset };
     const whole = await readSlice(reader, topicId, wish);
     const { head } = splitSlice(whole, Math.min(whole.next, to));
     const [first] = await compareSlice(pool, place, head);
-    if (first !== undefined) return first.offset;
+    if (first !== undefined) return { difference: first.offset, records };
+    records += head.records.length;
     offset = head.next;
   }
-  return null;
+  return { difference: null, records };
 }
 
 function assertMoved(hasMoved: boolean, partition: number): void {

@@ -5,7 +5,10 @@ import { createPool, type Pool } from '../store/pool.ts';
 export type ConsumerPools = {
   /** For batches and positions. */
   readonly heart: Pool;
+  /** For health, single events and orders: quick questions. */
   readonly queries: Pool;
+  /** For lists and counts, which may read through a large table. */
+  readonly ledgers: Pool;
   readonly redrives: Pool;
   readonly outbox: Pool;
   /** Within a second, whatever hangs. */
@@ -25,11 +28,12 @@ export function openConsumerPools(
   // One more than the batches under way, for reading positions.
   const heart = open('consumer', connections + 1, heartStatementMs + 1000);
   const queries = open('queries', 4, 5000);
+  const ledgers = open('ledgers', 2, 5000);
   const redrives = open('redrive', 2, REDRIVE_STATEMENT_MS);
   const outbox = open('outbox', 2, 10_000);
-  const all = [heart, queries, redrives, outbox];
+  const all = [heart, queries, ledgers, redrives, outbox];
   const end = async () => {
     await Promise.race([Promise.allSettled(all.map((pool) => pool.end())), pause(1000)]);
   };
-  return { heart, queries, redrives, outbox, end };
+  return { heart, queries, ledgers, redrives, outbox, end };
 }

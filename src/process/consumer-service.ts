@@ -83,7 +83,7 @@ export async function startConsumer(
     logger,
   });
   addQueryRoutes(app, pools.queries, waiters);
-  addLedgerRoutes(app, pools.queries);
+  addLedgerRoutes(app, pools.ledgers);
   app.get(
     '/positions',
     { schema: { summary: 'Where each partition stands, and its lag', tags: ['health'] } },
@@ -123,9 +123,8 @@ export async function startConsumer(
       watchdog?.stop();
       waiters.stop();
       unattended.stop();
-      await consumer.stop(STOP_MS);
+      await Promise.all([consumer.stop(STOP_MS), relay.stop()]);
       await Promise.race([started, pause(500)]);
-      await relay.stop();
       await closeServer(app, Promise.resolve());
       await pools.end();
     },

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/heart.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { RequestIds, requestIdHeader } from '../log/request-id.ts';
 import { verify } from '../verify/verify.ts';
 import { processBatch } from './process-batch.ts';
 
@@ -290,5 +291,22 @@ describe('processBatch', () => {
       verify(pool, { ...options, handlers: [], withoutOrders });
     assert.equal((await ask(true)).isProven, true);
     assert.equal((await ask(false)).isProven, false);
+  });
+
+  it('notes a repeat whatever time a foreign client wrote into its record [G3]', async (t) => {
+    const { pool, context } = await setUpHeart(t);
+    const event = wireEvent();
+    const slice = sliceOfEvents(0, [event, event, event, event]);
+    const times = [0, -(2 ** 63), 2 ** 63, Number.NaN];
+    const id = new RequestIds().next();
+    const records = slice.records.map((record, i) => ({
+      ...record,
+      appendedMs: times[i] as number,
+      headers: i === 0 ? [requestIdHeader(id)] : [],
+    }));
+    const outcome = await processBatch(context, { ...slice, records });
+    assert.deepEqual([outcome.stored, outcome.duplicates.length], [1, 3]);
+    const { rows } = await pool.query('SELECT DISTINCT source, after_ms FROM duplicates');
+    assert.deepEqual(rows, [{ source: 'foreign_client', after_ms: null }]);
   });
 });

@@ -38,6 +38,7 @@ export class EventWaiters {
 
   /** Resolves once the event is known, after `ms`, or at stop(); whichever comes first. */
   async wait(eventId: string, ms: number, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     const wake = () => resolve();
     const waiter = { eventId, wake };

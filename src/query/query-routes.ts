@@ -83,6 +83,7 @@ async function answerEvent(
       return sendDetail(reply.header('Retry-After', '1'), 503, 'Too many requests wait already');
     }
     const gone = new AbortController();
+    if (request.raw.socket.destroyed) gone.abort();
     const onClose = () => gone.abort();
     request.raw.socket.once('close', onClose);
     await waiters.wait(id, wait * 1000, gone.signal);

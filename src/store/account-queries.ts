@@ -127,17 +127,19 @@ export type Question = {
 };
 
 /** Of a row of processed_events: the same bytes as digestOf() in src/event/order-event.ts. */
-const DIGEST = `sha256(convert_to(event_id || E'\\n' || order_id || E'\\n' || total_amount || E'\\n' ||
-  ${UTC('occurred_at')} || E'\\n' || user_id, 'UTF8'))`;
+const DIGEST = `sha256(convert_to(p.event_id || E'\\n' || p.order_id || E'\\n' || p.total_amount ||
+  E'\\n' || ${UTC('p.occurred_at')} || E'\\n' || p.user_id, 'UTF8'))`;
 
 export const QUESTIONS: readonly Question[] = [
   {
     kind: 'altered',
-    sql: `SELECT event_id AS id, 'the row is not what its digest says' AS message FROM processed_events
-           WHERE digest <> ${DIGEST}
-             AND ${DIGEST} <> ALL (
-               SELECT edited_digest FROM dead_letter_audit a
-                WHERE a.event_id = processed_events.event_id AND action = 'edit' AND outcome = 'stored')`,
+    // An edited row says what its edit said, and keeps the digest of the record.
+    sql: `SELECT p.event_id AS id, 'the row is not what its digest says' AS message
+            FROM processed_events p LEFT JOIN (
+              SELECT DISTINCT ON (event_id) event_id, edited_digest FROM dead_letter_audit
+               WHERE action = 'edit' AND outcome = 'stored'
+               ORDER BY event_id, audit_id DESC) e USING (event_id)
+           WHERE ${DIGEST} <> coalesce(e.edited_digest, p.digest)`,
   },
   {
     kind: 'effect',
@@ -178,6 +180,18 @@ export const QUESTIONS: readonly Question[] = [
     sql: `SELECT message_id AS id, 'outbox message of an event that is not stored' AS message
             FROM outbox o
            WHERE NOT EXISTS (SELECT FROM processed_events p WHERE p.event_id = o.event_id)`,
+  },
+  {
+    kind: 'unexplained',
+    sql: `SELECT event_id AS id, 'is discarded, but the audit has nobody who did it' AS message
+            FROM dead_letters d
+           WHERE state = 'discarded' AND NOT EXISTS (
+             SELECT FROM dead_letter_audit a
+              WHERE a.action = 'discard' AND (a.log_id, a.log_partition, a.log_offset)
+                    = (d.log_id, d.log_partition, d.log_offset))
+          UNION ALL
+          SELECT event_id, 'is a conflict with its own payload' FROM conflicts
+           WHERE digest = first_digest`,
   },
   {
     kind: 'claimed twice',

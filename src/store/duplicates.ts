@@ -12,7 +12,7 @@ export type RepeatSource =
   | 'resent_other_process'
   /** Written to the topic by a client of its own, not through our API. */
   | 'foreign_client'
-  /** Came through our API, but the first had been written by a foreign client. */
+  /** Came through our API; the first by a foreign client, or in a release that kept no request ids. */
   | 'first_was_foreign'
   /** A dead letter was redriven, whose id had been stored meanwhile. */
   | 'redrive';

@@ -128,6 +128,47 @@ export async function clearWaitsFor(
   );
 }
 
+/** Offsets of today's log that were processed under one log_id. */
+export type Generation = { readonly logId: number; readonly from: number; readonly to: number };
+
+/**
+ * Under which log_id each processed offset of a partition of today's topic stands, oldest first. A
+ * log that was cut went on under another one; what lay before the cut is still there, under its
+ * old one.
+ */
+export async function readGenerations(
+  db: Queryable,
+  topic: string,
+  { partition, topicId, logId, startOffset, nextOffset }: Position,
+): Promise<Generation[]> {
+  const { rows } = await db.query<Generation>(
+    `SELECT c.log_id AS "logId", c.start_offset AS "from", c.next_offset AS "to"
+       FROM closed_positions c JOIN logs l USING (log_id)
+      WHERE c.topic = $1 AND c.log_partition = $2 AND split_part(l.topic_id, '#', 1) = $3
+      ORDER BY c.log_id DESC`,
+    [topic, partition, topicId],
+  );
+  const generations: Generation[] = [{ logId, from: startOffset, to: nextOffset }];
+  let limit = startOffset;
+  for (const { logId: older, from, to } of rows) {
+    if (from < limit) generations.unshift({ logId: older, from, to: Math.min(to, limit) });
+    limit = Math.min(limit, from);
+  }
+  return generations;
+}
+
+/** Added partitions need not wait for one whose offsets mean something else now. */
+export async function forgetWaitsFor(
+  tx: Transaction,
+  topic: string,
+  partition: number,
+): Promise<void> {
+  await tx.query(
+    'UPDATE consumer_positions SET waits_for = waits_for - $2::text WHERE topic = $1 AND waits_for ? $2::text',
+    [topic, String(partition)],
+  );
+}
+
 /** Where an operator found a position: a change applies only while it still stands there. */
 export type PositionPlace = {
   readonly topic: string;

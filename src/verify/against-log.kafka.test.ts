@@ -59,6 +59,23 @@ describe('verify --against-log', { skip: KAFKA === undefined }, () => {
       `UPDATE dead_letters SET value = 'trash'`,
       /differs 4 is not the record that became dead_letter/,
     ],
+    'an event that became a dead letter that claims nothing': [
+      `WITH gone AS (DELETE FROM processed_events WHERE log_offset = 3 RETURNING *)
+       INSERT INTO dead_letters (log_id, log_partition, log_offset, event_id, value, state, reason)
+       SELECT log_id, log_partition, log_offset, event_id,
+              convert_to('{"event_id":"' || event_id || '","order_id":"' || order_id || '","user_id":"' || user_id
+                || '","total_amount":"10.00","timestamp":"2026-01-02T03:04:05Z"}', 'UTF8'), 'parked', 'invalid_event'
+         FROM gone;
+       DELETE FROM orders WHERE event_count = 1 AND last_log_offset = 3`,
+      /differs 3 is not the record that became dead_letter/,
+    ],
+    'an event that was made up at the place of a marker': [
+      `WITH gap AS (DELETE FROM log_gaps WHERE from_offset = 8 RETURNING *)
+       INSERT INTO duplicates (log_id, log_partition, log_offset, event_id)
+       SELECT gap.log_id, gap.log_partition, 8, event_id FROM gap,
+         (SELECT event_id FROM processed_events LIMIT 1) e`,
+      /unaccounted 8 is a gap that nobody has named/,
+    ],
     'a conflict that is called a duplicate': [
       `WITH gone AS (DELETE FROM conflicts RETURNING *)
        INSERT INTO duplicates (log_id, log_partition, log_offset, event_id)

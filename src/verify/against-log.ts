@@ -1,9 +1,10 @@
 /** Reads again what the log still holds, and compares it with the tables record by record. */
+import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
 import type { Transaction } from '../store/pool.ts';
-import { readPositions } from '../store/positions.ts';
+import { type Position, readGenerations, readPositions } from '../store/positions.ts';
 import { compareSlice, type LogFinding } from './compare-slice.ts';
 
 export type LogComparison = {
@@ -25,30 +26,109 @@ export async function compareWithLog(
   reader: LogReader,
   onProgress: (done: number, of: number) => void,
 ): Promise<LogComparison> {
-  const { topicId, partitions } = await reader.identity();
-  const all = Array.from({ length: partitions }, (_, partition) => partition);
-  const bounds = await reader.bounds(all, true);
-  const wanted = (await readPositions(tx, reader.topic))
-    .filter((position) => position.topicId === topicId)
-    .map((position) => {
-      const { start = 0, end = 0 } = bounds.get(position.partition) ?? {};
-      const from = Math.min(Math.max(position.startOffset, start), position.nextOffset);
-      return { ...position, from, to: Math.min(position.nextOffset, end) };
-    });
-  const total = wanted.reduce((sum, { from, to }) => sum + Math.max(0, to - from), 0);
-  const gone = wanted.reduce((sum, { startOffset, from }) => sum + from - startOffset, 0);
-  const findings: LogFinding[] = [];
-  let compared = 0;
-  for (const { logId, partition, from, to } of wanted) {
+  const { topicId } = await reader.identity();
+  const comparison = new Comparison(tx, reader, topicId, onProgress);
+  const positions = await readPositions(tx, reader.topic);
+  await comparison.plan(positions);
+  return await comparison.run();
+}
+
+/** Offsets [from, to) of a partition, processed under one log_id. */
+type Range = {
+  readonly partition: number;
+  readonly logId: number;
+  readonly from: number;
+  readonly to: number;
+};
+
+class Comparison {
+  readonly #tx: Transaction;
+  readonly #reader: LogReader;
+  readonly #topicId: string;
+  readonly #onProgress: (done: number, of: number) => void;
+  readonly #ranges: Range[] = [];
+  readonly #findings: LogFinding[] = [];
+  #compared = 0;
+  #gone = 0;
+  #total = 0;
+
+  constructor(
+    tx: Transaction,
+    reader: LogReader,
+    topicId: string,
+    onProgress: (done: number, of: number) => void,
+  ) {
+    this.#tx = tx;
+    this.#reader = reader;
+    this.#topicId = topicId;
+    this.#onProgress = onProgress;
+  }
+
+  async plan(positions: readonly Position[]): Promise<void> {
+    const partitions = positions.map(({ partition }) => partition);
+    const bounds = await this.#reader.bounds(partitions, true);
+    for (const position of positions) {
+      const { partition, nextOffset: offset } = position;
+      if (position.topicId !== this.#topicId) {
+        this.#find({ partition, offset, message: 'is the position in a topic that is no more' });
+        continue;
+      }
+      const { start = 0, end = 0 } = bounds.get(partition) ?? {};
+      if (offset > end) {
+        const message = `is the position, but the log ends at ${end}: what was processed there is gone`;
+        this.#find({ partition, offset, message });
+      }
+      for (const { logId, from, to } of await readGenerations(
+        this.#tx,
+        this.#reader.topic,
+        position,
+      )) {
+        const range = { partition, logId, from: Math.max(from, start), to: Math.min(to, end) };
+        this.#gone += Math.min(to, range.from) - from;
+        if (range.from < range.to) this.#ranges.push(range);
+      }
+    }
+    this.#total = this.#ranges.reduce((sum, { from, to }) => sum + to - from, 0);
+  }
+
+  #find(parts: Omit<LogFinding, 'kind'>): void {
+    this.#findings.push({ kind: 'not in the log', ...parts });
+  }
+
+  async run(): Promise<LogComparison> {
+    for (const range of this.#ranges) await this.#compare(range);
+    return { compared: this.#compared, gone: this.#gone, findings: this.#findings };
+  }
+
+  async #compare({ partition, logId, from, to }: Range): Promise<void> {
     for (let offset = from; offset < to; ) {
-      const whole = await readSlice(reader, topicId, { partition, offset });
-      const slice = splitSlice(whole, Math.min(whole.next, to)).head;
-      const found = await compareSlice(tx, { logId, partition }, slice);
-      findings.push(...found.slice(0, FINDINGS_MAX - findings.length));
-      compared += slice.next - offset;
+      const slice = await this.#read(partition, offset, to);
+      if (slice === null) {
+        // Retention moved on while we read.
+        const start = (await this.#reader.bounds([partition], true)).get(partition)?.start ?? 0;
+        const next = Math.min(to, start);
+        this.#gone += next - offset;
+        offset = next;
+        continue;
+      }
+      const found = await compareSlice(this.#tx, { logId, partition }, slice);
+      this.#findings.push(...found.slice(0, FINDINGS_MAX - this.#findings.length));
+      this.#compared += slice.next - offset;
       offset = slice.next;
-      onProgress(compared, total);
+      this.#onProgress(this.#compared, this.#total);
     }
   }
-  return { compared, gone, findings };
+
+  /** null where the log begins behind the offset by now. */
+  async #read(partition: number, offset: number, to: number) {
+    try {
+      const whole = await readSlice(this.#reader, this.#topicId, { partition, offset });
+      return splitSlice(whole, Math.min(whole.next, to)).head;
+    } catch (error) {
+      const { start = 0 } = (await this.#reader.bounds([partition], true)).get(partition) ?? {};
+      const isGone = error instanceof OrderonceError && error.code === 'LOG_UNAVAILABLE';
+      if (isGone && start > offset) return null;
+      throw error;
+    }
+  }
 }

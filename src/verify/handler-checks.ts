@@ -28,7 +28,9 @@ async function checkHandler(tx: Transaction, handler: Handler): Promise<HandlerV
     return { handler: name, verdict: 'not checked', findings: [] };
   }
   const query = async (text: string, values: readonly unknown[] = []) => {
-    const { rows, rowCount } = await tx.query(text, [...values]);
+    // One statement only: a second one could end the snapshot.
+    const query = { text, values: [...values], queryMode: 'extended' } as never;
+    const { rows, rowCount } = await tx.query(query);
     return { rows, rowCount: rowCount ?? 0 };
   };
   await tx.query('SAVEPOINT handler_check');

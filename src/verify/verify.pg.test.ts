@@ -101,6 +101,14 @@ describe('verify', () => {
     ],
     'outcomes in a log that has no position': ['UPDATE duplicates SET log_id = 7', /unowned 0 2-3/],
     'a gap that was widened': ['UPDATE log_gaps SET to_offset = 5', /ahead 1 4-5/],
+    'a letter that nobody discarded': [
+      `UPDATE dead_letters SET state = 'discarded' WHERE reason = 'invalid_event'`,
+      /unexplained: is discarded/,
+    ],
+    'a conflict of one payload with itself': [
+      'UPDATE conflicts SET digest = first_digest',
+      /unexplained: is a conflict with its own payload/,
+    ],
     'a message of an event that took no effect': [
       `INSERT INTO outbox (message_id, shard, topic, key, headers, event_id, handler, n)
        VALUES (gen_random_uuid(), 0, 't', '', '{}', gen_random_uuid(), 'h', 0)`,
