@@ -200,10 +200,19 @@ class Isolation {
       throw new OrderonceError('ALL_REFUSED', reason, { cause: failure });
     }
     if (!isRefused && success !== true) return hold;
-    // Of an id that is taken only the note of the repeat can have failed: no second letter for it.
-    if ((await findClaims(this.#tx, [guilty.event.eventId])).size > 0) throw failure;
+    await this.#assertFree(guilty.event.eventId, failure);
     await this.#park(guilty, failure, parkReasonOf(failure), failures);
     return null;
+  }
+
+  /**
+   * An id that is taken has no second letter: another partition took it meanwhile, and the next
+   * attempt sees that; or the note of the repeat is what failed.
+   */
+  async #assertFree(eventId: string, failure: unknown): Promise<void> {
+    if ((await findClaims(this.#tx, [eventId])).size === 0) return;
+    const message = `Event ${eventId} is taken by another record: ${messageOf(failure)}`;
+    throw new OrderonceError('CLAIM_RACE', message, { cause: failure });
   }
 
   /** @returns null where there is nothing else to try. */
