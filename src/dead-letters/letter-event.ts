@@ -1,5 +1,6 @@
 /** The event of a dead letter: what its bytes hold, or what an operator puts in their place. */
 import { OrderonceError } from '../errors.ts';
+import { toCanonicalJson } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
@@ -48,7 +49,8 @@ export function editOf(letter: StoredLetter, payload: Buffer): Wish {
       original === null ? `event_id ${eventId}` : `event_id ${eventId}, order_id ${orderId}`;
     throw new OrderonceError('EDIT_REFUSED', `The ids of the record cannot be edited: ${ids}`);
   }
-  const { json, digest } = edited;
+  const json = toCanonicalJson(edited.event);
+  const { digest } = edited;
   const event = original === null ? edited : { ...edited, digest: original.digest };
   return { event, edited: { json, digest } };
 }

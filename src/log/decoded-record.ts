@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FieldError } from '../event/field-error.ts';
-import { digestOf, type OrderEvent, toCanonicalJson } from '../event/order-event.ts';
+import { digestOf, type OrderEvent } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { LogRecord } from './event-log.ts';
 import { requestIdOf } from './request-id.ts';
@@ -9,8 +9,6 @@ import { requestIdOf } from './request-id.ts';
 export type EventRecord = {
   readonly record: LogRecord;
   readonly event: OrderEvent;
-  /** The event's canonical JSON: the form in which it goes to PostgreSQL. */
-  readonly json: string;
   /** Hex; see digestOf. */
   readonly digest: string;
   /** Of the request that brought it; null where it did not come through our API. */
@@ -41,8 +39,7 @@ export function decodeRecords(records: readonly LogRecord[]): DecodedBatch {
     const parsed = parseEvent(record.value);
     if (parsed.ok) {
       const { event } = parsed;
-      const json = toCanonicalJson(event);
-      events.push({ record, event, json, digest: digestOf(event), requestId: requestIdOf(record) });
+      events.push({ record, event, digest: digestOf(event), requestId: requestIdOf(record) });
     } else {
       invalid.push({ record, ...parsed });
     }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { wireEvent } from '../../test/support/events.ts';
-import { FakePool, sqlError } from '../../test/support/fake-pool.ts';
+import { eventsToInsert, FakePool, inserted, sqlError } from '../../test/support/fake-pool.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
@@ -66,10 +66,11 @@ class FakeDatabase extends FakePool {
   }
 
   #store(values: unknown[]) {
-    const events = JSON.parse(String(values[0])) as { event_id: string; log_offset: number }[];
-    const fresh = events.filter(({ event_id }) => !this.stored.includes(event_id));
-    this.stored.push(...fresh.map(({ event_id }) => event_id));
-    return { rows: fresh.map(({ log_offset }) => ({ log_offset })) };
+    const events = eventsToInsert(values);
+    const fresh = events.filter(({ eventId }) => !this.stored.includes(eventId));
+    this.stored.push(...fresh.map(({ eventId }) => eventId));
+    const offsets = fresh.map(({ offset }) => offset);
+    return inserted(offsets, events.length);
   }
 
   #claims([ids]: unknown[]) {

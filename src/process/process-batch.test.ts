@@ -2,7 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
-import { FakePool, type Script, sqlError } from '../../test/support/fake-pool.ts';
+import {
+  eventsToInsert,
+  FakePool,
+  inserted,
+  type Script,
+  sqlError,
+} from '../../test/support/fake-pool.ts';
 import { contextOf } from '../../test/support/heart.ts';
 import { processBatch } from './process-batch.ts';
 
@@ -10,14 +16,14 @@ const MOVED = { rows: [{ any_claims: false }] };
 
 /** Everything new, everything well; `more` answers come first. */
 function setUp(...more: Script) {
-  const inserted = (values: unknown[]) => {
-    const events = JSON.parse(String(values[0])) as { log_offset: number }[];
-    return { rows: events.map(({ log_offset }) => ({ log_offset })) };
+  const allInserted = (values: unknown[]) => {
+    const offsets = eventsToInsert(values).map(({ offset }) => offset);
+    return inserted(offsets, offsets.length);
   };
   const pool = new FakePool([
     ...more,
     ['UPDATE consumer_positions', () => MOVED],
-    ['INSERT INTO processed_events', inserted],
+    ['INSERT INTO processed_events', allInserted],
   ]);
   const limits = { lockMs: 1000, statementMs: 2000, idleMs: 1500 };
   const context = { ...contextOf(pool.asPool()), limits };
@@ -48,7 +54,7 @@ describe('processBatch, statement by statement', () => {
   it('classifies what the insert did not take in a later statement [G3]', async () => {
     const event = wireEvent();
     const { context, orderOf } = setUp(
-      ['INSERT INTO processed_events', () => ({ rows: [] })],
+      ['INSERT INTO processed_events', () => inserted([], 1)],
       [
         'FROM processed_events WHERE event_id = ANY',
         () => ({
@@ -90,7 +96,7 @@ describe('processBatch, statement by statement', () => {
   });
 
   it('rolls back where an id is neither new nor taken [G3]', async () => {
-    const { pool, context } = setUp(['INSERT INTO processed_events', () => ({ rows: [] })]);
+    const { pool, context } = setUp(['INSERT INTO processed_events', () => inserted([], 1)]);
     const batch = processBatch(context, sliceOfEvents(0, [wireEvent()]));
     await assert.rejects(batch, { code: 'OUTCOMES_DO_NOT_ADD_UP' });
     assert.equal(pool.statements.at(-1), 'ROLLBACK');

@@ -1,3 +1,4 @@
+import { toCanonicalJson } from '../event/order-event.ts';
 import type { Repeat } from './duplicates.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
 import type { Queryable, Transaction } from './pool.ts';
@@ -19,7 +20,7 @@ export async function insertConflicts(
   const input = repeats.map(({ event, claim, source, afterMs }) => ({
     log_offset: event.record.offset,
     event_id: event.event.eventId,
-    payload: JSON.parse(event.json) as unknown,
+    payload: JSON.parse(toCanonicalJson(event.event)) as unknown,
     digest: `\\x${event.digest}`,
     first_log_id: claim.logId,
     first_log_partition: claim.partition,

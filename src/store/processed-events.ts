@@ -1,5 +1,13 @@
 /** The inbox and its projection, written by one statement; and the look-up that classifies. */
 import type { EventRecord } from '../log/decoded-record.ts';
+import {
+  amountArray,
+  bigintArray,
+  byteaArray,
+  textArray,
+  timestampArray,
+  uuidArray,
+} from './binary-arrays.ts';
 import type { Queryable, Transaction } from './pool.ts';
 
 /** The partition that a batch lies in. */
@@ -28,13 +36,13 @@ const newest = (column: string, keeps: string) =>
   `${column} = CASE WHEN ${keeps} THEN o.${column} ELSE excluded.${column} END`;
 
 const INSERT = `WITH input AS (
-       SELECT * FROM json_to_recordset($1) AS e (event_id uuid, order_id uuid, user_id text,
-         total_amount numeric, "timestamp" timestamptz, digest bytea, log_offset bigint,
-         request_id uuid)
+       SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::numeric[], $7::timestamptz[],
+                            $8::bytea[], $9::bigint[], $10::uuid[])
+         AS e (event_id, order_id, user_id, total_amount, occurred_at, digest, log_offset, request_id)
      ), stored AS (
        INSERT INTO processed_events (event_id, order_id, user_id, total_amount, occurred_at,
                                      digest, log_id, log_partition, log_offset, request_id)
-       SELECT event_id, order_id, user_id, total_amount, "timestamp", digest, $2, $3, log_offset,
+       SELECT event_id, order_id, user_id, total_amount, occurred_at, digest, $1, $2, log_offset,
               request_id
          FROM input
         ORDER BY event_id
@@ -51,7 +59,7 @@ const project = (keeps: string) => `, totals AS (
          last_event_id, first_occurred_at, last_occurred_at,
          last_log_id, last_log_partition, last_log_offset)
        SELECT t.order_id, s.user_id, s.total_amount, t.event_count, t.amount_sum, s.event_id,
-              t.first_at, t.last_at, $2, $3, t.log_offset
+              t.first_at, t.last_at, $1, $2, t.log_offset
          FROM totals t JOIN stored s ON s.log_offset = t.log_offset
         ORDER BY t.order_id
        ON CONFLICT (order_id) DO UPDATE SET
@@ -62,7 +70,10 @@ const project = (keeps: string) => `, totals AS (
          ${LAST_COLUMNS.map((column) => newest(column, keeps)).join(',\n         ')},
          updated_at = now()
      )`;
-const RETURN = ' SELECT log_offset FROM stored';
+/** Usually all are new: then their number says it, and no list has to travel. */
+const RETURN = ` SELECT count(*)::int AS count,
+       CASE WHEN count(*) < cardinality($9::bigint[]) THEN json_agg(log_offset) END AS offsets
+  FROM stored`;
 const INSERT_AND_PROJECT = INSERT + project(IS_BEHIND) + RETURN;
 const INSERT_AND_PROJECT_LATE = INSERT + project(IS_LATE) + RETURN;
 const INSERT_ONLY = INSERT + RETURN;
@@ -91,21 +102,27 @@ export async function insertEvents(
 ): Promise<Set<number>> {
   if (events.length === 0) return new Set();
   const projecting = isLate ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
-  const { rows } = await tx.query<{ log_offset: number }>(
+  const { rows } = await tx.query<{ count: number; offsets: number[] | null }>(
     withoutOrders ? INSERT_ONLY : projecting,
-    [jsonOf(events), place.logId, place.partition],
+    [place.logId, place.partition, ...columnsOf(events)],
   );
-  return new Set(rows.map((row) => row.log_offset));
+  const { count, offsets } = rows[0] as { count: number; offsets: number[] | null };
+  if (count === 0) return new Set();
+  return new Set(offsets ?? events.map(({ record }) => record.offset));
 }
 
-/** The events' own canonical JSON, with what lies beside it: no field is encoded twice. */
-function jsonOf(events: readonly EventRecord[]): string {
-  const items = events.map(
-    ({ json, digest, record, requestId }) =>
-      `${json.slice(0, -1)},"digest":"\\\\x${digest}","log_offset":${record.offset},` +
-      `"request_id":${requestId === null ? 'null' : `"${requestId}"`}}`,
-  );
-  return `[${items.join(',')}]`;
+/** In the order of the statement's parameters. */
+function columnsOf(events: readonly EventRecord[]): Buffer[] {
+  return [
+    uuidArray(events.map(({ event }) => event.eventId)),
+    uuidArray(events.map(({ event }) => event.orderId)),
+    textArray(events.map(({ event }) => event.userId)),
+    amountArray(events.map(({ event }) => event.totalAmount)),
+    timestampArray(events.map(({ event }) => event.timestamp)),
+    byteaArray(events.map(({ digest }) => digest)),
+    bigintArray(events.map(({ record }) => record.offset)),
+    uuidArray(events.map(({ requestId }) => requestId)),
+  ];
 }
 
 /** Who has taken an event id: a stored event, or a dead letter that decoded. */

@@ -45,3 +45,28 @@ export class FakePool {
 export function sqlError(code: string, message = 'refused'): Error {
   return Object.assign(new Error(message), { code, severity: 'ERROR' });
 }
+
+/** What the statement that inserts events is given, and the answer it expects. */
+export function eventsToInsert(values: unknown[]): { eventId: string; offset: number }[] {
+  const ids = elementsOf(values[2] as Buffer).map((id) => id.toString('hex'));
+  const offsets = elementsOf(values[8] as Buffer).map((bytes) => Number(bytes.readBigInt64BE()));
+  return ids.map((hex, i) => ({
+    eventId: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
+    offset: offsets[i] as number,
+  }));
+}
+
+export function inserted(offsets: readonly number[], of: number) {
+  return { rows: [{ count: offsets.length, offsets: offsets.length < of ? offsets : null }] };
+}
+
+/** Of an array in PostgreSQL's binary format, without NULLs. */
+function elementsOf(array: Buffer): Buffer[] {
+  const elements: Buffer[] = [];
+  for (let at = 20; at < array.length; ) {
+    const length = array.readInt32BE(at);
+    elements.push(array.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  return elements;
+}

@@ -1,0 +1,138 @@
+/**
+ * Columns of rows as arrays in PostgreSQL's binary format, one parameter for each column: less to
+ * send than text, and PostgreSQL has nothing to parse. The driver sends a Buffer in binary as it
+ * is. Formats: array_recv, uuid_recv, numeric_recv, timestamptz_recv in PostgreSQL's source; the
+ * tests read back what was written.
+ */
+const HEADER_BYTES = 20;
+const OID = { bytea: 17, int8: 20, text: 25, timestamptz: 1184, numeric: 1700, uuid: 2950 };
+const NULL_LENGTH = -1;
+/** From 1970 to 2000, where PostgreSQL's timestamps begin, in ms. */
+const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
+const ZERO = 0x30;
+const UUID_BYTES = 16;
+
+/** Values of hexadecimal digits by character code. */
+const NIBBLES = new Uint8Array(128);
+for (let value = 0; value < 16; value++) NIBBLES[value.toString(16).charCodeAt(0)] = value;
+
+function arrayOf(oid: number, count: number, bytes: number, hasNulls = false): Buffer {
+  const array = Buffer.allocUnsafe(HEADER_BYTES + bytes);
+  array.writeInt32BE(1, 0);
+  array.writeInt32BE(hasNulls ? 1 : 0, 4);
+  array.writeInt32BE(oid, 8);
+  array.writeInt32BE(count, 12);
+  array.writeInt32BE(1, 16);
+  return array;
+}
+
+/** @param values lower case, hyphenated; null stays NULL. */
+export function uuidArray(values: readonly (string | null)[]): Buffer {
+  const array = arrayOf(OID.uuid, values.length, values.length * (4 + UUID_BYTES), true);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    if (value === null) {
+      at = array.writeInt32BE(NULL_LENGTH, at);
+      continue;
+    }
+    at = array.writeInt32BE(UUID_BYTES, at);
+    for (let i = 0; i < value.length; i += 2) {
+      // Hyphens stand at even places, each in front of a pair.
+      if (value.charCodeAt(i) === 0x2d) i++;
+      array[at++] =
+        ((NIBBLES[value.charCodeAt(i)] as number) << 4) |
+        (NIBBLES[value.charCodeAt(i + 1)] as number);
+    }
+  }
+  return array.subarray(0, at);
+}
+
+export function textArray(values: readonly string[]): Buffer {
+  let bytes = 0;
+  for (const value of values) bytes += 4 + Buffer.byteLength(value);
+  const array = arrayOf(OID.text, values.length, bytes);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    const length = array.write(value, at + 4);
+    array.writeInt32BE(length, at);
+    at += 4 + length;
+  }
+  return array;
+}
+
+/** @param values in hexadecimal, each of the same length. */
+export function byteaArray(values: readonly string[]): Buffer {
+  const length = (values[0]?.length ?? 0) / 2;
+  const array = arrayOf(OID.bytea, values.length, values.length * (4 + length));
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    at = array.writeInt32BE(length, at);
+    at += array.write(value, at, 'hex');
+  }
+  return array;
+}
+
+/** @param values whole numbers up to 2^53. */
+export function bigintArray(values: readonly number[]): Buffer {
+  const array = arrayOf(OID.int8, values.length, values.length * 12);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    at = array.writeInt32BE(8, at);
+    at = array.writeInt32BE(Math.floor(value / 2 ** 32), at);
+    at = array.writeUInt32BE(value % 2 ** 32, at);
+  }
+  return array;
+}
+
+/** @param values UTC with six decimals of a second: `2026-01-02T03:04:05.123456Z`. */
+export function timestampArray(values: readonly string[]): Buffer {
+  const array = arrayOf(OID.timestamptz, values.length, values.length * 12);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    const ms = Date.parse(`${value.slice(0, 23)}Z`) - EPOCH_2000_MS;
+    at = array.writeInt32BE(8, at);
+    // Past 2^53 microseconds in the year 2285.
+    at = array.writeBigInt64BE(BigInt(ms) * 1000n + BigInt(value.slice(23, 26)), at);
+  }
+  return array;
+}
+
+/** @param values positive, with exactly four decimals: `99.9500`; at most 16 integer digits. */
+export function amountArray(values: readonly string[]): Buffer {
+  const array = arrayOf(OID.numeric, values.length, values.length * (4 + 8 + 10));
+  let at = HEADER_BYTES;
+  for (const value of values) at = writeAmount(array, at, value);
+  return array.subarray(0, at);
+}
+
+/**
+ * A numeric is digits to the base 10,000 with the weight of the first: four integer groups at most
+ * here, and the four decimals are a group by themselves. Zeros at either end are not written.
+ */
+function writeAmount(array: Buffer, start: number, value: string): number {
+  const point = value.length - 5;
+  let at = start + 12;
+  let [digits, weight, trailing] = [0, 0, 0];
+  for (let group = Math.ceil(point / 4) - 1; group >= -1; group--) {
+    const end = group === -1 ? value.length : point - group * 4;
+    let digit = 0;
+    for (let i = Math.max(group === -1 ? point + 1 : 0, end - 4); i < end; i++) {
+      digit = digit * 10 + value.charCodeAt(i) - ZERO;
+    }
+    if (digits === 0) {
+      if (digit === 0) continue;
+      weight = group;
+    }
+    at = array.writeInt16BE(digit, at);
+    digits++;
+    trailing = digit === 0 ? trailing + 1 : 0;
+  }
+  digits -= trailing;
+  const length = 8 + digits * 2;
+  array.writeInt32BE(length, start);
+  array.writeInt16BE(digits, start + 4);
+  array.writeInt16BE(weight, start + 6);
+  array.writeInt16BE(0, start + 8);
+  array.writeInt16BE(4, start + 10);
+  return start + 4 + length;
+}
