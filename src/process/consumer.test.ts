@@ -17,6 +17,7 @@ class FakeDatabase extends FakePool {
   readonly positions = new Map<number, number>();
   readonly stored: string[] = [];
   logId = 1;
+  topicId = 'topic-1';
   #moved: [partition: number, from: number][] = [];
 
   constructor() {
@@ -49,7 +50,7 @@ class FakeDatabase extends FakePool {
     return [...this.positions].map(([partition, nextOffset]) => ({
       partition,
       logId: 1,
-      topicId: 'topic-1',
+      topicId: this.topicId,
       nextOffset,
       lastOffset: null,
       lastDigest: null,
@@ -200,6 +201,47 @@ describe('Consumer', () => {
     assert.match(consumer.troubles.join(), /LOG_RECREATED/);
     assert.deepEqual(db.stored, []);
     assert.ok(lines.some(({ msg, level }) => msg === 'Partition stopped' && level === 50));
+  });
+
+  it('goes on by itself once an operator has resolved what stopped it', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    db.positions.set(0, 0);
+    reader.topicId = 'topic-2';
+    reader.put(0, wireEvent(), wireEvent());
+    await consumer.start();
+    await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+    db.topicId = 'topic-2';
+    db.positions.set(0, 1);
+    await until('it goes on', () => db.stored.length === 1);
+    assert.deepEqual(consumer.troubles, []);
+  });
+
+  it('leaves alone what has been resolved for partitions that it has lost meanwhile', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    db.positions.set(0, 0);
+    reader.topicId = 'topic-2';
+    reader.put(0, wireEvent(), wireEvent());
+    await consumer.start();
+    await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+    // The look at the positions is under way when the partitions change hands.
+    const [isLooking, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const query = db.query.bind(db);
+    db.query = async (text, values) => {
+      if (text.includes('FROM consumer_positions')) {
+        isLooking.resolve();
+        await goOn.promise;
+      }
+      return await query(text, values);
+    };
+    await isLooking.promise;
+    const revoked = reader.listener?.onRevoke();
+    reader.listener?.onAssign([]);
+    db.topicId = 'topic-2';
+    db.positions.set(0, 1);
+    goOn.resolve();
+    await revoked;
+    await new Promise(setImmediate);
+    assert.deepEqual([consumer.partitions, db.stored], [[], []]);
   });
 
   it('does not stop because another process commits while it looks at positions [G7]', async (t) => {
