@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { Consumer } from '@platformatic/kafka';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
-import { KAFKA, newTopic } from '../../test/support/kafka.ts';
+import { KAFKA, newTopic, type ReadRecord, readRecords } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
 import { forEachEvent } from '../handlers/handler.ts';
 import type { LogAppender } from '../log/event-log.ts';
@@ -18,31 +17,6 @@ import { Relay } from './relay.ts';
 
 const EVENTS = 400;
 const KEYS = 10;
-
-type Message = { readonly key: string; readonly value: string; readonly id: string };
-
-async function readMessages(topic: string, enough: (messages: Message[]) => boolean) {
-  const consumer = new Consumer({
-    clientId: 'reader',
-    groupId: `reader-${topic}`,
-    bootstrapBrokers: [KAFKA as string],
-  });
-  const stream = await consumer.consume({
-    topics: [topic],
-    mode: 'earliest',
-    fallbackMode: 'earliest',
-    autocommit: false,
-    maxWaitTime: 100,
-  });
-  const messages: Message[] = [];
-  for await (const { key, value, headers } of stream) {
-    const id = [...headers].find(([name]) => name?.toString() === MESSAGE_ID_HEADER)?.[1];
-    messages.push({ key: String(key), value: String(value), id: String(id) });
-    if (enough(messages)) break;
-  }
-  await consumer.close(true);
-  return messages;
-}
 
 describe('Relays on Kafka', { skip: KAFKA === undefined }, () => {
   it('publish all, the first of each id in order of its key, though one freezes and thaws [G3] [G5]', async (t) => {
@@ -106,11 +80,14 @@ describe('Relays on Kafka', { skip: KAFKA === undefined }, () => {
     });
     thaw.resolve();
     await again.promise;
-    const distinct = (messages: Message[]) => new Set(messages.map(({ id }) => id)).size;
-    const messages = await readMessages(topic, (read) => distinct(read) === EVENTS);
-    assert.ok(messages.length >= EVENTS);
-    const firsts = messages.filter(({ id }, i) => messages.findIndex((m) => m.id === id) === i);
-    for (const [key, ofKey] of Map.groupBy(firsts, (message) => message.key)) {
+    const idOf = ({ headers }: ReadRecord) => headers.get(MESSAGE_ID_HEADER);
+    const messages = await readRecords(
+      topic,
+      (read) => read.length >= EVENTS && new Set(read.map(idOf)).size === EVENTS,
+    );
+    const ids = messages.map(idOf);
+    const firsts = messages.filter((_, i) => ids.indexOf(ids[i]) === i);
+    for (const [key, ofKey] of Map.groupBy(firsts, (message) => String(message.key))) {
       const amounts = ofKey.map(({ value }) => Number(value));
       assert.deepEqual(
         amounts,

@@ -70,12 +70,17 @@ export async function withAdmin<T>(
   }
 }
 
-/** All of a topic, read by the client's own stream: nothing of ours in between. */
-export async function readTopic(
+export type ReadRecord = LoggedRecord & {
+  readonly key: Buffer | null;
+  readonly headers: ReadonlyMap<string, string>;
+};
+
+/** A topic from its start, read by the client's own stream: nothing of ours in between. */
+export async function readRecords(
   topic: string,
-  records: number,
+  isEnough: (records: readonly ReadRecord[]) => boolean,
   bootstrap = KAFKA as string,
-): Promise<LoggedRecord[]> {
+): Promise<ReadRecord[]> {
   const consumer = new Consumer({
     clientId: 'judge',
     groupId: `judge-${topic}`,
@@ -88,11 +93,26 @@ export async function readTopic(
     autocommit: false,
     maxWaitTime: 100,
   });
-  const log: LoggedRecord[] = [];
-  for await (const { partition, offset, value } of stream) {
-    log.push({ partition, offset: Number(offset), value: value ?? null });
-    if (log.length >= records) break;
+  const records: ReadRecord[] = [];
+  for await (const { partition, offset, key, value, headers } of stream) {
+    records.push({
+      partition,
+      offset: Number(offset),
+      key: key ?? null,
+      value: value ?? null,
+      headers: new Map([...headers].map(([name, content]) => [String(name), String(content)])),
+    });
+    if (isEnough(records)) break;
   }
   await consumer.close(true);
-  return log;
+  return records;
+}
+
+/** So many records of it. */
+export async function readTopic(
+  topic: string,
+  count: number,
+  bootstrap = KAFKA as string,
+): Promise<LoggedRecord[]> {
+  return await readRecords(topic, (records) => records.length >= count, bootstrap);
 }
