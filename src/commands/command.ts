@@ -13,7 +13,7 @@ export const FLAGS = {
   },
   payload: { type: 'string', help: 'dead-letters edit: a file with the whole event as JSON.' },
   event: { type: 'string', help: 'dead-letters list: only this event id.' },
-  order: { type: 'string', help: 'dead-letters list: only this order id.' },
+  order: { type: 'string', help: 'dead-letters list, redrive: only this order id.' },
   limit: { type: 'string', help: 'dead-letters list: how many at most. Default: 50.' },
   after: { type: 'string', help: 'dead-letters list: only those behind this place.' },
   'against-log': {

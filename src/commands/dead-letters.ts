@@ -29,7 +29,7 @@ import type { Call, Flags } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
 export const DEAD_LETTERS_HELP =
-  'list | groups | show PLACE | redrive PLACE (or --all, --reason) | edit PLACE --payload FILE | ' +
+  'list | groups | show PLACE | redrive PLACE (or --all, --reason, --order) | edit PLACE --payload FILE | ' +
   'discard PLACE --reason WHY | audit PLACE';
 
 /** One line: as text, or as the value that --json asks for. */
@@ -89,17 +89,18 @@ async function contextOf(pool: Pool, settings: Settings): Promise<RedriveContext
   return { pool, handlers: await handlerSetOf(settings), actor };
 }
 
-/** By place, or all that are parked for a reason; edited, or as they are. */
+/** By place, or all parked ones of a reason or an order. */
 function redriveWanted(
   context: RedriveContext,
   flags: Flags,
   place: string | undefined,
 ): AsyncIterable<RedriveResult> {
   if (place !== undefined) return inOneGo(redrive(context, placeOf(place)));
-  if (flags.all !== true && flags.reason === undefined) {
-    throw usage('redrive needs a PLACE, --all, or --reason REASON');
+  const { all, reason, order: orderId } = flags;
+  if (all !== true && reason === undefined && orderId === undefined) {
+    throw usage('redrive needs a PLACE, --all, --reason REASON or --order ID');
   }
-  return flattened(redriveMatching(context, { reason: flags.reason }));
+  return flattened(redriveMatching(context, { reason, orderId }));
 }
 
 async function* flattened(steps: AsyncIterable<RedriveStep>): AsyncGenerator<RedriveResult> {

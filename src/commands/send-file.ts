@@ -54,12 +54,10 @@ export async function sendFile(options: SendOptions): Promise<SendReport> {
     throw new OrderonceError('SETTING_INVALID', `Cannot read ${file}: ${reasonOf(error)}`);
   });
   let done = await readProgress(file);
-  let bytes = 0;
   for await (const { lines, bytesRead } of batchesOf(file)) {
-    bytes = bytesRead;
     const left = lines.filter(({ number }) => number > done.lines);
     if (left.length > 0) done = await sendBatch(options, left, done);
-    onProgress(size === 0 ? 1 : Math.min(1, bytes / size), reportOf(file, done));
+    onProgress(size === 0 ? 1 : Math.min(1, bytesRead / size), reportOf(file, done));
   }
   await rm(`${file}.progress`, { force: true });
   return reportOf(file, done);

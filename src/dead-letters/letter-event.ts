@@ -1,7 +1,6 @@
 /** The event of a dead letter: what its bytes hold, or what an operator puts in their place. */
 import { OrderonceError } from '../errors.ts';
 import { toCanonicalJson } from '../event/order-event.ts';
-import { parseEvent } from '../event/parse-event.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import type { StoredLetter } from '../store/dead-letter-queue.ts';
@@ -33,13 +32,13 @@ function recordOf({ key, value, headers, offset, appendedAt }: StoredLetter): Lo
  * @throws EDIT_REFUSED where the payload is no valid event, or changes an id that could be read.
  */
 export function editOf(letter: StoredLetter, payload: Buffer): Wish {
-  const parsed = parseEvent(payload);
-  if (!parsed.ok) {
-    const cause = parsed.errors;
-    const [{ loc, msg } = { loc: [], msg: '' }] = parsed.errors;
-    throw new OrderonceError('EDIT_REFUSED', `No valid event: ${loc.join('.')}: ${msg}`, { cause });
+  const { events, invalid } = decodeRecords([{ ...recordOf(letter), value: payload }]);
+  const [edited] = events;
+  if (edited === undefined) {
+    const cause = invalid[0]?.errors ?? [];
+    const why = cause.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ');
+    throw new OrderonceError('EDIT_REFUSED', `No valid event: ${why}`, { cause });
   }
-  const edited = decodeRecords([{ ...recordOf(letter), value: payload }]).events[0] as EventRecord;
   const original = eventOf(letter);
   // Of a record that did not decode, the event id is only a hint; but one that can be read counts.
   const eventId = original?.event.eventId ?? letter.eventId ?? edited.event.eventId;

@@ -25,7 +25,6 @@ import {
   discardLetter,
   findLetter,
   headOfQueue,
-  isBehind,
   type LetterFilter,
   listLetters,
   lockLetter,
@@ -34,7 +33,7 @@ import {
 } from '../store/dead-letter-queue.ts';
 import { insertDuplicates } from '../store/duplicates.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
-import type { LogPlace } from '../store/log-place.ts';
+import { isSamePlace, type LogPlace } from '../store/log-place.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
 import { type Claim, findClaims, insertEvents } from '../store/processed-events.ts';
 import { sqlStateOf } from '../store/sqlstate.ts';
@@ -143,8 +142,9 @@ export async function discard(
 ): Promise<RedriveResult[]> {
   const { pool, actor } = context;
   const found = await findLetter(pool, place);
-  if (found === null)
+  if (found === null) {
     throw new OrderonceError('DEAD_LETTER_UNKNOWN', 'There is no such dead letter');
+  }
   // Only a letter that decoded holds its order.
   const orderId = found.digest === null ? null : found.orderId;
   await inTransaction(pool, LIMITS, async (tx) => {
@@ -201,7 +201,8 @@ async function redriveIn(
   await lockHeldOrders(tx, [orderId]);
   const letter = await lockLetter(tx, place);
   if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
-  if (await isBehind(tx, orderId, place)) return { ...place, outcome: 'behind' };
+  const head = await headOfQueue(tx, orderId, place);
+  if (head === null || !isSamePlace(head, place)) return { ...place, outcome: 'behind' };
   const result = await settleAgain(context, tx, place, event);
   const { outcome, message: detail } = result;
   const action = edited === undefined ? 'redrive' : 'edit';
@@ -243,15 +244,14 @@ async function settleAgain(
   }
 }
 
-/** Another dead letter that has taken this id, or null. Only an edited record can meet one. */
+/** Another record that has taken this id, stored or set aside; or null. */
 async function rivalOf(
   tx: Transaction,
-  { logId, partition, offset }: LogPlace,
+  place: LogPlace,
   { event }: EventRecord,
 ): Promise<Claim | null> {
   const claim = (await findClaims(tx, [event.eventId])).get(event.eventId);
-  const isOwn = claim?.logId === logId && claim.partition === partition && claim.offset === offset;
-  return claim === undefined || isOwn ? null : claim;
+  return claim === undefined || isSamePlace(claim, place) ? null : claim;
 }
 
 /** The id is taken: this record is a duplicate of that one, or in conflict with it. */

@@ -11,7 +11,7 @@ import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import { failureOf, recordOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
-import { type BodyForm, BodyItems } from './body-items.ts';
+import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
 
 export const BATCH_ITEMS_MAX = 10_000;
 export const BATCH_BYTES_MAX = 8 << 20;
@@ -65,25 +65,23 @@ class Batch {
 
   async read(chunk: Buffer): Promise<void> {
     this.#bytes += chunk.length;
-    if (this.#bytes > BATCH_BYTES_MAX)
-      return this.#stop('too_long', `Body over ${BATCH_BYTES_MAX} bytes`);
-    for (const item of this.#items.push(chunk)) {
+    if (this.#bytes > BATCH_BYTES_MAX) this.#stop('too_long', `Body over ${BATCH_BYTES_MAX} bytes`);
+    else await this.#takeAll(this.#items.push(chunk));
+  }
+
+  async end(): Promise<readonly ItemVerdict[]> {
+    if (!this.isOver) await this.#takeAll(this.#items.end());
+    await this.#send();
+    await this.#underWay;
+    return this.#verdicts;
+  }
+
+  async #takeAll(items: readonly BodyItem[]): Promise<void> {
+    for (const item of items) {
       if (this.isOver) return;
       if (item.kind === 'broken') this.#stop('json_invalid', item.reason);
       else await this.#take(item.bytes);
     }
-  }
-
-  async end(): Promise<readonly ItemVerdict[]> {
-    if (!this.isOver) {
-      for (const item of this.#items.end()) {
-        if (item.kind === 'broken') this.#stop('json_invalid', item.reason);
-        else await this.#take(item.bytes);
-      }
-    }
-    await this.#send();
-    await this.#underWay;
-    return this.#verdicts;
   }
 
   async #take(bytes: Buffer): Promise<void> {

@@ -108,7 +108,9 @@ export class Relay implements Service {
 
   /** Until something was published, something may be new, or it is time to look. */
   async #idle(): Promise<void> {
-    await Promise.race([this.#wake.promise, pause(IDLE_POLL_MS, this.#stopping.signal)]);
+    const timer = setTimeout(this.#wake.resolve, IDLE_POLL_MS);
+    await this.#wake.promise;
+    clearTimeout(timer);
     this.#wake = Promise.withResolvers<void>();
   }
 
@@ -160,6 +162,7 @@ export class Relay implements Service {
   async #logOf(topic: string): Promise<LogAppender> {
     const log = this.#logs.get(topic) ?? (await this.#options.openLog(topic));
     this.#logs.set(topic, log);
+    // Opened while we stopped: stop() has not seen it, and nobody else would close it.
     if (this.#stopping.signal.aborted) await log.close(CLOSE_MS);
     return log;
   }

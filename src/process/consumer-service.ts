@@ -14,6 +14,7 @@ import { addConsoleRoutes } from '../query/console-routes.ts';
 import { addDeadLetterActions } from '../query/dead-letter-actions.ts';
 import { EventWaiters } from '../query/event-waiters.ts';
 import { addLedgerRoutes } from '../query/ledger-routes.ts';
+import { addPositionRoute } from '../query/position-route.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
@@ -83,12 +84,8 @@ export async function startConsumer(
     logger,
   });
   addQueryRoutes(app, pools.queries, waiters);
+  addPositionRoute(app, () => readStanding(reader, pools.queries));
   addLedgerRoutes(app, pools.ledgers);
-  app.get(
-    '/positions',
-    { schema: { summary: 'Where each partition stands, and its lag', tags: ['health'] } },
-    async () => ({ items: await readStanding(reader, pools.queries) }),
-  );
   addConsoleRoutes(app);
   addDeadLetterActions(app, { pool: pools.redrives, handlers });
   addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));

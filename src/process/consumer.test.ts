@@ -111,6 +111,18 @@ describe('limitsOf', () => {
   });
 });
 
+/** Stopped since the topic was made anew; two events lie in it. */
+async function setUpStopped(t: TestContext) {
+  const parts = setUp(t);
+  const { db, reader, consumer } = parts;
+  db.positions.set(0, 0);
+  reader.topicId = 'topic-2';
+  reader.put(0, wireEvent(), wireEvent());
+  await consumer.start();
+  await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+  return parts;
+}
+
 describe('Consumer', () => {
   it('begins a first deployment at the start of the log, and hints at offsets only after COMMIT [G3] [G7]', async (t) => {
     const { db, reader, consumer } = setUp(t, 2);
@@ -204,12 +216,7 @@ describe('Consumer', () => {
   });
 
   it('goes on by itself once an operator has resolved what stopped it', async (t) => {
-    const { db, reader, consumer } = setUp(t);
-    db.positions.set(0, 0);
-    reader.topicId = 'topic-2';
-    reader.put(0, wireEvent(), wireEvent());
-    await consumer.start();
-    await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+    const { db, consumer } = await setUpStopped(t);
     db.topicId = 'topic-2';
     db.positions.set(0, 1);
     await until('it goes on', () => db.stored.length === 1);
@@ -217,12 +224,7 @@ describe('Consumer', () => {
   });
 
   it('leaves alone what has been resolved for partitions that it has lost meanwhile', async (t) => {
-    const { db, reader, consumer } = setUp(t);
-    db.positions.set(0, 0);
-    reader.topicId = 'topic-2';
-    reader.put(0, wireEvent(), wireEvent());
-    await consumer.start();
-    await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+    const { db, reader, consumer } = await setUpStopped(t);
     // The look at the positions is under way when the partitions change hands.
     const [isLooking, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const query = db.query.bind(db);

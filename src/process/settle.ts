@@ -5,6 +5,7 @@
 
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { Repeat } from '../store/duplicates.ts';
+import { isSamePlace, type LogPlace } from '../store/log-place.ts';
 import type { BatchPlace, Claim } from '../store/processed-events.ts';
 import { repeatOf } from './provenance.ts';
 
@@ -79,7 +80,7 @@ export function settle(
   for (const event of rest) {
     const claim = winners.get(event.event.eventId);
     if (claim === undefined) return null;
-    if (isSamePlace(claim, event, place)) lists.replays.push(event);
+    if (isSamePlace(claim, placeOf(event, place))) lists.replays.push(event);
     // G4: the first payload wins; the same payload again is a duplicate, another a conflict.
     else if (claim.digest === event.digest) lists.duplicates.push(repeatOf(event, claim));
     else lists.conflicts.push(repeatOf(event, claim));
@@ -91,10 +92,6 @@ function claimOf({ event, digest, requestId, record }: EventRecord, place: Batch
   return { eventId: event.eventId, digest, requestId, ...place, offset: record.offset };
 }
 
-function isSamePlace(claim: Claim, event: EventRecord, place: BatchPlace): boolean {
-  return (
-    claim.offset === event.record.offset &&
-    claim.partition === place.partition &&
-    claim.logId === place.logId
-  );
+function placeOf({ record }: EventRecord, { logId, partition }: BatchPlace): LogPlace {
+  return { logId, partition, offset: record.offset };
 }

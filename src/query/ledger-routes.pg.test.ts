@@ -59,6 +59,7 @@ describe('GET /duplicates and /conflicts', () => {
       [conflict?.offset, 'other', 'user-1'],
     );
     assert.notEqual(clash.digest, clash.first_digest);
+    assert.match(clash.first_stored_at, /^\d{4}-.*Z$/);
   });
 
   it('page, filter, and count by source', async (t) => {

@@ -59,7 +59,9 @@ export async function listConflicts(db: Queryable, filter: LedgerFilter): Promis
   return await readLedger(
     db,
     `SELECT ${LEDGER_COLUMNS}, payload, encode(digest, 'hex') AS digest, first_payload,
-            encode(first_digest, 'hex') AS first_digest FROM conflicts`,
+            encode(first_digest, 'hex') AS first_digest,
+            (SELECT ${UTC('p.processed_at')} FROM processed_events p
+              WHERE p.event_id = conflicts.event_id) AS first_stored_at FROM conflicts`,
     filter,
   );
 }

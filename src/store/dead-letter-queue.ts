@@ -96,32 +96,29 @@ export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
 }
 
 /**
- * The order of an order's queue: that of its log; across partitions, that in which they were set
- * aside. An order may lie in several: its topic has grown, was cut, or was made anew.
+ * The first of an order's queue, parked and waiting ones, or null. Within a partition that is the
+ * order of the log; an order may lie in several (its topic has grown, was cut, or was made anew):
+ * among their firsts, the one of the older log, then the one that was set aside first. Offsets
+ * come before times, which a clock that is set back would turn around.
+ *
+ * @param asked a letter that counts as one of the queue, also where it did not decode.
  */
-const QUEUE_ORDER = 'log_id, parked_at, log_partition, log_offset';
-const IN_QUEUE = `order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting')`;
-
-/** The first of an order's queue, parked and waiting ones, or null. */
-export async function headOfQueue(db: Queryable, orderId: string): Promise<LogPlace | null> {
+export async function headOfQueue(
+  db: Queryable,
+  orderId: string,
+  asked?: LogPlace,
+): Promise<LogPlace | null> {
   const { rows } = await db.query<LogPlace>(
-    `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset"
-       FROM dead_letters WHERE ${IN_QUEUE} ORDER BY ${QUEUE_ORDER} LIMIT 1`,
-    [orderId],
+    `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset" FROM (
+       SELECT DISTINCT ON (log_id, log_partition) log_id, log_partition, log_offset, parked_at
+         FROM dead_letters
+        WHERE (order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting'))
+           OR (log_id = $2 AND log_partition = $3 AND log_offset = $4)
+        ORDER BY log_id, log_partition, log_offset) firsts
+      ORDER BY log_id, parked_at, log_partition LIMIT 1`,
+    [orderId, asked?.logId ?? null, asked?.partition ?? null, asked?.offset ?? null],
   );
   return rows[0] ?? null;
-}
-
-/** Whether another one of the order's queue goes before the letter at this place. */
-export async function isBehind(db: Queryable, orderId: string, place: LogPlace): Promise<boolean> {
-  const { rows } = await db.query<{ behind: boolean }>(
-    `SELECT EXISTS (
-       SELECT FROM dead_letters WHERE ${IN_QUEUE} AND (${QUEUE_ORDER}) < (
-         SELECT ${QUEUE_ORDER} FROM dead_letters
-          WHERE log_id = $2 AND log_partition = $3 AND log_offset = $4)) AS behind`,
-    [orderId, ...placeOf(place)],
-  );
-  return rows[0]?.behind ?? false;
 }
 
 export async function deleteLetter(tx: Transaction, place: LogPlace): Promise<void> {

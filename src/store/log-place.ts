@@ -5,6 +5,10 @@ export type LogPlace = {
   readonly offset: number;
 };
 
+export function isSamePlace(a: LogPlace, b: LogPlace): boolean {
+  return a.logId === b.logId && a.partition === b.partition && a.offset === b.offset;
+}
+
 /** As operators read and type it: log/partition/offset. */
 export function placeText({ logId, partition, offset }: LogPlace): string {
   return `${logId}/${partition}/${offset}`;

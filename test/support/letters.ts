@@ -1,0 +1,35 @@
+/** A heart whose handler refuses until it is mended, and what redrives need. */
+import { randomUUID } from 'node:crypto';
+import type { TestContext } from 'node:test';
+import { redrive } from '../../src/dead-letters/redrive.ts';
+import { type Handler, TerminalError } from '../../src/handlers/handler.ts';
+import type { LogPlace } from '../../src/store/log-place.ts';
+import { wireEvent } from './events.ts';
+import { setUpHeart } from './heart.ts';
+
+/** A handler that refuses 666 until it is mended, and a ledger of what took effect. */
+export async function setUpLetters(t: TestContext) {
+  const { pool, context } = await setUpHeart(t);
+  await pool.query('CREATE TABLE ledger (n serial, event_id uuid PRIMARY KEY)');
+  const state = { isMended: false };
+  const handler: Handler = {
+    name: 'ledger',
+    handle: async (events, tx) => {
+      const isBad = events.some(({ totalAmount }) => totalAmount === '666.0000');
+      if (isBad && !state.isMended) throw new TerminalError('not yet');
+      for (const { eventId } of events) {
+        await tx.query('INSERT INTO ledger (event_id) VALUES ($1)', [eventId]);
+      }
+    },
+  };
+  const handlers = { handlers: [handler], timeoutMs: 1000, attemptsMax: 5 };
+  const redriving = { pool, handlers, actor: 'test' };
+  const place = (offset: number, partition = 0): LogPlace => {
+    return { logId: context.logId, partition, offset };
+  };
+  const outcomes = async (offset: number) =>
+    (await redrive(redriving, place(offset))).map((r) => `${r.offset} ${r.outcome}`);
+  return { pool, context: { ...context, handlers }, redriving, state, place, outcomes };
+}
+
+export const poison = (order_id = randomUUID()) => wireEvent({ order_id, total_amount: '666' });
