@@ -85,7 +85,7 @@ export const SETTINGS = {
     'Events that may wait for the log; more are answered 503.',
   ),
   APPEND_BATCH_MAX: integer(1000, 1, 10_000, 'Events that leave together in one append.'),
-  CONSUMER_BATCH_MAX: integer(2000, 1, 20_000, 'Records of one transaction at most.'),
+  CONSUMER_BATCH_MAX: integer(5000, 1, 20_000, 'Records of one transaction at most.'),
   CONSUMER_CONNECTIONS: integer(
     2,
     1,

@@ -35,7 +35,7 @@ export class PartitionBuffer {
   add(slice: LogSlice): void {
     if (slice.from !== this.#fetchOffset) return;
     this.#slices.push(slice);
-    this.#count(slice, 1);
+    this.#count(slice);
     this.#fetchOffset = slice.next;
     this.wake();
   }
@@ -43,7 +43,7 @@ export class PartitionBuffer {
   /** Puts back, in front, the part of a taken slice that was not processed. */
   putBack(slice: LogSlice): void {
     this.#slices.unshift(slice);
-    this.#count(slice, 1);
+    this.#count(slice);
     this.wake();
   }
 
@@ -68,22 +68,27 @@ export class PartitionBuffer {
 
   /** The next records as one slice within the limits, or null when there are none. */
   take(limits: BufferLimits): LogSlice | null {
-    let taken = this.#slices.shift();
-    if (taken === undefined) return null;
-    while (cutOf(taken, limits) === null && this.#slices[0] !== undefined) {
-      taken = joinSlices(taken, this.#slices.shift() as LogSlice);
+    const taken: LogSlice[] = [];
+    const used = { records: 0, bytes: 0 };
+    for (let next = this.#slices.shift(); next !== undefined; next = this.#slices.shift()) {
+      const cut = use(used, next, limits);
+      if (cut === null) {
+        taken.push(next);
+        continue;
+      }
+      const { head, tail } = splitSlice(next, cut);
+      this.#slices.unshift(tail);
+      if (head.next > head.from) taken.push(head);
+      break;
     }
-    this.#count(taken, -1);
-    const cut = cutOf(taken, limits);
-    if (cut === null) return taken;
-    const { head, tail } = splitSlice(taken, cut);
-    this.putBack(tail);
-    return head;
+    this.#records -= used.records;
+    this.#bytes -= used.bytes;
+    return taken.length === 0 ? null : joinSlices(taken);
   }
 
-  #count({ records }: LogSlice, sign: 1 | -1): void {
-    this.#records += sign * records.length;
-    this.#bytes += sign * records.reduce((sum, record) => sum + bytesOf(record), 0);
+  #count({ records }: LogSlice): void {
+    this.#records += records.length;
+    this.#bytes += records.reduce((sum, record) => sum + bytesOf(record), 0);
   }
 }
 
@@ -93,12 +98,17 @@ function bytesOf({ key, value, headers }: LogRecord): number {
   return bytes;
 }
 
-/** The offset of the first record that is past the limits, or null. */
-function cutOf({ records }: LogSlice, { recordsMax, bytesMax }: BufferLimits): number | null {
-  let bytes = 0;
-  for (const [index, record] of records.entries()) {
-    bytes += bytesOf(record);
-    if (index > 0 && (index >= recordsMax || bytes > bytesMax)) return record.offset;
+/** Adds to `used` what still fits. @returns the offset of the first record that does not, or null. */
+function use(
+  used: { records: number; bytes: number },
+  { records }: LogSlice,
+  { recordsMax, bytesMax }: BufferLimits,
+): number | null {
+  for (const record of records) {
+    const bytes = used.bytes + bytesOf(record);
+    if (used.records > 0 && (used.records >= recordsMax || bytes > bytesMax)) return record.offset;
+    used.records++;
+    used.bytes = bytes;
   }
   return null;
 }

@@ -60,7 +60,7 @@ export class PartitionWorker {
     this.#suspicion = options.suspicion;
     this.#batchMax = options.batchMax;
     this.buffer = new PartitionBuffer(position.nextOffset, {
-      recordsMax: options.batchMax * 4,
+      recordsMax: options.batchMax,
       bytesMax: BUFFER_BYTES_MAX,
     });
   }

@@ -117,7 +117,9 @@ export async function settlePiece(
   if (settlement === null) {
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor claimed');
   }
-  await runHandlers(context.handlers, tx, settlement.stored.map(viewOf(place)));
+  if (context.handlers.handlers.length > 0) {
+    await runHandlers(context.handlers, tx, settlement.stored.map(viewOf(place)));
+  }
   // A letter that claims an id needs the look-back of a transaction that parks.
   if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();
   const deadLetters = [

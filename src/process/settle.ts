@@ -32,10 +32,10 @@ export function planPiece(events: readonly EventRecord[], bars: Bars): Plan {
   const plan = { firsts: [], barred: [], again: [] } as Record<keyof Plan, EventRecord[]>;
   for (const event of events) {
     const { eventId, orderId } = event.event;
-    if (seen.has(eventId)) plan.again.push(event);
+    const before = seen.size;
+    if (seen.add(eventId).size === before) plan.again.push(event);
     else if (bars.heldOrders.has(orderId) || bars.takenIds.has(eventId)) plan.barred.push(event);
     else plan.firsts.push(event);
-    seen.add(eventId);
   }
   return plan;
 }
@@ -62,16 +62,19 @@ export function settle(
   claims: ReadonlyMap<string, Claim>,
   place: BatchPlace,
 ): Settlement | null {
-  const winners = new Map(claims);
   const stored = plan.firsts.filter((event) => storedOffsets.has(event.record.offset));
   const waiting = plan.barred.filter((event) => !claims.has(event.event.eventId));
+  const rest = [
+    ...plan.firsts.filter((event) => !storedOffsets.has(event.record.offset)),
+    ...plan.barred.filter((event) => claims.has(event.event.eventId)),
+    ...plan.again,
+  ];
+  const winners = new Map(claims);
+  const repeated = new Set(rest.map((event) => event.event.eventId));
   for (const event of [...stored, ...waiting]) {
-    winners.set(event.event.eventId, claimOf(event, place));
+    const { eventId } = event.event;
+    if (repeated.has(eventId)) winners.set(eventId, claimOf(event, place));
   }
-  const settled = new Set([...stored, ...waiting]);
-  const rest = [...plan.firsts, ...plan.barred, ...plan.again].filter(
-    (event) => !settled.has(event),
-  );
   const lists = {
     duplicates: [] as Repeat[],
     conflicts: [] as Repeat[],

@@ -89,12 +89,25 @@ export function timestampArray(values: readonly string[]): Buffer {
   const array = arrayOf(OID.timestamptz, values.length, values.length * 12);
   let at = HEADER_BYTES;
   for (const value of values) {
-    const ms = Date.parse(`${value.slice(0, 23)}Z`) - EPOCH_2000_MS;
+    const day = Date.UTC(numberAt(value, 0, 4), numberAt(value, 5, 7) - 1, numberAt(value, 8, 10));
+    const minutes = numberAt(value, 11, 13) * 60 + numberAt(value, 14, 16);
+    const micros = (minutes * 60 + numberAt(value, 17, 19)) * 1e6 + numberAt(value, 20, 26);
+    // Past 2^53 in the year 2285; yet whole days of microseconds are multiples of 2^13, so exact.
+    const daysMicros = (day - EPOCH_2000_MS) * 1000;
+    const high = Math.floor(daysMicros / 2 ** 32);
+    const low = daysMicros - high * 2 ** 32 + micros;
     at = array.writeInt32BE(8, at);
-    // Past 2^53 microseconds in the year 2285.
-    at = array.writeBigInt64BE(BigInt(ms) * 1000n + BigInt(value.slice(23, 26)), at);
+    at = array.writeInt32BE(high + Math.floor(low / 2 ** 32), at);
+    at = array.writeUInt32BE(low % 2 ** 32, at);
   }
   return array;
+}
+
+/** The number that the digits from `start` to before `end` spell. */
+function numberAt(text: string, start: number, end: number): number {
+  let number = 0;
+  for (let i = start; i < end; i++) number = number * 10 + text.charCodeAt(i) - ZERO;
+  return number;
 }
 
 /** @param values positive, with exactly four decimals: `99.9500`; at most 16 integer digits. */
@@ -115,10 +128,7 @@ function writeAmount(array: Buffer, start: number, value: string): number {
   let [digits, weight, trailing] = [0, 0, 0];
   for (let group = Math.ceil(point / 4) - 1; group >= -1; group--) {
     const end = group === -1 ? value.length : point - group * 4;
-    let digit = 0;
-    for (let i = Math.max(group === -1 ? point + 1 : 0, end - 4); i < end; i++) {
-      digit = digit * 10 + value.charCodeAt(i) - ZERO;
-    }
+    const digit = numberAt(value, Math.max(group === -1 ? point + 1 : 0, end - 4), end);
     if (digits === 0) {
       if (digit === 0) continue;
       weight = group;
