@@ -1,17 +1,21 @@
 import { createPool, type Pool } from '../src/store/pool.ts';
 import type { Servers } from './servers.ts';
 
-/** @returns the URL of an empty database. */
-export async function freshDatabase({ databaseUrl }: Servers, name: string): Promise<string> {
+/** @returns the URL of an empty database, or of a copy of `template`. */
+export async function freshDatabase(
+  { databaseUrl }: Servers,
+  name: string,
+  template = 'template1',
+): Promise<string> {
   const admin = openPool(databaseUrl);
-  await admin.query(`CREATE DATABASE ${name}`);
+  await admin.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
   await admin.end();
   const url = new URL(databaseUrl);
   url.pathname = `/${name}`;
   return url.href;
 }
 
-export function openPool(connectionString: string): Pool {
-  const limits = { connectionsMax: 2, queryTimeoutMs: 600_000 };
+export function openPool(connectionString: string, connectionsMax = 2): Pool {
+  const limits = { connectionsMax, queryTimeoutMs: 1_200_000 };
   return createPool({ connectionString, name: 'bench', ...limits });
 }

@@ -2,15 +2,12 @@
  * Drain: a backlog on Kafka, then one consumer process; events per second from the first
  * transaction to the last. A run counts only if every record of the log is accounted for.
  */
-import { parseEvent } from '../src/event/parse-event.ts';
-import { recordOf } from '../src/ingest/accept-event.ts';
+import type { AppendRecord } from '../src/log/event-log.ts';
 import { KafkaAppender } from '../src/log/kafka-appender.ts';
-import { RequestIds } from '../src/log/request-id.ts';
 import type { Pool } from '../src/store/pool.ts';
 import { cpuSecondsOfFamily } from './cpu.ts';
 import { freshDatabase, openPool } from './databases.ts';
-import { eventSource, type Mix } from './mixes.ts';
-import type { RandomEvent } from './random-event.ts';
+import { type Mix, recordSource } from './mixes.ts';
 import type { Servers } from './servers.ts';
 import { ServiceProcess, TREE } from './service-process.ts';
 
@@ -33,6 +30,12 @@ export type DrainOptions = {
   readonly tree?: string;
   /** Settings beside the usual ones. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** How many processes drain together; 1 unless said. */
+  readonly consumers?: number;
+  /** The database to begin with instead of an empty one: events in it count as stored before. */
+  readonly template?: string;
+  /** Called with the consumers' pids when they run. */
+  readonly onStart?: (pids: readonly number[]) => void;
   /** Called with the database as the drain has left it. */
   readonly afterwards?: (pool: Pool) => Promise<void>;
 };
@@ -40,30 +43,35 @@ export type DrainOptions = {
 let drains = 0;
 
 export async function drain(servers: Servers, options: DrainOptions): Promise<DrainResult> {
-  const { events, mix = 'distinct', tree = TREE, settings = {}, afterwards } = options;
+  const { events, mix = 'distinct', tree = TREE, settings = {}, consumers = 1 } = options;
   const topic = `drain_${process.pid}_${++drains}`;
   const env = {
     ...settings,
-    DATABASE_URL: await freshDatabase(servers, topic),
+    DATABASE_URL: await freshDatabase(servers, topic, options.template),
     KAFKA_BOOTSTRAP_SERVERS: servers.bootstrap,
     KAFKA_TOPIC: topic,
     KAFKA_GROUP_ID: topic,
     CONSUMER_PORT: '0',
   };
   const pool = openPool(env.DATABASE_URL);
-  await new ServiceProcess('migrate', env, tree).ended();
-  await fill(servers.bootstrap, topic, events, eventSource(mix));
+  await ServiceProcess.command('migrate', env, tree).ended();
+  await fill(servers.bootstrap, topic, events, recordSource(mix));
   await pool.query('CHECKPOINT');
-  const consumer = new ServiceProcess('consumer', env, tree);
+  const before = await countAll(pool);
+  const processes = Array.from({ length: consumers }, () =>
+    ServiceProcess.command('consumer', env, tree),
+  );
+  const cpuSeconds = () => processes.reduce((sum, process) => sum + process.cpuSeconds(), 0);
+  options.onStart?.(processes.map(({ pid }) => pid));
   try {
     const first = await untilProcessed(pool, 1);
-    const cpuBefore = consumer.cpuSeconds();
+    const cpuBefore = cpuSeconds();
     const postgresBefore = cpuSecondsOfFamily(servers.databasePid);
     const last = await untilProcessed(pool, events);
-    const cpu = consumer.cpuSeconds() - cpuBefore;
+    const cpu = cpuSeconds() - cpuBefore;
     const postgres = cpuSecondsOfFamily(servers.databasePid) - postgresBefore;
-    await assertComplete(pool, events, settings.ORDERS_PROJECTION !== 'off');
-    await afterwards?.(pool);
+    assertComplete(before, await countAll(pool), events, settings.ORDERS_PROJECTION !== 'off');
+    await options.afterwards?.(pool);
     const seconds = (last.atMs - first.atMs) / 1000;
     return {
       events,
@@ -74,29 +82,21 @@ export async function drain(servers: Servers, options: DrainOptions): Promise<Dr
       both_cpu_us_per_event: ((cpu + postgres) / (events - first.processed)) * 1e6,
     };
   } finally {
-    await consumer.stop();
+    await Promise.all(processes.map((process) => process.stop()));
     await pool.end();
   }
 }
 
-/** With records as our own API writes them: in canonical form, with a request id. */
 async function fill(
   bootstrapServers: string,
   topic: string,
   events: number,
-  nextEvent: () => RandomEvent,
+  nextRecord: () => AppendRecord,
 ): Promise<void> {
-  const requestIds = new RequestIds();
   const appender = new KafkaAppender({ bootstrapServers, topic, clientId: 'bench' });
   for (let sent = 0; sent < events; sent += APPEND_BATCH) {
     const count = Math.min(APPEND_BATCH, events - sent);
-    await appender.append(
-      Array.from({ length: count }, () => {
-        const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())));
-        if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-        return recordOf(parsed.event, requestIds.next());
-      }),
-    );
+    await appender.append(Array.from({ length: count }, nextRecord));
   }
   await appender.close(1000);
 }
@@ -113,14 +113,28 @@ async function untilProcessed(pool: Pool, wanted: number) {
   }
 }
 
-/** Every record of the log is stored or a duplicate, and every order counts its events. */
-async function assertComplete(pool: Pool, events: number, hasOrders: boolean): Promise<void> {
+type Counts = Readonly<Record<'stored' | 'duplicates' | 'effects', number>>;
+
+export async function countAll(pool: Pool): Promise<Counts> {
   const { rows } = await pool.query(
     `SELECT (SELECT count(*) FROM processed_events) AS stored,
             (SELECT count(*) FROM duplicates) AS duplicates,
             (SELECT coalesce(sum(event_count), 0)::bigint FROM orders) AS effects`,
   );
-  const { stored, duplicates, effects } = rows[0];
+  return rows[0];
+}
+
+/** Every record of the log is stored or a duplicate, and every order counts its events. */
+export function assertComplete(
+  before: Counts,
+  after: Counts,
+  events: number,
+  hasOrders = true,
+): void {
+  const [stored, duplicates, effects] = (['stored', 'duplicates', 'effects'] as const).map(
+    (name) => after[name] - before[name],
+  ) as [number, number, number];
   if (stored + duplicates === events && effects === (hasOrders ? stored : 0)) return;
-  throw new Error(`Not complete, so no figure: ${JSON.stringify(rows[0])} of ${events}`);
+  const counts = JSON.stringify({ stored, duplicates, effects });
+  throw new Error(`Not complete, so no figure: ${counts} of ${events}`);
 }

@@ -1,26 +1,25 @@
 /**
- * Ingest: one producer process in front of Kafka (acks=all) under a closed loop of 64 connections.
- * A run counts only if the topic holds exactly the accepted events.
+ * Ingest: one server process at a time under a closed loop of connections, all in one round: bare
+ * node:http, our API in front of a log that acknowledges at once, of Kafka (acks=all) and of the
+ * embedded log, and the batch endpoint. A run of ours counts only if every answer was 202 and the
+ * log holds exactly the accepted events.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
+import { EmbeddedReader } from '../src/log/embedded-log.ts';
+import type { LogReader } from '../src/log/event-log.ts';
 import { KafkaReader } from '../src/log/kafka-reader.ts';
-import { createTopic } from '../src/log/kafka-topic.ts';
+import { freshDatabase, openPool } from './databases.ts';
+import { runScript } from './script.ts';
 import type { Servers } from './servers.ts';
-import { ServiceProcess } from './service-process.ts';
+import { ServiceProcess, untilAnswers } from './service-process.ts';
 
 const PORT = 18_400;
-const PARTITIONS = 6;
-const WARM_UP_SECONDS = 3;
+const WARM_UP_SECONDS = 2;
+const BATCH = { connections: 4, perRequest: 1000 };
 
-export type IngestResult = {
-  readonly accepted: number;
-  readonly accepted_per_second: number;
-  readonly p50_ms: number;
-  readonly p99_ms: number;
-  readonly producer_cpu_us_per_event: number;
-  readonly generator_cpu_us_per_event: number;
+export type IngestOptions = {
+  readonly connections: number;
+  readonly seconds: number;
+  readonly round: number;
 };
 
 type Load = {
@@ -31,72 +30,117 @@ type Load = {
   readonly cpu_seconds: number;
 };
 
-export async function ingest(
-  servers: Servers,
-  options: { connections: number; seconds: number; round: number; perRequest: number },
-): Promise<IngestResult> {
-  const { connections, seconds, round, perRequest } = options;
-  const topic = `ingest_${process.pid}_${round}_${perRequest}`;
-  const kafka = { bootstrapServers: servers.bootstrap, topic, clientId: 'bench' };
-  await createTopic(kafka, { partitions: PARTITIONS, replicas: -1 });
-  const producer = new ServiceProcess('producer', {
-    KAFKA_BOOTSTRAP_SERVERS: servers.bootstrap,
+type Measured = {
+  readonly perSecond: number;
+  readonly cpuUs: number;
+  readonly load: Load;
+  /** With the warm-up. */
+  readonly accepted: number;
+};
+
+export async function ingest(servers: Servers, options: IngestOptions) {
+  const bare = await underLoad(new ServiceProcess(`bench/bare-http.ts ${PORT}`), '/', options);
+  const parsing = new ServiceProcess(`bench/bare-http.ts ${PORT} parse`);
+  const parse = await underLoad(parsing, '/', options);
+  const instant = new ServiceProcess(`bench/instant-api.ts ${PORT}`);
+  const shell = await underLoad(instant, '/health', options);
+  const name = `ingest_${process.pid}_${options.round}`;
+  const kafka = await ofKafka(servers, `${name}_1`, options, 1);
+  const embedded = await ofEmbedded(servers, `${name}_embedded`, options);
+  const batch = await ofKafka(servers, `${name}_n`, { ...options, ...BATCH }, BATCH.perRequest);
+  return {
+    node_http: bare.perSecond,
+    node_http_json: parse.perSecond,
+    api_instant_log: shell.perSecond,
+    api_kafka: kafka.perSecond,
+    api_embedded: embedded.perSecond,
+    batch_kafka: batch.perSecond,
+    api_kafka_to_node_http_json: kafka.perSecond / parse.perSecond,
+    batch_to_api_kafka: batch.perSecond / kafka.perSecond,
+    node_http_json_cpu_us: parse.cpuUs,
+    api_instant_log_cpu_us: shell.cpuUs,
+    api_kafka_cpu_us: kafka.cpuUs,
+    api_embedded_cpu_us: embedded.cpuUs,
+    batch_kafka_cpu_us: batch.cpuUs,
+    generator_cpu_us: (kafka.load.cpu_seconds / kafka.accepted) * 1e6,
+    api_kafka_p50_ms: kafka.load.p50_ms,
+    api_kafka_p99_ms: kafka.load.p99_ms,
+    api_embedded_p50_ms: embedded.load.p50_ms,
+    api_embedded_p99_ms: embedded.load.p99_ms,
+  };
+}
+
+async function ofKafka(
+  { bootstrap, databaseUrl }: Servers,
+  topic: string,
+  options: IngestOptions,
+  perRequest: number,
+): Promise<Measured> {
+  const env = {
+    KAFKA_BOOTSTRAP_SERVERS: bootstrap,
     KAFKA_TOPIC: topic,
+    DATABASE_URL: databaseUrl,
     PRODUCER_PORT: String(PORT),
+  };
+  await ServiceProcess.command('migrate', env).ended();
+  const producer = ServiceProcess.command('producer', env);
+  const measured = await underLoad(producer, '/health', options, perRequest);
+  const reader = new KafkaReader({
+    bootstrapServers: bootstrap,
+    topic,
+    clientId: 'bench',
+    groupId: topic,
+    sessionTimeoutMs: 6000,
   });
+  await assertInLog(reader, measured.accepted);
+  return measured;
+}
+
+async function ofEmbedded(
+  servers: Servers,
+  name: string,
+  options: IngestOptions,
+): Promise<Measured> {
+  const url = await freshDatabase(servers, name);
+  const env = { DATABASE_URL: url, PRODUCER_PORT: String(PORT) };
+  await ServiceProcess.command('migrate', env).ended();
+  const measured = await underLoad(ServiceProcess.command('producer', env), '/health', options);
+  const pool = openPool(url);
+  await assertInLog(new EmbeddedReader(pool, 'order_events'), measured.accepted);
+  await pool.end();
+  return measured;
+}
+
+async function underLoad(
+  server: ServiceProcess,
+  readyPath: string,
+  { connections, seconds }: IngestOptions,
+  perRequest = 1,
+): Promise<Measured> {
   try {
-    await untilReady();
-    const warmUp = await load(connections, WARM_UP_SECONDS, perRequest);
-    const cpuBefore = producer.cpuSeconds();
-    const run = await load(connections, seconds, perRequest);
-    const cpu = producer.cpuSeconds() - cpuBefore;
-    const acceptedIn = (statuses: Load['statuses']) => (statuses['202'] ?? 0) * perRequest;
-    const accepted = acceptedIn(run.statuses);
+    await untilAnswers(PORT, readyPath);
+    const load = (s: number) => runScript<Load>('load.ts', [PORT, connections, s, perRequest]);
+    const acceptedIn = ({ statuses }: Load) => (statuses['202'] ?? 0) * perRequest;
+    const warmUp = await load(WARM_UP_SECONDS);
+    const cpuBefore = server.cpuSeconds();
+    const run = await load(seconds);
+    const cpu = server.cpuSeconds() - cpuBefore;
     const answers = JSON.stringify(run.statuses);
     if (Object.keys(run.statuses).length !== 1) throw new Error(`Not all accepted: ${answers}`);
-    await assertInLog(kafka, accepted + acceptedIn(warmUp.statuses));
     return {
-      accepted,
-      accepted_per_second: Math.round(accepted / run.seconds),
-      p50_ms: run.p50_ms,
-      p99_ms: run.p99_ms,
-      producer_cpu_us_per_event: (cpu / accepted) * 1e6,
-      generator_cpu_us_per_event: (run.cpu_seconds / accepted) * 1e6,
+      perSecond: Math.round(acceptedIn(run) / run.seconds),
+      cpuUs: (cpu / acceptedIn(run)) * 1e6,
+      load: run,
+      accepted: acceptedIn(run) + acceptedIn(warmUp),
     };
   } finally {
-    await producer.stop();
+    await server.stop();
   }
 }
 
-async function untilReady(): Promise<void> {
-  for (let attempt = 0; attempt < 300; attempt++) {
-    const answer = await fetch(`http://127.0.0.1:${PORT}/health`).catch(() => null);
-    if (answer?.status === 200) return;
-    await new Promise((done) => setTimeout(done, 100));
-  }
-  throw new Error('The producer did not become ready');
-}
-
-async function load(connections: number, seconds: number, perRequest: number): Promise<Load> {
-  const script = fileURLToPath(new URL('load.ts', import.meta.url));
-  const words = [PORT, connections, seconds, perRequest].map(String);
-  const child = spawn(process.execPath, [script, ...words], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  let said = '';
-  child.stdout.on('data', (chunk) => {
-    said += chunk;
-  });
-  await once(child, 'close');
-  return JSON.parse(said);
-}
-
-async function assertInLog(
-  kafka: { bootstrapServers: string; topic: string; clientId: string },
-  accepted: number,
-): Promise<void> {
-  const reader = new KafkaReader({ ...kafka, groupId: kafka.topic, sessionTimeoutMs: 6000 });
-  const bounds = await reader.bounds([...Array(PARTITIONS).keys()]);
+async function assertInLog(reader: LogReader, accepted: number): Promise<void> {
+  const { partitions } = await reader.identity();
+  const bounds = await reader.bounds([...Array(partitions).keys()]);
   await reader.close(1000);
   const records = [...bounds.values()].reduce((sum, { start, end }) => sum + end - start, 0);
   if (records !== accepted) throw new Error(`${accepted} accepted, ${records} records in the log`);

@@ -1,14 +1,22 @@
 /**
- * Benchmarks on real Kafka and PostgreSQL; method in bench/README.md.
+ * Benchmarks on real Kafka and PostgreSQL; method and figures in bench/README.md.
  *
- *   npm run bench                          drain, sink, ingest, batch and verify, 3 rounds each
- *   npm run bench -- drain --rounds 5      one of them
- *   npm run bench -- drain --against DIR   drain by turns with another checkout
- *   npm run bench -- --json > result.json
+ *   npm run bench                            the ladder: ingest, kafka, sink, end-to-end, by turns
+ *   npm run bench -- drain --rounds 3        one or several: also mixes, growth, verify, memory
+ *   npm run bench -- drain --against DIR     drain by turns with another checkout
+ *   npm run bench -- --keep bench/results    writes JSON and charts there
  */
+import { writeFile } from 'node:fs/promises';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { type Bar, barChart, lineChart } from './chart.ts';
 import { drain } from './drain.ts';
+import { endToEnd, Pipeline } from './end-to-end.ts';
+import { growth, mixes } from './growth.ts';
 import { ingest } from './ingest.ts';
+import { kafka } from './kafka.ts';
+import { backlog, soak } from './memory.ts';
 import { startServers } from './servers.ts';
 import { sink } from './sink.ts';
 import { verify } from './verify.ts';
@@ -16,70 +24,113 @@ import { verify } from './verify.ts';
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '3' },
-    events: { type: 'string', default: '200000' },
+    rounds: { type: 'string', default: '5' },
+    events: { type: 'string', default: '500000' },
     'verify-events': { type: 'string', default: '1000000' },
     connections: { type: 'string', default: '64' },
-    seconds: { type: 'string', default: '10' },
+    seconds: { type: 'string', default: '5' },
+    'soak-rate': { type: 'string', default: '2000' },
+    'soak-seconds': { type: 'string', default: '600' },
+    'backlog-events': { type: 'string', default: '5000000' },
     against: { type: 'string' },
+    keep: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
-const wants = (name: string) => positionals.length === 0 || positionals.includes(name);
-const results: Record<string, object[]> = {
-  drain: [],
-  other: [],
-  ingest: [],
-  batch: [],
-  verify: [],
-};
+const events = Number(values.events);
+const seconds = Number(values.seconds);
+const WARM_UP_SECONDS = 30;
+const LADDER = ['ingest', 'kafka', 'sink', 'end-to-end'];
+const names = positionals.length === 0 ? LADDER : positionals;
 
 const servers = await startServers();
+type Result = Readonly<Record<string, number>>;
+const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
+  ingest: (round) => ingest(servers, { connections: Number(values.connections), seconds, round }),
+  kafka: (round) => kafka(servers, events, round),
+  sink: (round) => sink(servers, events, round),
+  'end-to-end': (round) => endToEnd(servers, seconds, round),
+  drain: () => drain(servers, { events }),
+  other: () => drain(servers, { events, tree: values.against as string }),
+  mixes: () => mixes(servers, events),
+  growth: () => growth(servers, events),
+  verify: (round) => verify(servers, Number(values['verify-events']), round),
+};
+if (values.against !== undefined) names.push('other');
+
+const results: Record<string, Result[]> = {};
 try {
-  // Interleaved, so that a slow minute of the machine meets both.
-  for (let round = 1; round <= Number(values.rounds); round++) {
-    if (wants('drain')) report('drain', await drain(servers, { events: Number(values.events) }));
-    if (wants('drain') && values.against !== undefined) {
-      const options = { events: Number(values.events), tree: values.against };
-      report('other', await drain(servers, options));
+  if (!names.every((name) => name === 'verify')) await warmUp();
+  if (names.includes('memory')) await measureMemory();
+  const measured = names.filter((name) => name !== 'memory');
+  // Interleaved, so that a slow minute of the machine meets all.
+  for (let round = 1; round <= Number(values.rounds) && measured.length > 0; round++) {
+    for (const name of measured) {
+      const measure = MEASURES[name];
+      if (measure === undefined) throw new Error(`No measure "${name}": ${Object.keys(MEASURES)}`);
+      const result = await measure(round);
+      results[name] = [...(results[name] ?? []), result];
+      console.error(`${name} ${round}: ${JSON.stringify(result)}`);
     }
-    if (wants('sink')) report('sink', await sink(servers, Number(values.events), round));
-    if (wants('ingest')) {
-      const [connections, seconds] = [Number(values.connections), Number(values.seconds)];
-      report('ingest', await ingest(servers, { connections, seconds, round, perRequest: 1 }));
-    }
-    if (wants('batch')) {
-      const options = { connections: 4, seconds: Number(values.seconds), round, perRequest: 1000 };
-      report('batch', await ingest(servers, options));
-    }
-    if (wants('verify'))
-      report('verify', await verify(servers, Number(values['verify-events']), round));
   }
 } finally {
   await servers.stop();
 }
-if (values.json) console.log(JSON.stringify(results));
-else for (const [name, rounds] of Object.entries(results)) printMedians(name, rounds);
+await report();
 
-function report(name: string, result: object): void {
-  results[name]?.push(result);
-  console.error(`${name}: ${JSON.stringify(result)}`);
+/** A broker that has just started spends most of its time on compiling itself. */
+async function warmUp(): Promise<void> {
+  console.error(`Warming up for ${WARM_UP_SECONDS} s`);
+  const pipeline = await Pipeline.start(servers, `warm_up_${process.pid}`);
+  await pipeline.saturate(WARM_UP_SECONDS);
+  await pipeline.stop();
 }
 
-function printMedians(name: string, rounds: object[]): void {
-  if (rounds.length === 0) return;
-  console.log(`\n${name}, median (lowest to highest) of ${rounds.length}`);
-  for (const key of Object.keys(rounds[0] as object)) {
-    const sorted = rounds
-      .map((round) => (round as Record<string, number>)[key] as number)
-      .sort((a, b) => a - b);
-    const [low, middle, high] = [0, sorted.length >> 1, sorted.length - 1].map((i) =>
-      round(sorted[i]),
-    );
-    console.log(`  ${key.padEnd(30)} ${middle}  (${low} to ${high})`);
+async function measureMemory(): Promise<void> {
+  const drained = await backlog(servers, Number(values['backlog-events']));
+  await keep('memory-backlog.svg', lineChart('Memory while a backlog is drained', 'MiB', drained));
+  const soaked = await soak(servers, Number(values['soak-rate']), Number(values['soak-seconds']));
+  await keep('memory-soak.svg', lineChart('Memory under steady load', 'MiB', soaked));
+  await keep('memory.json', JSON.stringify({ backlog: drained, soak: soaked }));
+}
+
+async function report(): Promise<void> {
+  const medians = Object.fromEntries(
+    Object.entries(results).map(([name, rounds]) => [name, mediansOf(rounds)]),
+  );
+  const rates = Object.values(medians)
+    .flat()
+    .filter(({ label }) => !/_(ms|us|seconds)$|_to_|^(seconds|events)$|_p\d+$/.test(label));
+  const bars = rates.map((bar) => ({ ...bar, label: bar.label.replaceAll('_', ' ') }));
+  if (bars.length > 0) {
+    const name = names.join('-');
+    await keep(`${name}.svg`, barChart('Per second: median and range', bars));
+    await keep(`${name}.json`, JSON.stringify({ machine: machine(), results }, null, 1));
+  }
+  if (values.json) console.log(JSON.stringify(results));
+  else for (const [name, list] of Object.entries(medians)) print(name, list);
+}
+
+async function keep(name: string, content: string): Promise<void> {
+  if (values.keep !== undefined) await writeFile(join(values.keep, name), content);
+}
+
+function mediansOf(rounds: readonly Result[]): Bar[] {
+  return Object.keys(rounds[0] ?? {}).map((label) => {
+    const sorted = rounds.map((round) => round[label] as number).sort((a, b) => a - b);
+    const [low, median, high] = [0, sorted.length >> 1, sorted.length - 1].map((i) => sorted[i]);
+    return { label, median, low, high } as Bar;
+  });
+}
+
+function print(name: string, list: readonly Bar[]): void {
+  console.log(`\n${name}, median (lowest to highest) of ${results[name]?.length}`);
+  const text = (value: number) => value.toLocaleString('en', { maximumFractionDigits: 2 });
+  for (const { label, median, low, high } of list) {
+    console.log(`  ${label.padEnd(36)} ${text(median)}  (${text(low)} to ${text(high)})`);
   }
 }
 
-function round(value: number | undefined): string {
-  return value === undefined ? '' : value.toLocaleString('en', { maximumFractionDigits: 2 });
+function machine(): string {
+  return `${cpus().length} cores (${cpus()[0]?.model}), Node ${process.version}, Kafka 4, PostgreSQL 18`;
 }

@@ -12,6 +12,7 @@ export type Servers = {
   /** Of the server's first process. */
   readonly databasePid: number;
   readonly bootstrap: string;
+  readonly brokerPid: number;
   stop(): Promise<void>;
 };
 
@@ -28,6 +29,7 @@ export async function startServers(): Promise<Servers> {
     databaseUrl: postgres.url,
     databasePid: Number((await readFile(join(data, 'postmaster.pid'), 'utf8')).split('\n')[0]),
     bootstrap: broker.bootstrap,
+    brokerPid: broker.pid,
     stop: async () => {
       await broker.stop();
       await postgres.stop();

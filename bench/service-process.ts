@@ -1,19 +1,32 @@
-/** One of our services as a process of its own, with its CPU time. */
+/** One of our services as a process of its own, with its CPU time and memory. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cpuSecondsOf } from './cpu.ts';
 
 export const TREE = fileURLToPath(new URL('..', import.meta.url));
+
 export class ServiceProcess {
   readonly #child: ChildProcess;
 
-  /** @param tree whose code runs: this checkout, or another one. */
-  constructor(command: string, env: Readonly<Record<string, string>>, tree = TREE) {
-    this.#child = spawn(process.execPath, [join(tree, 'src/cli.ts'), command], {
+  /**
+   * @param script of the tree, with its arguments: `src/cli.ts consumer`.
+   * @param tree whose code runs: this checkout, or another one.
+   */
+  constructor(script: string, env: Readonly<Record<string, string>> = {}, tree = TREE) {
+    const [file = '', ...words] = script.split(' ');
+    this.#child = spawn(process.execPath, [join(tree, file), ...words], {
       env: { ...process.env, LOG_LEVEL: 'error', ...env },
       stdio: ['ignore', 'ignore', 'inherit'],
     });
+  }
+
+  static command(name: string, env: Readonly<Record<string, string>>, tree = TREE) {
+    return new ServiceProcess(`src/cli.ts ${name}`, env, tree);
+  }
+
+  get pid(): number {
+    return this.#child.pid as number;
   }
 
   /** CPU seconds so far, user and system; NaN where the system does not tell (only Linux does). */
@@ -31,4 +44,17 @@ export class ServiceProcess {
     if (this.#child.exitCode !== null || !this.#child.kill('SIGTERM')) return;
     await exited;
   }
+}
+
+/** Resolves once a server answers 2xx on `path` there. */
+export async function untilAnswers(port: number, path: string): Promise<void> {
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method: path === '/health' ? 'GET' : 'POST',
+      ...(path === '/health' ? {} : { body: '{}' }),
+    }).catch(() => null);
+    if (answer?.ok) return;
+    await new Promise((done) => setTimeout(done, 100));
+  }
+  throw new Error(`Nothing answers on port ${port}`);
 }

@@ -55,6 +55,11 @@ export const SETTINGS = {
     'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
     true,
   ),
+  DATABASE_PREPARED_STATEMENTS: choice(
+    'on',
+    ['on', 'off'],
+    'Off where a pooler in transaction mode stands before PostgreSQL and knows no prepared statements.',
+  ),
   ORDERONCE_DATA_DIR: text('.orderonce', 'Where the embedded PostgreSQL keeps its data.'),
   LOG_LEVEL: choice(
     'info',

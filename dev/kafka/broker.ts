@@ -48,6 +48,10 @@ export class Broker {
     this.bootstrap = `127.0.0.1:${options.port}`;
   }
 
+  get pid(): number {
+    return this.#processes.at(-1)?.pid as number;
+  }
+
   /** Resolves once the broker answers. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const broker = new Broker(options, await fetchJars(options));

@@ -21,12 +21,15 @@ const REDRIVE_STATEMENT_MS = 31_000;
 /** @param heartStatementMs what the server allows a statement of the heart. */
 export function openConsumerPools(
   connectionString: string,
-  { connections, heartStatementMs }: { connections: number; heartStatementMs: number },
+  options: { connections: number; heartStatementMs: number; prepares: boolean },
 ): ConsumerPools {
-  const open = (name: string, connectionsMax: number, queryTimeoutMs: number) =>
-    createPool({ connectionString, name: `orderonce-${name}`, connectionsMax, queryTimeoutMs });
+  const open = (name: string, connectionsMax: number, queryTimeoutMs: number, prepares = false) => {
+    const limits = { connectionsMax, queryTimeoutMs, prepares };
+    return createPool({ connectionString, name: `orderonce-${name}`, ...limits });
+  };
   // One more than the batches under way, for reading positions.
-  const heart = open('consumer', connections + 1, heartStatementMs + 1000);
+  const { connections, heartStatementMs, prepares } = options;
+  const heart = open('consumer', connections + 1, heartStatementMs + 1000, prepares);
   const queries = open('queries', 4, 5000);
   const ledgers = open('ledgers', 2, 5000);
   const redrives = open('redrive', 2, REDRIVE_STATEMENT_MS);

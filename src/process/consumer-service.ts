@@ -56,6 +56,7 @@ export async function startConsumer(
   const pools = openConsumerPools(databaseUrl, {
     connections: settings.CONSUMER_CONNECTIONS,
     heartStatementMs: limits.statementMs,
+    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
   });
   const registry = createRegistry();
   const handlers = await handlersOf(settings);

@@ -3,7 +3,7 @@
  * compare-and-set inside the transaction whose effects it accounts for (G7).
  */
 import type { LogBounds } from '../log/event-log.ts';
-import type { Pool, Queryable, Transaction } from './pool.ts';
+import { type Pool, prepared, type Queryable, type Transaction } from './pool.ts';
 import { inTransaction } from './transaction.ts';
 
 const LIMITS = { lockMs: 5000, statementMs: 5000, idleMs: 5000 };
@@ -241,6 +241,13 @@ export type PositionMove = {
   readonly last?: { readonly offset: number; readonly digest: string } | undefined;
 };
 
+const MOVE = prepared(`UPDATE consumer_positions
+       SET next_offset = $1, leader_epoch = coalesce(nullif($2, -1), leader_epoch), owner = $3, updated_at = now(),
+           last_offset = coalesce($4, last_offset),
+           last_digest = coalesce(decode($5, 'hex'), last_digest)
+     WHERE topic = $6 AND log_partition = $7 AND log_id = $8 AND next_offset = $9
+ RETURNING EXISTS (SELECT FROM dead_letters WHERE digest IS NOT NULL) AS any_claims`);
+
 /**
  * The fence: moves the position from exactly `from` to `to` and holds its row until COMMIT.
  *
@@ -252,25 +259,17 @@ export async function movePosition(
   tx: Transaction,
   move: PositionMove,
 ): Promise<{ anyClaims: boolean } | null> {
-  const { rows } = await tx.query<{ any_claims: boolean }>(
-    `UPDATE consumer_positions
-              SET next_offset = $1, leader_epoch = coalesce(nullif($2, -1), leader_epoch), owner = $3, updated_at = now(),
-                  last_offset = coalesce($4, last_offset),
-                  last_digest = coalesce(decode($5, 'hex'), last_digest)
-            WHERE topic = $6 AND log_partition = $7 AND log_id = $8 AND next_offset = $9
-        RETURNING EXISTS (SELECT FROM dead_letters WHERE digest IS NOT NULL) AS any_claims`,
-    [
-      move.to,
-      move.leaderEpoch,
-      move.owner,
-      move.last?.offset ?? null,
-      move.last?.digest ?? null,
-      move.topic,
-      move.partition,
-      move.logId,
-      move.from,
-    ],
-  );
+  const { rows } = await tx.query<{ any_claims: boolean }>(MOVE, [
+    move.to,
+    move.leaderEpoch,
+    move.owner,
+    move.last?.offset ?? null,
+    move.last?.digest ?? null,
+    move.topic,
+    move.partition,
+    move.logId,
+    move.from,
+  ]);
   const row = rows[0];
   return row === undefined ? null : { anyClaims: row.any_claims };
 }

@@ -8,7 +8,7 @@ import {
   timestampArray,
   uuidArray,
 } from './binary-arrays.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import { prepared, type Queryable, type Transaction } from './pool.ts';
 
 /** The partition that a batch lies in. */
 export type BatchPlace = { readonly logId: number; readonly partition: number };
@@ -74,9 +74,9 @@ const project = (keeps: string) => `, totals AS (
 const RETURN = ` SELECT count(*)::int AS count,
        CASE WHEN count(*) < cardinality($9::bigint[]) THEN json_agg(log_offset) END AS offsets
   FROM stored`;
-const INSERT_AND_PROJECT = INSERT + project(IS_BEHIND) + RETURN;
+const INSERT_AND_PROJECT = prepared(INSERT + project(IS_BEHIND) + RETURN);
 const INSERT_AND_PROJECT_LATE = INSERT + project(IS_LATE) + RETURN;
-const INSERT_ONLY = INSERT + RETURN;
+const INSERT_ONLY = prepared(INSERT + RETURN);
 
 export type InsertOptions = {
   /** The table `orders` is not kept. */

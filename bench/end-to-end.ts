@@ -1,0 +1,159 @@
+/**
+ * End to end: producer, Kafka, consumer, PostgreSQL. First the most it takes under a closed loop,
+ * both sides running; then open loops at shares of that, with the time from when a request was due
+ * until its effect was visible in PostgreSQL. Beside them what Kafka alone needs at a quarter of
+ * the load, from produce to fetch. A run counts only if each accepted event took effect once.
+ */
+import type { Pool } from '../src/store/pool.ts';
+import { cpuSecondsOf, cpuSecondsOfFamily } from './cpu.ts';
+import { freshDatabase, openPool } from './databases.ts';
+import { assertComplete, countAll } from './drain.ts';
+import { type Percentiles, percentiles } from './percentiles.ts';
+import { runScript } from './script.ts';
+import type { Servers } from './servers.ts';
+import { ServiceProcess, untilAnswers } from './service-process.ts';
+import { VisibilityWatch } from './visibility-watch.ts';
+
+const PORTS = { producer: 18_400, consumer: 18_401 };
+const SHARES = [10, 25, 50, 75, 90];
+const CONNECTIONS = 64;
+const NOTHING = { stored: 0, duplicates: 0, effects: 0 };
+
+type Accepted = { due: number[]; partition: number[]; offset: number[] };
+
+export async function endToEnd(servers: Servers, seconds: number, round: number) {
+  const pipeline = await Pipeline.start(servers, `end_to_end_${process.pid}_${round}`);
+  try {
+    // Once unmeasured: code gets warm.
+    await pipeline.saturate(2);
+    const { perSecond: most, cpu } = await pipeline.saturate(seconds);
+    const result: Record<string, number> = { most_per_second: most, ...cpu };
+    for (const share of SHARES) {
+      const rate = Math.round((most * share) / 100);
+      add(result, `load_${share}`, await pipeline.openLoop(rate, seconds));
+    }
+    const raw = `${pipeline.topic}_raw`;
+    const words = [servers.bootstrap, raw, Math.round(most / 4), seconds];
+    add(result, 'kafka_alone', await runScript<Percentiles>('raw-kafka.ts', words));
+    for (const p of ['p50', 'p99']) {
+      result[`load_25_to_kafka_alone_${p}`] =
+        (result[`load_25_${p}_ms`] as number) / (result[`kafka_alone_${p}_ms`] as number);
+    }
+    return result;
+  } finally {
+    await pipeline.stop();
+  }
+}
+
+function add(result: Record<string, number>, name: string, latencies: Percentiles): void {
+  for (const [p, ms] of Object.entries(latencies)) result[`${name}_${p}_ms`] = ms;
+}
+
+/** Both services, on a topic and a database of their own. */
+export class Pipeline {
+  readonly topic: string;
+  readonly pool: Pool;
+  readonly #servers: Servers;
+  readonly #producer: ServiceProcess;
+  readonly #consumer: ServiceProcess;
+  #accepted = 0;
+
+  static async start(servers: Servers, topic: string): Promise<Pipeline> {
+    const env = {
+      DATABASE_URL: await freshDatabase(servers, topic),
+      KAFKA_BOOTSTRAP_SERVERS: servers.bootstrap,
+      KAFKA_TOPIC: topic,
+      KAFKA_GROUP_ID: topic,
+      PRODUCER_PORT: String(PORTS.producer),
+      CONSUMER_PORT: String(PORTS.consumer),
+    };
+    await ServiceProcess.command('migrate', env).ended();
+    const pipeline = new Pipeline(servers, topic, env);
+    await untilAnswers(PORTS.producer, '/health');
+    await untilAnswers(PORTS.consumer, '/health');
+    return pipeline;
+  }
+
+  private constructor(servers: Servers, topic: string, env: Record<'DATABASE_URL', string>) {
+    this.topic = topic;
+    this.#servers = servers;
+    this.pool = openPool(env.DATABASE_URL);
+    this.#producer = ServiceProcess.command('producer', env);
+    this.#consumer = ServiceProcess.command('consumer', env);
+  }
+
+  get pids(): Record<string, number> {
+    const { brokerPid: broker, databasePid: postgres } = this.#servers;
+    return { producer: this.#producer.pid, consumer: this.#consumer.pid, broker, postgres };
+  }
+
+  /** As much as it takes, until all of it is visible; with each process's CPU time per event. */
+  async saturate(seconds: number) {
+    const before = this.#cpuSeconds();
+    const started = performance.now();
+    const load = await runScript<{ statuses: Record<string, number>; cpu_seconds: number }>(
+      'load.ts',
+      [PORTS.producer, CONNECTIONS, seconds, 1],
+    );
+    const accepted = load.statuses['202'] ?? 0;
+    await this.#allVisible(accepted);
+    const elapsed = (performance.now() - started) / 1000;
+    const after = this.#cpuSeconds();
+    const used = { ...Object.fromEntries(after), generator: load.cpu_seconds };
+    const cpu = Object.fromEntries(
+      Object.entries(used).map(([name, end]) => [
+        `${name}_cpu_us`,
+        ((end - (before.get(name) ?? 0)) / accepted) * 1e6,
+      ]),
+    );
+    return { perSecond: Math.round(accepted / elapsed), cpu };
+  }
+
+  /** @returns ms from due to visible. */
+  async openLoop(rate: number, seconds: number): Promise<Percentiles> {
+    const watch = new VisibilityWatch(this.pool);
+    const { accepted, others } = await runScript<{ accepted: Accepted; others: number }>(
+      'open-load.ts',
+      [PORTS.producer, rate, seconds],
+    );
+    if (others > 0) throw new Error(`${others} of ${rate * seconds} not accepted, so no figure`);
+    await this.#allVisible(accepted.due.length);
+    await watch.stop();
+    return percentiles(
+      accepted.due.map((due, i) => {
+        const [partition, offset] = [accepted.partition[i], accepted.offset[i]];
+        return watch.visibleAt(partition as number, offset as number) - due;
+      }),
+    );
+  }
+
+  async #allVisible(accepted: number): Promise<void> {
+    this.#accepted += accepted;
+    const giveUpAt = performance.now() + 60_000;
+    for (;;) {
+      const { rows } = await this.pool.query(
+        'SELECT coalesce(sum(next_offset), 0)::bigint AS n FROM consumer_positions',
+      );
+      if (rows[0].n >= this.#accepted) break;
+      if (performance.now() > giveUpAt) throw new Error('Not all visible, so no figure');
+      await new Promise((done) => setTimeout(done, 5));
+    }
+  }
+
+  #cpuSeconds(): Map<string, number> {
+    return new Map(
+      Object.entries(this.pids).map(([name, pid]) => [
+        name,
+        name === 'postgres' ? cpuSecondsOfFamily(pid) : cpuSecondsOf(pid),
+      ]),
+    );
+  }
+
+  /** @throws when something accepted did not take effect exactly once. */
+  async stop(): Promise<void> {
+    const counts = await countAll(this.pool);
+    await Promise.all([this.#producer.stop(), this.#consumer.stop()]);
+    await this.pool.end();
+    assertComplete(NOTHING, counts, this.#accepted);
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * Whether the cost of an event grows: drains by mix, by number of partitions, with two consumers,
+ * and into tables that hold ten million events already.
+ */
+import { migrate } from '../src/store/migrate.ts';
+import { freshDatabase, openPool } from './databases.ts';
+import { type DrainOptions, type DrainResult, drain } from './drain.ts';
+import { MIXES } from './mixes.ts';
+import type { Servers } from './servers.ts';
+import { fillTables } from './stored-events.ts';
+
+const PARTITIONS = [1, 4, 12];
+const STORED = 10_000_000;
+
+export async function mixes(servers: Servers, events: number) {
+  const result: Record<string, number> = {};
+  for (const mix of MIXES) note(result, mix, await drain(servers, { events, mix }));
+  return result;
+}
+
+export async function growth(servers: Servers, events: number) {
+  const result: Record<string, number> = {};
+  const run = async (name: string, options: Omit<DrainOptions, 'events'>) =>
+    note(result, name, await drain(servers, { events, mix: 'm', ...options }));
+  for (const partitions of PARTITIONS) {
+    const settings = { KAFKA_PARTITIONS: String(partitions) };
+    await run(`partitions_${partitions}`, { settings });
+  }
+  await run('one_consumer', {});
+  await run('two_consumers', { consumers: 2 });
+  await run('into_ten_million', { template: await tenMillion(servers) });
+  return result;
+}
+
+function note(result: Record<string, number>, name: string, drained: DrainResult): void {
+  result[name] = drained.events_per_second;
+  result[`${name}_consumer_cpu_us`] = drained.consumer_cpu_us_per_event;
+  result[`${name}_postgres_cpu_us`] = drained.postgres_cpu_us_per_event;
+}
+
+let made: Promise<string> | undefined;
+
+/** Made once for all rounds. @returns the name of a database to copy. */
+function tenMillion(servers: Servers): Promise<string> {
+  made ??= (async () => {
+    const name = `stored_${process.pid}`;
+    console.error(`Filling tables with ${STORED.toLocaleString('en')} events, some minutes`);
+    const pool = openPool(await freshDatabase(servers, name));
+    await migrate(pool);
+    // Of a topic of another name, so that the drain's own positions begin at zero.
+    await fillTables(pool, `another_${name}`, STORED);
+    await pool.end();
+    return name;
+  })();
+  return made;
+}

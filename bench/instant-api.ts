@@ -1,0 +1,16 @@
+/** Our API in front of a log that acknowledges at once: what HTTP, checks and queue cost. */
+import { startProducer } from '../src/ingest/producer-service.ts';
+import type { LogAppender } from '../src/log/event-log.ts';
+import { createLogger } from '../src/runtime/logger.ts';
+import { readSettings } from '../src/settings.ts';
+
+let next = 0;
+const log: LogAppender = {
+  topic: 'instant',
+  append: async (records) => records.map(() => ({ partition: 0, offset: next++ })),
+  check: async () => {},
+  close: async () => {},
+};
+const settings = readSettings({ ...process.env, PRODUCER_PORT: process.argv[2] });
+const producer = await startProducer(settings, log, createLogger('error'));
+process.once('SIGTERM', () => void producer.stop().then(() => process.exit()));

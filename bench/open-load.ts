@@ -1,0 +1,53 @@
+/**
+ * An open-loop load generator in a process of its own: requests fall due at a constant rate, whether
+ * or not earlier ones were answered, and time counts from when each was due. So a stall is felt by
+ * all whom it would have met, and not only by those under way.
+ *
+ *   open-load.ts PORT RATE SECONDS   → one JSON line: per accepted event, when it was due (ms since
+ *                                      1970) and where it lies; and how many had another answer
+ */
+import { HttpConnection } from './http-connection.ts';
+import { randomEvent } from './random-event.ts';
+
+const CONNECTIONS = 64;
+const TICK_MS = 1;
+
+const [port = 0, rate = 1000, seconds = 5] = process.argv.slice(2).map(Number);
+const accepted = { due: [] as number[], partition: [] as number[], offset: [] as number[] };
+let others = 0;
+let underWay = 0;
+const free = Array.from(
+  { length: CONNECTIONS },
+  () => new HttpConnection(port, '/events', 'application/json'),
+);
+const waiting: number[] = [];
+
+async function send(connection: HttpConnection, due: number): Promise<void> {
+  underWay++;
+  const { status, head } = await connection.post(JSON.stringify(randomEvent()));
+  underWay--;
+  if (status === '202') {
+    accepted.due.push(performance.timeOrigin + due);
+    accepted.partition.push(Number(/orderonce-partition: (\d+)/i.exec(head)?.[1]));
+    accepted.offset.push(Number(/orderonce-offset: (\d+)/i.exec(head)?.[1]));
+  } else others++;
+  const next = waiting.shift();
+  if (next === undefined) free.push(connection);
+  else await send(connection, next);
+}
+
+const startedAt = performance.now();
+const total = Math.round(rate * seconds);
+for (let sent = 0; sent < total; ) {
+  for (; sent < total && startedAt + (sent / rate) * 1000 <= performance.now(); sent++) {
+    const due = startedAt + (sent / rate) * 1000;
+    const connection = free.pop();
+    if (connection === undefined) waiting.push(due);
+    else void send(connection, due);
+  }
+  await new Promise((done) => setTimeout(done, TICK_MS));
+}
+while (underWay > 0) await new Promise((done) => setTimeout(done, TICK_MS));
+for (const connection of free) connection.close();
+const cpu = process.cpuUsage();
+console.log(JSON.stringify({ accepted, others, cpu_seconds: (cpu.user + cpu.system) / 1e6 }));
