@@ -25,8 +25,34 @@ function envExample(): string {
   const lines = settings.map(([name, { fallback, help }]) =>
     fallback === undefined ? `# ${help}\n#${name}=\n` : `# ${help}\n${name}=${fallback}\n`,
   );
-  return `# Copy to .env and change what you need. Flags and the environment go before this file.\n\n${lines.join('\n')}`;
+  return `# Copy to .env and change what you need. Flags and the environment go before this file.\n\n${lines.join('\n')}\n${COMPOSE}`;
 }
+
+/** Read by docker-compose.yml alone. */
+const COMPOSE = `# ---- docker-compose only: what the containers beside ours need ----
+
+# Kafka 3.9 with ZooKeeper instead of Kafka 4:
+#COMPOSE_FILE=docker-compose.yml:docker-compose.zookeeper.yml
+
+# Address of this host that both services are published on. 0.0.0.0 opens them to the network: set
+# API_KEYS_FILE before.
+PUBLISH_ADDRESS=127.0.0.1
+
+# The database is reachable from our containers only. Still: other passwords for anything that
+# lasts, of letters, digits, - and _. They are taken when the database is made, and not again.
+POSTGRES_DB=orders
+POSTGRES_USER=orderonce
+POSTGRES_PASSWORD=change-me-owner
+POSTGRES_CONSUMER_PASSWORD=change-me-consumer
+POSTGRES_READER_PASSWORD=change-me-reader
+
+# Folder with files for the containers, found there under /etc/orderonce.
+FILES_DIR=./deploy/compose/files
+
+# Memory of each container, and of Kafka's heap within it.
+MEMORY_LIMIT=1g
+JVM_HEAP=-Xmx512m -Xms512m
+`;
 
 function settingsPage(): string {
   const rows = settings.map(([name, { fallback, type, help, secret }]) => {

@@ -4,6 +4,8 @@ import { parseArgs, parseEnv } from 'node:util';
 import { type Command, FLAGS, type Flags } from './commands/command.ts';
 import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
 import { runDoctor } from './commands/doctor.ts';
+import { runHealth } from './commands/health.ts';
+import { runKeys } from './commands/keys.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { POSITIONS_HELP, runLag, runPositions } from './commands/positions.ts';
 import { runSend } from './commands/send.ts';
@@ -46,6 +48,16 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'Examines a live deployment: settings of topic and PostgreSQL, rights, clocks, health.',
     wordsMax: 0,
     run: runDoctor,
+  },
+  health: {
+    help: 'producer|consumer: asks the one on this machine. Exit code 0 when it is healthy.',
+    wordsMax: 1,
+    run: runHealth,
+  },
+  keys: {
+    help: 'new NAME [--role ingest|read|admin]: makes an API key, and what API_KEYS_FILE keeps of it.',
+    wordsMax: 2,
+    run: runKeys,
   },
   lag: {
     help: 'How many records are still to be processed, by partition.',

@@ -27,6 +27,18 @@ export const SETTINGS = {
     'host:port,host:port',
     'Kafka brokers, host:port separated by commas. Unset: the embedded log in PostgreSQL.',
   ),
+  KAFKA_TLS: choice('off', ['off', 'on'], 'Whether brokers are spoken to by TLS.'),
+  KAFKA_TLS_CA_FILE: file('Certificates (PEM) that brokers are checked by. Unset: those of Node.'),
+  KAFKA_TLS_CERT_FILE: file('Our own certificate (PEM), where brokers ask for one.'),
+  KAFKA_TLS_KEY_FILE: file('The key (PEM) of that certificate.'),
+  KAFKA_SASL_MECHANISM: choice(
+    'none',
+    ['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'],
+    'How we tell brokers who we are. PLAIN sends the password as it is: with KAFKA_TLS only.',
+  ),
+  KAFKA_SASL_USERNAME: optional(() => true, 'a name', 'For PLAIN and SCRAM.'),
+  KAFKA_SASL_PASSWORD: optional(() => true, 'a password', 'For PLAIN and SCRAM.', true),
+  KAFKA_SASL_TOKEN_FILE: file('For OAUTHBEARER: holds the token, and is read for each connection.'),
   KAFKA_TOPIC: text(
     'order_events',
     'Topic of the order events.',
@@ -65,6 +77,15 @@ export const SETTINGS = {
     'info',
     ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
     'Least level that is logged.',
+  ),
+  API_KEYS_FILE: file(
+    'API keys (see docs/security.md), read again when it changes. Unset: whoever reaches a port may use it.',
+  ),
+  API_KEY: optional(() => true, 'a key', 'The key that "orderonce send" shows.', true),
+  TLS_CERT_FILE: file('Certificate chain (PEM) of both HTTP services. Unset: plain HTTP.'),
+  TLS_KEY_FILE: file('The key (PEM) of that certificate.'),
+  TLS_CLIENT_CA_FILE: file(
+    'Certificates (PEM) that clients must have theirs from (mTLS). Unset: none is asked for.',
   ),
   STATUS_BASE_URL: optional(
     isUrl('http:', 'https:'),
@@ -142,6 +163,18 @@ export const SETTINGS = {
     8760,
     'Hours that published messages are kept in the outbox table.',
   ),
+  EMBEDDED_LOG_RETENTION_HOURS: integer(
+    168,
+    1,
+    87_600,
+    'Hours that the embedded log keeps records that have been processed. Kafka: a setting of the topic.',
+  ),
+  PRODUCER_WORKERS: integer(
+    1,
+    1,
+    64,
+    'Processes that "producer" serves its port with; one per core at most.',
+  ),
   SESSION_TIMEOUT_MS: integer(
     10_000,
     1000,
@@ -209,6 +242,10 @@ function optional(
   };
   const spec = { parse, type: shape, help };
   return secret ? { ...spec, secret } : spec;
+}
+
+function file(help: string): Spec<string | undefined> {
+  return optional((value) => value.length > 0, 'path/to/file', help);
 }
 
 function integer(fallback: number, min: number, max: number, help: string): Spec<number> {

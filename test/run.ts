@@ -5,18 +5,25 @@
  *   npm test                        everything this machine can run
  *   npm test -- src/event           files below a folder, or whose path contains the word
  *   npm run test:unit               no I/O at all
+ *   npm test -- --kafka=zookeeper   with another Kafka: kraft, kraft-3.9, zookeeper
+ *   npm test -- --postgres=DIR      with the PostgreSQL whose programs lie in DIR
  *
  * CI=true demands Kafka: a missing broker fails the run instead of skipping tests.
  */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
+import { Broker, type BrokerMode, canRunBroker } from '../dev/kafka/broker.ts';
+import type { Binaries } from '../src/embedded/binaries.ts';
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+const flag = (name: string) =>
+  process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3);
+const kafkaMode = (flag('kafka') ?? 'kraft') as BrokerMode;
+const postgresFolder = flag('postgres');
 const isUnitOnly = process.argv.includes('--unit');
 const KAFKA_PORT = 19_192;
 /** Far more than all tests need. */
@@ -46,16 +53,21 @@ const running: { stop(): Promise<void> }[] = [];
 let code = 1;
 try {
   if (needsServers) {
-    const postgres = await startEmbeddedPostgres(join(folder, 'postgres'), console.log);
+    const postgres = await startEmbeddedPostgres(
+      join(folder, 'postgres'),
+      console.log,
+      postgresFolder === undefined ? undefined : async () => programsIn(postgresFolder),
+    );
     running.push(postgres);
     env.TEST_DATABASE_URL = postgres.url;
   }
   if (needsKafka && canRunBroker()) {
     const kafka = join(folder, 'kafka');
-    const options = { port: KAFKA_PORT, folder: kafka, mode: 'kraft', say: console.log } as const;
+    const options = { port: KAFKA_PORT, folder: kafka, mode: kafkaMode, say: console.log } as const;
     const broker = await Broker.start(options);
     running.push(broker);
     env.TEST_KAFKA = broker.bootstrap;
+    env.TEST_KAFKA_MODE = kafkaMode;
   } else if (needsKafka && process.env.CI === 'true') {
     throw new Error('CI needs Kafka: install Java 17 and Maven');
   } else if (needsKafka) {
@@ -69,6 +81,12 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 process.exit(code);
+
+function programsIn(folder: string): Binaries {
+  const postgres = join(folder, 'postgres');
+  const version = spawnSync(postgres, ['--version'], { encoding: 'utf8' }).stdout;
+  return { initdb: join(folder, 'initdb'), postgres, major: /(\d+)/.exec(version)?.[1] ?? '' };
+}
 
 function runNodeTest(): Promise<number> {
   const flags = ['--test', '--test-concurrency=2', '--test-timeout=180000'];

@@ -4,7 +4,7 @@
  *
  *   npm run kafka                          on localhost:9092, data kept in .orderonce/kafka
  *   npm run kafka -- --wipe                starts with an empty log
- *   npm run kafka -- --zookeeper           Kafka 3.9 with ZooKeeper
+ *   npm run kafka -- --mode zookeeper      Kafka 3.9 with ZooKeeper; kraft-3.9: without
  *   npm run kafka -- --port 9192 --data DIR
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -22,11 +22,25 @@ export type BrokerOptions = {
   readonly port: number;
   /** One data folder is one broker. */
   readonly folder: string;
-  readonly mode: 'kraft' | 'zookeeper';
+  readonly mode: BrokerMode;
   readonly say?: (line: string) => void;
+  /** A second listener, with TLS and SASL; KRaft only. */
+  readonly secure?: SecureListener;
 };
 
-const VERSIONS = { kraft: '4.4.0', zookeeper: '3.9.2' } as const;
+export type SecureListener = {
+  readonly port: number;
+  /** PEM files. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  /** By PLAIN and by SCRAM. OAUTHBEARER takes unsigned tokens of any name. */
+  readonly user: { readonly name: string; readonly password: string };
+};
+
+const VERSIONS = { kraft: '4.4.0', 'kraft-3.9': '3.9.2', zookeeper: '3.9.2' } as const;
+export type BrokerMode = keyof typeof VERSIONS;
+export const BROKER_MODES = Object.keys(VERSIONS) as BrokerMode[];
 const START_MS = 60_000;
 
 /** Whether this machine can run a broker: Java 17 or newer, and Maven. */
@@ -141,14 +155,53 @@ export class Broker {
       const classPath = join(this.#jars, '*');
       const tool = ['-cp', classPath, 'kafka.tools.StorageTool'];
       const id = spawnSync('java', [...tool, 'random-uuid'], { encoding: 'utf8' }).stdout.trim();
-      const format = spawnSync('java', [...tool, 'format', '-t', id, '-c', properties]);
+      const scram = scramFlags(this.#options.secure);
+      const format = spawnSync('java', [...tool, 'format', '-t', id, '-c', properties, ...scram]);
       if (format.status !== 0) throw new Error(`Kafka storage format failed: ${format.stderr}`);
     }
   }
 }
 
-function brokerProperties({ port, folder, mode }: BrokerOptions) {
+function scramFlags(secure: SecureListener | undefined): string[] {
+  if (secure === undefined) return [];
+  const { name, password } = secure.user;
+  return ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=${name},password=${password}]`,
+  ]);
+}
+
+/** In the broker's words (its manual, "Security"). */
+function secureProperties({ port, ca, cert, key, user }: SecureListener) {
+  const text = (file: string) => readFileSync(file, 'utf8').trim().replaceAll('\n', '\\n');
+  const jaas = (module: string, options = '') =>
+    `org.apache.kafka.common.security.${module} required ${options};`;
+  const plain = `username="${user.name}" password="${user.password}" user_${user.name}="${user.password}"`;
+  const listener = 'listener.name.sasl_ssl';
+  return {
+    port,
+    properties: {
+      'ssl.keystore.type': 'PEM',
+      'ssl.keystore.certificate.chain': text(cert),
+      'ssl.keystore.key': text(key),
+      'ssl.truststore.type': 'PEM',
+      'ssl.truststore.certificates': text(ca),
+      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
+      [`${listener}.plain.sasl.jaas.config`]: jaas('plain.PlainLoginModule', plain),
+      [`${listener}.scram-sha-256.sasl.jaas.config`]: jaas('scram.ScramLoginModule'),
+      [`${listener}.scram-sha-512.sasl.jaas.config`]: jaas('scram.ScramLoginModule'),
+      [`${listener}.oauthbearer.sasl.jaas.config`]: jaas(
+        'oauthbearer.OAuthBearerLoginModule',
+        'unsecuredLoginStringClaim_sub="broker"',
+      ),
+    },
+  };
+}
+
+function brokerProperties({ port, folder, mode, secure }: BrokerOptions) {
   const address = `127.0.0.1:${port}`;
+  const tls = secure === undefined ? null : secureProperties(secure);
+  const tlsListener = tls === null ? '' : `,SASL_SSL://127.0.0.1:${tls.port}`;
   const controller = `127.0.0.1:${port + 10_000}`;
   const quorum =
     mode === 'zookeeper'
@@ -158,15 +211,17 @@ function brokerProperties({ port, folder, mode }: BrokerOptions) {
           'process.roles': 'broker,controller',
           'controller.quorum.voters': `1@${controller}`,
           'controller.listener.names': 'CONTROLLER',
-          listeners: `PLAINTEXT://${address},CONTROLLER://${controller}`,
-          'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+          listeners: `PLAINTEXT://${address},CONTROLLER://${controller}${tlsListener}`,
+          'listener.security.protocol.map':
+            'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL',
           // A killed broker comes back only once its old registration has run out.
           'broker.session.timeout.ms': 2000,
           'broker.heartbeat.interval.ms': 500,
         };
   return {
     ...quorum,
-    'advertised.listeners': `PLAINTEXT://${address}`,
+    ...tls?.properties,
+    'advertised.listeners': `PLAINTEXT://${address}${tlsListener}`,
     'log.dirs': join(folder, 'log'),
     'auto.create.topics.enable': false,
     'offsets.topic.replication.factor': 1,
@@ -193,7 +248,7 @@ async function fetchJars({ mode, say }: BrokerOptions): Promise<string> {
   const jars = join(cache, 'orderonce', `kafka-${VERSIONS[mode]}`);
   if (existsSync(jars)) return jars;
   say?.(`Fetching Kafka ${VERSIONS[mode]} with Maven (45 MB, once)`);
-  const pom = fileURLToPath(new URL(`pom-${mode}.xml`, import.meta.url));
+  const pom = fileURLToPath(new URL(`pom-${VERSIONS[mode]}.xml`, import.meta.url));
   const partial = `${jars}.${process.pid}`;
   const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
   const maven = spawnSync(
@@ -246,11 +301,12 @@ async function main(): Promise<void> {
       port: { type: 'string', default: '9092' },
       data: { type: 'string', default: '.orderonce/kafka' },
       wipe: { type: 'boolean', default: false },
-      zookeeper: { type: 'boolean', default: false },
+      mode: { type: 'string', default: 'kraft' },
     },
   });
   if (!canRunBroker()) throw new Error('Kafka needs Java 17 or newer, and Maven');
-  const mode = values.zookeeper ? 'zookeeper' : 'kraft';
+  const mode = values.mode as BrokerMode;
+  if (!BROKER_MODES.includes(mode)) throw new Error(`--mode is one of ${BROKER_MODES.join(', ')}`);
   const folder = resolve(`${values.data}-${mode}`);
   if (values.wipe) await rm(folder, { recursive: true, force: true });
   const say = console.log;

@@ -11,6 +11,7 @@ export const FLAGS = {
     type: 'string',
     help: 'dead-letters: only those parked for this reason; discard, positions: why.',
   },
+  role: { type: 'string', help: 'keys new: ingest, read or admin. Default: ingest.' },
   payload: { type: 'string', help: 'dead-letters edit: a file with the whole event as JSON.' },
   event: { type: 'string', help: 'dead-letters list: only this event id.' },
   order: { type: 'string', help: 'dead-letters list, redrive: only this order id.' },

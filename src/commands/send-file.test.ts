@@ -28,7 +28,7 @@ async function setUp(t: TestContext, lines: readonly string[]) {
   const send = (baseUrl = `http://127.0.0.1:${service.port}`) =>
     sendFile({
       file,
-      baseUrl,
+      api: { baseUrl, headers: {} },
       signal: ending.signal,
       onProgress: (share) => shares.push(share),
       onWait: (reason) => waits.push(reason),
@@ -92,7 +92,12 @@ describe('sendFile', () => {
     ending.abort();
     await waiting;
     await assert.rejects(
-      sendFile({ file: `${file}.none`, baseUrl: '', onProgress: () => {}, onWait: () => {} }),
+      sendFile({
+        file: `${file}.none`,
+        api: { baseUrl: '', headers: {} },
+        onProgress: () => {},
+        onWait: () => {},
+      }),
       { code: 'SETTING_INVALID' },
     );
   });

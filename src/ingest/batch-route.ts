@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Access } from '../access/access.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { acceptBatch, BATCH_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
@@ -21,6 +22,7 @@ export type BatchRouteParts = {
   readonly queue: AppendQueue;
   readonly requestIds: RequestIds;
   readonly noteBatch: NoteBatch;
+  readonly access: Pick<Access, 'spend'>;
 };
 
 /** In a scope of its own: here bodies are streams. */
@@ -43,7 +45,7 @@ export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Pr
 async function handle(
   request: BatchRequest,
   reply: FastifyReply,
-  { queue, requestIds, noteBatch }: BatchRouteParts,
+  { queue, requestIds, noteBatch, access }: BatchRouteParts,
 ): Promise<FastifyReply> {
   const { headers, body } = request;
   const form = FORMS.find(([type]) => type.test(headers['content-type'] ?? ''))?.[1];
@@ -60,6 +62,7 @@ async function handle(
   }
   const verdicts = await acceptBatch(queue, requestIds, chunksOf(body), form);
   noteBatch(verdicts);
+  access.spend(request, verdicts.length - 1);
   // What was not read of a body that is over would be taken for the next request.
   if (body?.readableEnded !== true) reply.header('Connection', 'close');
   return answer(reply, verdicts);

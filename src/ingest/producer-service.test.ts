@@ -265,6 +265,7 @@ describe('The producer service', () => {
       service: 'producer',
       topic: 'order_events',
       queued: 0,
+      warnings: [],
     });
     log.checkError = new Error('no broker');
     const red = await until('unhealthy', async () => {

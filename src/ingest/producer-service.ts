@@ -1,5 +1,6 @@
 /** The producer service: HTTP in front of the log. */
 import type { FastifyReply } from 'fastify';
+import { addAccess } from '../access/access.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
@@ -13,8 +14,9 @@ import {
 } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
-import { baseUrlOf, type ListenPlace } from '../runtime/port.ts';
+import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
+import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
 import { AppendQueue } from './append-queue.ts';
@@ -28,10 +30,6 @@ const BATCH_BYTES_MAX = 512 * 1024;
 /** For the log's client to hang up; what it has in flight is unknown to its callers already. */
 const LOG_CLOSE_MS = 1000;
 const RETRY_AFTER_SECONDS = '1';
-
-export function producerPlace({ HOST, PRODUCER_PORT }: Settings): ListenPlace {
-  return { host: HOST, port: PRODUCER_PORT, setting: 'PRODUCER_PORT' };
-}
 
 export type ProducerService = Service & { readonly port: number };
 
@@ -55,14 +53,16 @@ export async function startProducer(
     bodyBytesMax: EVENT_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
+    tls: serverTlsOf(settings),
   });
+  const access = addAccess(app, settings, logger, () => 'ingest');
   const registry = createRegistry();
   addMetricsRoute(app, registry);
   const requestIds = new RequestIds();
   const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
   const statusUrl = statusUrlOf(settings);
   addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer });
-  await addBatchRoute(app, { queue, requestIds, noteBatch });
+  await addBatchRoute(app, { queue, requestIds, noteBatch, access });
   addHealthRoutes(app, () => ({
     troubles: [
       ...(draining ? ['Draining: the service is stopping'] : []),
@@ -70,7 +70,12 @@ export async function startProducer(
       ...(queue.isStalled ? ['The log does not acknowledge an append under way'] : []),
       ...(queue.lastError === null ? [] : [`The last append failed: ${queue.lastError.message}`]),
     ],
-    facts: { service: 'producer', topic: log.topic, queued: queue.size },
+    facts: {
+      service: 'producer',
+      topic: log.topic,
+      queued: queue.size,
+      warnings: access.warnings(),
+    },
   }));
   const port = await listen(app, producerPlace(settings));
   void probe.start(PROBE_MS);
@@ -80,6 +85,7 @@ export async function startProducer(
       if (draining) return;
       draining = true;
       probe.stop();
+      access.stop();
       await closeServer(app, queue.drain());
       await log.close(LOG_CLOSE_MS);
     },
@@ -149,8 +155,8 @@ function answer(
   }
 }
 
-function statusUrlOf({ STATUS_BASE_URL, HOST, CONSUMER_PORT }: Settings): string {
-  const base = STATUS_BASE_URL ?? baseUrlOf({ host: HOST, port: CONSUMER_PORT });
+function statusUrlOf(settings: Settings): string {
+  const base = settings.STATUS_BASE_URL ?? baseUrlOf(consumerPlace(settings));
   // As a header must have it: in ASCII.
   return new URL(base).href.replace(/\/+$/, '');
 }

@@ -1,19 +1,23 @@
 /** What all Kafka clients of ours share: addresses, limits, and the translation of their errors. */
 import { findErrorBy } from '@platformatic/kafka';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import type { KafkaSecurity } from './kafka-security.ts';
 
 export type KafkaOptions = {
   readonly bootstrapServers: string;
   readonly topic: string;
   readonly clientId: string;
+  /** None: plain text, to whoever answers. */
+  readonly security?: KafkaSecurity;
 };
 
 /**
  * Options of a new client. A fresh object each time: the client's constructor changes it. Never
  * creates topics: a typo must not make one with a single replica.
  */
-export function clientOptions({ bootstrapServers, clientId }: KafkaOptions) {
+export function clientOptions({ bootstrapServers, clientId, security }: KafkaOptions) {
   return {
+    ...security,
     clientId,
     bootstrapBrokers: bootstrapServers.split(',').map((server) => server.trim()),
     connectTimeout: 2000,

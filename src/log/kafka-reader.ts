@@ -19,6 +19,7 @@ import type {
 import { isProtocolError, kafkaError } from './kafka-connection.ts';
 import { type GroupOptions, KafkaGroup } from './kafka-group.ts';
 import { sliceOf } from './kafka-records.ts';
+import type { KafkaSecurity } from './kafka-security.ts';
 
 type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
 
@@ -41,13 +42,16 @@ export class KafkaReader implements LogReader {
   readonly #group: KafkaGroup;
   readonly #underWay = new Map<number, Promise<{ leader: number; answer: FetchAnswer }>>();
   // Sockets of its own: a long poll on the group's connection would block heartbeats.
-  #pool = newPool();
+  #pool: ConnectionPool;
+  readonly #security: KafkaSecurity;
   #growthTimer: NodeJS.Timeout | undefined;
   #partitions = 0;
 
   constructor(options: GroupOptions) {
     this.topic = options.topic;
     this.#group = new KafkaGroup(options);
+    this.#security = options.security ?? {};
+    this.#pool = newPool(this.#security);
   }
 
   async identity(): Promise<LogIdentity> {
@@ -152,7 +156,7 @@ export class KafkaReader implements LogReader {
 
   #renewPool(): void {
     void this.#pool.close().catch(() => {});
-    this.#pool = newPool();
+    this.#pool = newPool(this.#security);
   }
 
   async join(listener: AssignmentListener): Promise<void> {
@@ -208,8 +212,9 @@ export class KafkaReader implements LogReader {
   }
 }
 
-function newPool(): ConnectionPool {
-  return new ConnectionPool('orderonce-fetch', { connectTimeout: 3000, requestTimeout: 10_000 });
+function newPool(security: KafkaSecurity): ConnectionPool {
+  const limits = { connectTimeout: 3000, requestTimeout: 10_000 };
+  return new ConnectionPool('orderonce-fetch', { ...security, ...limits });
 }
 
 /** Requests are built from metadata only: an unknown partition index would crash the client. */

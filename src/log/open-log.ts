@@ -6,6 +6,7 @@ import type { LogAppender, LogReader } from './event-log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import type { KafkaOptions } from './kafka-connection.ts';
 import { KafkaReader } from './kafka-reader.ts';
+import { kafkaSecurityOf } from './kafka-security.ts';
 import { createTopic } from './kafka-topic.ts';
 
 /** @param openPool called only where the log lies in PostgreSQL. */
@@ -57,5 +58,6 @@ export async function createLog(settings: Settings, openPool: () => Pool): Promi
 function kafkaOptions(settings: Settings, role: string): KafkaOptions | null {
   const { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, KAFKA_TOPIC: topic } = settings;
   if (bootstrapServers === undefined) return null;
-  return { bootstrapServers, topic, clientId: `orderonce-${role}` };
+  const security = kafkaSecurityOf(settings);
+  return { bootstrapServers, topic, clientId: `orderonce-${role}`, security };
 }

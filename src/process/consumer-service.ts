@@ -2,6 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Registry } from 'prom-client';
+import { addAccess } from '../access/access.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
@@ -21,8 +22,9 @@ import { addHealthRoutes, Probe } from '../runtime/health.ts';
 import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
-import type { ListenPlace } from '../runtime/port.ts';
+import { consumerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
+import { serverTlsOf } from '../runtime/tls.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/migrate.ts';
@@ -38,10 +40,6 @@ import { UnattendedWatch } from './unattended.ts';
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
 const BODY_BYTES_MAX = 64 * 1024;
-
-export function consumerPlace({ HOST, CONSUMER_PORT }: Settings): ListenPlace {
-  return { host: HOST, port: CONSUMER_PORT, setting: 'CONSUMER_PORT' };
-}
 
 export type ConsumerService = Service & { readonly port: number };
 
@@ -83,7 +81,11 @@ export async function startConsumer(
     bodyBytesMax: BODY_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
+    tls: serverTlsOf(settings),
   });
+  const access = addAccess(app, settings, logger, (method) =>
+    method === 'GET' || method === 'HEAD' ? 'read' : 'admin',
+  );
   addQueryRoutes(app, pools.queries, waiters);
   addPositionRoute(app, () => readStanding(reader, pools.queries));
   addLedgerRoutes(app, pools.ledgers);
@@ -102,7 +104,7 @@ export async function startConsumer(
       service: 'consumer',
       topic: reader.topic,
       partitions: consumer.partitions,
-      warnings: unattended.warnings,
+      warnings: [...access.warnings(), ...unattended.warnings],
     },
   }));
   const port = await listen(app, consumerPlace(settings));
@@ -121,6 +123,7 @@ export async function startConsumer(
       watchdog?.stop();
       waiters.stop();
       unattended.stop();
+      access.stop();
       await Promise.all([consumer.stop(STOP_MS), relay.stop()]);
       await Promise.race([started, pause(500)]);
       await closeServer(app, Promise.resolve());

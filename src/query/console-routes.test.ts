@@ -15,6 +15,7 @@ describe('The console', () => {
       bodyBytesMax: 1024,
       requestTimeoutMs: 1000,
       logger: createLogger('silent'),
+      tls: null,
     });
     t.after(() => app.close());
     addConsoleRoutes(app);

@@ -10,6 +10,7 @@ import { AllowedMethods } from './allowed-methods.ts';
 import { BrokenRequests, JSON_TYPE } from './broken-requests.ts';
 import type { Logger } from './logger.ts';
 import { type ListenPlace, portError } from './port.ts';
+import type { ServerTls } from './tls.ts';
 
 export type HttpServer = FastifyInstance;
 
@@ -20,8 +21,18 @@ export type HttpServerOptions = {
   /** From the first byte of a request to its last; 408 after it. */
   readonly requestTimeoutMs: number;
   readonly logger: Logger;
+  /** null: plain HTTP. */
+  readonly tls: ServerTls | null;
 };
 
+/** On every answer. What is asked for changes all the time, and may be about people. */
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'X-Frame-Options': 'DENY',
+};
+const ONLY_TLS = { 'Strict-Transport-Security': 'max-age=31536000' };
 const CONNECTIONS_MAX = 10_000;
 /** For clients to take the answers that they wait for, once there are no more to come. */
 const CLOSE_MS = 1000;
@@ -30,6 +41,8 @@ const JSON_CONTENT = /^application\/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const broken = new BrokenRequests();
   const app = Fastify({
+    // The framework's types take a server of another kind for another framework.
+    ...(options.tls === null ? {} : ({ https: options.tls } as object)),
     bodyLimit: options.bodyBytesMax,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: 72_000,
@@ -47,6 +60,11 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   broken.watch(app.server);
+  const headers = options.tls === null ? HEADERS : { ...HEADERS, ...ONLY_TLS };
+  app.addHook('onRequest', (_request, reply, done) => {
+    reply.headers(headers);
+    done();
+  });
   refuseEarly(app);
   acceptJsonBytes(app);
   app.setErrorHandler((error, request, reply) => {

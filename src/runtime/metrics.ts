@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { HttpServer } from './http-server.ts';
+import { metricsOfAllWorkers, shareMetrics } from './workers.ts';
 
 /** One registry per service: in `orderonce start` two of them live in one process. */
 export function createRegistry(): Registry {
@@ -8,9 +9,13 @@ export function createRegistry(): Registry {
   return registry;
 }
 
+/** Where several processes serve one port, any of them answers for all. */
 export function addMetricsRoute(app: HttpServer, registry: Registry): void {
+  shareMetrics(registry);
   const schema = { summary: 'Metrics in the Prometheus text format', tags: ['health'] };
   app.get('/metrics', { schema }, async (_request, reply) => {
-    return reply.type(registry.contentType).send(await registry.metrics());
+    return reply
+      .type(registry.contentType)
+      .send(await (metricsOfAllWorkers() ?? registry.metrics()));
   });
 }

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { OrderonceError } from '../errors.ts';
+import type { Settings } from '../settings.ts';
 import { holderOf } from './port-holder.ts';
 
 /** A place to listen on, and the name of the setting that chooses the port. */
@@ -7,13 +8,27 @@ export type ListenPlace = {
   readonly host: string;
   readonly port: number;
   readonly setting: string;
+  readonly scheme: 'http' | 'https';
 };
 
+export function producerPlace(settings: Settings): ListenPlace {
+  return placeOf(settings, 'PRODUCER_PORT');
+}
+
+export function consumerPlace(settings: Settings): ListenPlace {
+  return placeOf(settings, 'CONSUMER_PORT');
+}
+
+function placeOf(settings: Settings, setting: 'PRODUCER_PORT' | 'CONSUMER_PORT'): ListenPlace {
+  const { HOST: host, TLS_CERT_FILE, [setting]: port } = settings;
+  return { host, port, setting, scheme: TLS_CERT_FILE === undefined ? 'http' : 'https' };
+}
+
 /** Where a client of this machine finds a service that listens there. */
-export function baseUrlOf({ host, port }: { host: string; port: number }): string {
+export function baseUrlOf({ scheme, host, port }: Omit<ListenPlace, 'setting'>): string {
   const isWildcard = host === '0.0.0.0' || host === '::';
-  if (isWildcard) return `http://localhost:${port}`;
-  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+  if (isWildcard) return `${scheme}://localhost:${port}`;
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
 /**

@@ -93,7 +93,7 @@ describe('assertPortFree', () => {
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     t.after(() => server.close());
     const { port } = server.address() as { port: number };
-    const place = { host: '127.0.0.1', port, setting: 'PRODUCER_PORT' };
+    const place = { host: '127.0.0.1', port, setting: 'PRODUCER_PORT', scheme: 'http' as const };
     const who = process.platform === 'linux' ? `pid ${process.pid}: ` : 'another process';
     await assert.rejects(assertPortFree(place), {
       code: 'PORT_TAKEN',

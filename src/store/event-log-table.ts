@@ -108,6 +108,59 @@ export async function readLogBounds(db: Queryable, logId: number): Promise<Map<n
   return new Map(rows.map(({ partition, start, end }) => [partition, { start, end }]));
 }
 
+const TRIM_RECORDS_MAX = 10_000;
+
+/**
+ * Removes records from the start of a partition: those that are older than `hours`, but none that
+ * its consumer has not processed. At most TRIM_RECORDS_MAX, in the caller's transaction.
+ *
+ * Ends at the first record that is younger: what is left stays dense. A topic of the outbox has no
+ * position here: there, age alone decides.
+ *
+ * @returns how many were removed.
+ */
+export async function trimLogPartition(
+  tx: Transaction,
+  logId: number,
+  partition: number,
+  hours: number,
+): Promise<number> {
+  const { rowCount } = await tx.query(
+    `WITH p AS (
+       SELECT start_offset FROM event_log_partitions
+        WHERE log_id = $1 AND log_partition = $2 FOR UPDATE
+     ), oldest AS (
+       SELECT log_offset, appended_at FROM event_log e, p
+        WHERE e.log_id = $1 AND e.log_partition = $2 AND e.log_offset >= p.start_offset
+        ORDER BY log_offset LIMIT ${TRIM_RECORDS_MAX}
+     ), bound AS (
+       SELECT least(
+         coalesce(min(log_offset) FILTER (WHERE appended_at >= now() - $3 * interval '1 hour'),
+                  max(log_offset) + 1),
+         (SELECT next_offset FROM consumer_positions WHERE log_id = $1 AND log_partition = $2)
+       ) AS start FROM oldest
+     ), moved AS (
+       UPDATE event_log_partitions SET start_offset = bound.start FROM bound
+        WHERE log_id = $1 AND log_partition = $2 AND start_offset < bound.start
+     )
+     DELETE FROM event_log e USING bound
+      WHERE e.log_id = $1 AND e.log_partition = $2 AND e.log_offset < bound.start`,
+    [logId, partition, hours],
+  );
+  return rowCount ?? 0;
+}
+
+export type LogPartition = { readonly logId: number; readonly partition: number };
+
+/** The partitions of all embedded logs, those of earlier logs of the same name too. */
+export async function listLogPartitions(db: Queryable): Promise<LogPartition[]> {
+  const { rows } = await db.query<LogPartition>(
+    `SELECT log_id AS "logId", log_partition AS partition FROM event_log_partitions
+      ORDER BY log_id, log_partition`,
+  );
+  return rows;
+}
+
 type JsonHeader = [string | null, string | null];
 
 function headersToJson(headers: readonly Header[]): string {

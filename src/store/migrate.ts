@@ -4,6 +4,7 @@ import { OrderonceError } from '../errors.ts';
 import type { Pool, Queryable } from './pool.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
+const GRANTS = new URL('./grants.sql', import.meta.url);
 
 /** Any fixed number: whoever migrates this database takes this lock first. */
 const LOCK = 7_140_211_001;
@@ -12,7 +13,8 @@ type Migration = { readonly name: string; readonly sql: string; readonly checksu
 
 /**
  * Brings the tables up to this release, in one transaction: all or nothing. Run twice at once, the
- * second waits for the first and finds nothing to do.
+ * second waits for the first and finds nothing to do. Rights are granted anew each time: a role
+ * may have been made since.
  *
  * @returns the names of the migrations that were applied now.
  * @throws MIGRATION_CHANGED when an applied one differs from its file.
@@ -38,6 +40,7 @@ export async function migrate(pool: Pool): Promise<string[]> {
         checksum,
       ]);
     }
+    await client.query(await readFile(GRANTS, 'utf8'));
     await client.query('COMMIT');
     done = true;
     return missing.map(({ name }) => name);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import { Admin, Consumer, Producer } from '@platformatic/kafka';
-import { Broker } from '../../dev/kafka/broker.ts';
+import { Broker, type BrokerMode } from '../../dev/kafka/broker.ts';
 import { createTopic } from '../../src/log/kafka-topic.ts';
 import type { LoggedRecord } from './checker.ts';
 import { until } from './until.ts';
@@ -13,13 +13,16 @@ import { until } from './until.ts';
 /** Where the run's broker is, or undefined: then Kafka suites skip (CI fails before that). */
 export const KAFKA = process.env.TEST_KAFKA;
 
+/** Which Kafka the run is about. */
+const MODE = (process.env.TEST_KAFKA_MODE ?? 'kraft') as BrokerMode;
+
 /**
  * A broker of the test file's own, to freeze and to crash. Each file has its own port.
  * Stops after the suite.
  */
 export async function ownBroker(port: number): Promise<Broker> {
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-broker-'));
-  const broker = await Broker.start({ port, folder, mode: 'kraft' });
+  const broker = await Broker.start({ port, folder, mode: MODE });
   after(async () => {
     await broker.stop();
     await rm(folder, { recursive: true, force: true });

@@ -12,6 +12,7 @@ export async function serve(t: TestContext, addRoutes: (app: HttpServer) => void
     bodyBytesMax: 64 * 1024,
     requestTimeoutMs: 5000,
     logger: createLogger('silent'),
+    tls: null,
   });
   addRoutes(app);
   t.after(() => app.close());

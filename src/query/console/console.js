@@ -13,9 +13,17 @@ function el(tag, props = {}, ...children) {
   return element;
 }
 
+/** Kept as long as this tab is open. */
+function withKey(headers = {}) {
+  const key = sessionStorage.getItem('key');
+  return key === null ? headers : { ...headers, Authorization: `Bearer ${key}` };
+}
+
 async function get(url) {
-  const answer = await fetch(url);
+  const answer = await fetch(url, { headers: withKey() });
   const body = await answer.json();
+  if (answer.status === 401) at('login').hidden = false;
+  if (answer.status === 401 || answer.status === 403) throw new Error(body.detail);
   return { status: answer.status, body };
 }
 
@@ -135,7 +143,11 @@ function actionsOf({ place, state }) {
 }
 
 async function change(url, body) {
-  const answer = await fetch(url, { method: 'POST', headers: CHANGE, ...(body ? { body } : {}) });
+  const answer = await fetch(url, {
+    method: 'POST',
+    headers: withKey(CHANGE),
+    ...(body ? { body } : {}),
+  });
   const { results = [], detail } = await answer.json();
   if (!answer.ok) {
     notice(typeof detail === 'string' ? detail : whyOf({ detail }));
@@ -203,6 +215,13 @@ async function refresh() {
   at('at').textContent = `as of ${new Date().toLocaleTimeString()}`;
 }
 
+at('login').addEventListener('submit', (event) => {
+  event.preventDefault();
+  sessionStorage.setItem('key', at('key').value.trim());
+  at('key').value = '';
+  at('login').hidden = true;
+  void refresh();
+});
 at('search').addEventListener('submit', (event) => void search(event));
 await refresh();
 setInterval(() => {

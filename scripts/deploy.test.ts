@@ -1,0 +1,65 @@
+/** What is deployed beside the code says what the code says. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { SETTINGS } from '../src/settings.ts';
+
+const read = (path: string) =>
+  readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
+
+/** Decided by the containers, or of no use in them. */
+const NOT_IN_COMPOSE = [
+  'HOST',
+  'PRODUCER_PORT',
+  'CONSUMER_PORT',
+  'DATABASE_URL',
+  'ORDERONCE_DATA_DIR',
+  'API_KEY',
+  'EMBEDDED_LOG_RETENTION_HOURS',
+];
+
+describe('docker-compose.yml', () => {
+  const compose = read('docker-compose.yml');
+
+  it('passes on every setting that there is', () => {
+    const block = /x-settings: &settings\n((?: {2}.*\n)+)/.exec(compose)?.[1] ?? '';
+    const passed = [...block.matchAll(/^ {2}([A-Z_]+):/gm)].map(([, name]) => name);
+    const wanted = Object.keys(SETTINGS).filter((name) => !NOT_IN_COMPOSE.includes(name));
+    assert.deepEqual(passed.sort(), wanted.sort());
+  });
+
+  it('takes from .env only what .env.example names', () => {
+    const files = compose + read('docker-compose.zookeeper.yml');
+    const used = [...files.matchAll(/\$\{([A-Z_]+)/g)].map(([, name]) => name as string);
+    const example = read('.env.example');
+    const unnamed = used.filter(
+      (name) => !name.startsWith('IMAGE_') && !new RegExp(`^#?${name}=`, 'm').test(example),
+    );
+    assert.deepEqual(unnamed, []);
+  });
+
+  it('has a health check, a restart and a limit of memory for each service', () => {
+    const services = compose.slice(
+      compose.indexOf('\nservices:\n'),
+      compose.indexOf('\nvolumes:\n'),
+    );
+    const parts = services.split(/\n(?= {2}[a-z]+:\n)/).slice(1);
+    assert.equal(parts.length, 5);
+    for (const part of parts) {
+      assert.match(part, /restart: |<<: \*orderonce/);
+      assert.match(part, /deploy: (&|\*)limits/);
+      assert.match(part, /healthcheck:|\n {4}image: orderonce-(producer|consumer)\n/);
+    }
+  });
+});
+
+describe('Dockerfile', () => {
+  it('runs as nobody in particular, hands signals to Node, and copies no tests', () => {
+    const file = read('Dockerfile');
+    assert.match(file, /^USER 1000:1000$/m);
+    assert.match(file, /^ENTRYPOINT \["node"/m);
+    assert.equal([...file.matchAll(/^HEALTHCHECK /gm)].length, 2);
+    assert.match(read('.dockerignore'), /^\*\*\/\*\.test\.ts$/m);
+  });
+});

@@ -1,0 +1,136 @@
+/** Keys and certificates in front of the ingest API, over real HTTP. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { get } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { makeCertificates } from '../../test/support/certificates.ts';
+import { wireEvent } from '../../test/support/events.ts';
+import { FakeLog } from '../../test/support/fake-log.ts';
+import { testSettings } from '../../test/support/settings.ts';
+import { startProducer } from '../ingest/producer-service.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { makeKey } from './api-keys.ts';
+
+const INGEST = { role: 'ingest' };
+
+async function setUp(t: TestContext, limits: object, env: Record<string, string> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'orderonce-access-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const [shop, reader] = [makeKey(), makeKey()];
+  const keys = [
+    { name: 'shop', sha256: shop.sha256, ...INGEST, ...limits },
+    { name: 'report', sha256: reader.sha256, role: 'read' },
+  ];
+  const path = join(folder, 'keys.json');
+  writeFileSync(path, JSON.stringify({ keys }));
+  const log = new FakeLog('order_events');
+  log.isAutomatic = true;
+  const settings = testSettings({ API_KEYS_FILE: path, ...env });
+  const service = await startProducer(settings, log, createLogger('silent'));
+  t.after(() => service.stop());
+  const url = `http://127.0.0.1:${service.port}`;
+  const post = (key: string | null, body: unknown = wireEvent(), where = '/events') =>
+    fetch(url + where, {
+      method: 'POST',
+      headers: {
+        'content-type': where === '/events' ? 'application/json' : 'application/x-ndjson',
+        ...(key === null ? {} : { authorization: `Bearer ${key}` }),
+      },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  return { log, url, post, shop: shop.key, reader: reader.key };
+}
+
+describe('With API keys', () => {
+  it('lets nothing in without the right one, before it reads the body', async (t) => {
+    const { log, post, shop, reader, url } = await setUp(t, {});
+    const none = await post(null, 'x'.repeat(60_000));
+    assert.equal(none.status, 401);
+    assert.equal(none.headers.get('www-authenticate'), 'Bearer');
+    assert.equal((await post('oonce_guessed')).status, 401);
+    assert.equal((await post(`${shop}x`)).status, 401);
+    assert.equal((await post(reader)).status, 403);
+    assert.equal((await post(null, '[]', '/events/batch')).status, 401);
+    assert.equal((await fetch(`${url}/events/x`, { redirect: 'manual' })).status, 401);
+    assert.equal(log.pending.length, 0);
+    assert.equal((await post(shop)).status, 202);
+  });
+
+  it('leaves health, metrics and docs open', async (t) => {
+    const { url } = await setUp(t, {});
+    for (const path of ['/health', '/health/live', '/metrics', '/docs', '/openapi.json']) {
+      assert.equal((await fetch(url + path)).status, 200, path);
+    }
+  });
+
+  it('holds a key to its rate, and counts each item of a batch [G10]', async (t) => {
+    const { post, shop } = await setUp(t, { events_per_second: 2 });
+    const lines = Array.from({ length: 50 }, () => JSON.stringify(wireEvent())).join('\n');
+    assert.equal((await post(shop, lines, '/events/batch')).status, 202);
+    const answer = await post(shop);
+    assert.equal(answer.status, 429);
+    const wait = Number(answer.headers.get('retry-after'));
+    assert.ok(wait > 20 && wait <= 25, `${wait} s`);
+  });
+
+  it('holds a key to its quota of a day', async (t) => {
+    const { post, shop } = await setUp(t, { events_per_day: 3 });
+    const statuses: number[] = [];
+    for (let i = 0; i < 5; i++) statuses.push((await post(shop)).status);
+    assert.deepEqual(statuses, [202, 202, 202, 429, 429]);
+  });
+});
+
+describe('Without API keys', () => {
+  it('warns where others than this machine could come in', async (t) => {
+    const log = new FakeLog('order_events');
+    const start = async (host: string) => {
+      const settings = testSettings({ HOST: host });
+      const service = await startProducer(settings, log, createLogger('silent'));
+      t.after(() => service.stop());
+      const answer = await fetch(`http://127.0.0.1:${service.port}/health`);
+      return ((await answer.json()) as { warnings: string[] }).warnings.join();
+    };
+    assert.match(await start('0.0.0.0'), /Anyone who reaches 0.0.0.0 may send.*API_KEYS_FILE/);
+    assert.equal(await start('127.0.0.1'), '');
+  });
+});
+
+describe('With TLS', () => {
+  it('asks for a client certificate where it should, and says how to go on without', async (t) => {
+    const certificates = makeCertificates(t);
+    const log = new FakeLog('order_events');
+    const settings = testSettings({
+      TLS_CERT_FILE: certificates.server.cert,
+      TLS_KEY_FILE: certificates.server.key,
+      TLS_CLIENT_CA_FILE: certificates.ca,
+    });
+    const service = await startProducer(settings, log, createLogger('silent'));
+    t.after(() => service.stop());
+    const ask = (path: string, client: object = {}) =>
+      new Promise<{ status?: number | undefined; hsts?: string | undefined }>((resolve, reject) => {
+        const options = { ca: certificates.read('ca'), ...client };
+        get(`https://localhost:${service.port}${path}`, options, (answer) => {
+          answer.resume();
+          const hsts = answer.headers['strict-transport-security'];
+          resolve({ status: answer.statusCode, hsts });
+        }).on('error', reject);
+      });
+    assert.equal((await ask('/events/x')).status, 403);
+    const own = { cert: certificates.read('client.cert'), key: certificates.read('client.key') };
+    assert.equal((await ask('/events/x', own)).status, 307);
+    const health = await ask('/health');
+    assert.ok(health.status === 200 || health.status === 503);
+    assert.match(health.hsts ?? '', /max-age/);
+    await assert.rejects(ask('/health', { maxVersion: 'TLSv1.1' }), /protocol|version|alert/i);
+    await assert.rejects(ask('/health', { ca: [] }), { code: /UNABLE|SELF_SIGNED/ });
+  });
+
+  it('starts with half a pair of files never', async () => {
+    const settings = testSettings({ TLS_CERT_FILE: '/x' });
+    const starting = startProducer(settings, new FakeLog('t'), createLogger('silent'));
+    await assert.rejects(starting, { code: 'SETTING_INVALID', message: /go together/ });
+  });
+});

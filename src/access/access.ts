@@ -1,0 +1,101 @@
+/** Who may ask for what over HTTP, decided before a byte of the body is read. */
+import type { TLSSocket } from 'node:tls';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Settings } from '../settings.ts';
+import { Allowance } from './allowance.ts';
+import { type ApiKey, ApiKeys, type Role } from './api-keys.ts';
+
+const MAY: Readonly<Record<Role, readonly Role[]>> = {
+  ingest: ['ingest'],
+  read: ['read'],
+  admin: ['read', 'admin'],
+};
+const BEARER = /^Bearer ([\w-]{1,200})$/i;
+const LOOPBACK_HOST = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
+
+/** Says nothing that the data would need: open with or without keys. */
+const OPEN = /^\/(health(\/.*)?|metrics|docs(\/.*)?|openapi\.json|console\/.*)?$/;
+
+const keysOfRequests = new WeakMap<object, ApiKey>();
+
+/** The key that a request came with; undefined where no keys are configured. */
+export function keyOfRequest(request: object): ApiKey | undefined {
+  return keysOfRequests.get(request);
+}
+
+export type Access = {
+  /** Counts what came beside the one event that a request was let in for. */
+  readonly spend: (request: FastifyRequest, events: number) => void;
+  /** For health: what an operator should know. */
+  readonly warnings: () => string[];
+  readonly stop: () => void;
+};
+
+/** For a route that is not open. @param method in upper case. */
+export type NeedOf = (method: string) => Role;
+
+/** @throws SETTING_INVALID when the keys cannot be read. */
+export function addAccess(
+  app: HttpServer,
+  settings: Settings,
+  logger: Logger,
+  needOf: NeedOf,
+): Access {
+  const { API_KEYS_FILE: file, HOST: host, TLS_CLIENT_CA_FILE: clientCa } = settings;
+  if (clientCa !== undefined) app.addHook('onRequest', refuseWithoutCertificate);
+  if (file === undefined) {
+    const isOpen = !LOOPBACK_HOST.test(host) && clientCa === undefined;
+    const warning = `Anyone who reaches ${host} may send and read events: set API_KEYS_FILE, or keep the port private`;
+    if (isOpen) logger.warn(warning);
+    return { spend: () => {}, warnings: () => (isOpen ? [warning] : []), stop: () => {} };
+  }
+  const keys = new ApiKeys(file, logger);
+  const allowances = new Map<string, Allowance>();
+  app.addHook('onRequest', (request, reply, done) => {
+    const { url = '' } = request.routeOptions;
+    if (OPEN.test(url)) return done();
+    const key = keys.find(BEARER.exec(request.headers.authorization ?? '')?.[1] ?? '');
+    if (key === null) return void refuseUnknown(reply, request.headers.authorization);
+    const need = needOf(request.method);
+    if (!MAY[key.role].includes(need)) {
+      return void sendDetail(reply, 403, `This key is for "${key.role}", not for "${need}"`);
+    }
+    keysOfRequests.set(request, key);
+    if (need !== 'ingest') return done();
+    const allowance = allowances.get(key.name) ?? new Allowance();
+    allowances.set(key.name, allowance);
+    const wait = allowance.waitSeconds(key, Date.now());
+    if (wait !== null) {
+      reply.header('Retry-After', wait);
+      return void sendDetail(reply, 429, 'More events than this key may send now');
+    }
+    allowance.spend(1);
+    done();
+  });
+  return {
+    spend: (request, events) => {
+      const key = keyOfRequest(request);
+      if (key !== undefined) allowances.get(key.name)?.spend(events);
+    },
+    warnings: () => (keys.trouble === null ? [] : [keys.trouble]),
+    stop: () => keys.stop(),
+  };
+}
+
+/** mTLS: the handshake has checked the certificate, if there was one, and left the verdict here. */
+function refuseWithoutCertificate(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  done: () => void,
+): void {
+  const isKnown = (request.raw.socket as TLSSocket).authorized;
+  if (isKnown || OPEN.test(request.routeOptions.url ?? '')) done();
+  else sendDetail(reply, 403, 'A client certificate is needed');
+}
+
+function refuseUnknown(reply: FastifyReply, given: string | undefined): void {
+  const detail = given === undefined ? 'Send Authorization: Bearer KEY' : 'This key is not known';
+  sendDetail(reply.header('WWW-Authenticate', 'Bearer'), 401, detail);
+}

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { createLogger } from '../runtime/logger.ts';
+import { ApiKeys, makeKey, parseKeys } from './api-keys.ts';
+
+const DIGEST = 'a'.repeat(64);
+const file = (...keys: object[]) => JSON.stringify({ keys });
+const entry = { name: 'shop', role: 'ingest', sha256: DIGEST };
+
+describe('parseKeys', () => {
+  it('names the entry and what is wrong with it', () => {
+    const wrong: [string, RegExp][] = [
+      ['nonsense', /not JSON/],
+      ['{}', /"keys" must be an array/],
+      [file(entry, { ...entry, name: 'a b' }), /key 2: "name"/],
+      [file({ ...entry, role: 'root' }), /"role" must be one of ingest, read, admin/],
+      [file({ ...entry, sha256: 'secret' }), /"sha256" must be 64/],
+      [file({ ...entry, events_per_second: 0 }), /"events_per_second" must be a number above 0/],
+      [file({ ...entry, rate: 5 }), /"rate" is no field/],
+      [file(entry, entry), /a name occurs twice/],
+    ];
+    for (const [text, message] of wrong) {
+      assert.throws(() => parseKeys(text), { code: 'SETTING_INVALID', message });
+    }
+  });
+
+  it('takes keys with and without limits', () => {
+    const [open, limited] = parseKeys(file(entry, { ...entry, name: 'b', events_per_day: 10 }));
+    assert.equal(open?.eventsPerDay, null);
+    assert.equal(limited?.eventsPerDay, 10);
+  });
+});
+
+describe('ApiKeys', () => {
+  it('finds a key by its digest only, and follows the file without a restart', (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'orderonce-keys-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'keys.json');
+    const [old, fresh] = [makeKey(), makeKey()];
+    let second = 1;
+    const write = (text: string) => {
+      writeFileSync(path, text);
+      utimesSync(path, ++second, second);
+    };
+    write(file({ ...entry, sha256: old.sha256 }));
+    const keys = new ApiKeys(path, createLogger('silent'));
+    t.after(() => keys.stop());
+
+    assert.equal(keys.find(old.key)?.name, 'shop');
+    assert.equal(keys.find(old.sha256), null, 'the digest is no key');
+    assert.equal(keys.find(''), null);
+
+    write('{"keys": [broken');
+    keys.reload();
+    assert.match(keys.trouble ?? '', /not in use/);
+    assert.equal(keys.find(old.key)?.name, 'shop', 'a broken file locks nobody out');
+
+    write(file({ ...entry, sha256: fresh.sha256 }));
+    keys.reload();
+    assert.equal(keys.trouble, null);
+    assert.equal(keys.find(old.key), null);
+    assert.equal(keys.find(fresh.key)?.name, 'shop');
+  });
+
+  it('does not start without its file: open would be worse', () => {
+    assert.throws(() => new ApiKeys('/nowhere/keys.json', createLogger('silent')), {
+      code: 'SETTING_INVALID',
+    });
+  });
+});

@@ -1,0 +1,158 @@
+/**
+ * API keys: who may ask, and for how much. The file holds only digests. It is read again when it
+ * changes, so keys come and go without a restart: add the new one, hand it out, remove the old one.
+ *
+ *   {"keys": [{"name": "shop", "role": "ingest", "sha256": "…", "events_per_second": 500}]}
+ *
+ * A key is 256 random bits, so one SHA-256 is enough: there is nothing to guess that a slow digest
+ * would protect, and each request pays for it.
+ */
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+
+/** `ingest` may send events, `read` may look at what became of them, `admin` may also change it. */
+export const ROLES = ['ingest', 'read', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+export type ApiKey = {
+  readonly name: string;
+  readonly role: Role;
+  readonly sha256: Buffer;
+  /** null: without limit. */
+  readonly eventsPerSecond: number | null;
+  readonly eventsPerDay: number | null;
+};
+
+const NAME = /^[\w.-]{1,64}$/;
+const DIGEST = /^[0-9a-f]{64}$/;
+const FIELDS = ['name', 'role', 'sha256', 'events_per_second', 'events_per_day'];
+const KEY_BYTES = 32;
+/** Makes a key that leaked recognisable to scanners for secrets. */
+const PREFIX = 'oonce_';
+const RELOAD_MS = 2000;
+
+/** A fresh key, to be shown once, and what the file keeps of it. */
+export function makeKey(): { readonly key: string; readonly sha256: string } {
+  const key = PREFIX + randomBytes(KEY_BYTES).toString('base64url');
+  return { key, sha256: digestOf(key).toString('hex') };
+}
+
+function digestOf(key: string): Buffer {
+  return createHash('sha256').update(key).digest();
+}
+
+/** @throws SETTING_INVALID naming the entry and what is wrong with it. */
+export function parseKeys(text: string): ApiKey[] {
+  const invalid = (what: string) => new OrderonceError('SETTING_INVALID', `API_KEYS_FILE: ${what}`);
+  let entries: unknown;
+  try {
+    entries = (JSON.parse(text) as { keys?: unknown } | null)?.keys;
+  } catch {
+    throw invalid('not JSON');
+  }
+  if (!Array.isArray(entries)) throw invalid('"keys" must be an array');
+  const keys = entries.map((entry: unknown, index) => {
+    const problem = problemOf(entry);
+    if (problem !== null) throw invalid(`key ${index + 1}: ${problem}`);
+    return keyOf(entry as Entry);
+  });
+  if (new Set(keys.map(({ name }) => name)).size < keys.length)
+    throw invalid('a name occurs twice');
+  return keys;
+}
+
+type Entry = {
+  readonly name: string;
+  readonly role: Role;
+  readonly sha256: string;
+  readonly events_per_second?: number;
+  readonly events_per_day?: number;
+};
+
+function problemOf(entry: unknown): string | null {
+  if (typeof entry !== 'object' || entry === null) return 'must be an object';
+  const { name, role, sha256, events_per_second, events_per_day } = entry as Record<
+    string,
+    unknown
+  >;
+  const unknown = Object.keys(entry).find((field) => !FIELDS.includes(field));
+  if (unknown !== undefined) return `"${unknown}" is no field; there are ${FIELDS.join(', ')}`;
+  if (typeof name !== 'string' || !NAME.test(name)) return '"name" must be of letters, digits, ._-';
+  if (!ROLES.includes(role as Role)) return `"role" must be one of ${ROLES.join(', ')}`;
+  if (typeof sha256 !== 'string' || !DIGEST.test(sha256)) {
+    return '"sha256" must be 64 hexadecimal digits: see "orderonce keys new"';
+  }
+  const limits = { events_per_second, events_per_day };
+  const wrong = Object.entries(limits).find(
+    ([, limit]) => limit !== undefined && !(Number(limit) > 0),
+  );
+  return wrong === undefined ? null : `"${wrong[0]}" must be a number above 0`;
+}
+
+function keyOf({ name, role, sha256, events_per_second, events_per_day }: Entry): ApiKey {
+  return {
+    name,
+    role,
+    sha256: Buffer.from(sha256, 'hex'),
+    eventsPerSecond: events_per_second ?? null,
+    eventsPerDay: events_per_day ?? null,
+  };
+}
+
+/** The keys of a file, kept up to date. */
+export class ApiKeys {
+  readonly #path: string;
+  readonly #logger: Logger;
+  readonly #timer: NodeJS.Timeout;
+  #keys: readonly ApiKey[];
+  #changedMs: number;
+  #trouble: string | null = null;
+
+  /** @throws SETTING_INVALID when the file cannot be read: starting open would be worse. */
+  constructor(path: string, logger: Logger) {
+    this.#path = path;
+    this.#logger = logger;
+    try {
+      this.#changedMs = statSync(path).mtimeMs;
+      this.#keys = parseKeys(readFileSync(path, 'utf8'));
+    } catch (error) {
+      if (error instanceof OrderonceError) throw error;
+      throw new OrderonceError('SETTING_INVALID', `API_KEYS_FILE: ${reasonOf(error)}`);
+    }
+    this.#timer = setInterval(() => this.reload(), RELOAD_MS).unref();
+  }
+
+  /** Why the file as it is now is not in use, or null. */
+  get trouble(): string | null {
+    return this.#trouble;
+  }
+
+  /** Takes over a changed file; one that is broken leaves the keys as they were. */
+  reload(): void {
+    try {
+      const { mtimeMs } = statSync(this.#path);
+      if (mtimeMs === this.#changedMs) return;
+      this.#keys = parseKeys(readFileSync(this.#path, 'utf8'));
+      this.#changedMs = mtimeMs;
+      this.#trouble = null;
+      this.#logger.info({ keys: this.#keys.map(({ name }) => name) }, 'API keys read again');
+    } catch (error) {
+      if (this.#trouble === null) this.#logger.error({ reason: reasonOf(error) }, 'API keys stay');
+      this.#trouble = `The changed API keys are not in use: ${reasonOf(error)}`;
+    }
+  }
+
+  /** Compares with each in the same time, so that nothing is learned from how long it takes. */
+  find(presented: string): ApiKey | null {
+    const digest = digestOf(presented);
+    let found: ApiKey | null = null;
+    for (const key of this.#keys) if (timingSafeEqual(key.sha256, digest)) found = key;
+    return found;
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+}

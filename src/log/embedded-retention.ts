@@ -1,0 +1,58 @@
+/** Trims the embedded log, as a Kafka topic's retention does; but never what is not yet processed. */
+import { reasonOf } from '../errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Service } from '../runtime/service.ts';
+import { listLogPartitions, trimLogPartition } from '../store/event-log-table.ts';
+import type { Pool } from '../store/pool.ts';
+import { inTransaction } from '../store/transaction.ts';
+
+const CHECK_MS = 60_000;
+const LIMITS = { lockMs: 1000, statementMs: 10_000, idleMs: 1000 };
+
+export class EmbeddedRetention implements Service {
+  readonly #pool: Pool;
+  readonly #hours: number;
+  readonly #logger: Logger;
+  #timer: NodeJS.Timeout | undefined;
+  #trimming: Promise<void> = Promise.resolve();
+  #isStopped = false;
+
+  /** @param hours that processed records are kept. */
+  constructor(pool: Pool, hours: number, logger: Logger) {
+    this.#pool = pool;
+    this.#hours = hours;
+    this.#logger = logger;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => {
+      this.#trimming = this.#trimming
+        .then(() => this.trim())
+        .then(
+          () => {},
+          (error: unknown) => this.#logger.debug({ reason: reasonOf(error) }, 'Log not trimmed'),
+        );
+    }, CHECK_MS).unref();
+  }
+
+  /** Removes all that is due, in small transactions. @returns how many records. */
+  async trim(): Promise<number> {
+    let total = 0;
+    for (const { logId, partition } of await listLogPartitions(this.#pool)) {
+      for (let removed = 1; removed > 0 && !this.#isStopped; total += removed) {
+        removed = await inTransaction(this.#pool, LIMITS, (tx) =>
+          trimLogPartition(tx, logId, partition, this.#hours),
+        );
+      }
+    }
+    if (total > 0) this.#logger.info({ records: total }, 'Embedded log trimmed');
+    return total;
+  }
+
+  /** Waits for the transaction under way. */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    clearInterval(this.#timer);
+    await this.#trimming;
+  }
+}

@@ -1,0 +1,42 @@
+/** Asks a service of ours for its health. */
+import { get as getHttp } from 'node:http';
+import { get as getHttps } from 'node:https';
+import { baseUrlOf, type ListenPlace } from './port.ts';
+
+export type HealthAnswer = {
+  readonly url: string;
+  readonly isHealthy: boolean;
+  /** Why not, in its own words. */
+  readonly detail: string;
+};
+
+/** @returns null when nothing answers within `timeoutMs`. */
+export async function askHealth(
+  place: ListenPlace,
+  timeoutMs: number,
+): Promise<HealthAnswer | null> {
+  const url = `${baseUrlOf(place)}/health`;
+  const get = place.scheme === 'https' ? getHttps : getHttp;
+  const { promise, resolve } = Promise.withResolvers<HealthAnswer | null>();
+  // On this machine, where the certificate's name need not hold; and nothing secret is sent.
+  const options = { rejectUnauthorized: false, signal: AbortSignal.timeout(timeoutMs) };
+  const request = get(url, options, (answer) => {
+    const chunks: Buffer[] = [];
+    answer.on('data', (chunk: Buffer) => chunks.push(chunk));
+    answer.on('error', () => resolve(null));
+    answer.on('end', () => {
+      const detail = detailIn(Buffer.concat(chunks).toString());
+      resolve({ url, isHealthy: answer.statusCode === 200, detail });
+    });
+  });
+  request.on('error', () => resolve(null));
+  return await promise;
+}
+
+function detailIn(text: string): string {
+  try {
+    return String((JSON.parse(text) as { detail?: unknown }).detail ?? '');
+  } catch {
+    return text.slice(0, 200);
+  }
+}

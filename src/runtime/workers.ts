@@ -1,0 +1,99 @@
+/**
+ * Several processes that serve one port: the same command again in each, and the primary keeps
+ * their number. Each has its own connections to the log, and nothing is shared between them.
+ */
+import cluster, { type Worker } from 'node:cluster';
+import { AggregatorRegistry, type Registry } from 'prom-client';
+import { backoffMs } from './backoff.ts';
+import type { Logger } from './logger.ts';
+import type { Service } from './service.ts';
+
+const RESTART = { firstMs: 200, mostMs: 10_000 };
+/** A worker that lived so long did start: its end is no reason to wait. */
+const STARTED_MS = 10_000;
+const METRICS_MS = 3000;
+
+export function isWorker(): boolean {
+  return cluster.isWorker;
+}
+
+type Question = { readonly type: 'orderonce:metrics'; readonly id: number };
+type Answer = Question & { readonly text: string };
+
+export class Workers implements Service {
+  readonly #logger: Logger;
+  readonly #aggregator = new AggregatorRegistry();
+  readonly #alive = new Set<Worker>();
+  #isStopping = false;
+  #failures = 0;
+
+  constructor(count: number, logger: Logger) {
+    this.#logger = logger;
+    for (let i = 0; i < count; i++) this.#fork();
+  }
+
+  #fork(): void {
+    const startedAt = performance.now();
+    const worker = cluster.fork();
+    this.#alive.add(worker);
+    this.#logger.info({ worker: worker.id, pid: worker.process.pid }, 'Worker started');
+    worker.on('message', (question: Question) => void this.#answer(worker, question));
+    worker.on('exit', (code, signal) => {
+      this.#alive.delete(worker);
+      if (this.#isStopping) return;
+      this.#failures = performance.now() - startedAt > STARTED_MS ? 0 : this.#failures + 1;
+      const delayMs = this.#failures === 0 ? 0 : backoffMs(this.#failures, RESTART);
+      this.#logger.error(
+        { worker: worker.id, pid: worker.process.pid, code, signal, delayMs },
+        'A worker ended',
+      );
+      setTimeout(() => this.#isStopping || this.#fork(), delayMs);
+    });
+  }
+
+  async #answer(worker: Worker, { type, id }: Question): Promise<void> {
+    if (type !== 'orderonce:metrics') return;
+    // Left unanswered where a worker does not answer us: a part of the sum would look like a reset.
+    const text = await this.#aggregator.clusterMetrics().catch(() => null);
+    if (text !== null && worker.isConnected()) worker.send({ type, id, text } satisfies Answer);
+  }
+
+  /** Each drains by itself; resolves when all have ended. */
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    await Promise.all(
+      [...this.#alive].map(async (worker) => {
+        const exited = new Promise((done) => worker.once('exit', done));
+        worker.process.kill('SIGTERM');
+        await exited;
+      }),
+    );
+  }
+}
+
+/** Lets the primary collect these metrics too. */
+export function shareMetrics(registry: Registry): void {
+  if (!cluster.isWorker) return;
+  // Its constructor is what makes a worker answer the primary.
+  new AggregatorRegistry();
+  AggregatorRegistry.setRegistries(registry);
+}
+
+let asked = 0;
+
+/** @returns null where this process is the only one. Rejects when the primary does not answer. */
+export function metricsOfAllWorkers(): Promise<string> | null {
+  if (!cluster.isWorker) return null;
+  const id = ++asked;
+  const { promise, resolve, reject } = Promise.withResolvers<string>();
+  const timer = setTimeout(() => reject(new Error('The primary does not answer')), METRICS_MS);
+  const onMessage = (answer: Answer) => {
+    if (answer.type === 'orderonce:metrics' && answer.id === id) resolve(answer.text);
+  };
+  process.on('message', onMessage);
+  process.send?.({ type: 'orderonce:metrics', id } satisfies Question);
+  return promise.finally(() => {
+    clearTimeout(timer);
+    process.off('message', onMessage);
+  });
+}

@@ -1,0 +1,27 @@
+-- What two groups of roles may do, where an administrator has made them: orderonce_consumer for
+-- the consumer (and for the producer with the embedded log), orderonce_reader for people and
+-- reports. Run by every "migrate", by the owner of the tables. Nobody but the owner can change or
+-- remove what is stored, nor what is known of duplicates and conflicts, nor the audit.
+DO $$
+BEGIN
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_consumer') THEN
+    GRANT SELECT ON schema_migrations TO orderonce_consumer;
+    GRANT SELECT, INSERT ON
+      logs, processed_events, duplicates, conflicts, log_gaps, dead_letter_audit, closed_positions
+      TO orderonce_consumer;
+    GRANT SELECT, INSERT, UPDATE ON orders, event_log_partitions TO orderonce_consumer;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON
+      consumer_positions, dead_letters, held_orders, suspects, position_troubles, outbox,
+      outbox_shards, outbox_relays
+      TO orderonce_consumer;
+    GRANT SELECT, INSERT, DELETE ON event_log TO orderonce_consumer;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_reader') THEN
+    GRANT SELECT ON
+      schema_migrations, logs, processed_events, orders, consumer_positions, duplicates, conflicts,
+      dead_letters, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
+      closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log
+      TO orderonce_reader;
+  END IF;
+END
+$$;
