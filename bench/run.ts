@@ -103,7 +103,7 @@ async function report(): Promise<void> {
     .filter(({ label }) => !/_(ms|us|seconds)$|_to_|^(seconds|events)$|_p\d+$/.test(label));
   const bars = rates.map((bar) => ({ ...bar, label: bar.label.replaceAll('_', ' ') }));
   if (bars.length > 0) {
-    const name = names.join('-');
+    const name = names === LADDER ? 'ladder' : names.join('-');
     await keep(`${name}.svg`, barChart('Per second: median and range', bars));
     await keep(`${name}.json`, JSON.stringify({ machine: machine(), results }, null, 1));
   }

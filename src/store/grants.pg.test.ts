@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import { createDatabase } from '../../test/support/database.ts';
+import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
+import { redrive } from '../dead-letters/redrive.ts';
+import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { migrate } from './migrate.ts';
 import { createPool, type Pool } from './pool.ts';
 
@@ -41,6 +45,33 @@ it('the role of consumers cannot change or remove what is stored, nor alter a ta
     await assert.rejects(consumer.query(`ALTER TABLE ${table} ADD COLUMN x int`));
   }
   await assert.rejects(consumer.query('UPDATE processed_events SET total_amount = 1'), DENIED);
+});
+
+it('the role of consumers can do all that the heart does, parking and redriving too [G3]', async (t) => {
+  const { pool: owner, url, context } = await setUpHeart(t);
+  // Refused by a trigger of the owner's, so that the event is parked.
+  await owner.query(
+    `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN RAISE check_violation; END $$;
+     CREATE TRIGGER refuse BEFORE INSERT ON processed_events FOR EACH ROW
+     WHEN (NEW.user_id = 'bad') EXECUTE FUNCTION refuse()`,
+  );
+  const pool = asRole(t, url, await createRole(owner, 'orderonce_consumer'));
+  const event = wireEvent();
+  const bad = wireEvent({ user_id: 'bad' });
+  const records = [event, event, { ...event, total_amount: '11' }, 'garbage', bad];
+  const slice = { ...sliceOfEvents(0, records), gaps: [] };
+  await processAll({ ...context, pool }, slice);
+  const handlers = NO_HANDLERS;
+  const { rows } = await owner.query(
+    `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset"
+       FROM dead_letters WHERE event_id = $1`,
+    [bad.event_id],
+  );
+  await owner.query('DROP TRIGGER refuse ON processed_events');
+  const [result] = await redrive({ pool, handlers, actor: 'test' }, rows[0]);
+  assert.equal(result?.outcome, 'stored');
+  assert.equal(await count(owner, 'processed_events'), 2);
 });
 
 it('the role of readers can only read', async (t) => {

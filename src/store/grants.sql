@@ -9,6 +9,11 @@ BEGIN
     GRANT SELECT, INSERT ON
       logs, processed_events, duplicates, conflicts, log_gaps, dead_letter_audit, closed_positions
       TO orderonce_consumer;
+    -- A record that is read again after a rewind meets its own row: ON CONFLICT DO UPDATE of one
+    -- column, to what it is already, so that it counts.
+    GRANT UPDATE (event_id) ON duplicates TO orderonce_consumer;
+    GRANT UPDATE (digest) ON conflicts TO orderonce_consumer;
+    GRANT UPDATE (to_offset) ON log_gaps TO orderonce_consumer;
     GRANT SELECT, INSERT, UPDATE ON orders, event_log_partitions TO orderonce_consumer;
     GRANT SELECT, INSERT, UPDATE, DELETE ON
       consumer_positions, dead_letters, held_orders, suspects, position_troubles, outbox,
