@@ -42,6 +42,7 @@ const VERSIONS = { kraft: '4.4.0', 'kraft-3.9': '3.9.2', zookeeper: '3.9.2' } as
 export type BrokerMode = keyof typeof VERSIONS;
 export const BROKER_MODES = Object.keys(VERSIONS) as BrokerMode[];
 const START_MS = 60_000;
+const ATTEMPTS_MAX = 8;
 
 /** Whether this machine can run a broker: Java 17 or newer, and Maven. */
 export function canRunBroker(): boolean {
@@ -80,11 +81,21 @@ export class Broker {
     if (mode === 'zookeeper') {
       await this.#launch('org.apache.zookeeper.server.quorum.QuorumPeerMain', 'zookeeper');
     }
-    await this.#launch('kafka.Kafka', 'server');
-    await untilAnswers(this.bootstrap, () => {
+    const diedAs = () => {
       const died = this.#processes.find((p) => p.exitCode !== null || p.signalCode !== null);
       return died === undefined ? null : `a process ended; see ${folder}/server.log`;
-    });
+    };
+    for (let attempt = 1; ; attempt++) {
+      await this.#launch('kafka.Kafka', 'server');
+      try {
+        return await untilAnswers(this.bootstrap, diedAs);
+      } catch (error) {
+        // With ZooKeeper a broker that was killed ends at once while its old session lives.
+        if (mode !== 'zookeeper' || attempt === ATTEMPTS_MAX) throw error;
+        this.#processes.pop();
+        await pause(500);
+      }
+    }
   }
 
   /** Stops answering without closing a connection, until resume(). Resolves when it has stopped. */
@@ -147,6 +158,8 @@ export class Broker {
       const settings = {
         dataDir: join(folder, 'zookeeper'),
         clientPort: port + 10_000,
+        // The least session is two ticks.
+        tickTime: 500,
         clientPortAddress: '127.0.0.1',
         'admin.enableServer': false,
       };
@@ -205,7 +218,13 @@ function brokerProperties({ port, folder, mode, secure }: BrokerOptions) {
   const controller = `127.0.0.1:${port + 10_000}`;
   const quorum =
     mode === 'zookeeper'
-      ? { 'broker.id': 1, 'zookeeper.connect': controller, listeners: `PLAINTEXT://${address}` }
+      ? {
+          'broker.id': 1,
+          'zookeeper.connect': controller,
+          listeners: `PLAINTEXT://${address}`,
+          // As below: a killed broker comes back only once its old session has run out.
+          'zookeeper.session.timeout.ms': 2000,
+        }
       : {
           'node.id': 1,
           'process.roles': 'broker,controller',
