@@ -8,6 +8,8 @@ import { createServer } from 'node:http';
 
 const [port, mode] = process.argv.slice(2);
 createServer((request, response) => {
+  // Asked for health, to know that it is there.
+  if (request.method === 'GET') return void response.end();
   const chunks: Buffer[] = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', () => {

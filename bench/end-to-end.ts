@@ -11,7 +11,7 @@ import { assertComplete, countAll } from './drain.ts';
 import { type Percentiles, percentiles } from './percentiles.ts';
 import { runScript } from './script.ts';
 import type { Servers } from './servers.ts';
-import { ServiceProcess, untilAnswers } from './service-process.ts';
+import { ServiceProcess, untilHealthy } from './service-process.ts';
 import { VisibilityWatch } from './visibility-watch.ts';
 
 const PORTS = { producer: 18_400, consumer: 18_401 };
@@ -69,8 +69,8 @@ export class Pipeline {
     };
     await ServiceProcess.command('migrate', env).ended();
     const pipeline = new Pipeline(servers, topic, env);
-    await untilAnswers(PORTS.producer, '/health');
-    await untilAnswers(PORTS.consumer, '/health');
+    await untilHealthy(PORTS.producer);
+    await untilHealthy(PORTS.consumer);
     return pipeline;
   }
 

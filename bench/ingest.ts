@@ -10,7 +10,7 @@ import { KafkaReader } from '../src/log/kafka-reader.ts';
 import { freshDatabase, openPool } from './databases.ts';
 import { runScript } from './script.ts';
 import type { Servers } from './servers.ts';
-import { ServiceProcess, untilAnswers } from './service-process.ts';
+import { ServiceProcess, untilHealthy } from './service-process.ts';
 
 const PORT = 18_400;
 const WARM_UP_SECONDS = 2;
@@ -39,11 +39,11 @@ type Measured = {
 };
 
 export async function ingest(servers: Servers, options: IngestOptions) {
-  const bare = await underLoad(new ServiceProcess(`bench/bare-http.ts ${PORT}`), '/', options);
+  const bare = await underLoad(new ServiceProcess(`bench/bare-http.ts ${PORT}`), options);
   const parsing = new ServiceProcess(`bench/bare-http.ts ${PORT} parse`);
-  const parse = await underLoad(parsing, '/', options);
+  const parse = await underLoad(parsing, options);
   const instant = new ServiceProcess(`bench/instant-api.ts ${PORT}`);
-  const shell = await underLoad(instant, '/health', options);
+  const shell = await underLoad(instant, options);
   const name = `ingest_${process.pid}_${options.round}`;
   const kafka = await ofKafka(servers, `${name}_1`, options, 1);
   const embedded = await ofEmbedded(servers, `${name}_embedded`, options);
@@ -84,7 +84,7 @@ async function ofKafka(
   };
   await ServiceProcess.command('migrate', env).ended();
   const producer = ServiceProcess.command('producer', env);
-  const measured = await underLoad(producer, '/health', options, perRequest);
+  const measured = await underLoad(producer, options, perRequest);
   const reader = new KafkaReader({
     bootstrapServers: bootstrap,
     topic,
@@ -104,7 +104,7 @@ async function ofEmbedded(
   const url = await freshDatabase(servers, name);
   const env = { DATABASE_URL: url, PRODUCER_PORT: String(PORT) };
   await ServiceProcess.command('migrate', env).ended();
-  const measured = await underLoad(ServiceProcess.command('producer', env), '/health', options);
+  const measured = await underLoad(ServiceProcess.command('producer', env), options);
   const pool = openPool(url);
   await assertInLog(new EmbeddedReader(pool, 'order_events'), measured.accepted);
   await pool.end();
@@ -113,12 +113,11 @@ async function ofEmbedded(
 
 async function underLoad(
   server: ServiceProcess,
-  readyPath: string,
   { connections, seconds }: IngestOptions,
   perRequest = 1,
 ): Promise<Measured> {
   try {
-    await untilAnswers(PORT, readyPath);
+    await untilHealthy(PORT);
     const load = (s: number) => runScript<Load>('load.ts', [PORT, connections, s, perRequest]);
     const acceptedIn = ({ statuses }: Load) => (statuses['202'] ?? 0) * perRequest;
     const warmUp = await load(WARM_UP_SECONDS);

@@ -1,33 +1,20 @@
-/** Kafka through our own client, without HTTP and without a database: records appended, then read and decoded. */
+/**
+ * Kafka through our own client, without HTTP and without a database: records appended, then read
+ * and decoded. In a process of its own, so that its CPU time is nobody else's.
+ *
+ *   kafka.ts BOOTSTRAP TOPIC EVENTS   → one JSON line: rates, and CPU in us per event
+ */
 import { decodeRecords } from '../src/log/decoded-record.ts';
 import type { AppendRecord } from '../src/log/event-log.ts';
 import { KafkaAppender } from '../src/log/kafka-appender.ts';
 import { KafkaReader } from '../src/log/kafka-reader.ts';
 import { createTopic } from '../src/log/kafka-topic.ts';
 import { recordSource } from './mixes.ts';
-import { runScript } from './script.ts';
-import type { Servers } from './servers.ts';
 
 const PARTITIONS = 6;
 const APPEND_BATCH = 1000;
 
-export type KafkaRates = {
-  readonly append_per_second: number;
-  readonly append_cpu_us: number;
-  readonly read_per_second: number;
-  readonly read_cpu_us: number;
-};
-
-/** @param events how many; each of the same kind as in the drain of distinct events. */
-export async function kafka(
-  { bootstrap }: Servers,
-  events: number,
-  round: number,
-): Promise<KafkaRates> {
-  return await runScript('kafka.ts', [bootstrap, `kafka_${process.pid}_${round}`, events]);
-}
-
-async function measure(bootstrap: string, topic: string, events: number): Promise<KafkaRates> {
+async function measure(bootstrap: string, topic: string, events: number) {
   const options = { bootstrapServers: bootstrap, topic, clientId: 'bench' };
   await createTopic(options, { partitions: PARTITIONS, replicas: -1 });
   const next = recordSource('distinct');
@@ -77,7 +64,5 @@ async function timed(events: number, work: () => Promise<void>) {
   return { perSecond: Math.round(events / seconds), cpuUs: (user + system) / events };
 }
 
-if (process.argv[1]?.endsWith('kafka.ts')) {
-  const [bootstrap = '', topic = '', events = '0'] = process.argv.slice(2);
-  console.log(JSON.stringify(await measure(bootstrap, topic, Number(events))));
-}
+const [bootstrap = '', topic = '', events = '0'] = process.argv.slice(2);
+console.log(JSON.stringify(await measure(bootstrap, topic, Number(events))));

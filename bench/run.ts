@@ -15,8 +15,8 @@ import { drain } from './drain.ts';
 import { endToEnd, Pipeline } from './end-to-end.ts';
 import { growth, mixes } from './growth.ts';
 import { ingest } from './ingest.ts';
-import { kafka } from './kafka.ts';
 import { backlog, soak } from './memory.ts';
+import { runScript } from './script.ts';
 import { startServers } from './servers.ts';
 import { sink } from './sink.ts';
 import { verify } from './verify.ts';
@@ -47,7 +47,8 @@ const servers = await startServers();
 type Result = Readonly<Record<string, number>>;
 const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
   ingest: (round) => ingest(servers, { connections: Number(values.connections), seconds, round }),
-  kafka: (round) => kafka(servers, events, round),
+  kafka: (round) =>
+    runScript('kafka.ts', [servers.bootstrap, `kafka_${process.pid}_${round}`, events]),
   sink: (round) => sink(servers, events, round),
   'end-to-end': (round) => endToEnd(servers, seconds, round),
   drain: () => drain(servers, { events }),

@@ -46,13 +46,10 @@ export class ServiceProcess {
   }
 }
 
-/** Resolves once a server answers 2xx on `path` there. */
-export async function untilAnswers(port: number, path: string): Promise<void> {
+/** Resolves once a server there is healthy. */
+export async function untilHealthy(port: number): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt++) {
-    const answer = await fetch(`http://127.0.0.1:${port}${path}`, {
-      method: path === '/health' ? 'GET' : 'POST',
-      ...(path === '/health' ? {} : { body: '{}' }),
-    }).catch(() => null);
+    const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => null);
     if (answer?.ok) return;
     await new Promise((done) => setTimeout(done, 100));
   }

@@ -1,7 +1,7 @@
 /** `orderonce COMMAND [--setting value ...]`: settings from flags, environment and .env. */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs, parseEnv } from 'node:util';
-import { type Command, FLAGS, type Flags } from './commands/command.ts';
+import { type Command, EXIT, FLAGS, type Flags } from './commands/command.ts';
 import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
 import { runDoctor } from './commands/doctor.ts';
 import { runHealth } from './commands/health.ts';
@@ -67,9 +67,6 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   positions: { help: POSITIONS_HELP, wordsMax: 2, run: runPositions },
   'dead-letters': { help: DEAD_LETTERS_HELP, wordsMax: 2, run: runDeadLetters },
 };
-
-/** What the process ends with. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 3 } as const;
 
 function help(): string {
   const commands = Object.entries(COMMANDS).map(

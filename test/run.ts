@@ -15,7 +15,8 @@ import { globSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Broker, type BrokerMode, canRunBroker } from '../dev/kafka/broker.ts';
+import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
+import type { BrokerMode } from '../dev/kafka/options.ts';
 import type { Binaries } from '../src/embedded/binaries.ts';
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
 

@@ -14,6 +14,7 @@ export COMPOSE_PROJECT_NAME=$project PUBLISH_ADDRESS=127.0.0.1 PRODUCER_PORT=186
 export COMPOSE_FILE=docker-compose.yml
 if [ "${1:-}" = zookeeper ]; then COMPOSE_FILE+=:docker-compose.zookeeper.yml; fi
 env_file=$(mktemp); cp .env.example "$env_file"
+sent=$(mktemp)
 compose() { ${COMPOSE:-docker-compose} --env-file "$env_file" "$@"; }
 
 tend() {  # What systemd would do for Podman.
@@ -35,7 +36,7 @@ finish() {
   if [ $code -ne 0 ]; then compose ps -a || true; compose logs --tail 15 || true; fi
   kill $tending 2>/dev/null || true
   compose down -v --timeout 10 >/dev/null 2>&1 || true
-  rm -f "$env_file"
+  rm -f "$env_file" "$sent"
   exit $code
 }
 trap finish EXIT
@@ -49,16 +50,15 @@ until_healthy() {
   echo "Not healthy: $1"; return 1
 }
 container() { compose ps -q "$1"; }
-kill_hard() { echo "kill -9 $1"; ${DOCKER:-docker} kill -s KILL "$(container "$1")" >/dev/null; }
+DOCKER=$(command -v docker || command -v podman)
+kill_hard() { echo "kill -9 $1"; "$DOCKER" kill -s KILL "$(container "$1")" >/dev/null; }
 
-DOCKER=${DOCKER:-$(command -v docker || command -v podman)}
 [ -n "${SKIP_BUILD:-}" ] || compose build
 time compose up -d
 until_healthy 'after the start'
 echo "Healthy. Sending"
 event() { printf '{"event_id":"%s","order_id":"%s","user_id":"try","total_amount":1.25,"timestamp":"2026-01-02T03:04:05Z"}' "$1" "$2"; }
 order=$(cat /proc/sys/kernel/random/uuid)
-sent=$(mktemp)
 send() {  # Again and again until 202, as a client should: the outcome of anything else is unknown.
   until [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' "localhost:$PRODUCER_PORT/events" \
     -H 'Content-Type: application/json' -d "$(event "$1" "$order")")" = 202 ]; do sleep 0.5; done
@@ -67,7 +67,9 @@ send() {  # Again and again until 202, as a client should: the outcome of anythi
 many() { for _ in $(seq "$1"); do send "$(cat /proc/sys/kernel/random/uuid)"; done; }
 many 40
 for service in consumer producer kafka postgres; do
-  kill_hard $service & many 20; wait %2 2>/dev/null || true
+  kill_hard $service & killing=$!
+  many 20
+  wait $killing
   until_healthy "after $service was killed"
 done
 send "$(head -1 "$sent")"
@@ -79,6 +81,6 @@ done
 echo "$count events sent, some more than once; the order has counted ${counted:-nothing}"
 [ "$counted" = "$count" ]
 compose exec -T consumer node bin/orderonce.js verify --against-log
-compose exec -T consumer sh -c 'touch /app/x 2>/dev/null && exit 1; id -u'
+echo "It cannot write to its own file system, and runs as user $(compose exec -T consumer sh -c 'touch /app/x 2>/dev/null && exit 1; id -u')"
 compose ps
 echo "All as it should be"

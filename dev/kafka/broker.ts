@@ -9,38 +9,17 @@
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
+import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Admin } from '@platformatic/kafka';
 import { pause } from '../../src/runtime/backoff.ts';
 import { onStopRequest } from '../../src/runtime/stop-request.ts';
+import { brokerProperties, scramFlags, toProperties } from './broker-properties.ts';
+import { fetchJars } from './jars.ts';
+import { BROKER_MODES, type BrokerMode, type BrokerOptions, VERSIONS } from './options.ts';
 
-export type BrokerOptions = {
-  readonly port: number;
-  /** One data folder is one broker. */
-  readonly folder: string;
-  readonly mode: BrokerMode;
-  readonly say?: (line: string) => void;
-  /** A second listener, with TLS and SASL; KRaft only. */
-  readonly secure?: SecureListener;
-};
-
-export type SecureListener = {
-  readonly port: number;
-  /** PEM files. */
-  readonly ca: string;
-  readonly cert: string;
-  readonly key: string;
-  /** By PLAIN and by SCRAM. OAUTHBEARER takes unsigned tokens of any name. */
-  readonly user: { readonly name: string; readonly password: string };
-};
-
-const VERSIONS = { kraft: '4.4.0', 'kraft-3.9': '3.9.2', zookeeper: '3.9.2' } as const;
-export type BrokerMode = keyof typeof VERSIONS;
-export const BROKER_MODES = Object.keys(VERSIONS) as BrokerMode[];
 const START_MS = 60_000;
 const ATTEMPTS_MAX = 8;
 
@@ -173,111 +152,6 @@ export class Broker {
       if (format.status !== 0) throw new Error(`Kafka storage format failed: ${format.stderr}`);
     }
   }
-}
-
-function scramFlags(secure: SecureListener | undefined): string[] {
-  if (secure === undefined) return [];
-  const { name, password } = secure.user;
-  return ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
-    '--add-scram',
-    `${mechanism}=[name=${name},password=${password}]`,
-  ]);
-}
-
-/** In the broker's words (its manual, "Security"). */
-function secureProperties({ port, ca, cert, key, user }: SecureListener) {
-  const text = (file: string) => readFileSync(file, 'utf8').trim().replaceAll('\n', '\\n');
-  const jaas = (module: string, options = '') =>
-    `org.apache.kafka.common.security.${module} required ${options};`;
-  const plain = `username="${user.name}" password="${user.password}" user_${user.name}="${user.password}"`;
-  const listener = 'listener.name.sasl_ssl';
-  return {
-    port,
-    properties: {
-      'ssl.keystore.type': 'PEM',
-      'ssl.keystore.certificate.chain': text(cert),
-      'ssl.keystore.key': text(key),
-      'ssl.truststore.type': 'PEM',
-      'ssl.truststore.certificates': text(ca),
-      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
-      [`${listener}.plain.sasl.jaas.config`]: jaas('plain.PlainLoginModule', plain),
-      [`${listener}.scram-sha-256.sasl.jaas.config`]: jaas('scram.ScramLoginModule'),
-      [`${listener}.scram-sha-512.sasl.jaas.config`]: jaas('scram.ScramLoginModule'),
-      [`${listener}.oauthbearer.sasl.jaas.config`]: jaas(
-        'oauthbearer.OAuthBearerLoginModule',
-        'unsecuredLoginStringClaim_sub="broker"',
-      ),
-    },
-  };
-}
-
-function brokerProperties({ port, folder, mode, secure }: BrokerOptions) {
-  const address = `127.0.0.1:${port}`;
-  const tls = secure === undefined ? null : secureProperties(secure);
-  const tlsListener = tls === null ? '' : `,SASL_SSL://127.0.0.1:${tls.port}`;
-  const controller = `127.0.0.1:${port + 10_000}`;
-  const quorum =
-    mode === 'zookeeper'
-      ? {
-          'broker.id': 1,
-          'zookeeper.connect': controller,
-          listeners: `PLAINTEXT://${address}`,
-          // As below: a killed broker comes back only once its old session has run out.
-          'zookeeper.session.timeout.ms': 2000,
-        }
-      : {
-          'node.id': 1,
-          'process.roles': 'broker,controller',
-          'controller.quorum.voters': `1@${controller}`,
-          'controller.listener.names': 'CONTROLLER',
-          listeners: `PLAINTEXT://${address},CONTROLLER://${controller}${tlsListener}`,
-          'listener.security.protocol.map':
-            'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL',
-          // A killed broker comes back only once its old registration has run out.
-          'broker.session.timeout.ms': 2000,
-          'broker.heartbeat.interval.ms': 500,
-        };
-  return {
-    ...quorum,
-    ...tls?.properties,
-    'advertised.listeners': `PLAINTEXT://${address}${tlsListener}`,
-    'log.dirs': join(folder, 'log'),
-    'auto.create.topics.enable': false,
-    'offsets.topic.replication.factor': 1,
-    'offsets.topic.num.partitions': 4,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
-    'transaction.state.log.num.partitions': 4,
-    'group.initial.rebalance.delay.ms': 0,
-    // Lets tests see a crashed consumer replaced sooner than after the default 6 s.
-    'group.min.session.timeout.ms': 1000,
-    'log.retention.ms': -1,
-  };
-}
-
-function toProperties(settings: Readonly<Record<string, string | number | boolean>>): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `${name}=${value}\n`)
-    .join('');
-}
-
-/** The jars, from the cache outside the repository or from Maven. @returns their folder. */
-async function fetchJars({ mode, say }: BrokerOptions): Promise<string> {
-  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
-  const jars = join(cache, 'orderonce', `kafka-${VERSIONS[mode]}`);
-  if (existsSync(jars)) return jars;
-  say?.(`Fetching Kafka ${VERSIONS[mode]} with Maven (45 MB, once)`);
-  const pom = fileURLToPath(new URL(`pom-${VERSIONS[mode]}.xml`, import.meta.url));
-  const partial = `${jars}.${process.pid}`;
-  const goal = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies';
-  const maven = spawnSync(
-    'mvn',
-    ['-q', '-B', '-f', pom, goal, '-DincludeScope=runtime', `-DoutputDirectory=${partial}`],
-    { encoding: 'utf8' },
-  );
-  if (maven.status !== 0) throw new Error(`Maven failed: ${maven.stdout}${maven.stderr}`);
-  await rename(partial, jars).catch(() => rm(partial, { recursive: true, force: true }));
-  return jars;
 }
 
 async function untilAnswers(bootstrap: string, whyNot: () => string | null): Promise<void> {

@@ -76,7 +76,10 @@ describe('With API keys', () => {
   });
 
   it('holds a key to its quota of a day', async (t) => {
-    const { post, shop } = await setUp(t, { events_per_day: 3 });
+    const { post, shop, url } = await setUp(t, { events_per_day: 3 });
+    const headers = { authorization: `Bearer ${shop}` };
+    // Asking where an event is costs nothing.
+    await fetch(`${url}/events/x`, { headers, redirect: 'manual' });
     const statuses: number[] = [];
     for (let i = 0; i < 5; i++) statuses.push((await post(shop)).status);
     assert.deepEqual(statuses, [202, 202, 202, 429, 429]);

@@ -63,7 +63,8 @@ export function addAccess(
       return void sendDetail(reply, 403, `This key is for "${key.role}", not for "${need}"`);
     }
     keysOfRequests.set(request, key);
-    if (need !== 'ingest') return done();
+    // The redirect to an event's status costs nothing.
+    if (need !== 'ingest' || request.method !== 'POST') return done();
     const allowance = allowances.get(key.name) ?? new Allowance();
     allowances.set(key.name, allowance);
     const wait = allowance.waitSeconds(key, Date.now());

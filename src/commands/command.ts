@@ -1,6 +1,9 @@
 import type { Logger } from '../runtime/logger.ts';
 import type { Settings } from '../settings.ts';
 
+/** What the process ends with. */
+export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 3 } as const;
+
 /** Flags that are not settings. */
 export const FLAGS = {
   json: { type: 'boolean', help: 'Answers as JSON.' },

@@ -1,5 +1,5 @@
 /** `orderonce keys new NAME`: makes an API key. */
-import { makeKey, ROLES, type Role } from '../access/api-keys.ts';
+import { makeKey, parseKeys, ROLES, type Role } from '../access/api-keys.ts';
 import { OrderonceError } from '../errors.ts';
 import type { Call } from './command.ts';
 
@@ -13,6 +13,8 @@ export async function runKeys({ words, flags }: Call): Promise<number> {
   }
   const { key, sha256 } = makeKey();
   const entry = { name, role, sha256 };
+  // As the file will be: a name that it would refuse is refused now.
+  parseKeys(JSON.stringify({ keys: [entry] }));
   if (flags.json === true) console.log(JSON.stringify({ key, entry }));
   else {
     console.log(`${key}\n`);

@@ -12,7 +12,7 @@ import type { Service } from '../runtime/service.ts';
 import { isWorker, Workers } from '../runtime/workers.ts';
 import type { Settings } from '../settings.ts';
 import type { Pool } from '../store/pool.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { exampleCurl } from './example-event.ts';
 import { migrateAll } from './migrate.ts';
@@ -21,8 +21,9 @@ import { type Run, runServices } from './run-services.ts';
 export async function runProducer({ settings, logger }: Call): Promise<number> {
   if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
     await assertPortFree(producerPlace(settings));
-    return await runServices(logger, async ({ add }) => {
-      add(new Workers(settings.PRODUCER_WORKERS, logger));
+    return await runServices(logger, async ({ add, fail }) => {
+      const isHopeless = (code: number) => code === EXIT.usage;
+      add(new Workers(settings.PRODUCER_WORKERS, logger, isHopeless, fail));
     });
   }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);

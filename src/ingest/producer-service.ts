@@ -107,11 +107,10 @@ function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
     { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
     async (request, reply) => {
       const started = performance.now();
-      const acceptance = await acceptEvent(
-        queue,
-        requestIds.next(),
-        request.body ?? Buffer.alloc(0),
-      );
+      const requestId = requestIds.next();
+      // Before anything can fail: whoever asks about a 500 can name it.
+      reply.header('Orderonce-Request-Id', requestId);
+      const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
       return answer(reply, acceptance, topic, statusUrl);
     },

@@ -24,11 +24,24 @@ export class Workers implements Service {
   readonly #logger: Logger;
   readonly #aggregator = new AggregatorRegistry();
   readonly #alive = new Set<Worker>();
+  readonly #isHopeless: (code: number) => boolean;
+  readonly #fail: (reason: string) => void;
   #isStopping = false;
   #failures = 0;
 
-  constructor(count: number, logger: Logger) {
+  /**
+   * @param isHopeless of a worker's exit code: another one would end in the same way.
+   * @param fail called then, instead of starting another.
+   */
+  constructor(
+    count: number,
+    logger: Logger,
+    isHopeless: (code: number) => boolean,
+    fail: (reason: string) => void,
+  ) {
     this.#logger = logger;
+    this.#isHopeless = isHopeless;
+    this.#fail = fail;
     for (let i = 0; i < count; i++) this.#fork();
   }
 
@@ -41,6 +54,7 @@ export class Workers implements Service {
     worker.on('exit', (code, signal) => {
       this.#alive.delete(worker);
       if (this.#isStopping) return;
+      if (this.#isHopeless(code)) return this.#fail(`a worker cannot start (exit code ${code})`);
       this.#failures = performance.now() - startedAt > STARTED_MS ? 0 : this.#failures + 1;
       const delayMs = this.#failures === 0 ? 0 : backoffMs(this.#failures, RESTART);
       this.#logger.error(

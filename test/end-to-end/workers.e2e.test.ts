@@ -43,3 +43,11 @@ it('workers share a port, answer for one another in metrics, and are replaced wh
   assert.equal(rows[0].n, 40);
   assert.equal(await producer.kill('SIGTERM'), 0);
 });
+
+it('where no worker can start, the command ends and says why', async (t) => {
+  const env = { DATABASE_URL: 'postgres://x@localhost/x', API_KEYS_FILE: '/nowhere/keys.json' };
+  const words = ['producer', '--producer-workers', '2', '--producer-port', '0'];
+  const producer = new Orderonce(t, words, env);
+  assert.equal(await producer.exit(), 1);
+  assert.match(producer.output, /SETTING_INVALID: API_KEYS_FILE.*a worker cannot start/s);
+});

@@ -1,0 +1,93 @@
+/** server.properties of one broker, by mode. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BrokerOptions, SecureListener } from './options.ts';
+
+/** Of the tool that formats storage: the user's SCRAM credentials. */
+export function scramFlags(secure: SecureListener | undefined): string[] {
+  if (secure === undefined) return [];
+  const { name, password } = secure.user;
+  return ['SCRAM-SHA-256', 'SCRAM-SHA-512'].flatMap((mechanism) => [
+    '--add-scram',
+    `${mechanism}=[name=${name},password=${password}]`,
+  ]);
+}
+
+/** In the broker's words (its manual, "Security"). */
+function secureProperties({ port, ca, cert, key, user }: SecureListener) {
+  const text = (file: string) => readFileSync(file, 'utf8').trim().replaceAll('\n', '\\n');
+  const jaas = (module: string, options = '') =>
+    `org.apache.kafka.common.security.${module} required ${options};`;
+  const plain = `username="${user.name}" password="${user.password}" user_${user.name}="${user.password}"`;
+  const listener = 'listener.name.sasl_ssl';
+  return {
+    port,
+    properties: {
+      'ssl.keystore.type': 'PEM',
+      'ssl.keystore.certificate.chain': text(cert),
+      'ssl.keystore.key': text(key),
+      'ssl.truststore.type': 'PEM',
+      'ssl.truststore.certificates': text(ca),
+      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER',
+      [`${listener}.plain.sasl.jaas.config`]: jaas('plain.PlainLoginModule', plain),
+      [`${listener}.scram-sha-256.sasl.jaas.config`]: jaas('scram.ScramLoginModule'),
+      [`${listener}.scram-sha-512.sasl.jaas.config`]: jaas('scram.ScramLoginModule'),
+      [`${listener}.oauthbearer.sasl.jaas.config`]: jaas(
+        'oauthbearer.OAuthBearerLoginModule',
+        'unsecuredLoginStringClaim_sub="broker"',
+      ),
+    },
+  };
+}
+
+export function brokerProperties({ port, folder, mode, secure }: BrokerOptions) {
+  const address = `127.0.0.1:${port}`;
+  const tls = secure === undefined ? null : secureProperties(secure);
+  const tlsListener = tls === null ? '' : `,SASL_SSL://127.0.0.1:${tls.port}`;
+  const controller = `127.0.0.1:${port + 10_000}`;
+  const quorum =
+    mode === 'zookeeper'
+      ? {
+          'broker.id': 1,
+          'zookeeper.connect': controller,
+          listeners: `PLAINTEXT://${address}`,
+          // As below: a killed broker comes back only once its old session has run out.
+          'zookeeper.session.timeout.ms': 2000,
+        }
+      : {
+          'node.id': 1,
+          'process.roles': 'broker,controller',
+          'controller.quorum.voters': `1@${controller}`,
+          'controller.listener.names': 'CONTROLLER',
+          listeners: `PLAINTEXT://${address},CONTROLLER://${controller}${tlsListener}`,
+          'listener.security.protocol.map':
+            'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL',
+          // A killed broker comes back only once its old registration has run out.
+          'broker.session.timeout.ms': 2000,
+          'broker.heartbeat.interval.ms': 500,
+        };
+  return {
+    ...quorum,
+    ...tls?.properties,
+    'advertised.listeners': `PLAINTEXT://${address}${tlsListener}`,
+    'log.dirs': join(folder, 'log'),
+    'auto.create.topics.enable': false,
+    'offsets.topic.replication.factor': 1,
+    'offsets.topic.num.partitions': 4,
+    'transaction.state.log.replication.factor': 1,
+    'transaction.state.log.min.isr': 1,
+    'transaction.state.log.num.partitions': 4,
+    'group.initial.rebalance.delay.ms': 0,
+    // Lets tests see a crashed consumer replaced sooner than after the default 6 s.
+    'group.min.session.timeout.ms': 1000,
+    'log.retention.ms': -1,
+  };
+}
+
+export function toProperties(
+  settings: Readonly<Record<string, string | number | boolean>>,
+): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}

@@ -1,0 +1,24 @@
+/** Which broker, and where. */
+export type BrokerOptions = {
+  readonly port: number;
+  /** One data folder is one broker. */
+  readonly folder: string;
+  readonly mode: BrokerMode;
+  readonly say?: (line: string) => void;
+  /** A second listener, with TLS and SASL; KRaft only. */
+  readonly secure?: SecureListener;
+};
+
+export type SecureListener = {
+  readonly port: number;
+  /** PEM files. */
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+  /** By PLAIN and by SCRAM. OAUTHBEARER takes unsigned tokens of any name. */
+  readonly user: { readonly name: string; readonly password: string };
+};
+
+export const VERSIONS = { kraft: '4.4.0', 'kraft-3.9': '3.9.2', zookeeper: '3.9.2' } as const;
+export type BrokerMode = keyof typeof VERSIONS;
+export const BROKER_MODES = Object.keys(VERSIONS) as BrokerMode[];
