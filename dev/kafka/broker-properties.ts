@@ -51,8 +51,9 @@ export function brokerProperties({ port, folder, mode, secure }: BrokerOptions) 
           'broker.id': 1,
           'zookeeper.connect': controller,
           listeners: `PLAINTEXT://${address}`,
-          // As below: a killed broker comes back only once its old session has run out.
-          'zookeeper.session.timeout.ms': 2000,
+          // A killed broker comes back only once its old session has run out; but one that a test
+          // freezes for two or three seconds must keep its own.
+          'zookeeper.session.timeout.ms': 6000,
         }
       : {
           'node.id': 1,
