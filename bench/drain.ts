@@ -64,10 +64,10 @@ export async function drain(servers: Servers, options: DrainOptions): Promise<Dr
   const cpuSeconds = () => processes.reduce((sum, process) => sum + process.cpuSeconds(), 0);
   options.onStart?.(processes.map(({ pid }) => pid));
   try {
-    const first = await untilProcessed(pool, 1);
+    const first = await untilProcessed(pool, topic, 1);
     const cpuBefore = cpuSeconds();
     const postgresBefore = cpuSecondsOfFamily(servers.databasePid);
-    const last = await untilProcessed(pool, events);
+    const last = await untilProcessed(pool, topic, events);
     const cpu = cpuSeconds() - cpuBefore;
     const postgres = cpuSecondsOfFamily(servers.databasePid) - postgresBefore;
     assertComplete(before, await countAll(pool), events, settings.ORDERS_PROJECTION !== 'off');
@@ -102,10 +102,11 @@ async function fill(
 }
 
 /** Positions and effects move together, so the positions tell how much is done. */
-async function untilProcessed(pool: Pool, wanted: number) {
+async function untilProcessed(pool: Pool, topic: string, wanted: number) {
   for (;;) {
     const { rows } = await pool.query<{ n: number }>(
-      'SELECT coalesce(sum(next_offset), 0)::bigint AS n FROM consumer_positions',
+      `SELECT coalesce(sum(next_offset), 0)::bigint AS n FROM consumer_positions WHERE topic = $1`,
+      [topic],
     );
     const processed = rows[0]?.n ?? 0;
     if (processed >= wanted) return { processed, atMs: performance.now() };
