@@ -1,7 +1,7 @@
 /**
  * End to end: producer, Kafka, consumer, PostgreSQL. First the most it takes under a closed loop,
- * both sides running; then open loops at shares of that, with the time from when a request was due
- * until its effect was visible in PostgreSQL. Beside them what Kafka alone needs at a quarter of
+ * both sides running; then open loops at shares of that, with the time until an event's effect was
+ * visible in PostgreSQL: from when its request was due, and from when its 202 came. Beside them what Kafka alone needs at a quarter of
  * the load, from produce to fetch. A run counts only if each accepted event took effect once.
  */
 import type { Pool } from '../src/store/pool.ts';
@@ -19,7 +19,8 @@ const SHARES = [10, 25, 50, 75, 90];
 const CONNECTIONS = 64;
 const NOTHING = { stored: 0, duplicates: 0, effects: 0 };
 
-type Accepted = { due: number[]; partition: number[]; offset: number[] };
+type Since = 'sinceDue' | 'sinceAccepted';
+type Accepted = { due: number[]; answered: number[]; partition: number[]; offset: number[] };
 
 export async function endToEnd(servers: Servers, seconds: number, round: number) {
   const pipeline = await Pipeline.start(servers, `end_to_end_${process.pid}_${round}`);
@@ -30,14 +31,18 @@ export async function endToEnd(servers: Servers, seconds: number, round: number)
     const result: Record<string, number> = { most_per_second: most, ...cpu };
     for (const share of SHARES) {
       const rate = Math.round((most * share) / 100);
-      add(result, `load_${share}`, await pipeline.openLoop(rate, seconds));
+      const { sinceDue, sinceAccepted } = await pipeline.openLoop(rate, seconds);
+      add(result, `load_${share}`, sinceDue);
+      add(result, `load_${share}_accepted`, sinceAccepted);
     }
     const raw = `${pipeline.topic}_raw`;
     const words = [servers.bootstrap, raw, Math.round(most / 4), seconds];
     add(result, 'kafka_alone', await runScript<Percentiles>('raw-kafka.ts', words));
     for (const p of ['p50', 'p99']) {
-      result[`load_25_to_kafka_alone_${p}`] =
-        (result[`load_25_${p}_ms`] as number) / (result[`kafka_alone_${p}_ms`] as number);
+      const alone = result[`kafka_alone_${p}_ms`] as number;
+      for (const load of ['load_25', 'load_25_accepted']) {
+        result[`${load}_to_kafka_alone_${p}`] = (result[`${load}_${p}_ms`] as number) / alone;
+      }
     }
     return result;
   } finally {
@@ -109,9 +114,9 @@ export class Pipeline {
     return { perSecond: Math.round(accepted / elapsed), cpu };
   }
 
-  /** @returns ms from due to visible. */
-  async openLoop(rate: number, seconds: number): Promise<Percentiles> {
-    const watch = new VisibilityWatch(this.pool);
+  /** @returns ms until visible. */
+  async openLoop(rate: number, seconds: number): Promise<Record<Since, Percentiles>> {
+    const watch = await VisibilityWatch.start(this.pool);
     const { accepted, others } = await runScript<{ accepted: Accepted; others: number }>(
       'open-load.ts',
       [PORTS.producer, rate, seconds],
@@ -119,12 +124,14 @@ export class Pipeline {
     if (others > 0) throw new Error(`${others} of ${rate * seconds} not accepted, so no figure`);
     await this.#allVisible(accepted.due.length);
     await watch.stop();
-    return percentiles(
-      accepted.due.map((due, i) => {
-        const [partition, offset] = [accepted.partition[i], accepted.offset[i]];
-        return watch.visibleAt(partition as number, offset as number) - due;
-      }),
-    );
+    const since = (starts: readonly number[]) =>
+      percentiles(
+        starts.map((start, i) => {
+          const [partition, offset] = [accepted.partition[i], accepted.offset[i]];
+          return watch.visibleAt(partition as number, offset as number) - start;
+        }),
+      );
+    return { sinceDue: since(accepted.due), sinceAccepted: since(accepted.answered) };
   }
 
   async #allVisible(accepted: number): Promise<void> {

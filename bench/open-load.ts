@@ -3,8 +3,9 @@
  * or not earlier ones were answered, and time counts from when each was due. So a stall is felt by
  * all whom it would have met, and not only by those under way.
  *
- *   open-load.ts PORT RATE SECONDS   → one JSON line: per accepted event, when it was due (ms since
- *                                      1970) and where it lies; and how many had another answer
+ *   open-load.ts PORT RATE SECONDS   → one JSON line: of each accepted event, when it was due, when
+ *                                      its 202 came (ms since 1970) and where it lies; and how many
+ *                                      had another answer
  */
 import { HttpConnection } from './http-connection.ts';
 import { randomEvent } from './random-event.ts';
@@ -13,7 +14,12 @@ const CONNECTIONS = 64;
 const TICK_MS = 1;
 
 const [port = 0, rate = 1000, seconds = 5] = process.argv.slice(2).map(Number);
-const accepted = { due: [] as number[], partition: [] as number[], offset: [] as number[] };
+const accepted = {
+  due: [] as number[],
+  answered: [] as number[],
+  partition: [] as number[],
+  offset: [] as number[],
+};
 let others = 0;
 let underWay = 0;
 const free = Array.from(
@@ -28,6 +34,7 @@ async function send(connection: HttpConnection, due: number): Promise<void> {
   underWay--;
   if (status === '202') {
     accepted.due.push(performance.timeOrigin + due);
+    accepted.answered.push(performance.timeOrigin + performance.now());
     accepted.partition.push(Number(/orderonce-partition: (\d+)/i.exec(head)?.[1]));
     accepted.offset.push(Number(/orderonce-offset: (\d+)/i.exec(head)?.[1]));
   } else others++;

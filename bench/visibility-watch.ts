@@ -1,41 +1,50 @@
-/** Looks at the positions all the time, to say afterwards when an event became visible. */
+/**
+ * Says afterwards when an event became visible. A trigger tells each move of a position to a
+ * listener: PostgreSQL delivers that when the transaction has committed, and at once. Looking again
+ * and again instead would be late by half of its interval, and a load of its own.
+ */
+import type pg from 'pg';
 import type { Pool } from '../src/store/pool.ts';
 
-const PAUSE_MS = 1;
-
-/** Where a partition stood, and when that was seen first; both grow. */
+/** Where a partition stood, and when that was heard; both grow. */
 type Trace = { readonly next: number[]; readonly at: number[] };
 
 export class VisibilityWatch {
   readonly #traces = new Map<number, Trace>();
-  readonly #watching: Promise<void>;
-  #isStopped = false;
+  readonly #client: pg.PoolClient;
 
-  constructor(pool: Pool) {
-    this.#watching = this.#watch(pool);
+  /** From here on, until stop(). */
+  static async start(pool: Pool): Promise<VisibilityWatch> {
+    const client = await pool.connect();
+    await client.query(`
+      CREATE OR REPLACE FUNCTION tell_position() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+          PERFORM pg_notify('positions', NEW.log_partition || ' ' || NEW.next_offset);
+          RETURN NULL;
+        END $$;
+      CREATE TRIGGER tell_position AFTER UPDATE ON consumer_positions
+        FOR EACH ROW EXECUTE FUNCTION tell_position();
+      LISTEN positions`);
+    return new VisibilityWatch(client);
   }
 
-  async #watch(pool: Pool): Promise<void> {
-    while (!this.#isStopped) {
-      const { rows } = await pool.query<{ partition: number; next: number }>({
-        name: 'positions',
-        text: 'SELECT log_partition AS partition, next_offset AS next FROM consumer_positions',
-      });
+  private constructor(client: pg.PoolClient) {
+    this.#client = client;
+    client.on('notification', ({ payload = '' }) => {
       const at = performance.timeOrigin + performance.now();
-      for (const { partition, next } of rows) this.#note(partition, next, at);
-      await new Promise((done) => setTimeout(done, PAUSE_MS));
-    }
+      const [partition, next] = payload.split(' ').map(Number) as [number, number];
+      this.#note(partition, next, at);
+    });
   }
 
   #note(partition: number, next: number, at: number): void {
     const trace = this.#traces.get(partition) ?? { next: [], at: [] };
     this.#traces.set(partition, trace);
-    if (trace.next.at(-1) === next) return;
     trace.next.push(next);
     trace.at.push(at);
   }
 
-  /** In ms since 1970; up to a millisecond or two late. NaN while it was not visible. */
+  /** In ms since 1970. NaN while it was not visible. */
   visibleAt(partition: number, offset: number): number {
     const { next, at } = this.#traces.get(partition) ?? { next: [], at: [] };
     let [low, high] = [0, next.length];
@@ -47,9 +56,9 @@ export class VisibilityWatch {
     return at[low] ?? Number.NaN;
   }
 
-  /** After one more look. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
-    await this.#watching;
+    await this.#client.query('UNLISTEN *; DROP TRIGGER tell_position ON consumer_positions');
+    this.#client.removeAllListeners('notification');
+    this.#client.release();
   }
 }
