@@ -121,7 +121,7 @@ function eventBatches(events: number, size: number): EventRecord[][] {
   const next = recordSource('distinct');
   return Array.from({ length: Math.ceil(events / size) }, (_, batch) => {
     const records = Array.from({ length: size }, (_, i) => {
-      return { headers: [], ...next(), offset: batch * size + i, appendedMs: 0 };
+      return { headers: [], ...next(), partition: 0, offset: batch * size + i, appendedMs: 0 };
     });
     return [...decodeRecords(records).events];
   });
@@ -144,8 +144,7 @@ async function insertAll(
       Array.from({ length: connections }, async () => {
         for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) {
           const rows = batch;
-          const place = { logId: 1, partition: 0 };
-          await inTransaction(pool, LIMITS, (tx) => insertEvents(tx, place, rows, {}));
+          await inTransaction(pool, LIMITS, (tx) => insertEvents(tx, 1, rows, {}));
         }
       }),
     );

@@ -116,7 +116,7 @@ export const SETTINGS = {
     2,
     1,
     64,
-    'Partitions that are written at the same time, one connection each.',
+    'Transactions at the same time, a connection each. Partitions with little to do share one.',
   ),
   HANDLERS_MODULE: optional(
     (value) => value.length > 0,

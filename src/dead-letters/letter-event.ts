@@ -16,9 +16,11 @@ export function eventOf(letter: StoredLetter): EventRecord | null {
   return decodeRecords([recordOf(letter)]).events[0] ?? null;
 }
 
-function recordOf({ key, value, headers, offset, appendedAt }: StoredLetter): LogRecord {
+function recordOf(letter: StoredLetter): LogRecord {
+  const { partition, offset, key, value, headers, appendedAt } = letter;
   const bytes = (base64: string | null) => (base64 === null ? null : Buffer.from(base64, 'base64'));
   return {
+    partition,
     offset,
     key,
     value,

@@ -225,11 +225,11 @@ async function settleAgain(
   await tx.query('SAVEPOINT redrive');
   try {
     const rival = await rivalOf(tx, place, event);
-    const stored =
+    const { stored } =
       rival === null
-        ? await insertEvents(tx, place, [event], { ...handlers, isLate: true })
-        : new Set();
-    if (stored.size === 0) return { ...place, outcome: await noteRepeat(tx, place, event) };
+        ? await insertEvents(tx, place.logId, [event], { ...handlers, isLate: true })
+        : { stored: [] };
+    if (stored.length === 0) return { ...place, outcome: await noteRepeat(tx, place, event) };
     const { partition, offset } = place;
     await runHandlers(handlers, tx, [{ ...event.event, partition, offset }]);
     await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
@@ -266,7 +266,7 @@ async function noteRepeat(
   }
   const isSame = claim.digest === event.digest;
   const repeat = { ...repeatOf(event, claim), source: 'redrive' } as const;
-  if (isSame) await insertDuplicates(tx, place, [repeat]);
-  else await insertConflicts(tx, place, [repeat]);
+  if (isSame) await insertDuplicates(tx, place.logId, [repeat]);
+  else await insertConflicts(tx, place.logId, [repeat]);
   return isSame ? 'duplicate' : 'conflict';
 }

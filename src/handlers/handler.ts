@@ -58,8 +58,9 @@ export type Handler = {
   /** For logs and dead letters; unique. */
   readonly name: string;
   /**
-   * Takes all events that a batch stored, in log order, at least one. Called again with the same
-   * events, or with some of them, after any failure: the transaction before has left nothing.
+   * Takes all events that a batch stored, at least one. A batch is of one partition or of several;
+   * those of each partition come in log order. Called again with the same events, or with some of
+   * them, after any failure: the transaction before has left nothing.
    */
   handle(events: readonly HandledEvent[], tx: HandlerTransaction): Promise<void>;
   /**

@@ -57,6 +57,7 @@ export type LogAppender = {
 
 /** One record as it lies in the log. */
 export type LogRecord = {
+  readonly partition: number;
   readonly offset: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;

@@ -58,7 +58,8 @@ export function sliceOf(
       if (offset < next) continue;
       skipTo(offset, 'compacted');
       const { key, value, headers } = record;
-      records.push({ offset, key, value, headers, appendedMs: timeOf(batch, record) });
+      const appendedMs = timeOf(batch, record);
+      records.push({ partition, offset, key, value, headers, appendedMs });
       next = offset + 1;
     }
     // Compaction removes records from the end of a batch too, but keeps its last offset.

@@ -9,6 +9,7 @@ import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
 import { type CheckedPosition, checkPositions } from '../process/position-check.ts';
 import { insertAcceptedGap } from '../store/log-gaps.ts';
+import type { LogPartition } from '../store/log-place.ts';
 import { insertGeneration, logIdOf } from '../store/logs.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
 import { clearTroubles } from '../store/position-troubles.ts';
@@ -22,7 +23,6 @@ import {
   readPositions,
   skipTo,
 } from '../store/positions.ts';
-import type { BatchPlace } from '../store/processed-events.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';
 
@@ -161,7 +161,7 @@ async function findCut(
 async function compareWindow(
   { reader, pool }: AcceptContext,
   topicId: string,
-  place: BatchPlace,
+  place: LogPartition,
   { from, to }: { readonly from: number; readonly to: number },
 ): Promise<{ difference: number | null; records: number }> {
   let records = 0;

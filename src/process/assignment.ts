@@ -9,7 +9,6 @@ import type { LogReader } from '../log/event-log.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { unlessAborted } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Slots } from '../runtime/slots.ts';
 import { logIdOf } from '../store/logs.ts';
 import type { Pool } from '../store/pool.ts';
 import { clearTroubles, noteTrouble } from '../store/position-troubles.ts';
@@ -31,6 +30,7 @@ import {
 } from './position-check.ts';
 import type { BatchContext } from './settle-piece.ts';
 import { Suspicion } from './suspicion.ts';
+import type { Turns } from './turns.ts';
 
 export type AssignmentOptions = {
   readonly reader: LogReader;
@@ -39,10 +39,9 @@ export type AssignmentOptions = {
   readonly owner: string;
   readonly handlers: HandlerSet;
   readonly parkGuard: ParkGuard;
-  readonly slots: Slots;
+  readonly turns: Turns;
   readonly batchMax: number;
   readonly logger: Logger;
-  readonly onCommitted: WorkerOptions['onCommitted'];
   /** What stopped a partition has been resolved: the assignment should begin anew. */
   readonly onMended: () => void;
 };
@@ -164,8 +163,8 @@ export class Assignment {
   }
 
   #workerOptions(context: BatchContext, suspicion: Suspicion): WorkerOptions {
-    const { slots, batchMax, logger, onCommitted } = this.#options;
-    return { context, suspicion, slots, batchMax, logger, signal: this.#ended.signal, onCommitted };
+    const { turns, batchMax, logger } = this.#options;
+    return { context, suspicion, turns, batchMax, logger, signal: this.#ended.signal };
   }
 
   async #fetchLoop(topicId: string): Promise<void> {

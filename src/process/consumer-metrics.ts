@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client';
 import { within } from '../runtime/deadline.ts';
 import { RETRY_WINDOW_MS } from '../store/duplicates.ts';
 import type { PartitionStatus } from './consumer.ts';
-import type { BatchOutcome } from './settle-piece.ts';
+import type { Settled } from './settle-piece.ts';
 
 /** What the gauges ask at each scrape. */
 export type ConsumerSource = {
@@ -12,11 +12,11 @@ export type ConsumerSource = {
 };
 
 /** Notes one committed transaction. */
-export type NoteOutcome = (partition: number, outcome: BatchOutcome) => void;
+export type NoteSettled = (settled: Settled) => void;
 
 const ENDS_MS = 2000;
 
-export function addConsumerMetrics(registry: Registry, source: ConsumerSource): NoteOutcome {
+export function addConsumerMetrics(registry: Registry, source: ConsumerSource): NoteSettled {
   const registers = [registry];
   const records = new Counter({
     name: 'orderonce_records_total',
@@ -26,7 +26,7 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
   });
   const transactions = new Counter({
     name: 'orderonce_transactions_total',
-    help: 'Committed transactions, one per batch.',
+    help: 'Committed transactions, each with a batch of one partition or of several.',
     registers,
   });
   const duplicates = new Counter({
@@ -36,12 +36,12 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
     registers,
   });
   addPartitionGauges(registers, source);
-  return (_partition, outcome) => {
-    records.inc({ outcome: 'stored' }, outcome.stored);
-    records.inc({ outcome: 'duplicate' }, outcome.duplicates.length);
-    records.inc({ outcome: 'conflict' }, outcome.conflicts.length);
-    records.inc({ outcome: 'dead_letter' }, outcome.deadLetters.length);
-    for (const { source: why, afterMs } of outcome.duplicates) {
+  return (settled) => {
+    records.inc({ outcome: 'stored' }, settled.stored);
+    records.inc({ outcome: 'duplicate' }, settled.duplicates.length);
+    records.inc({ outcome: 'conflict' }, settled.conflicts.length);
+    records.inc({ outcome: 'dead_letter' }, settled.deadLetters.length);
+    for (const { source: why, afterMs } of settled.duplicates) {
       duplicates.inc({ source: why, within_a_minute: isSoon(afterMs) });
     }
     transactions.inc();

@@ -148,7 +148,7 @@ function createConsumer(
   registry: Registry,
   onStored: () => void,
 ): Consumer {
-  const noteOutcome = addConsumerMetrics(registry, {
+  const noteSettled = addConsumerMetrics(registry, {
     partitions: () => consumer.partitions,
     ends: async (partitions) => {
       const bounds = await parts.reader.bounds(partitions);
@@ -160,8 +160,8 @@ function createConsumer(
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
     connections: settings.CONSUMER_CONNECTIONS,
     batchMax: settings.CONSUMER_BATCH_MAX,
-    onOutcome: (partition, outcome) => {
-      noteOutcome(partition, outcome);
+    onCommitted: (settled) => {
+      noteSettled(settled);
       onStored();
     },
   });

@@ -59,19 +59,25 @@ class FakeDatabase extends FakePool {
   }
 
   #move(values: unknown[]) {
-    const [to, partition, from] = [values[0], values[6], values[8]] as [number, number, number];
-    if (this.positions.get(partition) !== from) return { rows: [] };
-    this.#moved = [[partition, from]];
-    this.positions.set(partition, to);
-    return { rows: [{ any_claims: false }] };
+    const [partitions, froms, tos] = values.slice(3) as [number[], number[], number[]];
+    const rows: { partition: number; any_claims: boolean }[] = [];
+    this.#moved = [];
+    for (const [i, partition] of partitions.entries()) {
+      const from = froms[i] as number;
+      if (this.positions.get(partition) !== from) continue;
+      this.#moved.push([partition, from]);
+      this.positions.set(partition, tos[i] as number);
+      rows.push({ partition, any_claims: false });
+    }
+    return { rows };
   }
 
   #store(values: unknown[]) {
     const events = eventsToInsert(values);
     const fresh = events.filter(({ eventId }) => !this.stored.includes(eventId));
     this.stored.push(...fresh.map(({ eventId }) => eventId));
-    const offsets = fresh.map(({ offset }) => offset);
-    return inserted(offsets, events.length);
+    const known = events.filter((event) => !fresh.includes(event)).map(({ eventId }) => eventId);
+    return inserted(fresh.length, fresh.length === 0 ? null : known);
   }
 
   #claims([ids]: unknown[]) {
@@ -150,9 +156,16 @@ describe('Consumer', () => {
     const { db, reader, consumer } = setUp(t, 2);
     const held = Promise.withResolvers<void>();
     const query = db.query.bind(db);
-    // Whoever moves partition 0 waits, as behind a lock.
+    // Whoever moves partition 0 waits, as behind a lock: the first time until its time-out.
+    let isFirst = true;
     db.query = async (text, values) => {
-      if (text.includes('UPDATE consumer_positions') && values?.[6] === 0) await held.promise;
+      const partitions = text.includes('UPDATE consumer_positions') ? values?.[3] : [];
+      if (!(partitions as number[]).includes(0)) return await query(text, values);
+      if (isFirst) {
+        isFirst = false;
+        throw sqlError('55P03', 'canceling statement due to lock timeout');
+      }
+      await held.promise;
       return await query(text, values);
     };
     for (let i = 0; i < 100; i++) reader.put(0, wireEvent());

@@ -1,14 +1,14 @@
 /** The consumer: takes part in the group and keeps one Assignment alive between rebalances. */
 import { within } from '../runtime/deadline.ts';
-import { Slots } from '../runtime/slots.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import { OutcomeLog } from './outcome-log.ts';
-import type { BatchOutcome } from './settle-piece.ts';
+import type { Settled } from './settle-piece.ts';
+import { Turns } from './turns.ts';
 
-export type ConsumerOptions = Omit<AssignmentOptions, 'slots' | 'onCommitted' | 'onMended'> & {
+export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onMended'> & {
   readonly connections: number;
   /** Called after each COMMIT, for metrics. */
-  readonly onOutcome?: (partition: number, outcome: BatchOutcome) => void;
+  readonly onCommitted?: (settled: Settled) => void;
 };
 
 export type PartitionStatus = {
@@ -23,7 +23,7 @@ const HINT_MS = 1000;
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #outcomes: OutcomeLog;
-  readonly #slots: Slots;
+  readonly #turns: Turns;
   readonly #hints = new Map<number, number>();
   #assignment: Assignment | undefined;
   #hintTimer: NodeJS.Timeout | undefined;
@@ -31,8 +31,12 @@ export class Consumer {
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
-    this.#slots = new Slots(options.connections);
     this.#outcomes = new OutcomeLog(options.logger);
+    this.#turns = new Turns({
+      connections: options.connections,
+      batchMax: options.batchMax,
+      onCommitted: (positions, settled) => this.#committed(positions, settled),
+    });
   }
 
   /** Resolves when the group has been joined, however long that takes. */
@@ -49,8 +53,7 @@ export class Consumer {
     const before = this.#assignment;
     const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
-      slots: this.#slots,
-      onCommitted: (partition, outcome) => this.#committed(partition, outcome),
+      turns: this.#turns,
       onMended: () => {
         // Only while it is still the one: a rebalance may have given the partitions away.
         if (this.#assignment === assignment) void this.#assign(partitions);
@@ -63,10 +66,10 @@ export class Consumer {
     assignment.start();
   }
 
-  #committed(partition: number, outcome: BatchOutcome): void {
-    this.#hints.set(partition, outcome.next);
-    this.#outcomes.report(partition, outcome);
-    this.#options.onOutcome?.(partition, outcome);
+  #committed(positions: ReadonlyMap<number, number>, settled: Settled): void {
+    for (const [partition, next] of positions) this.#hints.set(partition, next);
+    this.#outcomes.report(settled);
+    this.#options.onCommitted?.(settled);
   }
 
   async #sendHints(): Promise<void> {

@@ -30,6 +30,7 @@ import {
   type HeldEvent,
   type Piece,
   placeOf,
+  type Settled,
   settlePiece,
 } from './settle-piece.ts';
 
@@ -46,7 +47,6 @@ export type KnownSuspect = {
   /** Whether this process stored other events since. */
   readonly othersSucceed: boolean;
 };
-type Settled = Omit<BatchOutcome, 'next' | 'held'>;
 type Item = EventRecord | InvalidRecord;
 
 const NOTHING: Settled = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
@@ -83,7 +83,7 @@ async function inParkingTransaction(
 ): Promise<BatchOutcome> {
   return await inTransaction(context.pool, context.limits, async (tx) => {
     // Locks the position; how far it moves is not known yet.
-    await fence(tx, context, slice, slice.from);
+    await fence(tx, context, [{ slice, to: slice.from }]);
     // In order, so that transactions which take batches apart piece by piece do not deadlock with
     // one another, nor with a redrive: held rows first, then orders.
     const orderIds = [...new Set(events.map(({ event }) => event.orderId))];
@@ -91,7 +91,7 @@ async function inParkingTransaction(
     await lockOrders(tx, orderIds);
     const isolation = new Isolation(tx, context, slice);
     const end = await work(isolation);
-    await fence(tx, context, slice, end.next);
+    await fence(tx, context, [{ slice, to: end.next }]);
     await insertGaps(tx, placeOf(context, slice), splitSlice(slice, end.next).head.gaps);
     await assertClaimsHold(tx, events);
     return { ...isolation.settled, ...end };
@@ -167,7 +167,7 @@ class Isolation {
     try {
       // Bars are always read here: an earlier piece of this very batch may have parked something.
       const how = { anyClaims: true, mayPark: true };
-      const settled = await settlePiece(tx, this.#context, this.#slice, pieceOf(items), how);
+      const settled = await settlePiece(tx, this.#context, pieceOf(items), how);
       // A deferred constraint would otherwise fail only at COMMIT, and take the whole batch along.
       await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
       // Back, so that the next piece may again defer what its statements only together satisfy.
@@ -248,7 +248,7 @@ class Isolation {
       sqlState: sqlStateBehind(failure),
       attempts,
     };
-    await insertDeadLetters(this.#tx, placeOf(this.#context, this.#slice), [letter]);
+    await insertDeadLetters(this.#tx, this.#context.logId, [letter]);
     await holdOrder(this.#tx, item.event.orderId);
     this.settled = merge(this.settled, { ...NOTHING, deadLetters: [letter] });
   }

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
-import { recordOf, wireEvent } from '../../test/support/events.ts';
+import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import { repeatOf } from './provenance.ts';
 
-const NOTHING = { next: 1, stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
+const NOTHING = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
 
 function setUp() {
   const lines: Record<string, unknown>[] = [];
@@ -16,9 +16,12 @@ function setUp() {
 }
 
 function repeats(count: number) {
-  const { events } = decodeRecords(
-    Array.from({ length: count }, (_, i) => recordOf(i, wireEvent())),
+  const slice = sliceOfEvents(
+    0,
+    Array.from({ length: count }, () => wireEvent()),
+    3,
   );
+  const { events } = decodeRecords(slice.records);
   const claim = { eventId: 'e', digest: 'd', requestId: null, logId: 1, partition: 4, offset: 2 };
   return events.map((event) => repeatOf(event, claim));
 }
@@ -28,7 +31,7 @@ describe('OutcomeLog', () => {
     const { lines, log } = setUp();
     const [repeat] = repeats(1);
     assert.ok(repeat);
-    log.report(3, { ...NOTHING, duplicates: [repeat] });
+    log.report({ ...NOTHING, duplicates: [repeat] });
     const [line] = lines;
     assert.deepEqual(
       [line?.msg, line?.level, line?.event_id, line?.partition, line?.offset, line?.first],
@@ -40,7 +43,7 @@ describe('OutcomeLog', () => {
     const { lines, log } = setUp();
     const { event } = repeats(1)[0] as { event: EventRecord };
     const letter = { record: event.record, event, state: 'parked', reason: 'r' } as const;
-    log.report(0, { ...NOTHING, conflicts: repeats(1), deadLetters: [letter] });
+    log.report({ ...NOTHING, conflicts: repeats(1), deadLetters: [letter] });
     assert.deepEqual(
       lines.map(({ level }) => level),
       [50, 50],
@@ -51,10 +54,10 @@ describe('OutcomeLog', () => {
 
   it('leaves lines out when thousands come at once, and says how many [G10]', () => {
     const { lines, clock, log } = setUp();
-    log.report(0, { ...NOTHING, duplicates: repeats(1000) });
+    log.report({ ...NOTHING, duplicates: repeats(1000) });
     assert.equal(lines.length, 100);
     clock.ms = 1000;
-    log.report(0, { ...NOTHING, duplicates: repeats(1) });
+    log.report({ ...NOTHING, duplicates: repeats(1) });
     assert.deepEqual([lines[100]?.count, lines.length], [900, 102]);
     log.flush();
     assert.equal(lines.length, 102);

@@ -1,5 +1,5 @@
 import type { Logger } from '../runtime/logger.ts';
-import type { BatchOutcome } from './settle-piece.ts';
+import type { Settled } from './settle-piece.ts';
 
 const LINES_PER_SECOND_MAX = 100;
 
@@ -19,27 +19,28 @@ export class OutcomeLog {
     this.#now = now;
   }
 
-  report(partition: number, outcome: BatchOutcome): void {
-    for (const { event, claim, source, afterMs } of outcome.duplicates) {
-      const place = { partition, offset: event.record.offset };
+  report(settled: Settled): void {
+    for (const { event, claim, source, afterMs } of settled.duplicates) {
+      const { partition, offset } = event.record;
       const first = { partition: claim.partition, offset: claim.offset };
       const ids = { event_id: event.event.eventId, order_id: event.event.orderId };
-      const fields = { ...ids, ...place, first, source, after_ms: afterMs };
+      const fields = { ...ids, partition, offset, first, source, after_ms: afterMs };
       this.#line('warn', fields, 'Duplicate skipped');
     }
-    for (const { event, claim } of outcome.conflicts) {
-      const place = { partition, offset: event.record.offset };
+    for (const { event, claim } of settled.conflicts) {
+      const { partition, offset } = event.record;
       const first = { partition: claim.partition, offset: claim.offset };
       const ids = { event_id: event.event.eventId, order_id: event.event.orderId };
       this.#line(
         'error',
-        { ...ids, ...place, first },
+        { ...ids, partition, offset, first },
         'Conflict recorded: same event_id, other payload',
       );
     }
-    for (const { record, event, eventIdHint, reason, state, sqlState } of outcome.deadLetters) {
+    for (const { record, event, eventIdHint, reason, state, sqlState } of settled.deadLetters) {
       const event_id = event?.event.eventId ?? eventIdHint;
-      const fields = { event_id, partition, offset: record.offset, reason, sqlstate: sqlState };
+      const { partition, offset } = record;
+      const fields = { event_id, partition, offset, reason, sqlstate: sqlState };
       this.#line(
         'error',
         fields,

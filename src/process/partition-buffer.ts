@@ -1,6 +1,8 @@
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import { joinSlices, splitSlice } from '../log/log-slice.ts';
 
+export type BufferSize = { readonly records: number; readonly bytes: number };
+
 /** At most so many records, and so many bytes in them; one record is always let through. */
 export type BufferLimits = { readonly recordsMax: number; readonly bytesMax: number };
 
@@ -25,6 +27,10 @@ export class PartitionBuffer {
   /** From where to fetch next. */
   get fetchOffset(): number {
     return this.#fetchOffset;
+  }
+
+  get size(): BufferSize {
+    return { records: this.#records, bytes: this.#bytes };
   }
 
   get isFull(): boolean {

@@ -7,11 +7,11 @@ import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { Slots } from '../runtime/slots.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
 import { PartitionWorker } from './partition-worker.ts';
 import { Suspicion } from './suspicion.ts';
+import { Turns } from './turns.ts';
 
 /** A worker of partition 0 whose PostgreSQL connections pass a proxy. */
 async function setUp(t: TestContext) {
@@ -29,11 +29,10 @@ async function setUp(t: TestContext) {
     const worker = new PartitionWorker(position, {
       context: { ...context, pool: through },
       suspicion: new Suspicion(context, null, false),
-      slots: new Slots(1),
+      turns: new Turns({ connections: 1, batchMax: 100, onCommitted: () => {} }),
       batchMax: 100,
       logger: createLogger('silent'),
       signal: stopping.signal,
-      onCommitted: () => {},
     });
     const running = worker.run();
     t.after(async () => {

@@ -11,7 +11,6 @@ import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Slots } from '../runtime/slots.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
 import { parkUnrun } from './isolate.ts';
@@ -19,16 +18,16 @@ import { PartitionBuffer } from './partition-buffer.ts';
 import { processBatch } from './process-batch.ts';
 import type { BatchContext, BatchOutcome } from './settle-piece.ts';
 import type { Suspicion } from './suspicion.ts';
+import { BATCH_BYTES_MAX, type Turn, type Turns } from './turns.ts';
 
 export type WorkerState = 'running' | 'retrying' | 'waiting' | 'stopped';
 
 export type WorkerOptions = {
   readonly context: BatchContext;
-  readonly slots: Slots;
+  readonly turns: Turns;
   readonly batchMax: number;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  readonly onCommitted: (partition: number, outcome: BatchOutcome) => void;
   readonly suspicion: Suspicion;
 };
 
@@ -37,7 +36,6 @@ const WAIT_CHECK_MS = 500;
 const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had when this was added';
 /** Records of other clients may be a megabyte each: counting them alone would bound nothing. */
 const BUFFER_BYTES_MAX = 16 << 20;
-const BATCH_BYTES_MAX = 4 << 20;
 /** After so many moves of the position by others, without one of ours, it is called a rival. */
 const RIVAL_MOVES = 3;
 
@@ -119,13 +117,16 @@ export class PartitionWorker {
     let slice: LogSlice | null = null;
     let isDone = false;
     try {
-      const isAlone = this.#suspicion.runsAlone(this.#position.nextOffset);
-      const settling = async () => {
-        // Taken only now: while waiting for a connection the batch may have grown.
-        slice = this.#options.signal.aborted ? null : this.#takeBatch();
-        return slice === null ? null : await this.#process(slice);
-      };
-      const outcome = await this.#options.slots.use(settling, isAlone ? 'all' : 'one');
+      const outcome = await this.#options.turns.carryOut({
+        context: this.#options.context,
+        share: this.#share,
+        size: () => this.buffer.size,
+        take: () => {
+          slice = this.#options.signal.aborted ? null : this.#takeBatch();
+          return slice;
+        },
+        process: (taken) => this.#process(taken),
+      });
       if (slice === null || outcome === null) return;
       isDone = true;
       this.#committed(slice, outcome);
@@ -140,6 +141,11 @@ export class PartitionWorker {
       }
       await this.#failed(error);
     }
+  }
+
+  get #share(): Turn['share'] {
+    if (this.#suspicion.runsAlone(this.#position.nextOffset)) return 'alone';
+    return this.#failures > 0 || this.#suspicion.failed !== null ? 'apart' : 'together';
   }
 
   #takeBatch(): LogSlice | null {
@@ -165,7 +171,6 @@ export class PartitionWorker {
     this.#failures = 0;
     this.#movesByOthers = 0;
     this.#batchMax = Math.min(this.#options.batchMax, this.#batchMax * 2);
-    this.#options.onCommitted(this.partition, outcome);
   }
 
   async #failed(error: unknown): Promise<void> {

@@ -12,14 +12,11 @@ import {
 import { contextOf } from '../../test/support/heart.ts';
 import { processBatch } from './process-batch.ts';
 
-const MOVED = { rows: [{ any_claims: false }] };
+const MOVED = { rows: [{ partition: 0, any_claims: false }] };
 
 /** Everything new, everything well; `more` answers come first. */
 function setUp(...more: Script) {
-  const allInserted = (values: unknown[]) => {
-    const offsets = eventsToInsert(values).map(({ offset }) => offset);
-    return inserted(offsets, offsets.length);
-  };
+  const allInserted = (values: unknown[]) => inserted(eventsToInsert(values).length);
   const pool = new FakePool([
     ...more,
     ['UPDATE consumer_positions', () => MOVED],
@@ -54,7 +51,7 @@ describe('processBatch, statement by statement', () => {
   it('classifies what the insert did not take in a later statement [G3]', async () => {
     const event = wireEvent();
     const { context, orderOf } = setUp(
-      ['INSERT INTO processed_events', () => inserted([], 1)],
+      ['INSERT INTO processed_events', () => inserted(0)],
       [
         'FROM processed_events WHERE event_id = ANY',
         () => ({
@@ -96,7 +93,7 @@ describe('processBatch, statement by statement', () => {
   });
 
   it('rolls back where an id is neither new nor taken [G3]', async () => {
-    const { pool, context } = setUp(['INSERT INTO processed_events', () => inserted([], 1)]);
+    const { pool, context } = setUp(['INSERT INTO processed_events', () => inserted(0)]);
     const batch = processBatch(context, sliceOfEvents(0, [wireEvent()]));
     await assert.rejects(batch, { code: 'OUTCOMES_DO_NOT_ADD_UP' });
     assert.equal(pool.statements.at(-1), 'ROLLBACK');

@@ -1,7 +1,7 @@
 /**
- * The heart: one transaction per batch. The position moves by compare-and-set, every record ends
- * in exactly one outcome, handlers run over what was stored, and all of it becomes visible
- * together or not at all.
+ * The heart: one transaction per batch, of one partition or of several. Positions move by
+ * compare-and-set, every record ends in exactly one outcome, handlers run over what was stored, and
+ * all of it becomes visible together or not at all.
  *
  * A crash before COMMIT leaves nothing; after it, everything. When the reply to COMMIT is lost,
  * the next attempt meets a moved position and goes on from there.
@@ -18,6 +18,7 @@ import {
   fence,
   ParkingNeeded,
   placeOf,
+  type Settled,
   settlePiece,
 } from './settle-piece.ts';
 
@@ -36,24 +37,50 @@ export async function processBatch(
 ): Promise<BatchOutcome> {
   const batch = { slice, ...decodeRecords(slice.records) };
   const outcome =
-    suspect === null ? await settleWhole(context, batch) : await isolate(context, batch, suspect);
+    suspect === null
+      ? await settleOrIsolate(context, batch)
+      : await isolate(context, batch, suspect);
   const parked = outcome.deadLetters.filter(({ state, event }) => event && state === 'parked');
   context.parkGuard.note(parked.length, outcome.stored);
   return outcome;
 }
 
-async function settleWhole(context: BatchContext, batch: Batch): Promise<BatchOutcome> {
-  const { slice } = batch;
+/**
+ * Makes whole slices of several partitions take effect in one transaction: a small one costs hardly
+ * more than a smaller one.
+ *
+ * @throws whatever failed, also where a row is refused or an event would have to wait: then each
+ * slice is to be processed by itself. Nothing of this attempt took effect, but see processBatch.
+ */
+export async function processTogether(
+  context: BatchContext,
+  slices: readonly LogSlice[],
+): Promise<Settled> {
+  const batches = slices.map((slice) => ({ slice, ...decodeRecords(slice.records) }));
+  const settled = await settleWhole(context, batches);
+  context.parkGuard.note(0, settled.stored);
+  return settled;
+}
+
+async function settleOrIsolate(context: BatchContext, batch: Batch): Promise<BatchOutcome> {
   try {
-    return await inStoringTransaction(context.pool, context.limits, async (tx) => {
-      const { anyClaims } = await fence(tx, context, slice, slice.next);
-      const how = { anyClaims, mayPark: false };
-      const outcome = await settlePiece(tx, context, slice, batch, how);
-      await insertGaps(tx, placeOf(context, slice), slice.gaps);
-      return { ...outcome, next: slice.next };
-    });
+    return { ...(await settleWhole(context, [batch])), next: batch.slice.next };
   } catch (error) {
     if (faultOf(error) === 'outage' && !(error instanceof ParkingNeeded)) throw error;
     return await isolate(context, batch, null);
   }
+}
+
+async function settleWhole(context: BatchContext, batches: readonly Batch[]): Promise<Settled> {
+  return await inStoringTransaction(context.pool, context.limits, async (tx) => {
+    const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
+    const { anyClaims } = await fence(tx, context, advances);
+    const piece = {
+      events: batches.flatMap(({ events }) => events),
+      invalid: batches.flatMap(({ invalid }) => invalid),
+    };
+    const settled = await settlePiece(tx, context, piece, { anyClaims, mayPark: false });
+    for (const { slice } of batches) await insertGaps(tx, placeOf(context, slice), slice.gaps);
+    return settled;
+  });
 }

@@ -11,14 +11,10 @@ import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
 import { lockHeldOrders } from '../store/held-orders.ts';
+import type { LogPartition } from '../store/log-place.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
-import { movePosition, type PositionMove } from '../store/positions.ts';
-import {
-  type BatchPlace,
-  findClaims,
-  findParkedIds,
-  insertEvents,
-} from '../store/processed-events.ts';
+import { movePositions, type PositionMove } from '../store/positions.ts';
+import { findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import type { ParkGuard } from './park-guard.ts';
 import { type Bars, NO_BARS, planPiece, type Settlement, settle } from './settle.ts';
@@ -39,46 +35,53 @@ export type HeldEvent = {
   readonly reason: string;
 };
 
-/** What one committed transaction did; the lists are for logs, metrics and waiters. */
-export type BatchOutcome = {
-  /** Where the position stands now: the slice's end, or before it after an isolation. */
-  readonly next: number;
+/** What a transaction did with its records; the lists are for logs, metrics and waiters. */
+export type Settled = {
   readonly stored: number;
   readonly duplicates: readonly Repeat[];
   readonly conflicts: readonly Repeat[];
   readonly deadLetters: readonly DeadLetter[];
+};
+
+/** What became of one slice. */
+export type BatchOutcome = Settled & {
+  /** Where the position stands now: the slice's end, or before it after an isolation. */
+  readonly next: number;
   /** Set when the position stands before an event that may yet have to be parked. */
   readonly held?: HeldEvent;
 };
 
-export function placeOf(context: BatchContext, slice: LogSlice): BatchPlace {
+export function placeOf(context: BatchContext, slice: LogSlice): LogPartition {
   return { logId: context.logId, partition: slice.partition };
 }
 
-/** Moves the position from the slice's start to `to`, which also locks it until COMMIT. */
+/** How far the position of a slice's partition moves: to the slice's end, unless said otherwise. */
+export type Advance = { readonly slice: LogSlice; readonly to: number };
+
+/** Moves each position from its slice's start to `to`, which also locks it until COMMIT. */
 export async function fence(
   tx: Transaction,
   context: BatchContext,
-  slice: LogSlice,
-  to: number,
+  advances: readonly Advance[],
 ): Promise<{ anyClaims: boolean }> {
-  const move = { ...moveOf(context, slice), from: slice.from, to, last: lastBefore(slice, to) };
-  const moved = await movePosition(tx, move);
-  if (moved !== null) return moved;
-  throw new OrderonceError(
-    'POSITION_MOVED',
-    `Partition ${slice.partition} is no longer at offset ${slice.from}`,
-  );
+  const { moved, anyClaims } = await movePositions(tx, context, advances.map(moveOf));
+  const missed = advances.find(({ slice }) => !moved.has(slice.partition));
+  if (missed === undefined) return { anyClaims };
+  const { partition, from } = missed.slice;
+  const message = `Partition ${partition} is no longer at offset ${from}`;
+  throw new OrderonceError('POSITION_MOVED', message);
 }
 
-function moveOf(context: BatchContext, slice: LogSlice) {
-  const { topic, logId, owner } = context;
-  return { topic, logId, owner, partition: slice.partition, leaderEpoch: slice.leaderEpoch };
-}
-
-function lastBefore(slice: LogSlice, to: number): PositionMove['last'] {
+function moveOf({ slice, to }: Advance): PositionMove {
+  const { partition, from, leaderEpoch } = slice;
   const last = slice.records.findLast((record) => record.offset < to);
-  return last && { offset: last.offset, digest: recordDigest(last) };
+  return {
+    partition,
+    from,
+    to,
+    leaderEpoch,
+    last: last && { offset: last.offset, digest: recordDigest(last) },
+  };
 }
 
 export type Piece = {
@@ -90,35 +93,32 @@ export type Piece = {
 export class ParkingNeeded extends Error {}
 
 /**
- * Settles some records of a batch inside its transaction.
+ * Settles records inside the transaction that moves past them. Those of a partition come in log
+ * order; of several partitions, those of a later one count as later.
  * @throws ParkingNeeded
  */
 export async function settlePiece(
   tx: Transaction,
   context: BatchContext,
-  slice: LogSlice,
   piece: Piece,
   { anyClaims, mayPark }: { readonly anyClaims: boolean; readonly mayPark: boolean },
-): Promise<Omit<BatchOutcome, 'next' | 'held'>> {
-  const place = placeOf(context, slice);
+): Promise<Settled> {
+  const { logId, handlers } = context;
   const bars = anyClaims ? await readBars(tx, piece.events, mayPark) : NO_BARS;
   const plan = planPiece(piece.events, bars);
-  const storedOffsets = await insertEvents(tx, place, plan.firsts, context.handlers);
-  const unsettled = [...plan.firsts, ...plan.barred].filter(
-    (event) => !storedOffsets.has(event.record.offset),
-  );
+  const inserted = await insertEvents(tx, logId, plan.firsts, handlers);
   // A later statement than the insert: within one, the loser of a race for an id would see it
   // neither as new nor as existing, and the record would vanish.
   const claims = await findClaims(
     tx,
-    unsettled.map((event) => event.event.eventId),
+    [...inserted.known, ...plan.barred].map(({ event }) => event.eventId),
   );
-  const settlement = settle(plan, storedOffsets, claims, place);
+  const settlement = settle(plan, inserted, claims, logId);
   if (settlement === null) {
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor claimed');
   }
-  if (context.handlers.handlers.length > 0) {
-    await runHandlers(context.handlers, tx, settlement.stored.map(viewOf(place)));
+  if (handlers.handlers.length > 0) {
+    await runHandlers(handlers, tx, settlement.stored.map(viewOf));
   }
   // A letter that claims an id needs the look-back of a transaction that parks.
   if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();
@@ -127,11 +127,11 @@ export async function settlePiece(
     ...settlement.waiting.map(letterOfWaiting),
   ];
   const written = {
-    stored: storedOffsets.size,
+    stored: inserted.count,
     // Before conflicts, which quote the payload of a letter that came first in this very piece.
-    deadLetters: await insertDeadLetters(tx, place, deadLetters),
-    duplicates: await insertDuplicates(tx, place, settlement.duplicates),
-    conflicts: await insertConflicts(tx, place, settlement.conflicts),
+    deadLetters: await insertDeadLetters(tx, logId, deadLetters),
+    duplicates: await insertDuplicates(tx, logId, settlement.duplicates),
+    conflicts: await insertConflicts(tx, logId, settlement.conflicts),
   };
   assertComplete(piece, settlement, written);
   const { duplicates, conflicts } = settlement;
@@ -170,8 +170,8 @@ async function readBars(
 }
 
 /** The event as handlers see it. */
-function viewOf({ partition }: BatchPlace): (stored: EventRecord) => HandledEvent {
-  return ({ event, record }) => ({ ...event, partition, offset: record.offset });
+function viewOf({ event, record }: EventRecord): HandledEvent {
+  return { ...event, partition: record.partition, offset: record.offset };
 }
 
 function letterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {

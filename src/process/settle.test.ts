@@ -6,7 +6,7 @@ import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { Claim } from '../store/processed-events.ts';
 import { planPiece, settle } from './settle.ts';
 
-const PLACE = { logId: 1, partition: 0 };
+const LOG_ID = 1;
 const IDS: string[] = Array.from({ length: 4 }, () => crypto.randomUUID());
 const ORDERS: string[] = Array.from({ length: 2 }, () => crypto.randomUUID());
 
@@ -30,6 +30,8 @@ function eventsOf(specs: { id: number; order: number; payload: number }[]): Even
   );
   return [...decodeRecords(records).events];
 }
+
+const noneNew = (events: readonly EventRecord[]) => ({ stored: [], known: events });
 
 describe('planPiece and settle', () => {
   it('give every record exactly one outcome, whatever is stored, parked or held already [G3] [G4]', () => {
@@ -55,9 +57,12 @@ describe('planPiece and settle', () => {
         const plan = planPiece(events, { takenIds, heldOrders });
         const storedIds = new Set(IDS.filter((_, i) => stored[i]));
         const isNew = ({ event }: EventRecord) => !storedIds.has(event.eventId);
-        const inserted = new Set(plan.firsts.filter(isNew).map(({ record }) => record.offset));
+        const inserted = {
+          stored: plan.firsts.filter(isNew),
+          known: plan.firsts.filter((event) => !isNew(event)),
+        };
         const claims = new Map([...takenIds, ...storedIds].map((id) => [id, claimOf(id)] as const));
-        const settlement = settle(plan, inserted, claims, PLACE);
+        const settlement = settle(plan, inserted, claims, LOG_ID);
         assert.ok(settlement);
         const offsets = [
           ...settlement.stored,
@@ -80,16 +85,15 @@ describe('planPiece and settle', () => {
   it('calls a record that meets its own row a replay [G2]', () => {
     const events = eventsOf([{ id: 0, order: 0, payload: 0 }]);
     const plan = planPiece(events, { takenIds: new Set(), heldOrders: new Set() });
-    const own = { eventId: IDS[0] as string, digest: 'x', requestId: null, ...PLACE, offset: 100 };
-    const settlement = settle(plan, new Set(), new Map([[IDS[0] as string, own]]), PLACE);
+    const place = { logId: LOG_ID, partition: 0, offset: 100 };
+    const own = { eventId: IDS[0] as string, digest: 'x', requestId: null, ...place };
+    const settlement = settle(plan, noneNew(events), new Map([[own.eventId, own]]), LOG_ID);
     assert.deepEqual(settlement?.replays, events);
   });
 
   it('finds nothing to say of an id that is neither new nor taken', () => {
-    const plan = planPiece(eventsOf([{ id: 0, order: 0, payload: 0 }]), {
-      takenIds: new Set(),
-      heldOrders: new Set(),
-    });
-    assert.equal(settle(plan, new Set(), new Map(), PLACE), null);
+    const events = eventsOf([{ id: 0, order: 0, payload: 0 }]);
+    const plan = planPiece(events, { takenIds: new Set(), heldOrders: new Set() });
+    assert.equal(settle(plan, noneNew(events), new Map(), LOG_ID), null);
   });
 });

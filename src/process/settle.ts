@@ -6,7 +6,7 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { Repeat } from '../store/duplicates.ts';
 import { isSamePlace, type LogPlace } from '../store/log-place.ts';
-import type { BatchPlace, Claim } from '../store/processed-events.ts';
+import type { Claim, Inserted } from '../store/processed-events.ts';
 import { repeatOf } from './provenance.ts';
 
 /** What to do with a piece before anything is known of the database. */
@@ -51,21 +51,20 @@ export type Settlement = {
 };
 
 /**
- * @param storedOffsets the offsets of plan.firsts that the insert found new.
+ * @param inserted what the insert of plan.firsts found new, and what not.
  * @param claims who holds the ids of all the others, read by a later statement than the insert.
  * @returns null when an id was neither inserted nor is claimed by anyone. No order of events
  * allows that but a claim that was removed in between: the caller rolls back and tries again.
  */
 export function settle(
   plan: Plan,
-  storedOffsets: ReadonlySet<number>,
+  { stored, known }: Pick<Inserted, 'stored' | 'known'>,
   claims: ReadonlyMap<string, Claim>,
-  place: BatchPlace,
+  logId: number,
 ): Settlement | null {
-  const stored = plan.firsts.filter((event) => storedOffsets.has(event.record.offset));
   const waiting = plan.barred.filter((event) => !claims.has(event.event.eventId));
   const rest = [
-    ...plan.firsts.filter((event) => !storedOffsets.has(event.record.offset)),
+    ...known,
     ...plan.barred.filter((event) => claims.has(event.event.eventId)),
     ...plan.again,
   ];
@@ -73,7 +72,7 @@ export function settle(
   const repeated = new Set(rest.map((event) => event.event.eventId));
   for (const event of [...stored, ...waiting]) {
     const { eventId } = event.event;
-    if (repeated.has(eventId)) winners.set(eventId, claimOf(event, place));
+    if (repeated.has(eventId)) winners.set(eventId, claimOf(event, logId));
   }
   const lists = {
     duplicates: [] as Repeat[],
@@ -83,7 +82,7 @@ export function settle(
   for (const event of rest) {
     const claim = winners.get(event.event.eventId);
     if (claim === undefined) return null;
-    if (isSamePlace(claim, placeOf(event, place))) lists.replays.push(event);
+    if (isSamePlace(claim, placeOf(event, logId))) lists.replays.push(event);
     // G4: the first payload wins; the same payload again is a duplicate, another a conflict.
     else if (claim.digest === event.digest) lists.duplicates.push(repeatOf(event, claim));
     else lists.conflicts.push(repeatOf(event, claim));
@@ -91,10 +90,11 @@ export function settle(
   return { stored, waiting, ...lists };
 }
 
-function claimOf({ event, digest, requestId, record }: EventRecord, place: BatchPlace): Claim {
-  return { eventId: event.eventId, digest, requestId, ...place, offset: record.offset };
+function claimOf(event: EventRecord, logId: number): Claim {
+  const { digest, requestId } = event;
+  return { eventId: event.event.eventId, digest, requestId, ...placeOf(event, logId) };
 }
 
-function placeOf({ record }: EventRecord, { logId, partition }: BatchPlace): LogPlace {
-  return { logId, partition, offset: record.offset };
+function placeOf({ record }: EventRecord, logId: number): LogPlace {
+  return { logId, partition: record.partition, offset: record.offset };
 }

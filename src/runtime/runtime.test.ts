@@ -4,7 +4,6 @@ import { describe, it } from 'node:test';
 import { backoffMs, pause } from './backoff.ts';
 import { unlessAborted, within } from './deadline.ts';
 import { assertPortFree } from './port.ts';
-import { Slots } from './slots.ts';
 
 describe('backoffMs', () => {
   it('doubles up to its most, with jitter in the upper half', () => {
@@ -48,42 +47,6 @@ describe('unlessAborted', () => {
     assert.equal(await waiting, null);
     assert.equal(await unlessAborted(controller.signal, Promise.resolve(1)), null);
     assert.equal(await unlessAborted(new AbortController().signal, Promise.resolve(1)), 1);
-  });
-});
-
-describe('Slots', () => {
-  it('lets in as many as there are, the others in turn, also after a failure [G10]', async () => {
-    const slots = new Slots(2);
-    const order: number[] = [];
-    let inside = 0;
-    const work = (n: number) =>
-      slots.use(async () => {
-        assert.ok(++inside <= 2);
-        order.push(n);
-        await pause(1);
-        inside--;
-        if (n === 0) throw new Error('failed');
-      });
-    await Promise.allSettled([0, 1, 2, 3, 4].map(work));
-    assert.deepEqual(order, [0, 1, 2, 3, 4]);
-  });
-});
-
-describe('Slots, all of them', () => {
-  it('runs alone: waits for those inside, and lets nobody in beside it', async () => {
-    const slots = new Slots(2);
-    const order: string[] = [];
-    let inside = 0;
-    const work = (name: string, share: 'one' | 'all' = 'one') =>
-      slots.use(async () => {
-        inside++;
-        await pause(2);
-        if (share === 'all') assert.equal(inside, 1);
-        order.push(name);
-        inside--;
-      }, share);
-    await Promise.all([work('a'), work('b'), work('alone', 'all'), work('c'), work('d')]);
-    assert.deepEqual(order, ['a', 'b', 'alone', 'c', 'd']);
   });
 });
 

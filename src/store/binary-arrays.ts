@@ -5,7 +5,15 @@
  * tests read back what was written.
  */
 const HEADER_BYTES = 20;
-const OID = { bytea: 17, int8: 20, text: 25, timestamptz: 1184, numeric: 1700, uuid: 2950 };
+const OID = {
+  bytea: 17,
+  int8: 20,
+  int4: 23,
+  text: 25,
+  timestamptz: 1184,
+  numeric: 1700,
+  uuid: 2950,
+};
 const NULL_LENGTH = -1;
 /** From 1970 to 2000, where PostgreSQL's timestamps begin, in ms. */
 const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
@@ -68,6 +76,17 @@ export function byteaArray(values: readonly string[]): Buffer {
   for (const value of values) {
     at = array.writeInt32BE(length, at);
     at += array.write(value, at, 'hex');
+  }
+  return array;
+}
+
+/** @param values whole numbers of 32 bits with sign. */
+export function intArray(values: readonly number[]): Buffer {
+  const array = arrayOf(OID.int4, values.length, values.length * 8);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    at = array.writeInt32BE(4, at);
+    at = array.writeInt32BE(value, at);
   }
   return array;
 }

@@ -2,7 +2,6 @@ import { toCanonicalJson } from '../event/order-event.ts';
 import type { Repeat } from './duplicates.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
 import type { Queryable, Transaction } from './pool.ts';
-import type { BatchPlace } from './processed-events.ts';
 import { UTC } from './utc.ts';
 
 /**
@@ -13,11 +12,12 @@ import { UTC } from './utc.ts';
  */
 export async function insertConflicts(
   tx: Transaction,
-  place: BatchPlace,
+  logId: number,
   repeats: readonly Repeat[],
 ): Promise<number> {
   if (repeats.length === 0) return 0;
   const input = repeats.map(({ event, claim, source, afterMs }) => ({
+    log_partition: event.record.partition,
     log_offset: event.record.offset,
     event_id: event.event.eventId,
     payload: JSON.parse(toCanonicalJson(event.event)) as unknown,
@@ -34,7 +34,7 @@ export async function insertConflicts(
     `INSERT INTO conflicts (log_id, log_partition, log_offset, event_id, payload, digest,
        first_payload, first_digest, first_log_id, first_log_partition, first_log_offset,
        request_id, source, after_ms)
-     SELECT $1, $2, c.log_offset, c.event_id, c.payload, c.digest,
+     SELECT $1, c.log_partition, c.log_offset, c.event_id, c.payload, c.digest,
             CASE WHEN p.event_id IS NOT NULL
               THEN jsonb_build_object('event_id', p.event_id, 'order_id', p.order_id,
                      'user_id', p.user_id, 'total_amount', p.total_amount::text,
@@ -42,14 +42,14 @@ export async function insertConflicts(
               ELSE convert_from(d.value, 'UTF8')::jsonb END,
             c.first_digest, c.first_log_id, c.first_log_partition, c.first_log_offset,
             c.request_id, c.source, c.after_ms
-       FROM json_to_recordset($3) AS c (log_offset bigint, event_id uuid, payload jsonb,
-              digest bytea, first_digest bytea, first_log_id int, first_log_partition int,
+       FROM json_to_recordset($2) AS c (log_partition int, log_offset bigint, event_id uuid,
+              payload jsonb, digest bytea, first_digest bytea, first_log_id int, first_log_partition int,
               first_log_offset bigint, request_id uuid, source text, after_ms bigint)
        LEFT JOIN processed_events p ON p.event_id = c.event_id
        LEFT JOIN dead_letters d ON (d.log_id, d.log_partition, d.log_offset)
             = (c.first_log_id, c.first_log_partition, c.first_log_offset)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET digest = excluded.digest`,
-    [place.logId, place.partition, JSON.stringify(input)],
+    [logId, JSON.stringify(input)],
   );
   return rowCount ?? 0;
 }

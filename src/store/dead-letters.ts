@@ -2,7 +2,6 @@ import type { EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import { requestIdOf } from '../log/request-id.ts';
 import type { Transaction } from './pool.ts';
-import type { BatchPlace } from './processed-events.ts';
 import { toStorableJson } from './storable-json.ts';
 
 export type DeadLetter = {
@@ -27,7 +26,7 @@ export type DeadLetter = {
  */
 export async function insertDeadLetters(
   tx: Transaction,
-  place: BatchPlace,
+  logId: number,
   letters: readonly DeadLetter[],
 ): Promise<number> {
   if (letters.length === 0) return 0;
@@ -35,15 +34,15 @@ export async function insertDeadLetters(
     `INSERT INTO dead_letters AS d (log_id, log_partition, log_offset, event_id, order_id, digest,
        key, value, headers, appended_at, state, reason, detail, sqlstate, attempts,
        request_id)
-     SELECT $1, $2, i.log_offset, i.event_id, i.order_id, decode(i.digest, 'hex'),
+     SELECT $1, i.log_partition, i.log_offset, i.event_id, i.order_id, decode(i.digest, 'hex'),
             decode(i.key, 'base64'), decode(i.value, 'base64'), i.headers,
             to_timestamp(i.appended_ms / 1000.0), i.state, i.reason, i.detail, i.sqlstate,
             i.attempts, i.request_id
-       FROM json_to_recordset($3) AS i (log_offset bigint, event_id uuid, order_id uuid,
-              digest text, key text, value text, headers jsonb, appended_ms float8, state text,
-              reason text, detail jsonb, sqlstate text, attempts int, request_id uuid)
+       FROM json_to_recordset($2) AS i (log_partition int, log_offset bigint, event_id uuid,
+              order_id uuid, digest text, key text, value text, headers jsonb,
+              appended_ms float8, state text, reason text, detail jsonb, sqlstate text, attempts int, request_id uuid)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET updated_at = d.updated_at`,
-    [place.logId, place.partition, toStorableJson(letters.map(rowOf))],
+    [logId, toStorableJson(letters.map(rowOf))],
   );
   return rowCount ?? 0;
 }
@@ -52,6 +51,7 @@ function rowOf(letter: DeadLetter) {
   const { record, event } = letter;
   const base64 = (bytes: Buffer | null) => bytes?.toString('base64') ?? null;
   return {
+    log_partition: record.partition,
     log_offset: record.offset,
     event_id: event?.event.eventId ?? letter.eventIdHint ?? null,
     order_id: event?.event.orderId ?? null,

@@ -1,7 +1,7 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
 import type { Queryable, Transaction } from './pool.ts';
-import type { BatchPlace, Claim } from './processed-events.ts';
+import type { Claim } from './processed-events.ts';
 
 /** Why a record repeats an event id. */
 export type RepeatSource =
@@ -34,19 +34,19 @@ export type Repeat = {
  */
 export async function insertDuplicates(
   tx: Transaction,
-  place: BatchPlace,
+  logId: number,
   repeats: readonly Repeat[],
 ): Promise<number> {
   if (repeats.length === 0) return 0;
   const { rowCount } = await tx.query(
     `INSERT INTO duplicates (log_id, log_partition, log_offset, event_id, request_id, source,
        after_ms, first_log_id, first_log_partition, first_log_offset)
-     SELECT $1, $2, * FROM unnest($3::bigint[], $4::uuid[], $5::uuid[], $6::text[], $7::bigint[],
-                                  $8::int[], $9::int[], $10::bigint[])
+     SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[],
+                              $7::bigint[], $8::int[], $9::int[], $10::bigint[])
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET event_id = excluded.event_id`,
     [
-      place.logId,
-      place.partition,
+      logId,
+      repeats.map(({ event }) => event.record.partition),
       repeats.map(({ event }) => event.record.offset),
       repeats.map(({ event }) => event.event.eventId),
       repeats.map(({ event }) => event.requestId),

@@ -1,5 +1,6 @@
 /** event_log and event_log_partitions: the embedded log's tables. */
 import type { AppendRecord, Header, LogBounds, LogPosition, LogRecord } from '../log/event-log.ts';
+import type { LogPartition } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
 
 export type StoredLog = {
@@ -89,7 +90,7 @@ export async function readLogRecords(
   limit: number,
 ): Promise<LogRecord[]> {
   const { rows } = await db.query(
-    `SELECT log_offset AS "offset", key, value, headers,
+    `SELECT log_partition AS partition, log_offset AS "offset", key, value, headers,
             extract(epoch FROM appended_at)::float8 * 1000 AS "appendedMs"
        FROM event_log
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3
@@ -149,8 +150,6 @@ export async function trimLogPartition(
   );
   return rowCount ?? 0;
 }
-
-export type LogPartition = { readonly logId: number; readonly partition: number };
 
 /** The partitions of all embedded logs, those of earlier logs of the same name too. */
 export async function listLogPartitions(db: Queryable): Promise<LogPartition[]> {

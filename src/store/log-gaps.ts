@@ -1,11 +1,11 @@
 import type { LogGap } from '../log/event-log.ts';
+import type { LogPartition } from './log-place.ts';
 import type { Transaction } from './pool.ts';
-import type { BatchPlace } from './processed-events.ts';
 
 /** Names the offsets that hold no record, in the transaction that passes them (G3). */
 export async function insertGaps(
   tx: Transaction,
-  place: BatchPlace,
+  place: LogPartition,
   gaps: readonly LogGap[],
 ): Promise<void> {
   if (gaps.length === 0) return;
@@ -27,7 +27,7 @@ export async function insertGaps(
 /** Offsets that an operator gives up: they were never processed, and the log has them no more. */
 export async function insertAcceptedGap(
   tx: Transaction,
-  place: BatchPlace,
+  place: LogPartition,
   { from, to }: { readonly from: number; readonly to: number },
   note: string,
 ): Promise<void> {

@@ -5,6 +5,9 @@ export type LogPlace = {
   readonly offset: number;
 };
 
+/** A partition of a log. */
+export type LogPartition = { readonly logId: number; readonly partition: number };
+
 export function isSamePlace(a: LogPlace, b: LogPlace): boolean {
   return a.logId === b.logId && a.partition === b.partition && a.offset === b.offset;
 }

@@ -1,6 +1,7 @@
 /** What the tables say became of the offsets of one piece of a partition. */
+
+import type { LogPartition } from './log-place.ts';
 import type { Queryable } from './pool.ts';
-import type { BatchPlace } from './processed-events.ts';
 
 export type Outcome = {
   readonly kind: 'stored' | 'duplicate' | 'conflict' | 'dead_letter' | 'edited' | 'gap';
@@ -20,7 +21,7 @@ export type Outcome = {
  */
 export async function findOutcomes(
   db: Queryable,
-  { logId, partition }: BatchPlace,
+  { logId, partition }: LogPartition,
   { from, to }: { readonly from: number; readonly to: number },
   eventIds: readonly string[],
 ): Promise<Outcome[]> {

@@ -229,47 +229,60 @@ export async function openPosition(
 }
 
 export type PositionMove = {
-  readonly topic: string;
   readonly partition: number;
-  readonly logId: number;
   readonly from: number;
   readonly to: number;
   readonly leaderEpoch: number;
-  /** Who moves it, for operators. */
-  readonly owner: string;
   /** The last record before `to`; undefined when [from, to) holds none. */
   readonly last?: { readonly offset: number; readonly digest: string } | undefined;
 };
 
-const MOVE = prepared(`UPDATE consumer_positions
-       SET next_offset = $1, leader_epoch = coalesce(nullif($2, -1), leader_epoch), owner = $3, updated_at = now(),
-           last_offset = coalesce($4, last_offset),
-           last_digest = coalesce(decode($5, 'hex'), last_digest)
-     WHERE topic = $6 AND log_partition = $7 AND log_id = $8 AND next_offset = $9
- RETURNING EXISTS (SELECT FROM dead_letters WHERE digest IS NOT NULL) AS any_claims`);
+/** Whose positions move, in which log. */
+export type Mover = {
+  readonly topic: string;
+  readonly logId: number;
+  /** Who moves them, for operators. */
+  readonly owner: string;
+};
+
+const MOVE = prepared(`UPDATE consumer_positions p
+       SET next_offset = m.to_offset, leader_epoch = coalesce(nullif(m.leader_epoch, -1), p.leader_epoch),
+           owner = $3, updated_at = now(),
+           last_offset = coalesce(m.last_offset, p.last_offset),
+           last_digest = coalesce(decode(m.last_digest, 'hex'), p.last_digest)
+      FROM unnest($4::int[], $5::bigint[], $6::bigint[], $7::int[], $8::bigint[], $9::text[])
+        AS m (log_partition, from_offset, to_offset, leader_epoch, last_offset, last_digest)
+     WHERE p.topic = $1 AND p.log_id = $2
+       AND p.log_partition = m.log_partition AND p.next_offset = m.from_offset
+ RETURNING p.log_partition AS partition,
+           EXISTS (SELECT FROM dead_letters WHERE digest IS NOT NULL) AS any_claims`);
 
 /**
- * The fence: moves the position from exactly `from` to `to` and holds its row until COMMIT.
+ * The fence: moves each position from exactly `from` to `to` and holds its row until COMMIT.
  *
- * @returns null when the position is not at `from`: somebody else moved on, or our own COMMIT did
- * and its reply was lost. The caller rolls back. Otherwise whether any dead letter claims an id,
- * read here to save round trips in the usual case that none does.
+ * @param moves of different partitions, at least one.
+ * @returns which moved: a position that is not at its `from` was moved by somebody else, or by our
+ * own COMMIT whose reply was lost; then the caller rolls back. And whether any dead letter claims
+ * an id, read here to save round trips in the usual case that none does.
  */
-export async function movePosition(
+export async function movePositions(
   tx: Transaction,
-  move: PositionMove,
-): Promise<{ anyClaims: boolean } | null> {
-  const { rows } = await tx.query<{ any_claims: boolean }>(MOVE, [
-    move.to,
-    move.leaderEpoch,
-    move.owner,
-    move.last?.offset ?? null,
-    move.last?.digest ?? null,
-    move.topic,
-    move.partition,
-    move.logId,
-    move.from,
+  { topic, logId, owner }: Mover,
+  moves: readonly PositionMove[],
+): Promise<{ moved: ReadonlySet<number>; anyClaims: boolean }> {
+  const { rows } = await tx.query<{ partition: number; any_claims: boolean }>(MOVE, [
+    topic,
+    logId,
+    owner,
+    moves.map(({ partition }) => partition),
+    moves.map(({ from }) => from),
+    moves.map(({ to }) => to),
+    moves.map(({ leaderEpoch }) => leaderEpoch),
+    moves.map(({ last }) => last?.offset ?? null),
+    moves.map(({ last }) => last?.digest ?? null),
   ]);
-  const row = rows[0];
-  return row === undefined ? null : { anyClaims: row.any_claims };
+  return {
+    moved: new Set(rows.map(({ partition }) => partition)),
+    anyClaims: rows[0]?.any_claims === true,
+  };
 }

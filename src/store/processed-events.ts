@@ -4,14 +4,12 @@ import {
   amountArray,
   bigintArray,
   byteaArray,
+  intArray,
   textArray,
   timestampArray,
   uuidArray,
 } from './binary-arrays.ts';
 import { prepared, type Queryable, type Transaction } from './pool.ts';
-
-/** The partition that a batch lies in. */
-export type BatchPlace = { readonly logId: number; readonly partition: number };
 
 /**
  * What `orders` keeps of the event that lies last in the log: higher offset in the same log and
@@ -36,31 +34,33 @@ const newest = (column: string, keeps: string) =>
   `${column} = CASE WHEN ${keeps} THEN o.${column} ELSE excluded.${column} END`;
 
 const INSERT = `WITH input AS (
-       SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::numeric[], $7::timestamptz[],
-                            $8::bytea[], $9::bigint[], $10::uuid[])
-         AS e (event_id, order_id, user_id, total_amount, occurred_at, digest, log_offset, request_id)
+       SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::numeric[], $6::timestamptz[],
+                            $7::bytea[], $8::int[], $9::bigint[], $10::uuid[])
+         AS e (event_id, order_id, user_id, total_amount, occurred_at, digest, log_partition,
+               log_offset, request_id)
      ), stored AS (
        INSERT INTO processed_events (event_id, order_id, user_id, total_amount, occurred_at,
                                      digest, log_id, log_partition, log_offset, request_id)
-       SELECT event_id, order_id, user_id, total_amount, occurred_at, digest, $1, $2, log_offset,
-              request_id
+       SELECT event_id, order_id, user_id, total_amount, occurred_at, digest, $1, log_partition,
+              log_offset, request_id
          FROM input
         ORDER BY event_id
        ON CONFLICT (event_id) DO NOTHING
-       RETURNING event_id, order_id, user_id, total_amount, occurred_at, log_offset
+       RETURNING event_id, order_id, user_id, total_amount, occurred_at, log_partition, log_offset
      )`;
 const project = (keeps: string) => `, totals AS (
        SELECT order_id, count(*) AS event_count, sum(total_amount) AS amount_sum,
               min(occurred_at) AS first_at, max(occurred_at) AS last_at,
-              max(log_offset) AS log_offset
+              max(ARRAY[log_partition, log_offset]) AS last
          FROM stored GROUP BY order_id
      ), projected AS (
        INSERT INTO orders AS o (order_id, user_id, total_amount, event_count, amount_sum,
          last_event_id, first_occurred_at, last_occurred_at,
          last_log_id, last_log_partition, last_log_offset)
        SELECT t.order_id, s.user_id, s.total_amount, t.event_count, t.amount_sum, s.event_id,
-              t.first_at, t.last_at, $1, $2, t.log_offset
-         FROM totals t JOIN stored s ON s.log_offset = t.log_offset
+              t.first_at, t.last_at, $1, s.log_partition, s.log_offset
+         FROM totals t
+         JOIN stored s ON (s.log_partition, s.log_offset) = (t.last[1], t.last[2])
         ORDER BY t.order_id
        ON CONFLICT (order_id) DO UPDATE SET
          event_count = o.event_count + excluded.event_count,
@@ -70,9 +70,11 @@ const project = (keeps: string) => `, totals AS (
          ${LAST_COLUMNS.map((column) => newest(column, keeps)).join(',\n         ')},
          updated_at = now()
      )`;
-/** Usually all are new: then their number says it, and no list has to travel. */
+/** Usually all are new, or none: then their number says it, and no list has to travel. */
 const RETURN = ` SELECT count(*)::int AS count,
-       CASE WHEN count(*) < cardinality($9::bigint[]) THEN json_agg(log_offset) END AS offsets
+       CASE WHEN count(*) BETWEEN 1 AND cardinality($2::uuid[]) - 1 THEN (
+         SELECT json_agg(id) FROM unnest($2::uuid[]) AS id
+          WHERE NOT EXISTS (SELECT FROM stored s WHERE s.event_id = id)) END AS known
   FROM stored`;
 const INSERT_AND_PROJECT = prepared(INSERT + project(IS_BEHIND) + RETURN);
 const INSERT_AND_PROJECT_LATE = INSERT + project(IS_LATE) + RETURN;
@@ -85,6 +87,15 @@ export type InsertOptions = {
   readonly isLate?: boolean;
 };
 
+export type Inserted = {
+  /** Rows written, as PostgreSQL counted them. */
+  readonly count: number;
+  /** Their ids were new. */
+  readonly stored: readonly EventRecord[];
+  /** Their ids were taken by stored events: by which, a later statement must ask. */
+  readonly known: readonly EventRecord[];
+};
+
 /**
  * Inserts the events whose id is new and folds exactly those into `orders`, if these are kept.
  *
@@ -92,23 +103,29 @@ export type InsertOptions = {
  * may occur several times in a batch, which ON CONFLICT DO UPDATE refuses (21000): hence the sums
  * per order first.
  *
- * @returns the offsets of the events that were new.
+ * @param events each id once. Of several partitions, those of a later one count as later.
  */
 export async function insertEvents(
   tx: Transaction,
-  place: BatchPlace,
+  logId: number,
   events: readonly EventRecord[],
   { withoutOrders = false, isLate = false }: InsertOptions,
-): Promise<Set<number>> {
-  if (events.length === 0) return new Set();
+): Promise<Inserted> {
+  if (events.length === 0) return { count: 0, stored: [], known: [] };
   const projecting = isLate ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
-  const { rows } = await tx.query<{ count: number; offsets: number[] | null }>(
+  const { rows } = await tx.query<{ count: number; known: string[] | null }>(
     withoutOrders ? INSERT_ONLY : projecting,
-    [place.logId, place.partition, ...columnsOf(events)],
+    [logId, ...columnsOf(events)],
   );
-  const { count, offsets } = rows[0] as { count: number; offsets: number[] | null };
-  if (count === 0) return new Set();
-  return new Set(offsets ?? events.map(({ record }) => record.offset));
+  const { count, known } = rows[0] as { count: number; known: string[] | null };
+  if (count === 0) return { count, stored: [], known: events };
+  if (known === null) return { count, stored: events, known: [] };
+  const ids = new Set(known);
+  return {
+    count,
+    stored: events.filter(({ event }) => !ids.has(event.eventId)),
+    known: events.filter(({ event }) => ids.has(event.eventId)),
+  };
 }
 
 /** In the order of the statement's parameters. */
@@ -120,6 +137,7 @@ function columnsOf(events: readonly EventRecord[]): Buffer[] {
     amountArray(events.map(({ event }) => event.totalAmount)),
     timestampArray(events.map(({ event }) => event.timestamp)),
     byteaArray(events.map(({ digest }) => digest)),
+    intArray(events.map(({ record }) => record.partition)),
     bigintArray(events.map(({ record }) => record.offset)),
     uuidArray(events.map(({ requestId }) => requestId)),
   ];

@@ -1,6 +1,7 @@
 /** suspects: with what a process may have died; one row per partition at most. */
+
+import type { LogPartition } from './log-place.ts';
 import type { Queryable } from './pool.ts';
-import type { BatchPlace } from './processed-events.ts';
 
 export type Suspect = {
   readonly from: number;
@@ -9,7 +10,7 @@ export type Suspect = {
   readonly attempts: number;
 };
 
-export async function findSuspect(db: Queryable, place: BatchPlace): Promise<Suspect | null> {
+export async function findSuspect(db: Queryable, place: LogPartition): Promise<Suspect | null> {
   const { rows } = await db.query<Suspect>(
     `SELECT from_offset AS "from", to_offset AS "to", attempts
        FROM suspects WHERE log_id = $1 AND log_partition = $2`,
@@ -21,7 +22,7 @@ export async function findSuspect(db: Queryable, place: BatchPlace): Promise<Sus
 /** Counts one more attempt at this very range, the first one of a new range. */
 export async function noteAttempt(
   db: Queryable,
-  place: BatchPlace,
+  place: LogPartition,
   { from, to }: { readonly from: number; readonly to: number },
 ): Promise<Suspect> {
   const { rows } = await db.query<{ attempts: number }>(
@@ -37,7 +38,7 @@ export async function noteAttempt(
   return { from, to, attempts: rows[0]?.attempts ?? 1 };
 }
 
-export async function clearSuspect(db: Queryable, place: BatchPlace): Promise<void> {
+export async function clearSuspect(db: Queryable, place: LogPartition): Promise<void> {
   await db.query('DELETE FROM suspects WHERE log_id = $1 AND log_partition = $2', [
     place.logId,
     place.partition,

@@ -1,9 +1,9 @@
 /** Record by record: does the log hold what the tables say became of it? */
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
+import type { LogPartition } from '../store/log-place.ts';
 import { findOutcomes, type Outcome } from '../store/outcomes.ts';
 import type { Queryable } from '../store/pool.ts';
-import type { BatchPlace } from '../store/processed-events.ts';
 
 export type LogFinding = {
   readonly kind: 'unaccounted' | 'differs' | 'not in the log';
@@ -15,7 +15,7 @@ export type LogFinding = {
 /** @returns what contradicts, in log order; none where each record is the one that was processed. */
 export async function compareSlice(
   db: Queryable,
-  place: BatchPlace,
+  place: LogPartition,
   slice: LogSlice,
 ): Promise<LogFinding[]> {
   const events = new Map(decodeRecords(slice.records).events.map((e) => [e.record.offset, e]));

@@ -21,13 +21,18 @@ export function wireEvent(parts: Partial<WireEvent> = {}): WireEvent {
   };
 }
 
-export function recordOf(offset: number, event: WireEvent | Buffer | string | null): LogRecord {
+export function recordOf(
+  offset: number,
+  event: WireEvent | Buffer | string | null,
+  partition = 0,
+): LogRecord {
   const value =
     event === null || Buffer.isBuffer(event)
       ? event
       : Buffer.from(typeof event === 'string' ? event : JSON.stringify(event));
   const key = event === null || Buffer.isBuffer(event) || typeof event === 'string';
   return {
+    partition,
     offset,
     key: key ? null : Buffer.from(event.order_id),
     value,
@@ -42,6 +47,6 @@ export function sliceOfEvents(
   events: readonly (WireEvent | Buffer | string | null)[],
   partition = 0,
 ): LogSlice {
-  const records = events.map((event, index) => recordOf(from + index, event));
+  const records = events.map((event, index) => recordOf(from + index, event, partition));
   return { partition, from, next: from + events.length, records, gaps: [], leaderEpoch: 0 };
 }

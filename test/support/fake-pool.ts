@@ -48,7 +48,7 @@ export function sqlError(code: string, message = 'refused'): Error {
 
 /** What the statement that inserts events is given, and the answer it expects. */
 export function eventsToInsert(values: unknown[]): { eventId: string; offset: number }[] {
-  const ids = elementsOf(values[2] as Buffer).map((id) => id.toString('hex'));
+  const ids = elementsOf(values[1] as Buffer).map((id) => id.toString('hex'));
   const offsets = elementsOf(values[8] as Buffer).map((bytes) => Number(bytes.readBigInt64BE()));
   return ids.map((hex, i) => ({
     eventId: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
@@ -56,8 +56,9 @@ export function eventsToInsert(values: unknown[]): { eventId: string; offset: nu
   }));
 }
 
-export function inserted(offsets: readonly number[], of: number) {
-  return { rows: [{ count: offsets.length, offsets: offsets.length < of ? offsets : null }] };
+/** That so many were new; `known` names the others, where there are both. */
+export function inserted(count: number, known: readonly string[] | null = null) {
+  return { rows: [{ count, known: known?.length === 0 ? null : known }] };
 }
 
 /** Of an array in PostgreSQL's binary format, without NULLs. */

@@ -1,0 +1,177 @@
+/**
+ * Carries out the turns of all partitions of a process on a few connections. Turns that wait at the
+ * same time go in one transaction: with little to do, its cost hardly depends on what is in it, and
+ * a transaction for each partition would be most of the latency.
+ *
+ * Where such a transaction fails, for whatever reason, each of its turns is carried out by itself,
+ * so that the trouble of one partition stays its own.
+ */
+import type { LogSlice } from '../log/event-log.ts';
+import type { BufferSize } from './partition-buffer.ts';
+import { processTogether } from './process-batch.ts';
+import type { BatchContext, BatchOutcome, Settled } from './settle-piece.ts';
+
+export type Turn = {
+  readonly context: BatchContext;
+  /**
+   * `together`: may share a transaction. `apart`: takes one of its own, after trouble. `alone`:
+   * nothing else may run in the process meanwhile.
+   */
+  readonly share: 'together' | 'apart' | 'alone';
+  /** What waits for it now. */
+  size(): BufferSize;
+  /** Called when the turn begins: while it waited, its batch may have grown. null: nothing to do. */
+  take(): LogSlice | null;
+  /** Carries it out by itself. */
+  process(slice: LogSlice): Promise<BatchOutcome>;
+};
+
+export type TurnsOptions = {
+  readonly connections: number;
+  /** A shared transaction holds at most so many records. */
+  readonly batchMax: number;
+  /** Called after each COMMIT: where positions stand now, by partition, and what was done. */
+  readonly onCommitted: (positions: ReadonlyMap<number, number>, settled: Settled) => void;
+};
+
+type Waiting = {
+  readonly turn: Turn;
+  readonly resolve: (outcome: BatchOutcome | null) => void;
+  readonly reject: (error: unknown) => void;
+};
+type Taken = Waiting & { readonly slice: LogSlice };
+
+/** Of one transaction: records of other clients may be a megabyte each. */
+export const BATCH_BYTES_MAX = 4 << 20;
+/**
+ * Fewer records do not go beside a shared transaction that is under way, but with the next one: on
+ * a second connection they would slow down both. Unless it takes long.
+ */
+const RECORDS_FOR_ANOTHER = 500;
+const PATIENCE_MS = 20;
+
+export class Turns {
+  readonly #options: TurnsOptions;
+  #free: number;
+  #waiting: Waiting[] = [];
+  #isStarting = false;
+  /** Shared transactions under way, and when the last of them began. */
+  #shared = 0;
+  #sharedSince = 0;
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+    this.#free = options.connections;
+  }
+
+  /**
+   * @returns what became of what the turn took, or null when it took nothing.
+   * @throws what its process() throws.
+   */
+  async carryOut(turn: Turn): Promise<BatchOutcome | null> {
+    const { promise, resolve, reject } = Promise.withResolvers<BatchOutcome | null>();
+    this.#waiting.push({ turn, resolve, reject });
+    this.#startSoon();
+    return await promise;
+  }
+
+  /** Not at once: an answer of the log wakes several partitions, one after the other. */
+  #startSoon(): void {
+    if (this.#isStarting) return;
+    this.#isStarting = true;
+    setImmediate(() => {
+      this.#isStarting = false;
+      this.#start();
+      if (this.#waiting.length > 0) setTimeout(() => this.#start(), PATIENCE_MS).unref();
+    });
+  }
+
+  /** From the head only, so that nobody jumps the queue, and `alone` gets its turn. */
+  #start(): void {
+    for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
+      const { share } = head.turn;
+      const connections = share === 'alone' ? this.#options.connections : 1;
+      if (connections > this.#free) return;
+      if (share === 'together' && this.#shouldWait) return;
+      void this.#run(this.#takeGroup(), share, connections);
+    }
+  }
+
+  get #shouldWait(): boolean {
+    if (this.#shared === 0 || performance.now() - this.#sharedSince >= PATIENCE_MS) return false;
+    const records = this.#waiting.reduce((sum, { turn }) => sum + turn.size().records, 0);
+    return records < RECORDS_FOR_ANOTHER;
+  }
+
+  /** The head, and those that may share its transaction while there is room in it. */
+  #takeGroup(): Taken[] {
+    const [head, ...others] = this.#waiting as [Waiting, ...Waiting[]];
+    const group = [head];
+    const size = { ...head.turn.size() };
+    this.#waiting = [];
+    for (const other of others) {
+      const records = size.records + other.turn.size().records;
+      const bytes = size.bytes + other.turn.size().bytes;
+      const fits = records <= this.#options.batchMax && bytes <= BATCH_BYTES_MAX;
+      if (fits && canShare(head.turn, other.turn)) {
+        group.push(other);
+        Object.assign(size, { records, bytes });
+      } else this.#waiting.push(other);
+    }
+    return group.flatMap(take);
+  }
+
+  async #run(group: readonly Taken[], share: Turn['share'], connections: number): Promise<void> {
+    this.#free -= connections;
+    if (share === 'together') {
+      this.#shared++;
+      this.#sharedSince = performance.now();
+    }
+    if (group.length < 2 || !(await this.#together(group))) {
+      for (const one of group) await this.#byItself(one);
+    }
+    if (share === 'together') this.#shared--;
+    this.#free += connections;
+    this.#start();
+  }
+
+  /** @returns whether it succeeded. */
+  async #together(group: readonly Taken[]): Promise<boolean> {
+    const { context } = (group[0] as Taken).turn;
+    // In this order positions are locked.
+    const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
+    let settled: Settled;
+    try {
+      settled = await processTogether(context, slices);
+    } catch {
+      // Whatever it was, the turn that is to blame meets it again.
+      return false;
+    }
+    for (const { slice, resolve } of group) resolve({ ...settled, next: slice.next });
+    this.#options.onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
+    return true;
+  }
+
+  async #byItself({ turn, slice, resolve, reject }: Taken): Promise<void> {
+    let outcome: BatchOutcome;
+    try {
+      outcome = await turn.process(slice);
+    } catch (error) {
+      reject(error);
+      return;
+    }
+    resolve(outcome);
+    this.#options.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
+  }
+}
+
+function canShare(a: Turn, b: Turn): boolean {
+  return a.share === 'together' && b.share === 'together' && a.context.logId === b.context.logId;
+}
+
+function take(waiting: Waiting): Taken[] {
+  const slice = waiting.turn.take();
+  if (slice !== null) return [{ ...waiting, slice }];
+  waiting.resolve(null);
+  return [];
+}
