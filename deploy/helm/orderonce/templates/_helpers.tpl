@@ -84,6 +84,20 @@ capabilities:
 {{- if .Values.secrets.tls.name }}
 - { name: tls, mountPath: /etc/orderonce/tls, readOnly: true }
 {{- end }}
+{{- include "orderonce.trustMount" . }}
+{{- end -}}
+
+{{- define "orderonce.trustMount" -}}
+{{- if .Values.secrets.trust.name }}
+- { name: trust, mountPath: /etc/orderonce/trust, readOnly: true }
+{{- end }}
+{{- end -}}
+
+{{- define "orderonce.trustVolume" -}}
+{{- if .Values.secrets.trust.name }}
+- name: trust
+  secret: { secretName: {{ .Values.secrets.trust.name }}, defaultMode: 0440 }
+{{- end }}
 {{- end -}}
 
 {{- define "orderonce.volumes" -}}
@@ -97,6 +111,7 @@ capabilities:
 - name: tls
   secret: { secretName: {{ .Values.secrets.tls.name }}, defaultMode: 0440 }
 {{- end }}
+{{- include "orderonce.trustVolume" . }}
 {{- end -}}
 
 {{/* Arguments: root, port. Ready is red while Kafka or PostgreSQL is away; alive is not: a restart mends neither. */}}
