@@ -1,6 +1,6 @@
 /** Keys and certificates in front of the ingest API, over real HTTP. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +9,7 @@ import { makeCertificates } from '../../test/support/certificates.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { FakeLog } from '../../test/support/fake-log.ts';
 import { testSettings } from '../../test/support/settings.ts';
+import { until } from '../../test/support/until.ts';
 import { startProducer } from '../ingest/producer-service.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { makeKey } from './api-keys.ts';
@@ -129,6 +130,40 @@ describe('With TLS', () => {
     assert.match(health.hsts ?? '', /max-age/);
     await assert.rejects(ask('/health', { maxVersion: 'TLSv1.1' }), /protocol|version|alert/i);
     await assert.rejects(ask('/health', { ca: [] }), { code: /UNABLE|SELF_SIGNED/ });
+  });
+
+  it('takes renewed certificates into use without a restart, and keeps the old where they are broken', async (t) => {
+    const [old, renewed] = [makeCertificates(t), makeCertificates(t)];
+    const settings = testSettings({
+      TLS_CERT_FILE: old.server.cert,
+      TLS_KEY_FILE: old.server.key,
+    });
+    const service = await startProducer(settings, new FakeLog('t'), createLogger('silent'));
+    t.after(() => service.stop());
+    /** Whose authority the server's certificate is of now, and what health warns of. */
+    const look = (by: typeof old) =>
+      new Promise<{ warnings: string[] }>((resolve, reject) => {
+        const options = { ca: by.read('ca'), agent: false } as const;
+        get(`https://localhost:${service.port}/health`, options, (answer) => {
+          answer.setEncoding('utf8');
+          let body = '';
+          answer.on('data', (chunk) => {
+            body += chunk;
+          });
+          answer.on('end', () => resolve(JSON.parse(body)));
+        }).on('error', reject);
+      });
+    assert.deepEqual((await look(old)).warnings, []);
+    copyFileSync(renewed.server.cert, old.server.cert);
+    await until('half a pair is noticed', async () =>
+      (await look(old)).warnings.some((line) => /changed certificates are not in use/.test(line)),
+    );
+    copyFileSync(renewed.server.key, old.server.key);
+    await until('the renewed ones are in use', async () => {
+      const health = await look(renewed).catch(() => null);
+      return health !== null && health.warnings.length === 0;
+    });
+    await assert.rejects(look(old));
   });
 
   it('starts with half a pair of files never', async () => {

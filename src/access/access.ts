@@ -3,6 +3,7 @@ import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { watchTls } from '../runtime/tls.ts';
 import type { Settings } from '../settings.ts';
 import { Allowance } from './allowance.ts';
 import { type ApiKey, ApiKeys, type Role } from './api-keys.ts';
@@ -45,11 +46,16 @@ export function addAccess(
 ): Access {
   const { API_KEYS_FILE: file, HOST: host, TLS_CLIENT_CA_FILE: clientCa } = settings;
   if (clientCa !== undefined) app.addHook('onRequest', refuseWithoutCertificate);
+  const tls = watchTls(app.server, settings, logger);
   if (file === undefined) {
     const isOpen = !LOOPBACK_HOST.test(host) && clientCa === undefined;
     const warning = `Anyone who reaches ${host} may send and read events: set API_KEYS_FILE, or keep the port private`;
     if (isOpen) logger.warn(warning);
-    return { spend: () => {}, warnings: () => (isOpen ? [warning] : []), stop: () => {} };
+    return {
+      spend: () => {},
+      warnings: () => [...(isOpen ? [warning] : []), ...troublesOf(tls)],
+      stop: () => tls?.stop(),
+    };
   }
   const keys = new ApiKeys(file, logger);
   const allowances = new Map<string, Allowance>();
@@ -80,9 +86,16 @@ export function addAccess(
       const key = keyOfRequest(request);
       if (key !== undefined) allowances.get(key.name)?.spend(events);
     },
-    warnings: () => (keys.trouble === null ? [] : [keys.trouble]),
-    stop: () => keys.stop(),
+    warnings: () => troublesOf(keys, tls),
+    stop: () => {
+      keys.stop();
+      tls?.stop();
+    },
   };
+}
+
+function troublesOf(...files: ({ readonly trouble: string | null } | null)[]): string[] {
+  return files.flatMap((file) => file?.trouble ?? []);
 }
 
 /** mTLS: the handshake has checked the certificate, if there was one, and left the verdict here. */

@@ -8,9 +8,10 @@
  * would protect, and each request pays for it.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import { OrderonceError, reasonOf } from '../errors.ts';
+import { OrderonceError } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { readSettingFile } from '../runtime/tls.ts';
+import { WatchedFiles } from '../runtime/watched-files.ts';
 
 /** `ingest` may send events, `read` may look at what became of them, `admin` may also change it. */
 export const ROLES = ['ingest', 'read', 'admin'] as const;
@@ -31,7 +32,6 @@ const FIELDS = ['name', 'role', 'sha256', 'events_per_second', 'events_per_day']
 const KEY_BYTES = 32;
 /** Makes a key that leaked recognisable to scanners for secrets. */
 const PREFIX = 'oonce_';
-const RELOAD_MS = 2000;
 
 /** A fresh key, to be shown once, and what the file keeps of it. */
 export function makeKey(): { readonly key: string; readonly sha256: string } {
@@ -103,45 +103,25 @@ function keyOf({ name, role, sha256, events_per_second, events_per_day }: Entry)
 
 /** The keys of a file, kept up to date. */
 export class ApiKeys {
-  readonly #path: string;
-  readonly #logger: Logger;
-  readonly #timer: NodeJS.Timeout;
-  #keys: readonly ApiKey[];
-  #changedMs: number;
-  #trouble: string | null = null;
+  readonly #file: WatchedFiles;
+  #keys: readonly ApiKey[] = [];
 
   /** @throws SETTING_INVALID when the file cannot be read: starting open would be worse. */
   constructor(path: string, logger: Logger) {
-    this.#path = path;
-    this.#logger = logger;
-    try {
-      this.#changedMs = statSync(path).mtimeMs;
-      this.#keys = parseKeys(readFileSync(path, 'utf8'));
-    } catch (error) {
-      if (error instanceof OrderonceError) throw error;
-      throw new OrderonceError('SETTING_INVALID', `API_KEYS_FILE: ${reasonOf(error)}`);
-    }
-    this.#timer = setInterval(() => this.reload(), RELOAD_MS).unref();
+    const read = () => {
+      this.#keys = parseKeys(readSettingFile('API_KEYS_FILE', path).toString());
+    };
+    this.#file = new WatchedFiles([path], 'API keys', read, logger);
   }
 
   /** Why the file as it is now is not in use, or null. */
   get trouble(): string | null {
-    return this.#trouble;
+    return this.#file.trouble;
   }
 
   /** Takes over a changed file; one that is broken leaves the keys as they were. */
   reload(): void {
-    try {
-      const { mtimeMs } = statSync(this.#path);
-      if (mtimeMs === this.#changedMs) return;
-      this.#keys = parseKeys(readFileSync(this.#path, 'utf8'));
-      this.#changedMs = mtimeMs;
-      this.#trouble = null;
-      this.#logger.info({ keys: this.#keys.map(({ name }) => name) }, 'API keys read again');
-    } catch (error) {
-      if (this.#trouble === null) this.#logger.error({ reason: reasonOf(error) }, 'API keys stay');
-      this.#trouble = `The changed API keys are not in use: ${reasonOf(error)}`;
-    }
+    this.#file.check();
   }
 
   /** Compares with each in the same time, so that nothing is learned from how long it takes. */
@@ -153,6 +133,6 @@ export class ApiKeys {
   }
 
   stop(): void {
-    clearInterval(this.#timer);
+    this.#file.stop();
   }
 }

@@ -1,8 +1,10 @@
 /** TLS of our own HTTP services, from files. */
 import { readFileSync } from 'node:fs';
-import type { SecureVersion } from 'node:tls';
+import type { SecureVersion, Server } from 'node:tls';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Settings } from '../settings.ts';
+import type { Logger } from './logger.ts';
+import { WatchedFiles } from './watched-files.ts';
 
 export type ServerTls = {
   readonly cert: Buffer;
@@ -33,6 +35,19 @@ export function serverTlsOf(settings: Settings): ServerTls | null {
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
   };
+}
+
+/**
+ * Keeps the certificates of a server as its files are: those that are renewed go into use with the
+ * next connection. @returns null for plain HTTP.
+ */
+export function watchTls(server: unknown, settings: Settings, logger: Logger): WatchedFiles | null {
+  const { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE } = settings;
+  const files = [TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE];
+  const paths = files.filter((file) => file !== undefined);
+  if (paths.length === 0) return null;
+  const read = () => (server as Server).setSecureContext(serverTlsOf(settings) as ServerTls);
+  return new WatchedFiles(paths, 'certificates', read, logger);
 }
 
 /** @throws SETTING_INVALID naming the setting, never the content. */
