@@ -117,13 +117,7 @@ export class Pipeline {
   /** @returns ms until visible. */
   async openLoop(rate: number, seconds: number): Promise<Record<Since, Percentiles>> {
     const watch = await VisibilityWatch.start(this.pool);
-    const { accepted, others } = await runScript<{ accepted: Accepted; others: number }>(
-      'open-load.ts',
-      [PORTS.producer, rate, seconds],
-    );
-    if (others > 0) throw new Error(`${others} of ${rate * seconds} not accepted, so no figure`);
-    await this.#allVisible(accepted.due.length);
-    await watch.stop();
+    const accepted = await this.#sendAll(rate, seconds).finally(() => watch.stop());
     const since = (starts: readonly number[]) =>
       percentiles(
         starts.map((start, i) => {
@@ -132,6 +126,16 @@ export class Pipeline {
         }),
       );
     return { sinceDue: since(accepted.due), sinceAccepted: since(accepted.answered) };
+  }
+
+  async #sendAll(rate: number, seconds: number): Promise<Accepted> {
+    const { accepted, others } = await runScript<{ accepted: Accepted; others: number }>(
+      'open-load.ts',
+      [PORTS.producer, rate, seconds],
+    );
+    if (others > 0) throw new Error(`${others} of ${rate * seconds} not accepted, so no figure`);
+    await this.#allVisible(accepted.due.length);
+    return accepted;
   }
 
   async #allVisible(accepted: number): Promise<void> {

@@ -4,21 +4,30 @@ import { connect, type Socket } from 'node:net';
 export type Answer = { readonly status: string; readonly head: string };
 
 export class HttpConnection {
-  readonly #socket: Socket;
+  readonly #port: number;
   readonly #head: string;
+  #socket: Socket;
   #answer = '';
   #settle: PromiseWithResolvers<Answer> | undefined;
 
   constructor(port: number, path: string, contentType: string) {
     this.#head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${contentType}\r\n`;
-    this.#socket = connect(port, '127.0.0.1').setNoDelay(true);
-    this.#socket.on('error', (error) => this.#settle?.reject(error));
-    this.#socket.on('close', () => this.#settle?.reject(new Error('Hung up')));
-    this.#socket.on('data', (chunk) => this.#read(chunk));
+    this.#port = port;
+    this.#socket = this.#connect();
+  }
+
+  #connect(): Socket {
+    const socket = connect(this.#port, '127.0.0.1').setNoDelay(true);
+    socket.on('error', (error) => this.#settle?.reject(error));
+    socket.on('close', () => this.#settle?.reject(new Error('Hung up')));
+    socket.on('data', (chunk) => this.#read(chunk));
+    return socket;
   }
 
   /** @param body ASCII, so that characters are bytes. */
   post(body: string): Promise<Answer> {
+    // A server hangs up on a connection that was idle for long.
+    if (this.#socket.destroyed || this.#socket.readableEnded) this.#socket = this.#connect();
     this.#answer = '';
     this.#settle = Promise.withResolvers<Answer>();
     this.#socket.write(`${this.#head}Content-Length: ${body.length}\r\n\r\n${body}`);
