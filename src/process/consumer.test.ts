@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
 import { wireEvent } from '../../test/support/events.ts';
-import { eventsToInsert, FakePool, inserted, sqlError } from '../../test/support/fake-pool.ts';
+import {
+  eventsToInsert,
+  FakePool,
+  inserted,
+  sqlError,
+  uuidsOf,
+} from '../../test/support/fake-pool.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
@@ -30,7 +36,7 @@ class FakeDatabase extends FakePool {
       ['UPDATE consumer_positions', (values) => this.#move(values)],
       ['INSERT INTO processed_events', (values) => this.#store(values)],
       ['event_id = ANY', (values) => this.#claims(values)],
-      ['INSERT INTO duplicates', (values) => ({ rowCount: (values[2] as unknown[]).length })],
+      ['INSERT INTO duplicates', (values) => ({ rowCount: uuidsOf(values[3]).length })],
     ];
   }
 
@@ -81,7 +87,7 @@ class FakeDatabase extends FakePool {
   }
 
   #claims([ids]: unknown[]) {
-    const rows = (ids as string[]).map((eventId) => {
+    const rows = uuidsOf(ids).map((eventId) => {
       return { eventId, digest: this.digestOf(eventId), logId: 1, partition: 0, offset: 0 };
     });
     return { rows };

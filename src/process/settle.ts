@@ -68,11 +68,12 @@ export function settle(
     ...plan.barred.filter((event) => claims.has(event.event.eventId)),
     ...plan.again,
   ];
-  const winners = new Map(claims);
+  /** Claims that came with this very piece. */
+  const fresh = new Map<string, Claim>();
   const repeated = new Set(rest.map((event) => event.event.eventId));
   for (const event of [...stored, ...waiting]) {
     const { eventId } = event.event;
-    if (repeated.has(eventId)) winners.set(eventId, claimOf(event, logId));
+    if (repeated.has(eventId)) fresh.set(eventId, claimOf(event, logId));
   }
   const lists = {
     duplicates: [] as Repeat[],
@@ -80,7 +81,8 @@ export function settle(
     replays: [] as EventRecord[],
   };
   for (const event of rest) {
-    const claim = winners.get(event.event.eventId);
+    const { eventId } = event.event;
+    const claim = fresh.get(eventId) ?? claims.get(eventId);
     if (claim === undefined) return null;
     if (isSamePlace(claim, placeOf(event, logId))) lists.replays.push(event);
     // G4: the first payload wins; the same payload again is a duplicate, another a conflict.

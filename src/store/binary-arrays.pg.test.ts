@@ -6,6 +6,7 @@ import {
   amountArray,
   bigintArray,
   byteaArray,
+  intArray,
   textArray,
   timestampArray,
   uuidArray,
@@ -32,7 +33,8 @@ const row = fc.record({
   uuid: fc.option(fc.uuid()),
   text: fc.string({ unit: 'grapheme', maxLength: 30 }).filter((text) => !text.includes('\0')),
   bytes: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b).toString('hex')),
-  number: fc.oneof(fc.maxSafeNat(), fc.nat({ max: 2 ** 33 })),
+  number: fc.option(fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -(2 ** 33), max: 2 ** 33 }))),
+  int: fc.integer(),
   timestamp,
   amount,
 });
@@ -42,10 +44,10 @@ it('PostgreSQL reads back from binary arrays exactly what was written [G8]', asy
   await fc.assert(
     fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 100 }), async (rows) => {
       const { rows: read } = await pool.query(
-        `SELECT uuid::text, text, encode(bytes, 'hex') AS bytes, number, amount::text,
+        `SELECT uuid::text, text, encode(bytes, 'hex') AS bytes, number, int, amount::text,
                 to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp
-           FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bigint[], $5::timestamptz[], $6::numeric[])
-             AS r (uuid, text, bytes, number, at, amount)`,
+           FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bigint[], $5::timestamptz[], $6::numeric[],
+                       $7::int[]) AS r (uuid, text, bytes, number, at, amount, int)`,
         [
           uuidArray(rows.map(({ uuid }) => uuid)),
           textArray(rows.map(({ text }) => text)),
@@ -53,15 +55,17 @@ it('PostgreSQL reads back from binary arrays exactly what was written [G8]', asy
           bigintArray(rows.map(({ number }) => number)),
           timestampArray(rows.map(({ timestamp }) => timestamp)),
           amountArray(rows.map(({ amount }) => amount)),
+          intArray(rows.map(({ int }) => int)),
         ],
       );
       assert.deepEqual(
         read,
-        rows.map(({ uuid, text, bytes, number, amount, timestamp }) => ({
+        rows.map(({ uuid, text, bytes, number, int, amount, timestamp }) => ({
           uuid,
           text,
           bytes,
           number,
+          int,
           amount,
           timestamp,
         })),

@@ -91,16 +91,21 @@ export function intArray(values: readonly number[]): Buffer {
   return array;
 }
 
-/** @param values whole numbers up to 2^53. */
-export function bigintArray(values: readonly number[]): Buffer {
-  const array = arrayOf(OID.int8, values.length, values.length * 12);
+/** @param values whole numbers up to 2^53, of either sign; null stays NULL. */
+export function bigintArray(values: readonly (number | null)[]): Buffer {
+  const array = arrayOf(OID.int8, values.length, values.length * 12, true);
   let at = HEADER_BYTES;
   for (const value of values) {
+    if (value === null) {
+      at = array.writeInt32BE(NULL_LENGTH, at);
+      continue;
+    }
     at = array.writeInt32BE(8, at);
-    at = array.writeInt32BE(Math.floor(value / 2 ** 32), at);
-    at = array.writeUInt32BE(value % 2 ** 32, at);
+    const high = Math.floor(value / 2 ** 32);
+    at = array.writeInt32BE(high, at);
+    at = array.writeUInt32BE(value - high * 2 ** 32, at);
   }
-  return array;
+  return array.subarray(0, at);
 }
 
 /** @param values UTC with six decimals of a second: `2026-01-02T03:04:05.123456Z`. */

@@ -1,4 +1,5 @@
 import type { EventRecord } from '../log/decoded-record.ts';
+import { bigintArray, intArray, textArray, uuidArray } from './binary-arrays.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import type { Claim } from './processed-events.ts';
@@ -46,15 +47,15 @@ export async function insertDuplicates(
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET event_id = excluded.event_id`,
     [
       logId,
-      repeats.map(({ event }) => event.record.partition),
-      repeats.map(({ event }) => event.record.offset),
-      repeats.map(({ event }) => event.event.eventId),
-      repeats.map(({ event }) => event.requestId),
-      repeats.map(({ source }) => source),
-      repeats.map(({ afterMs }) => afterMs),
-      repeats.map(({ claim }) => claim.logId),
-      repeats.map(({ claim }) => claim.partition),
-      repeats.map(({ claim }) => claim.offset),
+      intArray(repeats.map(({ event }) => event.record.partition)),
+      bigintArray(repeats.map(({ event }) => event.record.offset)),
+      uuidArray(repeats.map(({ event }) => event.event.eventId)),
+      uuidArray(repeats.map(({ event }) => event.requestId)),
+      textArray(repeats.map(({ source }) => source)),
+      bigintArray(repeats.map(({ afterMs }) => afterMs)),
+      intArray(repeats.map(({ claim }) => claim.logId)),
+      intArray(repeats.map(({ claim }) => claim.partition)),
+      bigintArray(repeats.map(({ claim }) => claim.offset)),
     ],
   );
   return rowCount ?? 0;

@@ -167,7 +167,7 @@ export async function findClaims(
     `SELECT ${CLAIM} FROM processed_events WHERE event_id = ANY ($1::uuid[])
      UNION ALL
      SELECT ${CLAIM} FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
-    [eventIds],
+    [uuidArray(eventIds)],
   );
   // A stored event wins over a dead letter of the same id (stored by another partition meanwhile).
   return new Map(rows.reverse().map((claim) => [claim.eventId, claim]));

@@ -48,12 +48,15 @@ export function sqlError(code: string, message = 'refused'): Error {
 
 /** What the statement that inserts events is given, and the answer it expects. */
 export function eventsToInsert(values: unknown[]): { eventId: string; offset: number }[] {
-  const ids = elementsOf(values[1] as Buffer).map((id) => id.toString('hex'));
   const offsets = elementsOf(values[8] as Buffer).map((bytes) => Number(bytes.readBigInt64BE()));
-  return ids.map((hex, i) => ({
-    eventId: hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
-    offset: offsets[i] as number,
-  }));
+  return uuidsOf(values[1]).map((eventId, i) => ({ eventId, offset: offsets[i] as number }));
+}
+
+/** Of a parameter that is an array of ids. */
+export function uuidsOf(value: unknown): string[] {
+  const hyphenated = (hex: string) =>
+    hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+  return elementsOf(value as Buffer).map((id) => hyphenated(id.toString('hex')));
 }
 
 /** That so many were new; `known` names the others, where there are both. */
