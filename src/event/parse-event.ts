@@ -3,11 +3,11 @@
  * before it trusts (any Kafka client may write to the topic).
  */
 import { isUtf8 } from 'node:buffer';
-import { parseCanonical } from './canonical-event.ts';
 import { echoOf, FIELD_ERRORS_MAX, type FieldError, type FieldVerdict } from './field-error.ts';
 import { checkAmount, checkTimestamp, checkUserId, checkUuid } from './fields.ts';
 import { type JsonMember, membersOf } from './json-members.ts';
 import type { OrderEvent } from './order-event.ts';
+import { parseUsualForm } from './usual-form.ts';
 
 /** The largest event in bytes, spaces included; the HTTP body limit is the same. */
 export const EVENT_BYTES_MAX = 64 * 1024;
@@ -38,11 +38,11 @@ export function parseEvent(bytes: Buffer): ParsedEvent {
   if (bytes.length > EVENT_BYTES_MAX) return notJson(0, `Longer than ${EVENT_BYTES_MAX} bytes`);
   if (!isUtf8(bytes)) return notJson(0, 'Not valid UTF-8');
   const text = bytes.toString('utf8');
-  const event = parseCanonical(text);
+  const event = parseUsualForm(text);
   return event === null ? parseAnyForm(text) : { ok: true, event };
 }
 
-/** The same for every form that an event may have; the canonical one among them. */
+/** The same for every form that an event may have; the usual one among them. */
 export function parseAnyForm(text: string): ParsedEvent {
   if (text.charCodeAt(0) === 0xfeff) return notJson(0, 'Starts with a byte order mark');
   if (text.length === 0) {
