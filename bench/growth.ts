@@ -28,7 +28,9 @@ export async function growth(servers: Servers, events: number) {
   }
   await run('one_consumer', {});
   await run('two_consumers', { consumers: 2 });
-  await run('into_ten_million', { template: await tenMillion(servers) });
+  const template = await tenMillion(servers);
+  await run('into_ten_million', { template });
+  await run('into_ten_million_v7', { template, mix: 'v7' });
   return result;
 }
 

@@ -1,6 +1,7 @@
 /** The server process of the embedded PostgreSQL: found or launched, and shut down. */
 import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { reasonOf } from '../errors.ts';
@@ -12,6 +13,7 @@ export type RunningServer = { readonly pid: number; readonly port: number };
 
 const START_MS = 60_000;
 const STOP_MS = 20_000;
+const SHARED_BUFFERS_MB = { least: 128, most: 1024 };
 
 /** The server that runs on this data, from its pid file: line 1 is the pid, line 4 the port. */
 export async function findRunning({ data }: Place): Promise<RunningServer | null> {
@@ -50,8 +52,7 @@ export async function launch(
     unix_socket_directories: '',
     max_connections: '60',
     max_wal_size: '2GB',
-    // A smaller answer time matters more here than another process's memory.
-    shared_buffers: '128MB',
+    shared_buffers: `${sharedBuffersMb(memoryBytes())}MB`,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // In a session of its own: Ctrl-C must reach us first, so that we can drain before it stops.
@@ -68,6 +69,21 @@ export async function launch(
   const tail = (await readFile(join(folder, 'postgres.log'), 'utf8')).trim().split('\n').slice(-5);
   const end = `The end of its log (postgres.log):\n  ${tail.join('\n  ')}\nThe folder`;
   throw unusable(`PostgreSQL does not start on ${folder}. ${end}`, 'cannot be used as it is');
+}
+
+/** Of the machine, or of the container that we are in. */
+function memoryBytes(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
+}
+
+/**
+ * A quarter of the memory there is (PostgreSQL manual, section 19.4), within reason: it is taken
+ * only as tables grow. Ids are random, so an index that does not fit makes every event read and
+ * write pages.
+ */
+export function sharedBuffersMb(memoryBytes: number): number {
+  const quarter = Math.trunc(memoryBytes / 4 / (1 << 20));
+  return Math.max(SHARED_BUFFERS_MB.least, Math.min(quarter, SHARED_BUFFERS_MB.most));
 }
 
 async function freePort(): Promise<number> {
