@@ -5,7 +5,7 @@ import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { makeCertificates } from '../../test/support/certificates.ts';
+import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { FakeLog } from '../../test/support/fake-log.ts';
 import { testSettings } from '../../test/support/settings.ts';
@@ -102,7 +102,7 @@ describe('Without API keys', () => {
   });
 });
 
-describe('With TLS', () => {
+describe('With TLS', { skip: NO_OPENSSL }, () => {
   it('asks for a client certificate where it should, and says how to go on without', async (t) => {
     const certificates = makeCertificates(t);
     const log = new FakeLog('order_events');

@@ -5,7 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { Broker } from '../../dev/kafka/broker.ts';
-import { type Certificates, makeCertificates } from '../../test/support/certificates.ts';
+import {
+  type Certificates,
+  makeCertificates,
+  NO_OPENSSL,
+} from '../../test/support/certificates.ts';
 import { KAFKA, newTopicName } from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { createLog, openAppender, openReader } from './open-log.ts';
@@ -15,7 +19,7 @@ const SECURE_PORT = 19_893;
 const USER = { name: 'alice', password: 'alice-secret' };
 const noPool = () => assert.fail('Kafka needs no database');
 
-describe('Kafka with TLS and SASL', { skip: KAFKA === undefined }, () => {
+describe('Kafka with TLS and SASL', { skip: KAFKA === undefined ? 'No Kafka' : NO_OPENSSL }, () => {
   const folder = mkdtempSync(join(tmpdir(), 'orderonce-sasl-'));
   let broker: Broker;
   let certificates: Certificates;

@@ -2,12 +2,14 @@
 import assert from 'node:assert/strict';
 import { chown, stat } from 'node:fs/promises';
 import { it } from 'node:test';
-import { makeCertificates } from '../../test/support/certificates.ts';
+import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts';
 import { createDatabase } from '../../test/support/database.ts';
 import { until } from '../../test/support/until.ts';
 import { createPool } from './pool.ts';
 
-it('sslmode=verify-full wants the right authority and the right host', async (t) => {
+it('sslmode=verify-full wants the right authority and the right host', {
+  skip: NO_OPENSSL,
+}, async (t) => {
   const { pool: admin, url } = await createDatabase(t);
   const { folder, ca, server } = makeCertificates(t);
   const { rows } = await admin.query('SHOW data_directory');

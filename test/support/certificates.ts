@@ -1,9 +1,15 @@
 /** A certificate authority of a test's own, and certificates of it, made by openssl(1). */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+
+/** Why a test that needs certificates is skipped; false where it runs. CI demands openssl(1). */
+export const NO_OPENSSL: string | false =
+  process.env.CI === 'true' || spawnSync('openssl', ['version']).status === 0
+    ? false
+    : 'openssl(1) is not installed';
 
 type Pair = { readonly cert: string; readonly key: string };
 
