@@ -15,6 +15,7 @@ export COMPOSE_FILE=docker-compose.yml
 if [ "${1:-}" = zookeeper ]; then COMPOSE_FILE+=:docker-compose.zookeeper.yml; fi
 env_file=$(mktemp); cp .env.example "$env_file"
 sent=$(mktemp)
+backup=$(mktemp)
 compose() { ${COMPOSE:-docker-compose} --env-file "$env_file" "$@"; }
 
 tend() {  # What systemd would do for Podman.
@@ -36,7 +37,7 @@ finish() {
   if [ $code -ne 0 ]; then compose ps -a || true; compose logs --tail 15 || true; fi
   kill $tending 2>/dev/null || true
   compose down -v --timeout 10 >/dev/null 2>&1 || true
-  rm -f "$env_file" "$sent"
+  rm -f "$env_file" "$sent" "$backup"
   exit $code
 }
 trap finish EXIT
@@ -73,14 +74,30 @@ for service in consumer producer kafka postgres; do
   until_healthy "after $service was killed"
 done
 send "$(head -1 "$sent")"
-count=$(sort -u "$sent" | wc -l)
-for _ in $(seq 60); do
-  counted=$(curl -s "localhost:$CONSUMER_PORT/orders/$order" | sed -n 's/.*"event_count":\([0-9]*\).*/\1/p')
-  [ "$counted" = "$count" ] && break; sleep 1
-done
-echo "$count events sent, some more than once; the order has counted ${counted:-nothing}"
-[ "$counted" = "$count" ]
-compose exec -T consumer node bin/orderonce.js verify --against-log
+# Each event once, and the log and the tables agree.
+judge() {
+  count=$(sort -u "$sent" | wc -l)
+  for _ in $(seq 60); do
+    counted=$(curl -s "localhost:$CONSUMER_PORT/orders/$order" | sed -n 's/.*"event_count":\([0-9]*\).*/\1/p')
+    [ "$counted" = "$count" ] && break; sleep 1
+  done
+  echo "$count events sent, some more than once; the order has counted ${counted:-nothing}"
+  [ "$counted" = "$count" ]
+  compose exec -T consumer node bin/orderonce.js verify --against-log
+}
+judge
+
+echo "Backup, 20 more events, and the database is lost: the restored one heals from the log"
+in_postgres() { compose exec -T postgres sh -c "$1"; }
+in_postgres 'pg_dump -U "$POSTGRES_USER" -Fc "$POSTGRES_DB"' >"$backup"
+many 20
+compose stop consumer
+in_postgres 'dropdb -U "$POSTGRES_USER" --force "$POSTGRES_DB" && createdb -U "$POSTGRES_USER" "$POSTGRES_DB"'
+in_postgres 'pg_restore -U "$POSTGRES_USER" -d "$POSTGRES_DB"' <"$backup"
+compose start consumer
+until_healthy 'after the restore'
+judge
+
 echo "It cannot write to its own file system, and runs as user $(compose exec -T consumer sh -c 'touch /app/x 2>/dev/null && exit 1; id -u')"
 compose ps
 echo "All as it should be"
