@@ -55,7 +55,7 @@ describe('PartitionWorker', () => {
     let committing = false;
     let lost = 0;
     proxy.fault = (direction, chunk) => {
-      if (direction === 'up' && chunk.includes('COMMIT')) committing = true;
+      if (direction === 'up' && chunk.includes('COMMIT\0')) committing = true;
       if (direction === 'down' && committing) {
         committing = false;
         lost++;
@@ -78,7 +78,7 @@ describe('PartitionWorker', () => {
     const { pool, proxy, viaProxy, start } = await setUp(t);
     let lost = 0;
     proxy.fault = (direction, chunk) =>
-      direction === 'up' && chunk.includes('COMMIT') && lost++ === 0 ? 'cut' : 'pass';
+      direction === 'up' && chunk.includes('COMMIT\0') && lost++ === 0 ? 'cut' : 'pass';
     const worker = await start(viaProxy);
     worker.buffer.add(sliceOfEvents(0, [wireEvent(), wireEvent()]));
     await until('both are stored', () => worker.nextOffset === 2);

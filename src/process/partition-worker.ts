@@ -38,6 +38,8 @@ const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had whe
 const BUFFER_BYTES_MAX = 16 << 20;
 /** After so many moves of the position by others, without one of ours, it is called a rival. */
 const RIVAL_MOVES = 3;
+/** Where events had to be parked or to wait, more of them may: a shared transaction would fail. */
+const TURNS_APART = 16;
 
 export class PartitionWorker {
   readonly partition: number;
@@ -50,6 +52,7 @@ export class PartitionWorker {
   #batchMax: number;
   #failures = 0;
   #movesByOthers = 0;
+  #turnsApart = 0;
 
   constructor(position: Position, options: WorkerOptions) {
     this.partition = position.partition;
@@ -125,6 +128,10 @@ export class PartitionWorker {
           slice = this.#options.signal.aborted ? null : this.#takeBatch();
           return slice;
         },
+        putBack: (taken) => {
+          slice = null;
+          this.buffer.putBack(taken);
+        },
         process: (taken) => this.#process(taken),
       });
       if (slice === null || outcome === null) return;
@@ -145,7 +152,8 @@ export class PartitionWorker {
 
   get #share(): Turn['share'] {
     if (this.#suspicion.runsAlone(this.#position.nextOffset)) return 'alone';
-    return this.#failures > 0 || this.#suspicion.failed !== null ? 'apart' : 'together';
+    const isInTrouble = this.#failures > 0 || this.#suspicion.failed !== null;
+    return isInTrouble || this.#turnsApart > 0 ? 'apart' : 'together';
   }
 
   #takeBatch(): LogSlice | null {
@@ -170,6 +178,8 @@ export class PartitionWorker {
     this.#enter('running', null);
     this.#failures = 0;
     this.#movesByOthers = 0;
+    const hasParked = outcome.deadLetters.some(({ event }) => event !== undefined);
+    this.#turnsApart = hasParked ? TURNS_APART : Math.max(0, this.#turnsApart - 1);
     this.#batchMax = Math.min(this.#options.batchMax, this.#batchMax * 2);
   }
 

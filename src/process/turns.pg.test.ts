@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
+import { openPool } from '../../test/support/database.ts';
 import { sliceOfEvents, type WireEvent, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/heart.ts';
+import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { TerminalError } from '../handlers/handler.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { processBatch } from './process-batch.ts';
@@ -27,6 +29,7 @@ function turnOf(context: BatchContext, slice: LogSlice, share: Turn['share'] = '
     share,
     size: () => ({ records: slice.records.length, bytes: 0 }),
     take: () => slice,
+    putBack: () => {},
     process: (taken) => processBatch(context, taken),
   };
 }
@@ -123,6 +126,53 @@ describe('Turns', () => {
     assert.equal(await count(pool, 'dead_letters'), 1);
     const positions = await Promise.all([0, 1, 2, 3].map((p) => nextOffset(pool, p)));
     assert.deepEqual(positions, [1, 2, 1, 7]);
+  });
+
+  it('lets events of a held order wait, in whatever company they come [G5]', async (t) => {
+    const { pool, context, turns } = await setUp(t, 2);
+    const order_id = crypto.randomUUID();
+    await pool.query('INSERT INTO held_orders (order_id) VALUES ($1)', [order_id]);
+    await pool.query(
+      `INSERT INTO dead_letters (log_id, log_partition, log_offset, event_id, order_id, digest,
+         state, reason) VALUES (1, 1, 90, gen_random_uuid(), $1, '\\x00', 'parked', 'test')`,
+      [order_id],
+    );
+    await Promise.all([
+      turns.carryOut(turnOf(context, sliceOfEvents(0, [wireEvent({ order_id })], 0))),
+      turns.carryOut(turnOf(context, sliceOfEvents(0, [wireEvent()], 1))),
+    ]);
+    assert.equal(await count(pool, 'processed_events'), 1);
+    assert.equal(await count(pool, `dead_letters WHERE state = 'waiting'`), 1);
+    assert.deepEqual([await nextOffset(pool, 0), await nextOffset(pool, 1)], [1, 1]);
+  });
+
+  it('are told that positions moved when the reply to a shared COMMIT was lost [G2] [G7]', async (t) => {
+    const { pool, url, context } = await setUpHeart(t, 2);
+    const { hostname: host, port } = new URL(url);
+    const proxy = await TcpProxy.start(t, { host, port: Number(port) });
+    const proxied = new URL(url);
+    proxied.port = String(proxy.port);
+    const viaProxy = openPool(proxied.href);
+    t.after(() => viaProxy.end());
+    let commits = 0;
+    let isCommitting = false;
+    proxy.fault = (direction, chunk) => {
+      if (direction === 'up' && chunk.includes('COMMIT\0')) isCommitting = true;
+      if (direction === 'up' || !isCommitting) return 'pass';
+      isCommitting = false;
+      return commits++ === 0 ? 'cut' : 'pass';
+    };
+    const turns = new Turns({ connections: 1, batchMax: 100, onCommitted: () => assert.fail() });
+    const settled = await Promise.allSettled(
+      [0, 1].map((partition) => {
+        const slice = sliceOfEvents(0, [wireEvent()], partition);
+        return turns.carryOut(turnOf({ ...context, pool: viaProxy }, slice));
+      }),
+    );
+    for (const one of settled) {
+      assert.equal((one as PromiseRejectedResult).reason?.code, 'POSITION_MOVED');
+    }
+    assert.equal(await count(pool, 'processed_events'), 2);
   });
 
   it('says what the tables say, however events and repeats lie over partitions [G2] [G4]', async (t) => {

@@ -7,22 +7,31 @@ import { contextOf } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
 import { type Turn, Turns } from './turns.ts';
 
-const context = contextOf(new FakePool().asPool());
-const slice = sliceOfEvents(0, [wireEvent()]);
+/** PostgreSQL that finds every position moved: whatever shares a transaction fails. */
+const pool = new FakePool();
+const context = contextOf(pool.asPool());
 
-/** Turns by themselves that end when told; which began, in order, and how many run at once. */
+type Wish = { share?: Turn['share']; records?: number; logId?: number; takes?: number };
+
+/** Turns that end when told; which began by themselves, in order, and which were put back. */
 function setUp(connections: number) {
+  pool.statements.length = 0;
   const turns = new Turns({ connections, batchMax: 100, onCommitted: () => {} });
   const begun: string[] = [];
+  const back: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
-  const start = (name: string, share: Turn['share'] = 'apart', records = 1) => {
+  const start = (name: string, wish: Wish = {}) => {
+    const { share = 'apart', records = 1, logId = 1, takes = Number.POSITIVE_INFINITY } = wish;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     ends.set(name, (error) => (error === undefined ? resolve() : reject(error)));
+    let taken = 0;
+    const events = Array.from({ length: records }, () => wireEvent());
     const carried = turns.carryOut({
-      context,
+      context: { ...context, logId },
       share,
       size: () => ({ records, bytes: 0 }),
-      take: () => slice,
+      take: () => (++taken > takes ? null : sliceOfEvents(0, events, ends.size)),
+      putBack: () => void back.push(name),
       process: async () => {
         begun.push(name);
         await promise;
@@ -32,31 +41,35 @@ function setUp(connections: number) {
     carried.catch(() => {});
     return carried;
   };
-  const end = (name: string, error?: Error) => ends.get(name)?.(error);
+  const end = (...names: string[]) => {
+    for (const name of names) ends.get(name)?.();
+  };
+  const fail = (name: string) => ends.get(name)?.(new Error('failed'));
   const has = (...names: string[]) =>
     until(`${names} began`, () => begun.join() === names.join() || undefined);
-  return { turns, start, end, has, begun };
+  /** Transactions that were tried for several. */
+  const shared = () => pool.statements.filter((text) => text.startsWith('BEGIN')).length;
+  return { start, end, fail, has, begun, back, shared };
 }
 
 describe('Turns, by themselves', () => {
   it('begin on as many connections as there are, the others in turn, also after a failure [G10]', async () => {
-    const { start, end, has } = setUp(2);
+    const { start, end, fail, has } = setUp(2);
     const first = start('a');
     for (const name of ['b', 'c', 'd']) void start(name);
     await has('a', 'b');
-    end('a', new Error('failed'));
+    fail('a');
     await assert.rejects(first, /failed/);
     await has('a', 'b', 'c');
-    end('b');
-    end('c');
+    end('b', 'c');
     await has('a', 'b', 'c', 'd');
     end('d');
   });
 
   it('run alone where they must: wait for those inside, and let nobody in beside', async () => {
-    const { start, end, has, begun } = setUp(2);
+    const { start, end, has } = setUp(2);
     void start('a');
-    void start('alone', 'alone');
+    void start('alone', { share: 'alone' });
     const last = start('b');
     await has('a');
     end('a');
@@ -65,31 +78,84 @@ describe('Turns, by themselves', () => {
     await has('a', 'alone', 'b');
     end('b');
     await last;
-    assert.equal(begun.length, 3);
-  });
-
-  it('go beside a shared transaction when much waits, or when it takes long', async () => {
-    const { start, end, has } = setUp(3);
-    void start('shared', 'together');
-    await has('shared');
-    void start('much', 'together', 1000);
-    await has('shared', 'much');
-    // Waits for one of them; that takes longer than anyone should wait.
-    void start('little', 'together');
-    await has('shared', 'much', 'little');
-    for (const name of ['shared', 'much', 'little']) end(name);
   });
 
   it('resolve to null where nothing is left to take', async () => {
-    const turns = new Turns({ connections: 1, batchMax: 1, onCommitted: () => assert.fail() });
-    const nothing: Turn = {
-      context,
-      share: 'together',
-      size: () => ({ records: 0, bytes: 0 }),
-      take: () => null,
-      process: () => assert.fail(),
-    };
-    const all = await Promise.all([turns.carryOut(nothing), turns.carryOut(nothing)]);
-    assert.deepEqual(all, [null, null]);
+    const { start, begun } = setUp(1);
+    const wish = { share: 'together', takes: 0 } as const;
+    assert.deepEqual(await Promise.all([start('a', wish), start('b', wish)]), [null, null]);
+    assert.deepEqual(begun, []);
+  });
+});
+
+describe('Turns, together', () => {
+  const share = 'together';
+
+  it('go beside a shared transaction when much waits, or when it takes long', async () => {
+    const { start, end, has } = setUp(3);
+    void start('shared', { share });
+    await has('shared');
+    void start('much', { share, records: 1000 });
+    await has('shared', 'much');
+    // Waits for one of them; that takes longer than anyone should wait.
+    void start('little', { share });
+    await has('shared', 'much', 'little');
+    end('shared', 'much', 'little');
+  });
+
+  it('do not wait for ever where one shared transaction follows another', async () => {
+    const { start, end, has } = setUp(3);
+    void start('first', { share });
+    await has('first');
+    void start('second', { share, records: 100 });
+    void start('third', { share });
+    end('first');
+    await has('first', 'second', 'third');
+    end('second', 'third');
+  });
+
+  it('go on apart, on all connections, where the shared transaction failed [G10]', async () => {
+    const { start, end, has, back, shared } = setUp(3);
+    const carried = ['hangs', 'b', 'c', 'd'].map((name) => start(name, { share }));
+    await has('hangs', 'b', 'c');
+    assert.equal(shared(), 1);
+    assert.deepEqual(back, ['hangs', 'b', 'c', 'd']);
+    end('b', 'c');
+    await has('hangs', 'b', 'c', 'd');
+    end('hangs', 'd');
+    assert.ok((await Promise.all(carried)).every((outcome) => outcome !== null));
+  });
+
+  it('are not tried again where they were called off after the shared transaction failed', async () => {
+    const { start, begun, back } = setUp(1);
+    const carried = ['a', 'b'].map((name) => start(name, { share, takes: 1 }));
+    assert.deepEqual(await Promise.all(carried), [null, null]);
+    assert.deepEqual([begun, back], [[], ['a', 'b']]);
+  });
+
+  it('never share over another log, nor beyond what fits, and less after a failure', async () => {
+    const { start, end, has, shared } = setUp(8);
+    const first = start('a', { share });
+    const other = start('of another log', { share, logId: 2, records: 1000 });
+    await has('a', 'of another log');
+    assert.equal(shared(), 0);
+    end('a', 'of another log');
+    await Promise.all([first, other]);
+    const large = ['b', 'c'].map((name) => start(name, { share, records: 60 }));
+    await has('a', 'of another log', 'b', 'c');
+    assert.equal(shared(), 0, 'more than 100 records');
+    end('b', 'c');
+    await Promise.all(large);
+    for (const [names, attempts] of [
+      [['d', 'e'], 1],
+      [['f', 'g'], 1],
+    ] as const) {
+      const carried = names.map((name) => start(name, { share, records: 40 }));
+      await until('both are done', () => {
+        end(...names);
+        return Promise.all(carried);
+      });
+      assert.equal(shared(), attempts, 'what failed with 80 records is not tried with 80 again');
+    }
   });
 });

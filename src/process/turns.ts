@@ -3,8 +3,8 @@
  * same time go in one transaction: with little to do, its cost hardly depends on what is in it, and
  * a transaction for each partition would be most of the latency.
  *
- * Where such a transaction fails, for whatever reason, each of its turns is carried out by itself,
- * so that the trouble of one partition stays its own.
+ * Where such a transaction fails, for whatever reason, each of its turns waits again for one of its
+ * own, so that the trouble of one partition stays its own.
  */
 import type { LogSlice } from '../log/event-log.ts';
 import type { BufferSize } from './partition-buffer.ts';
@@ -22,6 +22,8 @@ export type Turn = {
   size(): BufferSize;
   /** Called when the turn begins: while it waited, its batch may have grown. null: nothing to do. */
   take(): LogSlice | null;
+  /** What it took did not take effect: it will take again, apart. */
+  putBack(slice: LogSlice): void;
   /** Carries it out by itself. */
   process(slice: LogSlice): Promise<BatchOutcome>;
 };
@@ -36,6 +38,7 @@ export type TurnsOptions = {
 
 type Waiting = {
   readonly turn: Turn;
+  readonly share: Turn['share'];
   readonly resolve: (outcome: BatchOutcome | null) => void;
   readonly reject: (error: unknown) => void;
 };
@@ -55,13 +58,17 @@ export class Turns {
   #free: number;
   #waiting: Waiting[] = [];
   #isStarting = false;
+  #patience: NodeJS.Timeout | undefined;
   /** Shared transactions under way, and when the last of them began. */
   #shared = 0;
   #sharedSince = 0;
+  /** Records of a shared transaction: fewer after one that failed, it may have been too large. */
+  #sharedMax: number;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
     this.#free = options.connections;
+    this.#sharedMax = options.batchMax;
   }
 
   /**
@@ -70,7 +77,7 @@ export class Turns {
    */
   async carryOut(turn: Turn): Promise<BatchOutcome | null> {
     const { promise, resolve, reject } = Promise.withResolvers<BatchOutcome | null>();
-    this.#waiting.push({ turn, resolve, reject });
+    this.#waiting.push({ turn, share: turn.share, resolve, reject });
     this.#startSoon();
     return await promise;
   }
@@ -82,25 +89,29 @@ export class Turns {
     setImmediate(() => {
       this.#isStarting = false;
       this.#start();
-      if (this.#waiting.length > 0) setTimeout(() => this.#start(), PATIENCE_MS).unref();
     });
   }
 
   /** From the head only, so that nobody jumps the queue, and `alone` gets its turn. */
   #start(): void {
     for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
-      const { share } = head.turn;
+      const { share } = head;
       const connections = share === 'alone' ? this.#options.connections : 1;
       if (connections > this.#free) return;
-      if (share === 'together' && this.#shouldWait) return;
+      if (share === 'together' && this.#shouldWait()) return;
       void this.#run(this.#takeGroup(), share, connections);
     }
   }
 
-  get #shouldWait(): boolean {
-    if (this.#shared === 0 || performance.now() - this.#sharedSince >= PATIENCE_MS) return false;
+  /** Whether the head should wait for the shared transaction under way; looks again in time. */
+  #shouldWait(): boolean {
+    if (this.#shared === 0) return false;
     const records = this.#waiting.reduce((sum, { turn }) => sum + turn.size().records, 0);
-    return records < RECORDS_FOR_ANOTHER;
+    const left = this.#sharedSince + PATIENCE_MS - performance.now();
+    if (records >= RECORDS_FOR_ANOTHER || left <= 0) return false;
+    clearTimeout(this.#patience);
+    this.#patience = setTimeout(() => this.#start(), Math.ceil(left)).unref();
+    return true;
   }
 
   /** The head, and those that may share its transaction while there is room in it. */
@@ -112,8 +123,8 @@ export class Turns {
     for (const other of others) {
       const records = size.records + other.turn.size().records;
       const bytes = size.bytes + other.turn.size().bytes;
-      const fits = records <= this.#options.batchMax && bytes <= BATCH_BYTES_MAX;
-      if (fits && canShare(head.turn, other.turn)) {
+      const fits = records <= this.#sharedMax && bytes <= BATCH_BYTES_MAX;
+      if (fits && canShare(head, other)) {
         group.push(other);
         Object.assign(size, { records, bytes });
       } else this.#waiting.push(other);
@@ -127,16 +138,18 @@ export class Turns {
       this.#shared++;
       this.#sharedSince = performance.now();
     }
-    if (group.length < 2 || !(await this.#together(group))) {
-      for (const one of group) await this.#byItself(one);
+    try {
+      const [first, second] = group;
+      if (second !== undefined) await this.#together(group);
+      else if (first !== undefined) await this.#byItself(first);
+    } finally {
+      if (share === 'together') this.#shared--;
+      this.#free += connections;
+      this.#start();
     }
-    if (share === 'together') this.#shared--;
-    this.#free += connections;
-    this.#start();
   }
 
-  /** @returns whether it succeeded. */
-  async #together(group: readonly Taken[]): Promise<boolean> {
+  async #together(group: readonly Taken[]): Promise<void> {
     const { context } = (group[0] as Taken).turn;
     // In this order positions are locked.
     const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
@@ -144,12 +157,20 @@ export class Turns {
     try {
       settled = await processTogether(context, slices);
     } catch {
-      // Whatever it was, the turn that is to blame meets it again.
-      return false;
+      // Whatever it was: the turn that is to blame meets it again, apart.
+      this.#separate(group);
+      return;
     }
+    this.#sharedMax = Math.min(this.#options.batchMax, this.#sharedMax * 2);
     for (const { slice, resolve } of group) resolve({ ...settled, next: slice.next });
     this.#options.onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
-    return true;
+  }
+
+  #separate(group: readonly Taken[]): void {
+    const records = group.reduce((sum, { slice }) => sum + slice.records.length, 0);
+    this.#sharedMax = Math.max(1, records >> 1);
+    for (const { turn, slice } of group) turn.putBack(slice);
+    this.#waiting.unshift(...group.map((waiting) => ({ ...waiting, share: 'apart' as const })));
   }
 
   async #byItself({ turn, slice, resolve, reject }: Taken): Promise<void> {
@@ -165,8 +186,9 @@ export class Turns {
   }
 }
 
-function canShare(a: Turn, b: Turn): boolean {
-  return a.share === 'together' && b.share === 'together' && a.context.logId === b.context.logId;
+function canShare(a: Waiting, b: Waiting): boolean {
+  const [one, other] = [a.turn.context.logId, b.turn.context.logId];
+  return a.share === 'together' && b.share === 'together' && one === other;
 }
 
 function take(waiting: Waiting): Taken[] {

@@ -34,7 +34,7 @@ export class FakeReader implements LogReader {
 
   put(partition: number, ...events: (WireEvent | string)[]): void {
     const records = this.#partitions[partition] as LogRecord[];
-    for (const event of events) records.push(recordOf(records.length, event));
+    for (const event of events) records.push(recordOf(records.length, event, partition));
     this.#arrived.resolve();
     this.#arrived = Promise.withResolvers();
   }
