@@ -1,6 +1,7 @@
 /** Keys and certificates in front of the ingest API, over real HTTP. */
 import assert from 'node:assert/strict';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +13,7 @@ import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { startProducer } from '../ingest/producer-service.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { serverTlsOf } from '../runtime/tls.ts';
 import { makeKey } from './api-keys.ts';
 
 const INGEST = { role: 'ingest' };
@@ -164,6 +166,29 @@ describe('With TLS', { skip: NO_OPENSSL }, () => {
       return health !== null && health.warnings.length === 0;
     });
     await assert.rejects(look(old));
+  });
+
+  it('refuses certificates that would fail with the first connection only', (t) => {
+    const { server, ca, folder } = makeCertificates(t);
+    const write = (name: string, content: string | Buffer) => {
+      writeFileSync(join(folder, name), content);
+      return join(folder, name);
+    };
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+    const rsa = write('rsa.pem', privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const half = write('half.pem', readFileSync(ca).subarray(0, 200));
+    const wrong: [Record<string, string>, RegExp][] = [
+      [{ TLS_KEY_FILE: rsa }, /TLS_KEY_FILE is not of TLS_CERT_FILE/],
+      [{ TLS_KEY_FILE: ca }, /TLS_KEY_FILE: /],
+      [{ TLS_CERT_FILE: server.key }, /TLS_CERT_FILE: /],
+      [{ TLS_CLIENT_CA_FILE: half }, /TLS_CLIENT_CA_FILE: /],
+      [{ TLS_CLIENT_CA_FILE: write('empty.pem', '') }, /TLS_CLIENT_CA_FILE: /],
+    ];
+    for (const [env, message] of wrong) {
+      const pair = { TLS_CERT_FILE: server.cert, TLS_KEY_FILE: server.key };
+      const settings = testSettings({ ...pair, ...env });
+      assert.throws(() => serverTlsOf(settings), { code: 'SETTING_INVALID', message });
+    }
   });
 
   it('starts with half a pair of files never', async () => {

@@ -1,10 +1,13 @@
 /** TLS of our own HTTP services, from files. */
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { SecureVersion, Server } from 'node:tls';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import type { Logger } from './logger.ts';
 import { WatchedFiles } from './watched-files.ts';
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 export type ServerTls = {
   readonly cert: Buffer;
@@ -27,14 +30,39 @@ export function serverTlsOf(settings: Settings): ServerTls | null {
     throw new OrderonceError('SETTING_INVALID', 'TLS_CERT_FILE and TLS_KEY_FILE go together');
   }
   const isMutual = TLS_CLIENT_CA_FILE !== undefined;
+  const cert = readSettingFile('TLS_CERT_FILE', TLS_CERT_FILE);
+  const key = readSettingFile('TLS_KEY_FILE', TLS_KEY_FILE);
+  const ca = isMutual ? readSettingFile('TLS_CLIENT_CA_FILE', TLS_CLIENT_CA_FILE) : null;
+  assertUsable(cert, key, ca);
   return {
-    cert: readSettingFile('TLS_CERT_FILE', TLS_CERT_FILE),
-    key: readSettingFile('TLS_KEY_FILE', TLS_KEY_FILE),
-    ...(isMutual ? { ca: readSettingFile('TLS_CLIENT_CA_FILE', TLS_CLIENT_CA_FILE) } : {}),
+    cert,
+    key,
+    ...(ca === null ? {} : { ca }),
     requestCert: isMutual,
     rejectUnauthorized: false,
     minVersion: 'TLSv1.2',
   };
+}
+
+/** Node itself would take a key of another kind, or an authority that is none, and fail later. */
+function assertUsable(cert: Buffer, key: Buffer, ca: Buffer | null): void {
+  const pem = (name: string, check: () => void) => {
+    try {
+      check();
+    } catch (error) {
+      throw new OrderonceError('SETTING_INVALID', `${name}: ${reasonOf(error)}`);
+    }
+  };
+  let fits = false;
+  pem('TLS_CERT_FILE', () => new X509Certificate(cert));
+  pem('TLS_KEY_FILE', () => {
+    fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
+  });
+  if (!fits) throw new OrderonceError('SETTING_INVALID', 'TLS_KEY_FILE is not of TLS_CERT_FILE');
+  if (ca === null) return;
+  const blocks = ca.toString('latin1').match(CERTIFICATE) ?? [];
+  if (blocks.length === 0) pem('TLS_CLIENT_CA_FILE', () => new X509Certificate(ca));
+  for (const block of blocks) pem('TLS_CLIENT_CA_FILE', () => new X509Certificate(block));
 }
 
 /**

@@ -27,8 +27,9 @@ export class WatchedFiles {
     this.#what = what;
     this.#read = read;
     this.#logger = logger;
+    // Before it is read: a change in between is then seen as one.
+    this.#inUse = existing(paths);
     read();
-    this.#inUse = this.#version();
     this.#timer = setInterval(() => this.check(), CHECK_MS).unref();
   }
 
@@ -40,12 +41,12 @@ export class WatchedFiles {
   /** A pair of files may be replaced one after the other: what is broken is tried again. */
   check(): void {
     try {
-      const version = this.#version();
-      if (version === this.#inUse) return;
-      this.#read();
+      const version = versionOf(this.#paths);
+      const hasChanged = version !== this.#inUse;
+      if (hasChanged) this.#read();
       this.#inUse = version;
       this.#trouble = null;
-      this.#logger.info(`${this.#what}: read again`);
+      if (hasChanged) this.#logger.info(`${this.#what}: read again`);
     } catch (error) {
       const trouble = `The changed ${this.#what} are not in use: ${reasonOf(error)}`;
       if (this.#trouble === null) this.#logger.error(trouble);
@@ -56,8 +57,17 @@ export class WatchedFiles {
   stop(): void {
     clearInterval(this.#timer);
   }
+}
 
-  #version(): string {
-    return this.#paths.map((path) => statSync(path).mtimeMs).join();
+function versionOf(paths: readonly string[]): string {
+  return paths.map((path) => statSync(path).mtimeMs).join();
+}
+
+/** Whoever reads a file that is missing says so better. */
+function existing(paths: readonly string[]): string {
+  try {
+    return versionOf(paths);
+  } catch {
+    return '';
   }
 }
