@@ -195,6 +195,12 @@ describe('the chart', () => {
     }
   });
 
+  it('writes numbers as they are', () => {
+    const values = { settings: { APPEND_QUEUE_MAX: 1_500_000, HANDLER_PARK_PERCENT_MAX: 0.5 } };
+    const [{ data }] = named(render(values), 'ConfigMap') as [Manifest];
+    assert.deepEqual([data.APPEND_QUEUE_MAX, data.HANDLER_PARK_PERCENT_MAX], ['1500000', '0.5']);
+  });
+
   it('refuses values that it does not know, and secrets among the settings', () => {
     for (const [values, word] of [
       [{ producer: { replica: 3 } }, 'replica'],

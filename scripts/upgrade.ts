@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freshDatabase, openPool } from '../bench/databases.ts';
 import { runScript } from '../bench/script.ts';
-import { startServers } from '../bench/servers.ts';
+import { type Servers, startServers } from '../bench/servers.ts';
 import { ServiceProcess, TREE, untilHealthy } from '../bench/service-process.ts';
 
 const RATE = 300;
@@ -39,16 +39,17 @@ git('worktree', 'add', '--detach', older, revision);
 // Of this checkout: whatever the older release needs of other versions, it must do without.
 await symlink(join(TREE, 'node_modules'), join(older, 'node_modules'));
 const trees: Readonly<Record<Release, string>> = { old: older, new: TREE };
-const servers = await startServers();
+let servers: Servers | undefined;
 try {
-  process.exitCode = await drill(await freshDatabase(servers, 'upgrade'));
+  servers = await startServers();
+  process.exitCode = await drill(servers, await freshDatabase(servers, 'upgrade'));
 } finally {
-  await servers.stop();
+  await servers?.stop();
   git('worktree', 'remove', '--force', older);
   await rm(folder, { recursive: true });
 }
 
-async function drill(databaseUrl: string): Promise<number> {
+async function drill(servers: Servers, databaseUrl: string): Promise<number> {
   const env = { DATABASE_URL: databaseUrl, KAFKA_BOOTSTRAP_SERVERS: servers.bootstrap };
   const running = new Map<string, ServiceProcess>();
   const migrate = (release: Release) =>

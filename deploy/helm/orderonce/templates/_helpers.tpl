@@ -42,6 +42,15 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* The text of a setting. Numbers from a file are floats to Helm: 1500000 must not become 1.5e+06. */}}
+{{- define "orderonce.text" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) -}}
+{{ printf "%.0f" . | quote }}
+{{- else -}}
+{{ . | toString | quote }}
+{{- end -}}
+{{- end -}}
+
 {{/* Arguments: root, component. */}}
 {{- define "orderonce.image" -}}
 {{ .root.Values.image.repository }}-{{ .component }}:{{ default .root.Chart.AppVersion .root.Values.image.tag }}
