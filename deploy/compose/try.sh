@@ -16,6 +16,7 @@ if [ "${1:-}" = zookeeper ]; then COMPOSE_FILE+=:docker-compose.zookeeper.yml; f
 env_file=$(mktemp); cp .env.example "$env_file"
 sent=$(mktemp)
 backup=$(mktemp)
+stopped=$(mktemp)  # The container that is down on purpose: "tend" leaves it so.
 compose() { ${COMPOSE:-docker-compose} --env-file "$env_file" "$@"; }
 
 tend() {  # What systemd would do for Podman.
@@ -24,7 +25,8 @@ tend() {  # What systemd would do for Podman.
     for id in $(podman ps -q --filter "label=com.docker.compose.project=$project"); do
       podman healthcheck run "$id" >/dev/null 2>&1 || true
     done
-    for id in $(podman ps -aq --filter status=exited --filter "label=com.docker.compose.project=$project"); do
+    for id in $(podman ps -aq --no-trunc --filter status=exited --filter "label=com.docker.compose.project=$project"); do
+      [ "$id" != "$(cat "$stopped")" ] || continue
       case $(podman inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$id") in
         unless-stopped) podman start "$id" >/dev/null 2>&1 || true ;;
       esac
@@ -37,7 +39,7 @@ finish() {
   if [ $code -ne 0 ]; then compose ps -a || true; compose logs --tail 15 || true; fi
   kill $tending 2>/dev/null || true
   compose down -v --timeout 10 >/dev/null 2>&1 || true
-  rm -f "$env_file" "$sent" "$backup"
+  rm -f "$env_file" "$sent" "$backup" "$stopped"
   exit $code
 }
 trap finish EXIT
@@ -91,10 +93,12 @@ echo "Backup, 20 more events, and the database is lost: the restored one heals f
 in_postgres() { compose exec -T postgres sh -c "$1"; }
 in_postgres 'pg_dump -U "$POSTGRES_USER" -Fc "$POSTGRES_DB"' >"$backup"
 many 20
+container consumer >"$stopped"
 compose stop consumer
 in_postgres 'dropdb -U "$POSTGRES_USER" --force "$POSTGRES_DB" && createdb -U "$POSTGRES_USER" "$POSTGRES_DB"'
 in_postgres 'pg_restore -U "$POSTGRES_USER" -d "$POSTGRES_DB"' <"$backup"
 compose start consumer
+: >"$stopped"
 until_healthy 'after the restore'
 judge
 
