@@ -2,7 +2,7 @@
  * Benchmarks on real Kafka and PostgreSQL; method and figures in bench/README.md.
  *
  *   npm run bench                            the ladder: ingest, kafka, sink, end-to-end, by turns
- *   npm run bench -- drain --rounds 3        one or several: also mixes, growth, verify, memory
+ *   npm run bench -- drain --rounds 3        one or several: also ways, mixes, growth, verify, memory
  *   npm run bench -- drain --against DIR     drain by turns with another checkout
  *   npm run bench -- --keep bench/results    writes JSON and charts there
  */
@@ -20,6 +20,7 @@ import { runScript } from './script.ts';
 import { startServers } from './servers.ts';
 import { sink } from './sink.ts';
 import { verify } from './verify.ts';
+import { ways } from './ways.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -55,6 +56,7 @@ const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
   other: () => drain(servers, { events, tree: values.against as string }),
   mixes: () => mixes(servers, events),
   growth: () => growth(servers, events),
+  ways: (round) => ways(servers, events, round),
   verify: (round) => verify(servers, Number(values['verify-events']), round),
 };
 if (values.against !== undefined) names.push('other');

@@ -117,7 +117,7 @@ export async function oneByOne(servers: Servers, name: string): Promise<number> 
   return await insertAll(servers, name, eventBatches(SINGLE_EVENTS, 1), SINGLE_CONNECTIONS);
 }
 
-function eventBatches(events: number, size: number): EventRecord[][] {
+export function eventBatches(events: number, size: number): EventRecord[][] {
   const next = recordSource('distinct');
   return Array.from({ length: Math.ceil(events / size) }, (_, batch) => {
     const records = Array.from({ length: size }, (_, i) => {
