@@ -5,21 +5,16 @@ import {
   type LogUnderTest,
   PARTITIONS,
 } from '../../test/contract/event-log-contract.ts';
-import { createDatabase, openPool } from '../../test/support/database.ts';
-import { TcpProxy } from '../../test/support/tcp-proxy.ts';
+import { createDatabase, throughProxy } from '../../test/support/database.ts';
 import { createEmbeddedLog, EmbeddedAppender, EmbeddedReader } from './embedded-log.ts';
 
 const TOPIC = 'order_events';
 
 async function open(t: TestContext): Promise<LogUnderTest> {
-  const { pool, url } = await createDatabase(t);
+  const database = await createDatabase(t);
+  const { pool } = database;
   await createEmbeddedLog(pool, TOPIC, PARTITIONS);
-  const { hostname: host, port } = new URL(url);
-  const proxy = await TcpProxy.start(t, { host, port: Number(port) });
-  const proxied = new URL(url);
-  proxied.port = String(proxy.port);
-  const viaProxy = openPool(proxied.href);
-  t.after(() => viaProxy.end());
+  const { proxy, viaProxy } = await throughProxy(t, database);
   return {
     appender: new EmbeddedAppender(viaProxy, TOPIC),
     reader: new EmbeddedReader(viaProxy, TOPIC),

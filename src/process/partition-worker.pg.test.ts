@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { openPool } from '../../test/support/database.ts';
+import { throughProxy } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
-import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 import { createLogger } from '../runtime/logger.ts';
@@ -16,12 +15,7 @@ import { Turns } from './turns.ts';
 /** A worker of partition 0 whose PostgreSQL connections pass a proxy. */
 async function setUp(t: TestContext) {
   const { pool, url, context } = await setUpHeart(t, 1);
-  const { hostname: host, port } = new URL(url);
-  const proxy = await TcpProxy.start(t, { host, port: Number(port) });
-  const proxied = new URL(url);
-  proxied.port = String(proxy.port);
-  const viaProxy = openPool(proxied.href);
-  t.after(() => viaProxy.end());
+  const { proxy, viaProxy } = await throughProxy(t, { url });
   const stopping = new AbortController();
   const start = async (through: Pool) => {
     const [position] = await readPositions(pool, context.topic);

@@ -2,10 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
-import { openPool } from '../../test/support/database.ts';
+import { throughProxy } from '../../test/support/database.ts';
 import { sliceOfEvents, type WireEvent, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/heart.ts';
-import { TcpProxy } from '../../test/support/tcp-proxy.ts';
 import { TerminalError } from '../handlers/handler.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { processBatch } from './process-batch.ts';
@@ -148,12 +147,7 @@ describe('Turns', () => {
 
   it('are told that positions moved when the reply to a shared COMMIT was lost [G2] [G7]', async (t) => {
     const { pool, url, context } = await setUpHeart(t, 2);
-    const { hostname: host, port } = new URL(url);
-    const proxy = await TcpProxy.start(t, { host, port: Number(port) });
-    const proxied = new URL(url);
-    proxied.port = String(proxy.port);
-    const viaProxy = openPool(proxied.href);
-    t.after(() => viaProxy.end());
+    const { proxy, viaProxy } = await throughProxy(t, { url });
     let commits = 0;
     let isCommitting = false;
     proxy.fault = (direction, chunk) => {

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import pg from 'pg';
 import { migrate } from '../../src/store/migrate.ts';
 import { createPool, type Pool } from '../../src/store/pool.ts';
+import { TcpProxy } from './tcp-proxy.ts';
 
 const TEMPLATE = 'orderonce_template';
 const TEMPLATE_LOCK = 99;
@@ -23,6 +24,17 @@ export async function backUp(t: TestContext, { name }: TestDatabase): Promise<Te
       name,
     ]);
   });
+}
+
+/** The database once more, by a way that can hang, cut, or lose what passes. */
+export async function throughProxy(t: TestContext, { url }: { readonly url: string }) {
+  const { hostname: host, port } = new URL(url);
+  const proxy = await TcpProxy.start(t, { host, port: Number(port) });
+  const proxied = new URL(url);
+  proxied.port = String(proxy.port);
+  const viaProxy = openPool(proxied.href);
+  t.after(() => viaProxy.end());
+  return { proxy, viaProxy };
 }
 
 async function cloneOf(
