@@ -133,6 +133,25 @@ describe('Turns, together', () => {
     assert.deepEqual([begun, back], [[], ['a', 'b']]);
   });
 
+  it('share again after a failure, however few records it had', async () => {
+    const { start, end, shared } = setUp(2);
+    const finish = (names: string[], carried: Promise<unknown>[]) =>
+      until('they are done', () => {
+        end(...names);
+        return Promise.all(carried);
+      });
+    const pair = (names: string[]) =>
+      finish(
+        names,
+        names.map((name) => start(name, { share })),
+      );
+    await pair(['a', 'b']);
+    assert.equal(shared(), 1);
+    for (const name of ['c', 'd']) await finish([name], [start(name, { share })]);
+    await pair(['e', 'f']);
+    assert.equal(shared(), 2);
+  });
+
   it('never share over another log, nor beyond what fits, and less after a failure', async () => {
     const { start, end, has, shared } = setUp(8);
     const first = start('a', { share });

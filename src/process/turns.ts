@@ -161,9 +161,13 @@ export class Turns {
       this.#separate(group);
       return;
     }
-    this.#sharedMax = Math.min(this.#options.batchMax, this.#sharedMax * 2);
+    this.#growShared();
     for (const { slice, resolve } of group) resolve({ ...settled, next: slice.next });
     this.#options.onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
+  }
+
+  #growShared(): void {
+    this.#sharedMax = Math.min(this.#options.batchMax, this.#sharedMax * 2);
   }
 
   #separate(group: readonly Taken[]): void {
@@ -173,7 +177,7 @@ export class Turns {
     this.#waiting.unshift(...group.map((waiting) => ({ ...waiting, share: 'apart' as const })));
   }
 
-  async #byItself({ turn, slice, resolve, reject }: Taken): Promise<void> {
+  async #byItself({ turn, share, slice, resolve, reject }: Taken): Promise<void> {
     let outcome: BatchOutcome;
     try {
       outcome = await turn.process(slice);
@@ -181,6 +185,8 @@ export class Turns {
       reject(error);
       return;
     }
+    // Else a limit too small for any two turns would stay for ever.
+    if (share === 'together') this.#growShared();
     resolve(outcome);
     this.#options.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
   }
