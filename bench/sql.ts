@@ -1,10 +1,12 @@
 /** Ways into the tables without a log: what PostgreSQL itself allows. All with as many connections. */
+
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { digestOf, toCanonicalJson } from '../src/event/order-event.ts';
 import { parseEvent } from '../src/event/parse-event.ts';
 import { decodeRecords, type EventRecord } from '../src/log/decoded-record.ts';
+import { logRecord } from '../src/log/log-record.ts';
 import { migrate } from '../src/store/migrate.ts';
 import type { Pool } from '../src/store/pool.ts';
 import { insertEvents } from '../src/store/processed-events.ts';
@@ -121,7 +123,8 @@ export function eventBatches(events: number, size: number): EventRecord[][] {
   const next = recordSource('distinct');
   return Array.from({ length: Math.ceil(events / size) }, (_, batch) => {
     const records = Array.from({ length: size }, (_, i) => {
-      return { headers: [], ...next(), partition: 0, offset: batch * size + i, appendedMs: 0 };
+      const at = { partition: 0, offset: batch * size + i, appendedMs: 0 };
+      return logRecord({ headers: [], ...next(), ...at });
     });
     return [...decodeRecords(records).events];
   });

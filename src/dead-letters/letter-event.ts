@@ -3,6 +3,7 @@ import { OrderonceError } from '../errors.ts';
 import { toCanonicalJson } from '../event/order-event.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
+import { logRecord } from '../log/log-record.ts';
 import type { StoredLetter } from '../store/dead-letter-queue.ts';
 
 /** What is to take effect at a letter's place, and what the audit shall quote of an edit. */
@@ -16,17 +17,17 @@ export function eventOf(letter: StoredLetter): EventRecord | null {
   return decodeRecords([recordOf(letter)]).events[0] ?? null;
 }
 
-function recordOf(letter: StoredLetter): LogRecord {
-  const { partition, offset, key, value, headers, appendedAt } = letter;
+function recordOf(letter: StoredLetter, value = letter.value): LogRecord {
+  const { partition, offset, key, headers, appendedAt } = letter;
   const bytes = (base64: string | null) => (base64 === null ? null : Buffer.from(base64, 'base64'));
-  return {
+  return logRecord({
     partition,
     offset,
     key,
     value,
     headers: headers.map(([name, content]) => [bytes(name), bytes(content)] as const),
     appendedMs: appendedAt?.getTime() ?? 0,
-  };
+  });
 }
 
 /**
@@ -34,7 +35,7 @@ function recordOf(letter: StoredLetter): LogRecord {
  * @throws EDIT_REFUSED where the payload is no valid event, or changes an id that could be read.
  */
 export function editOf(letter: StoredLetter, payload: Buffer): Wish {
-  const { events, invalid } = decodeRecords([{ ...recordOf(letter), value: payload }]);
+  const { events, invalid } = decodeRecords([recordOf(letter, payload)]);
   const [edited] = events;
   if (edited === undefined) {
     const cause = invalid[0]?.errors ?? [];

@@ -3,7 +3,6 @@ import type { FieldError } from '../event/field-error.ts';
 import { digestOf, type OrderEvent } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { LogRecord } from './event-log.ts';
-import { requestIdOf } from './request-id.ts';
 
 /** A record that holds a valid event. */
 export type EventRecord = {
@@ -39,7 +38,7 @@ export function decodeRecords(records: readonly LogRecord[]): DecodedBatch {
     const parsed = parseEvent(record.value);
     if (parsed.ok) {
       const { event } = parsed;
-      events.push({ record, event, digest: digestOf(event), requestId: requestIdOf(record) });
+      events.push({ record, event, digest: digestOf(event), requestId: record.requestId });
     } else {
       invalid.push({ record, ...parsed });
     }

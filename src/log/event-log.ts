@@ -64,6 +64,10 @@ export type LogRecord = {
   readonly headers: readonly Header[];
   /** Append time in ms since 1970, as the log tells it. */
   readonly appendedMs: number;
+  /** Of key, value and headers together. */
+  readonly bytes: number;
+  /** Of the request that brought it, from its headers; null where our API did not write it. */
+  readonly requestId: string | null;
 };
 
 /** Offsets [from, to) that hold no record for a reader, and why. */

@@ -4,6 +4,7 @@
  */
 import type { RecordsBatch } from '@platformatic/kafka';
 import type { LogGap, LogRecord, LogSlice } from './event-log.ts';
+import { slimRecord } from './log-record.ts';
 
 export type AbortedTransaction = { readonly producerId: bigint; readonly firstOffset: bigint };
 
@@ -59,7 +60,7 @@ export function sliceOf(
       skipTo(offset, 'compacted');
       const { key, value, headers } = record;
       const appendedMs = timeOf(batch, record);
-      records.push({ partition, offset, key, value, headers, appendedMs });
+      records.push(slimRecord({ partition, offset, key, value, headers, appendedMs }));
       next = offset + 1;
     }
     // Compaction removes records from the end of a batch too, but keeps its last offset.

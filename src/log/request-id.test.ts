@@ -4,7 +4,7 @@ import {
   isOfSameProcess,
   RequestIds,
   requestIdHeader,
-  requestIdOf,
+  requestIdIn,
   requestMs,
 } from './request-id.ts';
 
@@ -30,16 +30,16 @@ describe('RequestIds', () => {
   });
 });
 
-describe('requestIdOf', () => {
+describe('requestIdIn', () => {
   it('reads what requestIdHeader wrote', () => {
     const id = new RequestIds().next();
-    assert.equal(requestIdOf({ headers: [[null, null], requestIdHeader(id)] }), id);
+    assert.equal(requestIdIn([[null, null], requestIdHeader(id)]), id);
   });
 
   it('gives null where a foreign client wrote something else, or nothing', () => {
-    assert.equal(requestIdOf({ headers: [] }), null);
+    assert.equal(requestIdIn([]), null);
     for (const value of ['', 'x', "'; DROP TABLE orders", crypto.randomUUID()]) {
-      assert.equal(requestIdOf({ headers: [requestIdHeader(value)] }), null, value);
+      assert.equal(requestIdIn([requestIdHeader(value)]), null, value);
     }
   });
 });

@@ -6,7 +6,7 @@
  * once per process, so that the last 17 characters name the process.
  */
 import { randomBytes } from 'node:crypto';
-import type { Header, LogRecord } from './event-log.ts';
+import type { Header } from './event-log.ts';
 
 export const REQUEST_ID_HEADER = 'orderonce-request-id';
 
@@ -50,7 +50,7 @@ export function requestIdHeader(id: string): Header {
 }
 
 /** null where the record has none that we made: any client may write any header. */
-export function requestIdOf({ headers }: Pick<LogRecord, 'headers'>): string | null {
+export function requestIdIn(headers: readonly Header[]): string | null {
   for (const [name, value] of headers) {
     if (name === null || value === null || !name.equals(NAME)) continue;
     const id = value.toString('latin1');

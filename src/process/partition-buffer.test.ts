@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { recordOf } from '../../test/support/events.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { logRecord } from '../log/log-record.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { PartitionBuffer } from './partition-buffer.ts';
 
@@ -81,7 +82,7 @@ describe('PartitionBuffer', () => {
     for (const bytes of [400, 500, 2000, 1]) {
       const [record] = sliceOf(buffer.fetchOffset, [true]).records;
       assert.ok(record);
-      const records = [{ ...record, value: Buffer.alloc(bytes) }];
+      const records = [logRecord({ ...record, value: Buffer.alloc(bytes) })];
       buffer.add({ ...sliceOf(buffer.fetchOffset, [true]), records });
     }
     assert.equal(buffer.isFull, true);

@@ -1,4 +1,4 @@
-import type { LogRecord, LogSlice } from '../log/event-log.ts';
+import type { LogSlice } from '../log/event-log.ts';
 import { joinSlices, splitSlice } from '../log/log-slice.ts';
 
 export type BufferSize = { readonly records: number; readonly bytes: number };
@@ -94,14 +94,8 @@ export class PartitionBuffer {
 
   #count({ records }: LogSlice): void {
     this.#records += records.length;
-    this.#bytes += records.reduce((sum, record) => sum + bytesOf(record), 0);
+    this.#bytes += records.reduce((sum, { bytes }) => sum + bytes, 0);
   }
-}
-
-function bytesOf({ key, value, headers }: LogRecord): number {
-  let bytes = (key?.length ?? 0) + (value?.length ?? 0);
-  for (const [name, content] of headers) bytes += (name?.length ?? 0) + (content?.length ?? 0);
-  return bytes;
 }
 
 /** Adds to `used` what still fits. @returns the offset of the first record that does not, or null. */
@@ -111,7 +105,7 @@ function use(
   { recordsMax, bytesMax }: BufferLimits,
 ): number | null {
   for (const record of records) {
-    const bytes = used.bytes + bytesOf(record);
+    const bytes = used.bytes + record.bytes;
     if (used.records > 0 && (used.records >= recordsMax || bytes > bytesMax)) return record.offset;
     used.records++;
     used.bytes = bytes;

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/heart.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { logRecord } from '../log/log-record.ts';
 import { RequestIds, requestIdHeader } from '../log/request-id.ts';
 import { verify } from '../verify/verify.ts';
 import { processBatch } from './process-batch.ts';
@@ -299,11 +300,13 @@ describe('processBatch', () => {
     const slice = sliceOfEvents(0, [event, event, event, event]);
     const times = [0, -(2 ** 63), 2 ** 63, Number.NaN];
     const id = new RequestIds().next();
-    const records = slice.records.map((record, i) => ({
-      ...record,
-      appendedMs: times[i] as number,
-      headers: i === 0 ? [requestIdHeader(id)] : [],
-    }));
+    const records = slice.records.map((record, i) =>
+      logRecord({
+        ...record,
+        appendedMs: times[i] as number,
+        headers: i === 0 ? [requestIdHeader(id)] : [],
+      }),
+    );
     const outcome = await processBatch(context, { ...slice, records });
     assert.deepEqual([outcome.stored, outcome.duplicates.length], [1, 3]);
     const { rows } = await pool.query('SELECT DISTINCT source, after_ms FROM duplicates');

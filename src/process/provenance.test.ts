@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
+import { logRecord } from '../log/log-record.ts';
 import { RequestIds, requestIdHeader } from '../log/request-id.ts';
 import { repeatOf } from './provenance.ts';
 
@@ -14,7 +15,7 @@ clock.ms += 1500;
 
 function eventFrom(requestId: string | null): EventRecord {
   const headers = requestId === null ? [] : [requestIdHeader(requestId)];
-  const record = { ...recordOf(1, wireEvent()), headers, appendedMs: NOW + 2500 };
+  const record = logRecord({ ...recordOf(1, wireEvent()), headers, appendedMs: NOW + 2500 });
   return decodeRecords([record]).events[0] as EventRecord;
 }
 

@@ -4,6 +4,7 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { processAll, setUpHeart } from '../../test/support/heart.ts';
 import { serve } from '../../test/support/serve.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
+import { logRecord } from '../log/log-record.ts';
 import { RequestIds, requestIdHeader } from '../log/request-id.ts';
 import { processBatch } from '../process/process-batch.ts';
 import { addDeadLetterActions } from './dead-letter-actions.ts';
@@ -41,7 +42,7 @@ describe('GET /duplicates and /conflicts', () => {
     const headers = [ids.next(), resent, null, new RequestIds().next()].map((id) =>
       id === null ? [] : [requestIdHeader(id)],
     );
-    const records = slice.records.map((record, i) => ({ ...record, headers: headers[i] ?? [] }));
+    const records = slice.records.map((r, i) => logRecord({ ...r, headers: headers[i] ?? [] }));
     await processBatch(context, { ...slice, records });
     const { items } = (await get('/duplicates')).body;
     assert.deepEqual(

@@ -1,6 +1,5 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
-import { requestIdOf } from '../log/request-id.ts';
 import type { Transaction } from './pool.ts';
 import { toStorableJson } from './storable-json.ts';
 
@@ -65,7 +64,7 @@ function rowOf(letter: DeadLetter) {
     detail: letter.detail ?? null,
     sqlstate: letter.sqlState ?? null,
     attempts: letter.attempts ?? 1,
-    request_id: requestIdOf(record),
+    request_id: record.requestId,
   };
 }
 

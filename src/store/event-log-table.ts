@@ -1,5 +1,7 @@
 /** event_log and event_log_partitions: the embedded log's tables. */
+
 import type { AppendRecord, Header, LogBounds, LogPosition, LogRecord } from '../log/event-log.ts';
+import { logRecord } from '../log/log-record.ts';
 import type { LogPartition } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
 
@@ -97,7 +99,7 @@ export async function readLogRecords(
       ORDER BY log_offset LIMIT $4`,
     [logId, partition, offset, limit],
   );
-  return rows.map((row) => ({ ...row, headers: headersFromJson(row.headers) }));
+  return rows.map((row) => logRecord({ ...row, headers: headersFromJson(row.headers) }));
 }
 
 export async function readLogBounds(db: Queryable, logId: number): Promise<Map<number, LogBounds>> {

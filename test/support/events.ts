@@ -1,6 +1,8 @@
 /** Builders: events and log records with sensible parts, named where a test cares. */
+
 import { randomUUID } from 'node:crypto';
 import type { LogRecord, LogSlice } from '../../src/log/event-log.ts';
+import { logRecord } from '../../src/log/log-record.ts';
 
 export type WireEvent = {
   event_id: string;
@@ -31,14 +33,14 @@ export function recordOf(
       ? event
       : Buffer.from(typeof event === 'string' ? event : JSON.stringify(event));
   const key = event === null || Buffer.isBuffer(event) || typeof event === 'string';
-  return {
+  return logRecord({
     partition,
     offset,
     key: key ? null : Buffer.from(event.order_id),
     value,
     headers: [],
     appendedMs: 1_700_000_000_000 + offset,
-  };
+  });
 }
 
 /** Dense records from `from` on, one for each event. */

@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import type { LogRecord } from './event-log.ts';
+import { logRecord, type RecordParts, slimRecord } from './log-record.ts';
+import { RequestIds, requestIdHeader } from './request-id.ts';
+
+const id = new RequestIds().next();
+const buffer = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes));
+const part = fc.option(buffer);
+const ours = fc.constant(requestIdHeader(id));
+const header = fc.oneof(fc.tuple(part, part), ours);
+const parts: fc.Arbitrary<RecordParts> = fc.record({
+  partition: fc.nat(),
+  offset: fc.maxSafeNat(),
+  key: part,
+  value: part,
+  headers: fc.oneof(
+    fc.array(header, { maxLength: 3 }),
+    ours.map((one) => [one]),
+  ),
+  appendedMs: fc.double(),
+});
+
+/** What a reader of it sees: a slim record has getters, which deepEqual would not look at. */
+function contentOf({ key, value, headers, ...rest }: LogRecord) {
+  const { partition, offset, appendedMs, bytes, requestId } = rest;
+  return { partition, offset, key, value, headers, appendedMs, bytes, requestId };
+}
+
+describe('slimRecord', () => {
+  it('gives what was put in, whatever it is [G3]', () => {
+    fc.assert(
+      fc.property(parts, (given) => {
+        assert.deepEqual(contentOf(slimRecord(given)), contentOf(logRecord(given)));
+      }),
+    );
+  });
+
+  it('keeps no Buffer of a record that our API wrote', () => {
+    const [key, value] = [Buffer.from('key'), Buffer.from('value')];
+    const given = { partition: 0, offset: 1, key, value, appendedMs: 2 };
+    const slim = slimRecord({ ...given, headers: [requestIdHeader(id)] });
+    assert.ok(!Object.values(slim).some(Buffer.isBuffer));
+    assert.equal(slim.value?.buffer, value.buffer);
+  });
+});
+
+describe('logRecord', () => {
+  it('counts the bytes of key, value and headers', () => {
+    const headers = [requestIdHeader(id), [null, Buffer.from('12')]] as const;
+    const given = { partition: 0, offset: 1, key: null, value: Buffer.from('345'), appendedMs: 2 };
+    const named = headers[0].reduce((sum, bytes) => sum + (bytes?.length ?? 0), 0);
+    assert.equal(logRecord({ ...given, headers }).bytes, named + 2 + 3);
+  });
+});
