@@ -207,6 +207,8 @@ export class Assignment {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
     this.#failed = answer.failed;
+    const records = answer.slices.reduce((sum, slice) => sum + slice.records.length, 0);
+    await this.#options.turns.whenMoreIsOfUse(records);
     if (answer.outOfRange.length > 0) await this.#checkRange(answer.outOfRange);
     // Not at once again: what failed would fail as fast as it is asked for.
     if (answer.failed.size > 0) await pause(BACKOFF.firstMs, this.#ended.signal);

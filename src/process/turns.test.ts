@@ -49,7 +49,7 @@ function setUp(connections: number) {
     until(`${names} began`, () => begun.join() === names.join() || undefined);
   /** Transactions that were tried for several. */
   const shared = () => pool.statements.filter((text) => text.startsWith('BEGIN')).length;
-  return { start, end, fail, has, begun, back, shared };
+  return { turns, start, end, fail, has, begun, back, shared };
 }
 
 describe('Turns, by themselves', () => {
@@ -101,6 +101,29 @@ describe('Turns, together', () => {
     void start('little', { share });
     await has('shared', 'much', 'little');
     end('shared', 'much', 'little');
+  });
+
+  it('make few new records wait until the shared transaction has ended, or takes long', async () => {
+    const { turns, start, end, has } = setUp(2);
+    const resolved: string[] = [];
+    const ask = async (name: string, records: number) => {
+      await turns.whenMoreIsOfUse(records);
+      resolved.push(name);
+    };
+    await ask('nothing under way', 1);
+    const shared = start('shared', { share });
+    await has('shared');
+    const few = ask('few', 499);
+    await ask('many', 500);
+    assert.deepEqual(resolved, ['nothing under way', 'many']);
+    end('shared');
+    await Promise.all([few, shared]);
+    void start('hangs', { share });
+    await has('shared', 'hangs');
+    // Each resolves, though it does not end; then at once.
+    await ask('hanging', 1);
+    await ask('still hanging', 1);
+    end('hangs');
   });
 
   it('do not wait for ever where one shared transaction follows another', async () => {

@@ -7,6 +7,7 @@
  * own, so that the trouble of one partition stays its own.
  */
 import type { LogSlice } from '../log/event-log.ts';
+import { pause } from '../runtime/backoff.ts';
 import type { BufferSize } from './partition-buffer.ts';
 import { processTogether } from './process-batch.ts';
 import type { BatchContext, BatchOutcome, Settled } from './settle-piece.ts';
@@ -62,6 +63,7 @@ export class Turns {
   /** Shared transactions under way, and when the last of them began. */
   #shared = 0;
   #sharedSince = 0;
+  #sharedEnded = Promise.withResolvers<void>();
   /** Records of a shared transaction: fewer after one that failed, it may have been too large. */
   #sharedMax: number;
 
@@ -80,6 +82,20 @@ export class Turns {
     this.#waiting.push({ turn, share: turn.share, resolve, reject });
     this.#startSoon();
     return await promise;
+  }
+
+  /**
+   * To be awaited between fetches. Few records can only wait for the shared transaction under way:
+   * what comes until it ends may as well come in one answer, which costs the log and us less.
+   * @param records that the last answer brought.
+   */
+  async whenMoreIsOfUse(records: number): Promise<void> {
+    if (this.#shared === 0 || records >= RECORDS_FOR_ANOTHER || this.#patienceLeftMs <= 0) return;
+    await Promise.race([this.#sharedEnded.promise, pause(this.#patienceLeftMs)]);
+  }
+
+  get #patienceLeftMs(): number {
+    return this.#sharedSince + PATIENCE_MS - performance.now();
   }
 
   /** Not at once: an answer of the log wakes several partitions, one after the other. */
@@ -107,7 +123,7 @@ export class Turns {
   #shouldWait(): boolean {
     if (this.#shared === 0) return false;
     const records = this.#waiting.reduce((sum, { turn }) => sum + turn.size().records, 0);
-    const left = this.#sharedSince + PATIENCE_MS - performance.now();
+    const left = this.#patienceLeftMs;
     if (records >= RECORDS_FOR_ANOTHER || left <= 0) return false;
     clearTimeout(this.#patience);
     this.#patience = setTimeout(() => this.#start(), Math.ceil(left)).unref();
@@ -143,7 +159,11 @@ export class Turns {
       if (second !== undefined) await this.#together(group);
       else if (first !== undefined) await this.#byItself(first);
     } finally {
-      if (share === 'together') this.#shared--;
+      if (share === 'together') {
+        this.#shared--;
+        this.#sharedEnded.resolve();
+        this.#sharedEnded = Promise.withResolvers();
+      }
       this.#free += connections;
       this.#start();
     }
