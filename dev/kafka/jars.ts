@@ -8,7 +8,10 @@ import { fileURLToPath } from 'node:url';
 import { type BrokerOptions, VERSIONS } from './options.ts';
 
 /** The jars, from the cache outside the repository or from Maven. @returns their folder. */
-export async function fetchJars({ mode, say }: BrokerOptions): Promise<string> {
+export async function fetchJars({
+  mode,
+  say,
+}: Pick<BrokerOptions, 'mode' | 'say'>): Promise<string> {
   const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
   const jars = join(cache, 'orderonce', `kafka-${VERSIONS[mode]}`);
   if (existsSync(jars)) return jars;

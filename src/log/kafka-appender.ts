@@ -31,12 +31,14 @@ export class KafkaAppender implements LogAppender {
   #partitions: number | undefined;
 
   constructor(options: KafkaOptions) {
-    this.topic = options.topic;
+    const { topic, compression = 'none' } = options;
+    this.topic = topic;
     this.#producer = new Producer({
       ...clientOptions(options),
       idempotent: true,
       acks: -1,
       retries: true,
+      compression,
     });
     this.#admin = new Admin({ ...clientOptions(options), retries: 0 });
   }

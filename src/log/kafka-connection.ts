@@ -1,6 +1,7 @@
 /** What all Kafka clients of ours share: addresses, limits, and the translation of their errors. */
 import { findErrorBy } from '@platformatic/kafka';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import type { Settings } from '../settings.ts';
 import type { KafkaSecurity } from './kafka-security.ts';
 
 export type KafkaOptions = {
@@ -9,6 +10,8 @@ export type KafkaOptions = {
   readonly clientId: string;
   /** None: plain text, to whoever answers. */
   readonly security?: KafkaSecurity;
+  /** Of what is appended; 'none' unless said. */
+  readonly compression?: Settings['KAFKA_COMPRESSION'];
 };
 
 /**

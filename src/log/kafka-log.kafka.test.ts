@@ -6,8 +6,9 @@ import {
   type LogUnderTest,
   PARTITIONS,
 } from '../../test/contract/event-log-contract.ts';
-import { KAFKA, newTopic, ownBroker, withAdmin } from '../../test/support/kafka.ts';
+import { KAFKA, newTopic, ownBroker, readTopic, withAdmin } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
+import { COMPRESSIONS } from '../settings.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { partitionOf } from './partition.ts';
@@ -70,26 +71,7 @@ if (KAFKA !== undefined) {
     });
 
     it('makes smaller batches for a topic that takes no large ones', async (t) => {
-      const topic = await newTopic(1, broker.bootstrap);
-      await withAdmin(
-        (admin) =>
-          admin.incrementalAlterConfigs({
-            resources: [
-              {
-                resourceType: ConfigResourceTypes.TOPIC,
-                resourceName: topic,
-                configs: [
-                  {
-                    name: 'max.message.bytes',
-                    value: '3000',
-                    configOperation: IncrementalAlterConfigOperationTypes.SET,
-                  },
-                ],
-              },
-            ],
-          }),
-        broker.bootstrap,
-      );
+      const topic = await topicOfBatchesUpTo('3000');
       const options = { bootstrapServers: broker.bootstrap, topic, clientId: 'test' };
       const appender = new KafkaAppender(options);
       t.after(() => appender.close(1000));
@@ -105,5 +87,38 @@ if (KAFKA !== undefined) {
       const tooLarge = appender.append([{ key: Buffer.from('k'), value: Buffer.alloc(4000) }]);
       await assert.rejects(tooLarge, { code: 'RECORD_TOO_LARGE', message: /max\.message\.bytes/ });
     });
+
+    it('compresses as it is told', async (t) => {
+      const topic = await topicOfBatchesUpTo('3000');
+      const value = Buffer.alloc(4000, 'x');
+      const written = COMPRESSIONS.filter((compression) => compression !== 'none');
+      for (const [i, compression] of written.entries()) {
+        const options = { bootstrapServers: broker.bootstrap, topic, clientId: 'test' };
+        const appender = new KafkaAppender({ ...options, compression });
+        t.after(() => appender.close(1000));
+        const positions = await appender.append([{ key: Buffer.from(compression), value }]);
+        assert.deepEqual(positions, [{ partition: 0, offset: i }]);
+      }
+      const read = await readTopic(topic, written.length, broker.bootstrap);
+      assert.ok(read.every((record) => record.value?.equals(value)));
+    });
+
+    async function topicOfBatchesUpTo(bytes: string): Promise<string> {
+      const topic = await newTopic(1, broker.bootstrap);
+      const limit = {
+        name: 'max.message.bytes',
+        value: bytes,
+        configOperation: IncrementalAlterConfigOperationTypes.SET,
+      };
+      const { TOPIC: resourceType } = ConfigResourceTypes;
+      await withAdmin(
+        (admin) =>
+          admin.incrementalAlterConfigs({
+            resources: [{ resourceType, resourceName: topic, configs: [limit] }],
+          }),
+        broker.bootstrap,
+      );
+      return topic;
+    }
   });
 }

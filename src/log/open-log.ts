@@ -56,8 +56,12 @@ export async function createLog(settings: Settings, openPool: () => Pool): Promi
 }
 
 function kafkaOptions(settings: Settings, role: string): KafkaOptions | null {
-  const { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, KAFKA_TOPIC: topic } = settings;
+  const {
+    KAFKA_BOOTSTRAP_SERVERS: bootstrapServers,
+    KAFKA_TOPIC: topic,
+    KAFKA_COMPRESSION: compression,
+  } = settings;
   if (bootstrapServers === undefined) return null;
   const security = kafkaSecurityOf(settings);
-  return { bootstrapServers, topic, clientId: `orderonce-${role}`, security };
+  return { bootstrapServers, topic, clientId: `orderonce-${role}`, security, compression };
 }

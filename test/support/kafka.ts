@@ -15,7 +15,7 @@ import { until } from './until.ts';
 export const KAFKA = process.env.TEST_KAFKA;
 
 /** Which Kafka the run is about. */
-const MODE = (process.env.TEST_KAFKA_MODE ?? 'kraft') as BrokerMode;
+export const MODE = (process.env.TEST_KAFKA_MODE ?? 'kraft') as BrokerMode;
 
 /**
  * A broker of the test file's own, to freeze and to crash. Each file has its own port.

@@ -1,0 +1,59 @@
+/** Kafka's own client in Java beside ours: what it writes we read, wherever it puts it. */
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { fetchJars } from '../../dev/kafka/jars.ts';
+import { KAFKA, MODE, newTopic } from '../../test/support/kafka.ts';
+import { COMPRESSIONS } from '../settings.ts';
+import type { LogRecord } from './event-log.ts';
+import { KafkaReader } from './kafka-reader.ts';
+import { partitionOf } from './partition.ts';
+
+const PRODUCER = fileURLToPath(new URL('../../test/support/JavaProducer.java', import.meta.url));
+const PARTITIONS = 3;
+const RECORDS = 300;
+
+if (KAFKA !== undefined) {
+  const bootstrap = KAFKA;
+
+  describe('The Java client', () => {
+    it('writes what we read, with any compression, where our keys would put it [G3] [G5]', async () => {
+      const topic = await newTopic(PARTITIONS);
+      const jars = await fetchJars({ mode: MODE });
+      const words = [bootstrap, topic, String(RECORDS), ...COMPRESSIONS];
+      await promisify(execFile)('java', ['-cp', join(jars, '*'), PRODUCER, ...words]);
+      const read = await readAll(bootstrap, topic, RECORDS * COMPRESSIONS.length);
+      const text = (bytes: Buffer | null) => bytes?.toString() ?? null;
+      const expected = COMPRESSIONS.flatMap((compression) =>
+        Array.from({ length: RECORDS }, (_, n) => {
+          const key = `key-${n}`;
+          const partition = partitionOf(Buffer.from(key), PARTITIONS);
+          return [partition, key, `${compression} ${n} ${'x'.repeat(n * 20)}`].join(' ');
+        }),
+      );
+      const found = read.map((r) => [r.partition, text(r.key), text(r.value)].join(' '));
+      assert.deepEqual(found.toSorted(), expected.toSorted());
+    });
+  });
+}
+
+async function readAll(bootstrap: string, topic: string, count: number): Promise<LogRecord[]> {
+  const options = { bootstrapServers: bootstrap, topic, clientId: 'test' };
+  const reader = new KafkaReader({ ...options, groupId: topic, sessionTimeoutMs: 6000 });
+  const { topicId, partitions } = await reader.identity();
+  const wishes = Array.from({ length: partitions }, (_, partition) => ({ partition, offset: 0 }));
+  const records: LogRecord[] = [];
+  while (records.length < count) {
+    const limits = { waitMs: 500, bytesPerPartition: 1 << 20 };
+    const { slices } = await reader.fetch(topicId, wishes, limits);
+    for (const slice of slices) {
+      records.push(...slice.records);
+      Object.assign(wishes[slice.partition] as object, { offset: slice.next });
+    }
+  }
+  await reader.close(1000);
+  return records;
+}
