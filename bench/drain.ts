@@ -21,6 +21,9 @@ export type DrainResult = {
   readonly consumer_cpu_us_per_event: number;
   readonly postgres_cpu_us_per_event: number;
   readonly both_cpu_us_per_event: number;
+  readonly wal_bytes_per_event: number;
+  /** Of the updates of `orders`, how many touched no index; NaN where there were none. */
+  readonly hot_share: number;
 };
 
 export type DrainOptions = {
@@ -67,19 +70,26 @@ export async function drain(servers: Servers, options: DrainOptions): Promise<Dr
     const first = await untilProcessed(pool, topic, 1);
     const cpuBefore = cpuSeconds();
     const postgresBefore = cpuSecondsOfFamily(servers.databasePid);
+    const walBefore = await walBytes(pool);
     const last = await untilProcessed(pool, topic, events);
     const cpu = cpuSeconds() - cpuBefore;
     const postgres = cpuSecondsOfFamily(servers.databasePid) - postgresBefore;
+    const wal = (await walBytes(pool)) - walBefore;
     assertComplete(before, await countAll(pool), events, settings.ORDERS_PROJECTION !== 'off');
     await options.afterwards?.(pool);
+    // Only at their end do connections report all that they did.
+    await Promise.all(processes.map((process) => process.stop()));
+    const done = events - first.processed;
     const seconds = (last.atMs - first.atMs) / 1000;
     return {
       events,
       seconds,
-      events_per_second: Math.round((events - first.processed) / seconds),
-      consumer_cpu_us_per_event: (cpu / (events - first.processed)) * 1e6,
-      postgres_cpu_us_per_event: (postgres / (events - first.processed)) * 1e6,
-      both_cpu_us_per_event: ((cpu + postgres) / (events - first.processed)) * 1e6,
+      events_per_second: Math.round(done / seconds),
+      consumer_cpu_us_per_event: (cpu / done) * 1e6,
+      postgres_cpu_us_per_event: (postgres / done) * 1e6,
+      both_cpu_us_per_event: ((cpu + postgres) / done) * 1e6,
+      wal_bytes_per_event: wal / done,
+      hot_share: await hotShare(pool),
     };
   } finally {
     await Promise.all(processes.map((process) => process.stop()));
@@ -112,6 +122,22 @@ async function untilProcessed(pool: Pool, topic: string, wanted: number) {
     if (processed >= wanted) return { processed, atMs: performance.now() };
     await new Promise((done) => setTimeout(done, POLL_MS));
   }
+}
+
+async function walBytes(pool: Pool): Promise<number> {
+  const { rows } = await pool.query(
+    `SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::float8 AS bytes`,
+  );
+  return rows[0].bytes;
+}
+
+/** Heap-only updates: PostgreSQL manual, section "Heap-Only Tuples (HOT)". */
+async function hotShare(pool: Pool): Promise<number> {
+  const { rows } = await pool.query<{ share: number | null }>(
+    `SELECT n_tup_hot_upd::float8 / nullif(n_tup_upd, 0) AS share
+       FROM pg_stat_user_tables WHERE relname = 'orders'`,
+  );
+  return rows[0]?.share ?? Number.NaN;
 }
 
 type Counts = Readonly<Record<'stored' | 'duplicates' | 'effects', number>>;

@@ -17,6 +17,8 @@ import { VisibilityWatch } from './visibility-watch.ts';
 const PORTS = { producer: 18_400, consumer: 18_401 };
 const SHARES = [10, 25, 50, 75, 90];
 const CONNECTIONS = 64;
+/** As in ingest.ts. */
+const WARM_UP_SECONDS = 8;
 const NOTHING = { stored: 0, duplicates: 0, effects: 0 };
 
 type Since = 'sinceDue' | 'sinceAccepted';
@@ -25,8 +27,7 @@ type Accepted = { due: number[]; answered: number[]; partition: number[]; offset
 export async function endToEnd(servers: Servers, seconds: number, round: number) {
   const pipeline = await Pipeline.start(servers, `end_to_end_${process.pid}_${round}`);
   try {
-    // Once unmeasured: code gets warm.
-    await pipeline.saturate(2);
+    await pipeline.saturate(WARM_UP_SECONDS);
     const { perSecond: most, cpu } = await pipeline.saturate(seconds);
     const result: Record<string, number> = { most_per_second: most, ...cpu };
     for (const share of SHARES) {

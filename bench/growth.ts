@@ -1,6 +1,6 @@
 /**
  * Whether the cost of an event grows: drains by mix, by number of partitions, with two consumers,
- * and into tables that hold ten million events already.
+ * and into tables that hold ten million events already. And what the settings are for.
  */
 import { migrate } from '../src/store/migrate.ts';
 import { freshDatabase, openPool } from './databases.ts';
@@ -11,6 +11,8 @@ import { fillTables } from './stored-events.ts';
 
 const PARTITIONS = [1, 4, 12];
 const STORED = 10_000_000;
+const CONNECTIONS = [1, 2, 4];
+const BATCHES = [500, 1000, 2500, 5000, 10_000];
 
 export async function mixes(servers: Servers, events: number) {
   const result: Record<string, number> = {};
@@ -34,10 +36,24 @@ export async function growth(servers: Servers, events: number) {
   return result;
 }
 
+/** Drains of mix M by the settings that bear on them. */
+export async function tuning(servers: Servers, events: number) {
+  const result: Record<string, number> = {};
+  const run = async (name: string, settings: Record<string, string>) =>
+    note(result, name, await drain(servers, { events, mix: 'm', settings }));
+  for (const connections of CONNECTIONS) {
+    await run(`connections_${connections}`, { CONSUMER_CONNECTIONS: String(connections) });
+  }
+  for (const batch of BATCHES) await run(`batch_${batch}`, { CONSUMER_BATCH_MAX: String(batch) });
+  return result;
+}
+
 function note(result: Record<string, number>, name: string, drained: DrainResult): void {
   result[name] = drained.events_per_second;
   result[`${name}_consumer_cpu_us`] = drained.consumer_cpu_us_per_event;
   result[`${name}_postgres_cpu_us`] = drained.postgres_cpu_us_per_event;
+  result[`${name}_wal_bytes`] = drained.wal_bytes_per_event;
+  if (!Number.isNaN(drained.hot_share)) result[`${name}_hot_share`] = drained.hot_share;
 }
 
 let made: Promise<string> | undefined;

@@ -2,7 +2,7 @@
  * Benchmarks on real Kafka and PostgreSQL; method and figures in bench/README.md.
  *
  *   npm run bench                            the ladder: ingest, kafka, sink, end-to-end, by turns
- *   npm run bench -- drain --rounds 3        one or several: also ways, mixes, growth, verify, memory
+ *   npm run bench -- drain --rounds 3        one or several: also ways, mixes, growth, tuning, verify, memory
  *   npm run bench -- drain --against DIR     drain by turns with another checkout
  *   npm run bench -- --keep bench/results    writes JSON and charts there
  */
@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { type Bar, barChart, lineChart } from './chart.ts';
 import { drain } from './drain.ts';
 import { endToEnd, Pipeline } from './end-to-end.ts';
-import { growth, mixes } from './growth.ts';
+import { growth, mixes, tuning } from './growth.ts';
 import { ingest } from './ingest.ts';
 import { backlog, soak } from './memory.ts';
 import { runScript } from './script.ts';
@@ -56,6 +56,7 @@ const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
   other: () => drain(servers, { events, tree: values.against as string }),
   mixes: () => mixes(servers, events),
   growth: () => growth(servers, events),
+  tuning: () => tuning(servers, events),
   ways: (round) => ways(servers, events, round),
   verify: (round) => verify(servers, Number(values['verify-events']), round),
 };
@@ -103,7 +104,10 @@ async function report(): Promise<void> {
   );
   const rates = Object.values(medians)
     .flat()
-    .filter(({ label }) => !/_(ms|us|seconds)$|_to_|^(seconds|events)$|_p\d+$/.test(label));
+    .filter(
+      ({ label }) =>
+        !/_(ms|us|seconds|bytes|share)$|_per_event$|_to_|^(seconds|events)$|_p\d+$/.test(label),
+    );
   const bars = rates.map((bar) => ({ ...bar, label: bar.label.replaceAll('_', ' ') }));
   if (bars.length > 0) {
     const name = names === LADDER ? 'ladder' : names.join('-');
