@@ -38,7 +38,11 @@ export function newTopicName(): string {
 export async function newTopic(partitions: number, bootstrap = KAFKA as string): Promise<string> {
   const topic = newTopicName();
   const options = { bootstrapServers: bootstrap, topic, clientId: 'test' };
-  await createTopic(options, { partitions, replicas: -1 });
+  // A broker that was frozen is no broker to its controller until its next heartbeat.
+  await until('the topic is made', async () => {
+    await createTopic(options, { partitions, replicas: -1 });
+    return true;
+  });
   // A broker that was just away may be a moment behind its controller.
   await until('the topic is known', () =>
     withAdmin(
