@@ -1,14 +1,15 @@
 /**
- * Drain: a backlog on Kafka, then one consumer process; events per second from the first
+ * Drain: a backlog in the log, then one consumer process; events per second from the first
  * transaction to the last. A run counts only if every record of the log is accounted for.
  */
-import type { AppendRecord } from '../src/log/event-log.ts';
+import { EmbeddedAppender } from '../src/log/embedded-log.ts';
+import type { AppendRecord, LogAppender } from '../src/log/event-log.ts';
 import { KafkaAppender } from '../src/log/kafka-appender.ts';
 import type { Pool } from '../src/store/pool.ts';
 import { cpuSecondsOfFamily } from './cpu.ts';
 import { freshDatabase, openPool } from './databases.ts';
 import { type Mix, recordSource } from './mixes.ts';
-import type { Servers } from './servers.ts';
+import { EMBEDDED, type Servers } from './servers.ts';
 import { ServiceProcess, TREE } from './service-process.ts';
 
 const APPEND_BATCH = 500;
@@ -58,7 +59,7 @@ export async function drain(servers: Servers, options: DrainOptions): Promise<Dr
   };
   const pool = openPool(env.DATABASE_URL);
   await ServiceProcess.command('migrate', env, tree).ended();
-  await fill(servers.bootstrap, topic, events, recordSource(mix));
+  await fill(openAppender(servers, pool, topic), events, recordSource(mix));
   await pool.query('CHECKPOINT');
   const before = await countAll(pool);
   const processes = Array.from({ length: consumers }, () =>
@@ -97,13 +98,16 @@ export async function drain(servers: Servers, options: DrainOptions): Promise<Dr
   }
 }
 
+function openAppender({ bootstrap: bootstrapServers }: Servers, pool: Pool, topic: string) {
+  if (bootstrapServers === EMBEDDED) return new EmbeddedAppender(pool, topic);
+  return new KafkaAppender({ bootstrapServers, topic, clientId: 'bench' });
+}
+
 async function fill(
-  bootstrapServers: string,
-  topic: string,
+  appender: LogAppender,
   events: number,
   nextRecord: () => AppendRecord,
 ): Promise<void> {
-  const appender = new KafkaAppender({ bootstrapServers, topic, clientId: 'bench' });
   for (let sent = 0; sent < events; sent += APPEND_BATCH) {
     const count = Math.min(APPEND_BATCH, events - sent);
     await appender.append(Array.from({ length: count }, nextRecord));

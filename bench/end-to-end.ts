@@ -18,7 +18,7 @@ const PORTS = { producer: 18_400, consumer: 18_401 };
 const SHARES = [10, 25, 50, 75, 90];
 const CONNECTIONS = 64;
 /** As in ingest.ts. */
-const WARM_UP_SECONDS = 8;
+export const WARM_UP_SECONDS = 8;
 const NOTHING = { stored: 0, duplicates: 0, effects: 0 };
 
 type Since = 'sinceDue' | 'sinceAccepted';

@@ -1,8 +1,8 @@
 /**
  * Ingest: one server process at a time under a closed loop of connections, all in one round: bare
- * node:http, our API in front of a log that acknowledges at once, of Kafka (acks=all; with one process and with two) and of
- * the embedded log, and the batch endpoint. A run of ours counts only if every answer was 202 and the
- * log holds exactly the accepted events.
+ * node:http, our API in front of a log that acknowledges at once, of Kafka (acks=all; one process
+ * and two) and of the embedded log, and the batch endpoint. A run of ours counts only if every answer
+ * was 202 and the log holds exactly the accepted events.
  */
 import { EmbeddedReader } from '../src/log/embedded-log.ts';
 import type { LogReader } from '../src/log/event-log.ts';

@@ -2,7 +2,7 @@
  * Benchmarks on real Kafka and PostgreSQL; method and figures in bench/README.md.
  *
  *   npm run bench                            the ladder: ingest, kafka, sink, end-to-end, by turns
- *   npm run bench -- drain --rounds 3        one or several: also ways, mixes, growth, tuning, verify, memory
+ *   npm run bench -- drain --rounds 3        one or several: also embedded, ways, mixes, growth, tuning, verify, memory
  *   npm run bench -- drain --against DIR     drain by turns with another checkout
  *   npm run bench -- --keep bench/results    writes JSON and charts there
  */
@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Bar, barChart, lineChart } from './chart.ts';
 import { drain } from './drain.ts';
+import { embedded } from './embedded.ts';
 import { endToEnd, Pipeline } from './end-to-end.ts';
 import { growth, mixes, tuning } from './growth.ts';
 import { ingest } from './ingest.ts';
@@ -56,6 +57,7 @@ const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
   other: () => drain(servers, { events, tree: values.against as string }),
   mixes: () => mixes(servers, events),
   growth: () => growth(servers, events),
+  embedded: (round) => embedded(servers, { events, seconds, round }),
   tuning: () => tuning(servers, events),
   ways: (round) => ways(servers, events, round),
   verify: (round) => verify(servers, Number(values['verify-events']), round),

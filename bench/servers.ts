@@ -5,12 +5,15 @@ import { join } from 'node:path';
 import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
 
+/** As in our settings, no address means the embedded log. */
+export const EMBEDDED = '';
 const KAFKA_PORT = 19_392;
 
 export type Servers = {
   readonly databaseUrl: string;
   /** Of the server's first process. */
   readonly databasePid: number;
+  /** Kafka's, or EMBEDDED for the log in PostgreSQL. */
   readonly bootstrap: string;
   readonly brokerPid: number;
   stop(): Promise<void>;

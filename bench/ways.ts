@@ -113,7 +113,7 @@ async function measure(
   }
 }
 
-function rowOf({ event, digest, record, requestId }: EventRecord) {
+function rowOf({ event, digest, record }: EventRecord) {
   return {
     event_id: event.eventId,
     order_id: event.orderId,
@@ -124,7 +124,7 @@ function rowOf({ event, digest, record, requestId }: EventRecord) {
     log_id: 1,
     log_partition: record.partition,
     log_offset: record.offset,
-    request_id: requestId,
+    request_id: record.requestId,
   };
 }
 
@@ -140,7 +140,7 @@ function copyData(events: readonly EventRecord[]): Buffer {
     intArray(events.map(() => 1)),
     intArray(events.map(({ record }) => record.partition)),
     bigintArray(events.map(({ record }) => record.offset)),
-    uuidArray(events.map(({ requestId }) => requestId)),
+    uuidArray(events.map(({ record }) => record.requestId)),
   ];
   const bytes = columns.reduce((sum, column) => sum + column.length, 0);
   const data = Buffer.allocUnsafe(COPY_HEADER.length + bytes + events.length * 2 + 2);

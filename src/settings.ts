@@ -33,7 +33,7 @@ export const SETTINGS = {
   KAFKA_COMPRESSION: choice(
     'none',
     COMPRESSIONS,
-    'How records are written. lz4 and snappy cost little CPU and a third of the disk and network.',
+    'How records are written. lz4 and snappy cost little CPU; see docs/operations.md, Sizing.',
   ),
   KAFKA_TLS: choice('off', ['off', 'on'], 'Whether brokers are spoken to by TLS.'),
   KAFKA_TLS_CA_FILE: file('Certificates (PEM) that brokers are checked by. Unset: those of Node.'),

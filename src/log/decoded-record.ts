@@ -10,8 +10,6 @@ export type EventRecord = {
   readonly event: OrderEvent;
   /** Hex; see digestOf. */
   readonly digest: string;
-  /** Of the request that brought it; null where it did not come through our API. */
-  readonly requestId: string | null;
 };
 
 /** A record that can never become an event: it claims no id and holds no order. */
@@ -38,7 +36,7 @@ export function decodeRecords(records: readonly LogRecord[]): DecodedBatch {
     const parsed = parseEvent(record.value);
     if (parsed.ok) {
       const { event } = parsed;
-      events.push({ record, event, digest: digestOf(event), requestId: record.requestId });
+      events.push({ record, event, digest: digestOf(event) });
     } else {
       invalid.push({ record, ...parsed });
     }

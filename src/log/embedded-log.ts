@@ -170,7 +170,7 @@ export class EmbeddedReader implements LogReader {
         const records = await readLogRecords(this.#pool, log.logId, partition, offset, limit);
         slices.push(sliceOfDense(partition, offset, records));
       }
-      return { slices, outOfRange, failed: new Map() };
+      return { slices, outOfRange, failed: new Map(), hasMore: false };
     } catch (error) {
       throw embeddedError(error);
     }

@@ -105,6 +105,8 @@ export type FetchAnswer = {
   readonly outOfRange: readonly number[];
   /** Partitions that could not be read this time, and why; nor are the others held back by these. */
   readonly failed: ReadonlyMap<number, string>;
+  /** Other brokers' answers are still to come, by a later call. */
+  readonly hasMore: boolean;
 };
 
 export type FetchLimits = {

@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { fetchJars } from '../../dev/kafka/jars.ts';
 import { KAFKA, MODE, newTopic } from '../../test/support/kafka.ts';
+import { until } from '../../test/support/until.ts';
 import { COMPRESSIONS } from '../settings.ts';
 import type { LogRecord } from './event-log.ts';
 import { KafkaReader } from './kafka-reader.ts';
@@ -17,15 +18,13 @@ const PARTITIONS = 3;
 const RECORDS = 300;
 
 if (KAFKA !== undefined) {
-  const bootstrap = KAFKA;
-
   describe('The Java client', () => {
-    it('writes what we read, with any compression, where our keys would put it [G3] [G5]', async () => {
+    it('writes what we read, with any compression, where our keys would put it [G3] [G5]', async (t) => {
       const topic = await newTopic(PARTITIONS);
       const jars = await fetchJars({ mode: MODE });
-      const words = [bootstrap, topic, String(RECORDS), ...COMPRESSIONS];
+      const words = [KAFKA as string, topic, String(RECORDS), ...COMPRESSIONS];
       await promisify(execFile)('java', ['-cp', join(jars, '*'), PRODUCER, ...words]);
-      const read = await readAll(bootstrap, topic, RECORDS * COMPRESSIONS.length);
+      const read = await readAll(t, topic, RECORDS * COMPRESSIONS.length);
       const text = (bytes: Buffer | null) => bytes?.toString() ?? null;
       const expected = COMPRESSIONS.flatMap((compression) =>
         Array.from({ length: RECORDS }, (_, n) => {
@@ -40,20 +39,22 @@ if (KAFKA !== undefined) {
   });
 }
 
-async function readAll(bootstrap: string, topic: string, count: number): Promise<LogRecord[]> {
-  const options = { bootstrapServers: bootstrap, topic, clientId: 'test' };
+async function readAll(t: TestContext, topic: string, count: number): Promise<LogRecord[]> {
+  const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
   const reader = new KafkaReader({ ...options, groupId: topic, sessionTimeoutMs: 6000 });
+  t.after(() => reader.close(1000));
   const { topicId, partitions } = await reader.identity();
-  const wishes = Array.from({ length: partitions }, (_, partition) => ({ partition, offset: 0 }));
+  const nexts = Array.from({ length: partitions }, () => 0);
   const records: LogRecord[] = [];
-  while (records.length < count) {
+  await until('all are read', async () => {
+    const wishes = nexts.map((offset, partition) => ({ partition, offset }));
     const limits = { waitMs: 500, bytesPerPartition: 1 << 20 };
     const { slices } = await reader.fetch(topicId, wishes, limits);
     for (const slice of slices) {
       records.push(...slice.records);
-      Object.assign(wishes[slice.partition] as object, { offset: slice.next });
+      nexts[slice.partition] = slice.next;
     }
-  }
-  await reader.close(1000);
+    return records.length >= count;
+  });
   return records;
 }

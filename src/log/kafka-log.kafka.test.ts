@@ -7,10 +7,12 @@ import {
   PARTITIONS,
 } from '../../test/contract/event-log-contract.ts';
 import { KAFKA, newTopic, ownBroker, readTopic, withAdmin } from '../../test/support/kafka.ts';
+import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { COMPRESSIONS } from '../settings.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { KafkaReader } from './kafka-reader.ts';
+import { openAppender } from './open-log.ts';
 import { partitionOf } from './partition.ts';
 
 if (KAFKA !== undefined) {
@@ -88,13 +90,17 @@ if (KAFKA !== undefined) {
       await assert.rejects(tooLarge, { code: 'RECORD_TOO_LARGE', message: /max\.message\.bytes/ });
     });
 
-    it('compresses as it is told', async (t) => {
+    it('compresses where the settings say so', async (t) => {
       const topic = await topicOfBatchesUpTo('3000');
       const value = Buffer.alloc(4000, 'x');
       const written = COMPRESSIONS.filter((compression) => compression !== 'none');
       for (const [i, compression] of written.entries()) {
-        const options = { bootstrapServers: broker.bootstrap, topic, clientId: 'test' };
-        const appender = new KafkaAppender({ ...options, compression });
+        const settings = testSettings({
+          KAFKA_BOOTSTRAP_SERVERS: broker.bootstrap,
+          KAFKA_TOPIC: topic,
+          KAFKA_COMPRESSION: compression,
+        });
+        const appender = openAppender(settings, () => assert.fail('no PostgreSQL'));
         t.after(() => appender.close(1000));
         const positions = await appender.append([{ key: Buffer.from(compression), value }]);
         assert.deepEqual(positions, [{ partition: 0, offset: i }]);

@@ -104,7 +104,7 @@ export class KafkaReader implements LogReader {
     try {
       const { leader, answer } = await Promise.race(this.#underWay.values());
       this.#underWay.delete(leader);
-      return answer;
+      return { ...answer, hasMore: this.#underWay.size > 0 };
     } catch (error) {
       this.#underWay.clear();
       throw kafkaError(error, this.topic);
@@ -247,5 +247,5 @@ function readAnswer(response: FetchResponse, wishes: readonly FetchWish[]): Fetc
     const slice = sliceOf(partition, from, answer.records ?? [], answer.abortedTransactions ?? []);
     if (slice.next > from) slices.push(slice);
   }
-  return { slices, outOfRange, failed };
+  return { slices, outOfRange, failed, hasMore: false };
 }

@@ -46,7 +46,7 @@ class CuttableLog {
       bounds: async () => new Map([[0, { start: 0, end: this.#entries.length }]]),
       fetch: async (_id, [wish]) => {
         const slices = wish === undefined ? [] : [this.sliceFrom(wish.offset)];
-        return { slices, outOfRange: [], failed: new Map() };
+        return { slices, outOfRange: [], failed: new Map(), hasMore: false };
       },
       join: async () => {},
       commitHint: async () => {},

@@ -5,7 +5,8 @@ import type { Repeat, RepeatSource } from '../store/duplicates.ts';
 import type { Claim } from '../store/processed-events.ts';
 
 export function repeatOf(event: EventRecord, claim: Claim): Repeat {
-  const { requestId, record } = event;
+  const { record } = event;
+  const { requestId } = record;
   const arrivedMs = requestId === null ? plausible(record.appendedMs) : requestMs(requestId);
   const firstMs = claim.requestId === null ? null : requestMs(claim.requestId);
   const afterMs = arrivedMs === null || firstMs === null ? null : Math.trunc(arrivedMs - firstMs);

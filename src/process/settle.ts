@@ -93,8 +93,13 @@ export function settle(
 }
 
 function claimOf(event: EventRecord, logId: number): Claim {
-  const { digest, requestId } = event;
-  return { eventId: event.event.eventId, digest, requestId, ...placeOf(event, logId) };
+  const { digest, record } = event;
+  return {
+    eventId: event.event.eventId,
+    digest,
+    requestId: record.requestId,
+    ...placeOf(event, logId),
+  };
 }
 
 function placeOf({ record }: EventRecord, logId: number): LogPlace {

@@ -20,6 +20,7 @@ function setUp(connections: number) {
   const begun: string[] = [];
   const back: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
+  let atBegin = () => {};
   const start = (name: string, wish: Wish = {}) => {
     const { share = 'apart', records = 1, logId = 1, takes = Number.POSITIVE_INFINITY } = wish;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -34,6 +35,8 @@ function setUp(connections: number) {
       putBack: () => void back.push(name),
       process: async () => {
         begun.push(name);
+        atBegin();
+        atBegin = () => {};
         await promise;
         return { stored: 0, duplicates: [], conflicts: [], deadLetters: [], next: 1 };
       },
@@ -49,7 +52,17 @@ function setUp(connections: number) {
     until(`${names} began`, () => begun.join() === names.join() || undefined);
   /** Transactions that were tried for several. */
   const shared = () => pool.statements.filter((text) => text.startsWith('BEGIN')).length;
-  return { turns, start, end, fail, has, begun, back, shared };
+  /** What `ask` gives when the next turn begins: nothing has had time to pass. */
+  const onBegin = <T>(ask: () => T) =>
+    new Promise<T>((resolve) => {
+      atBegin = () => resolve(ask());
+    });
+  return { turns, start, end, fail, has, onBegin, begun, back, shared };
+}
+
+/** Lets promises go on that nothing holds up: no timer runs meanwhile. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 20; i++) await Promise.resolve();
 }
 
 describe('Turns, by themselves', () => {
@@ -104,25 +117,26 @@ describe('Turns, together', () => {
   });
 
   it('make few new records wait until the shared transaction has ended, or takes long', async () => {
-    const { turns, start, end, has } = setUp(2);
+    const { turns, start, end, has, onBegin } = setUp(2);
     const resolved: string[] = [];
     const ask = async (name: string, records: number) => {
       await turns.whenMoreIsOfUse(records);
       resolved.push(name);
     };
     await ask('nothing under way', 1);
+    const begun = onBegin(() => [ask('few', 499), ask('many', 500)]);
     const shared = start('shared', { share });
-    await has('shared');
-    const few = ask('few', 499);
-    await ask('many', 500);
+    const asked = await begun;
+    await settled();
     assert.deepEqual(resolved, ['nothing under way', 'many']);
     end('shared');
-    await Promise.all([few, shared]);
+    await shared;
+    await settled();
+    assert.deepEqual(resolved, ['nothing under way', 'many', 'few']);
+    await Promise.all(asked);
     void start('hangs', { share });
     await has('shared', 'hangs');
-    // Each resolves, though it does not end; then at once.
-    await ask('hanging', 1);
-    await ask('still hanging', 1);
+    await ask('while it hangs', 1);
     end('hangs');
   });
 

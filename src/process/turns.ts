@@ -91,7 +91,7 @@ export class Turns {
    */
   async whenMoreIsOfUse(records: number): Promise<void> {
     if (this.#shared === 0 || records >= RECORDS_FOR_ANOTHER || this.#patienceLeftMs <= 0) return;
-    await Promise.race([this.#sharedEnded.promise, pause(this.#patienceLeftMs)]);
+    await Promise.race([this.#sharedEnded.promise, pause(Math.ceil(this.#patienceLeftMs))]);
   }
 
   get #patienceLeftMs(): number {

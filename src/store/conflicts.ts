@@ -26,7 +26,7 @@ export async function insertConflicts(
     first_log_partition: claim.partition,
     first_log_offset: claim.offset,
     first_digest: `\\x${claim.digest}`,
-    request_id: event.requestId,
+    request_id: event.record.requestId,
     source,
     after_ms: afterMs,
   }));

@@ -50,7 +50,7 @@ export async function insertDuplicates(
       intArray(repeats.map(({ event }) => event.record.partition)),
       bigintArray(repeats.map(({ event }) => event.record.offset)),
       uuidArray(repeats.map(({ event }) => event.event.eventId)),
-      uuidArray(repeats.map(({ event }) => event.requestId)),
+      uuidArray(repeats.map(({ event }) => event.record.requestId)),
       textArray(repeats.map(({ source }) => source)),
       bigintArray(repeats.map(({ afterMs }) => afterMs)),
       intArray(repeats.map(({ claim }) => claim.logId)),

@@ -139,7 +139,7 @@ function columnsOf(events: readonly EventRecord[]): Buffer[] {
     byteaArray(events.map(({ digest }) => digest)),
     intArray(events.map(({ record }) => record.partition)),
     bigintArray(events.map(({ record }) => record.offset)),
-    uuidArray(events.map(({ requestId }) => requestId)),
+    uuidArray(events.map(({ record }) => record.requestId)),
   ];
 }
 

@@ -66,7 +66,7 @@ export class FakeReader implements LogReader {
       return [{ partition, from: offset, next, records, gaps: [], leaderEpoch: 0 }];
     });
     if (slices.length === 0) await Promise.race([arrived, pause(limits.waitMs)]);
-    return { slices, outOfRange: [], failed: new Map() };
+    return { slices, outOfRange: [], failed: new Map(), hasMore: false };
   }
 
   async join(listener: AssignmentListener): Promise<void> {
