@@ -207,14 +207,14 @@ export class Assignment {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
     this.#failed = answer.failed;
-    if (answer.outOfRange.length > 0) await this.#checkRange(answer.outOfRange);
-    // Not at once again: what failed would fail as fast as it is asked for.
-    if (answer.failed.size > 0) await pause(BACKOFF.firstMs, this.#ended.signal);
     // The answers of other brokers must not wait for this one's records.
     if (!answer.hasMore) {
       const records = answer.slices.reduce((sum, slice) => sum + slice.records.length, 0);
       await this.#options.turns.whenMoreIsOfUse(records);
     }
+    if (answer.outOfRange.length > 0) await this.#checkRange(answer.outOfRange);
+    // Not at once again: what failed would fail as fast as it is asked for.
+    if (answer.failed.size > 0) await pause(BACKOFF.firstMs, this.#ended.signal);
   }
 
   /** The log refused an offset: stop exactly those partitions whose position it does not reach. */
