@@ -7,8 +7,12 @@ import { readSettings } from '../src/settings.ts';
 let next = 0;
 const log: LogAppender = {
   topic: 'instant',
+  lanes: 1,
+  laneOf: () => 0,
+  laneTrouble: () => null,
+  refusalOf: () => null,
   append: async (records) => records.map(() => ({ partition: 0, offset: next++ })),
-  check: async () => {},
+  check: async () => [],
   close: async () => {},
 };
 const settings = readSettings({ ...process.env, PRODUCER_PORT: process.argv[2] });

@@ -52,6 +52,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'The log does not take a record of this size. Events of the API stay far below; see max.message.bytes of the topic.',
   },
+  RECORD_REFUSED: {
+    kind: 'rejected',
+    help: 'The broker refuses the record itself, for example by a policy of the topic. The message says why. Sending it again is refused again.',
+  },
   QUEUE_FULL: {
     kind: 'transient',
     help: 'The bounded queue in front of the log is full; nothing was appended. Try again after the given seconds.',

@@ -40,11 +40,31 @@ function secureProperties({ port, ca, cert, key, user }: SecureListener) {
   };
 }
 
-export function brokerProperties({ port, folder, mode, secure }: BrokerOptions) {
+/** Each broker's controller listens this far above it. */
+const CONTROLLER_OFFSET = 10_000;
+
+/** How many replicas topics have, the broker's own among them, and how many must be in sync. */
+function replication(members: number) {
+  return {
+    'default.replication.factor': members,
+    'min.insync.replicas': members > 1 ? 2 : 1,
+    'offsets.topic.replication.factor': members,
+    'transaction.state.log.replication.factor': members,
+    'transaction.state.log.min.isr': members > 1 ? 2 : 1,
+    // A replica that does not fetch for this long is left out of the set that acks=all waits for.
+    'replica.lag.time.max.ms': 5000,
+    // A broker that stops hands its partitions over first, and waits for that.
+    'controlled.shutdown.enable': members > 1,
+  };
+}
+
+export function brokerProperties({ port, folder, mode, secure, member }: BrokerOptions) {
+  const { id, ports } = member ?? { id: 1, ports: [port] };
+  const voters = ports.map((other, i) => `${i + 1}@127.0.0.1:${other + CONTROLLER_OFFSET}`);
   const address = `127.0.0.1:${port}`;
   const tls = secure === undefined ? null : secureProperties(secure);
   const tlsListener = tls === null ? '' : `,SASL_SSL://127.0.0.1:${tls.port}`;
-  const controller = `127.0.0.1:${port + 10_000}`;
+  const controller = `127.0.0.1:${port + CONTROLLER_OFFSET}`;
   const quorum =
     mode === 'zookeeper'
       ? {
@@ -56,9 +76,9 @@ export function brokerProperties({ port, folder, mode, secure }: BrokerOptions) 
           'zookeeper.session.timeout.ms': 6000,
         }
       : {
-          'node.id': 1,
+          'node.id': id,
           'process.roles': 'broker,controller',
-          'controller.quorum.voters': `1@${controller}`,
+          'controller.quorum.voters': voters.join(','),
           'controller.listener.names': 'CONTROLLER',
           listeners: `PLAINTEXT://${address},CONTROLLER://${controller}${tlsListener}`,
           'listener.security.protocol.map':
@@ -73,10 +93,8 @@ export function brokerProperties({ port, folder, mode, secure }: BrokerOptions) 
     'advertised.listeners': `PLAINTEXT://${address}${tlsListener}`,
     'log.dirs': join(folder, 'log'),
     'auto.create.topics.enable': false,
-    'offsets.topic.replication.factor': 1,
+    ...replication(ports.length),
     'offsets.topic.num.partitions': 4,
-    'transaction.state.log.replication.factor': 1,
-    'transaction.state.log.min.isr': 1,
     'transaction.state.log.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
     // Lets tests see a crashed consumer replaced sooner than after the default 6 s.

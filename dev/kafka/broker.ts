@@ -8,6 +8,7 @@
  *   npm run kafka -- --port 9192 --data DIR
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, open, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -52,6 +53,10 @@ export class Broker {
     await broker.#prepare();
     await broker.restart();
     return broker;
+  }
+
+  get port(): number {
+    return this.#options.port;
   }
 
   /** Starts the processes (again) on the same data and waits until the broker answers. */
@@ -146,12 +151,18 @@ export class Broker {
     } else if (!existsSync(join(folder, 'log', 'meta.properties'))) {
       const classPath = join(this.#jars, '*');
       const tool = ['-cp', classPath, 'kafka.tools.StorageTool'];
-      const id = spawnSync('java', [...tool, 'random-uuid'], { encoding: 'utf8' }).stdout.trim();
+      const id = this.#options.member?.clusterId ?? randomClusterId();
       const scram = scramFlags(this.#options.secure);
       const format = spawnSync('java', [...tool, 'format', '-t', id, '-c', properties, ...scram]);
       if (format.status !== 0) throw new Error(`Kafka storage format failed: ${format.stderr}`);
     }
   }
+}
+
+/** 16 random bytes, as StorageTool's random-uuid prints them. */
+export function randomClusterId(): string {
+  // It takes no id that begins with a dash for a value.
+  return `A${randomBytes(16).toString('base64url').slice(1)}`;
 }
 
 async function untilAnswers(bootstrap: string, whyNot: () => string | null): Promise<void> {

@@ -5,8 +5,19 @@ export type BrokerOptions = {
   readonly folder: string;
   readonly mode: BrokerMode;
   readonly say?: (line: string) => void;
+  /** Of a cluster of several brokers, each a controller too; KRaft only. Left out: it is alone. */
+  readonly member?: ClusterMember;
   /** A second listener, with TLS and SASL; KRaft only. */
   readonly secure?: SecureListener;
+};
+
+export type ClusterMember = {
+  /** From 1 on. */
+  readonly id: number;
+  /** Of all members, this one included, in order of id. */
+  readonly ports: readonly number[];
+  /** The same for all members: StorageTool's random-uuid. */
+  readonly clusterId: string;
 };
 
 export type SecureListener = {

@@ -2,12 +2,17 @@
  * Many events in one request: bytes → items → the same verdicts as one by one → appended together.
  *
  * The body is judged while it arrives, and appended in pieces, one at a time: the next piece is
- * parsed meanwhile, and no further, so that memory stays bounded. After a piece that the log did
- * not acknowledge no other is sent: resending the first would put its events behind later ones.
+ * parsed meanwhile, and no further, so that memory stays bounded. After an event that the log did
+ * not acknowledge no other of its order is sent: resending the first would put it behind later ones.
  */
 import type { FieldError } from '../event/field-error.ts';
 import { EVENT_BYTES_MAX, parseEvent } from '../event/parse-event.ts';
-import type { AppendRecord, LogPosition } from '../log/event-log.ts';
+import {
+  type AppendOutcome,
+  type AppendRecord,
+  isRefusal,
+  type LogPosition,
+} from '../log/event-log.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import { failureOf, recordOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
@@ -22,11 +27,22 @@ export type ItemVerdict =
   | { readonly status: 'accepted'; readonly eventId: string; readonly position: LogPosition }
   | { readonly status: 'rejected'; readonly errors: readonly FieldError[] }
   /** The log did not acknowledge it, or was not asked any more: sending it again is safe. */
-  | { readonly status: 'unknown'; readonly eventId: string }
+  | {
+      readonly status: 'unknown';
+      readonly eventId: string;
+      readonly reason: string;
+      /** Under which its record is, or would be, in the log. */
+      readonly requestId: string;
+    }
   /** Queue full or stopping: not appended. */
   | { readonly status: 'refused'; readonly eventId: string; readonly reason: string };
 
-type Pending = { readonly index: number; readonly eventId: string; readonly record: AppendRecord };
+type Pending = {
+  readonly index: number;
+  readonly eventId: string;
+  readonly requestId: string;
+  readonly record: AppendRecord;
+};
 
 /** @returns a verdict for each item, in the order of the body. Never throws on account of it. */
 export async function acceptBatch(
@@ -51,7 +67,10 @@ class Batch {
   readonly #pieceMax: number;
   #piece: Pending[] = [];
   #underWay: Promise<void> = Promise.resolve();
-  #failure: ReturnType<typeof failureOf> | null = null;
+  /** Orders that have an event of which nobody knows whether it is in the log. */
+  readonly #unsure = new Set<string>();
+  #isLogAway = false;
+  #refusal: Extract<ItemVerdict, { status: 'refused' }> | null = null;
   #bytes = 0;
   /** Nothing more of the body is read: it is broken, or too long. */
   isOver = false;
@@ -97,8 +116,10 @@ class Batch {
     }
     const { eventId } = parsed.event;
     // Until the log says otherwise; also where it is not asked any more.
-    this.#verdicts.push({ status: 'unknown', eventId });
-    this.#piece.push({ index, eventId, record: recordOf(parsed.event, this.#requestIds.next()) });
+    const reason = 'Not sent: an earlier event was not acknowledged';
+    const requestId = this.#requestIds.next();
+    this.#verdicts.push({ status: 'unknown', eventId, reason, requestId });
+    this.#piece.push({ index, eventId, requestId, record: recordOf(parsed.event, requestId) });
     if (this.#piece.length >= this.#pieceMax) await this.#send();
   }
 
@@ -111,22 +132,30 @@ class Batch {
   }
 
   async #append(piece: readonly Pending[]): Promise<void> {
-    if (piece.length === 0) return;
-    try {
-      if (this.#failure === null) {
-        const positions = await this.#queue.appendAll(piece.map(({ record }) => record));
-        piece.forEach(({ index, eventId }, i) => {
-          const position = positions[i] as LogPosition;
-          this.#verdicts[index] = { status: 'accepted', eventId, position };
-        });
-        return;
-      }
-    } catch (error) {
-      this.#failure = failureOf(error);
+    // Nothing of the piece before was acknowledged: the whole log is away, and would stay so.
+    if (this.#isLogAway) return;
+    // Behind an event that is unsure no other of its order is sent: a repeat would come after it.
+    const sent = piece.filter(({ record }) => !this.#unsure.has(String(record.key)));
+    if (sent.length === 0) return;
+    if (this.#refusal !== null) {
+      for (const { index, eventId } of sent) this.#verdicts[index] = { ...this.#refusal, eventId };
+      return;
     }
-    const failure = this.#failure;
-    if (failure.status === 'unknown') return;
-    for (const { index, eventId } of piece) this.#verdicts[index] = { ...failure, eventId };
+    const outcomes = await this.#queue.appendAll(sent.map(({ record }) => record));
+    for (const [i, pending] of sent.entries()) this.#note(pending, outcomes[i] as AppendOutcome);
+    this.#isLogAway = sent.every(({ index }) => this.#verdicts[index]?.status === 'unknown');
+  }
+
+  #note({ index, eventId, requestId, record }: Pending, outcome: AppendOutcome): void {
+    if (!isRefusal(outcome)) {
+      this.#verdicts[index] = { status: 'accepted', eventId, position: outcome };
+      return;
+    }
+    const failure = failureOf(outcome);
+    const verdict = failure.status === 'rejected' ? failure : { ...failure, eventId, requestId };
+    this.#verdicts[index] = verdict;
+    if (verdict.status === 'unknown') this.#unsure.add(String(record.key));
+    if (verdict.status === 'refused') this.#refusal = verdict;
   }
 
   /** One last verdict says why nothing behind it was read. */

@@ -47,7 +47,7 @@ describe('acceptEvent', () => {
     const second = await acceptEvent(queue, 'r', Buffer.from(JSON.stringify(wireEvent())));
     assert.equal(second.status, 'refused');
     log.pending[0]?.fail(new Error('connection reset'));
-    assert.deepEqual(await first, { status: 'unknown' });
+    assert.deepEqual(await first, { status: 'unknown', reason: 'connection reset' });
     assert.equal(log.appended.length, 1);
   });
 });

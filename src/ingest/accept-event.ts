@@ -10,10 +10,14 @@ import type { AppendQueue } from './append-queue.ts';
 export type Acceptance =
   /** The log has acknowledged it: it is durable (G1). */
   | { readonly status: 'accepted'; readonly eventId: string; readonly position: LogPosition }
-  /** The event is not valid; nothing was appended. */
-  | { readonly status: 'rejected'; readonly errors: readonly FieldError[] }
+  /** The event is not valid, or the log takes no such record; nothing was appended. */
+  | {
+      readonly status: 'rejected';
+      readonly errors: readonly FieldError[];
+      readonly isTooLarge?: boolean;
+    }
   /** The log did not acknowledge in time; it may still. Sending the same event again is safe (G9). */
-  | { readonly status: 'unknown' }
+  | { readonly status: 'unknown'; readonly reason: string }
   /** Queue full or stopping; nothing was appended. */
   | { readonly status: 'refused'; readonly reason: string };
 
@@ -43,9 +47,16 @@ export function recordOf(event: OrderEvent, requestId: string): AppendRecord {
   };
 }
 
-/** What a failed append means for its events. @throws what is no failure of an append. */
-export function failureOf(error: unknown): Extract<Acceptance, { status: 'unknown' | 'refused' }> {
+type Failure = Exclude<Acceptance, { status: 'accepted' }>;
+
+/** What a failed append means for its event. @throws what is no failure of an append. */
+export function failureOf(error: unknown): Failure {
   if (!(error instanceof OrderonceError)) throw error;
-  const isRefused = error.code === 'QUEUE_FULL' || error.code === 'DRAINING';
-  return isRefused ? { status: 'refused', reason: error.message } : { status: 'unknown' };
+  const { code, message: reason } = error;
+  if (code === 'QUEUE_FULL' || code === 'DRAINING') return { status: 'refused', reason };
+  if (code === 'RECORD_TOO_LARGE' || code === 'RECORD_REFUSED') {
+    const errors = [{ type: code.toLowerCase(), loc: ['body'], msg: reason, input: null }];
+    return { status: 'rejected', errors, isTooLarge: code === 'RECORD_TOO_LARGE' };
+  }
+  return { status: 'unknown', reason };
 }

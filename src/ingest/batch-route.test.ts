@@ -1,5 +1,6 @@
 /** `POST /events/batch` over real HTTP, in front of a log that the test controls. */
 import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
 import { wireEvent } from '../../test/support/events.ts';
@@ -140,6 +141,26 @@ describe('POST /events/batch', () => {
     assert.equal(status, 500);
     assert.equal(statuses(body), `${'unknown,'.repeat(700)}rejected`);
     assert.equal(log.appended.length, 500);
+  });
+
+  it('sends nothing of an order behind an event that is unknown, and goes on with other lanes [G5] [G9]', async (t) => {
+    const { log, array } = await setUp(t);
+    log.isAutomatic = false;
+    log.lanes = 2;
+    const orders = ['a', 'b'].map((letter, lane) => `${randomUUID().slice(0, -2)}${letter}${lane}`);
+    const event = (i: number) => wireEvent({ order_id: orders[i % 2] as string });
+    const answering = array(Array.from({ length: 700 }, (_, i) => event(i)));
+    await until('both lanes are under way', () => log.pending.length === 2);
+    const [even, odd] = log.pending;
+    even?.fail(new Error('no leader'));
+    odd?.acknowledge();
+    const next = await until('the next piece is under way', () => log.pending[0]);
+    assert.deepEqual(new Set(next.keys), new Set([orders[1]]));
+    next.acknowledge();
+    const { status, body } = await answering;
+    assert.equal(status, 500);
+    assert.equal(statuses(body), Array(350).fill('unknown,accepted').join());
+    assert.equal(log.appended.length, 600);
   });
 
   it('answers 503 where the queue is full: refused, certainly not appended [G10]', async (t) => {

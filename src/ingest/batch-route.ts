@@ -6,6 +6,7 @@ import type { Access } from '../access/access.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { acceptBatch, BATCH_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
+import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { BodyForm } from './body-items.ts';
 import { POST_BATCH_SCHEMA } from './event-schema.ts';
@@ -23,6 +24,7 @@ export type BatchRouteParts = {
   readonly requestIds: RequestIds;
   readonly noteBatch: NoteBatch;
   readonly access: Pick<Access, 'spend'>;
+  readonly failures: AppendFailures;
 };
 
 /** In a scope of its own: here bodies are streams. */
@@ -45,7 +47,7 @@ export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Pr
 async function handle(
   request: BatchRequest,
   reply: FastifyReply,
-  { queue, requestIds, noteBatch, access }: BatchRouteParts,
+  { queue, requestIds, noteBatch, access, failures }: BatchRouteParts,
 ): Promise<FastifyReply> {
   const { headers, body } = request;
   const form = FORMS.find(([type]) => type.test(headers['content-type'] ?? ''))?.[1];
@@ -62,10 +64,19 @@ async function handle(
   }
   const verdicts = await acceptBatch(queue, requestIds, chunksOf(body), form);
   noteBatch(verdicts);
+  noteFailures(failures, verdicts);
   access.spend(request, verdicts.length - 1);
   // What was not read of a body that is over would be taken for the next request.
   if (body?.readableEnded !== true) reply.header('Connection', 'close');
   return answer(reply, verdicts);
+}
+
+/** One line for all events of a cause; each names its own request only if it was sent alone. */
+function noteFailures(failures: AppendFailures, verdicts: readonly ItemVerdict[]): void {
+  const unknown = verdicts.filter((verdict) => verdict.status === 'unknown');
+  for (const [reason, same] of Map.groupBy(unknown, (verdict) => verdict.reason)) {
+    failures.note(reason, same[0]?.requestId ?? '', same.length);
+  }
 }
 
 /** Left open where reading ends early: the answer goes out on the same connection. */

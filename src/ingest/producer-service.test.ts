@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import { wireEvent } from '../../test/support/events.ts';
 import { detailOf, startIngest } from '../../test/support/ingest.ts';
 import { until } from '../../test/support/until.ts';
+import { OrderonceError } from '../errors.ts';
 
 describe('POST /events', () => {
   it('answers 202 with the receipt, and where the status can be read', async (t) => {
@@ -129,6 +130,28 @@ describe('The producer service', () => {
     });
     assert.match(String(await detailOf(red)), /no broker/);
     assert.equal((await fetch(`${url}/health/live`)).status, 200);
+  });
+
+  it('stays ready while a part of the partitions takes no events, and names it in /health', async (t) => {
+    const { log, url } = await startIngest(t);
+    log.found = ['Partitions 1, 4 have no leader'];
+    const red = await until('/health is red', async () => {
+      const answer = await fetch(`${url}/health`);
+      return answer.status === 503 ? answer : null;
+    });
+    assert.match(String(await detailOf(red)), /Partitions 1, 4 have no leader/);
+    const ready = await fetch(`${url}/health/ready`);
+    assert.equal(ready.status, 200);
+    assert.match(String(await detailOf(ready)), /Partitions 1, 4 have no leader/);
+  });
+
+  it('answers 413 for an event that the topic does not take, and says why', async (t) => {
+    const { log, post } = await startIngest(t);
+    log.refusal = new OrderonceError('RECORD_TOO_LARGE', 'Topic "order_events" takes 100 bytes');
+    const answer = await post(wireEvent());
+    assert.equal(answer.status, 413);
+    assert.match(JSON.stringify(await detailOf(answer)), /record_too_large.*takes 100 bytes/);
+    assert.deepEqual(log.appended, []);
   });
 
   it('redirects to where the status of an event can be read', async (t) => {

@@ -19,10 +19,12 @@ import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
+import { AppendFailures } from './append-failures.ts';
 import { AppendQueue } from './append-queue.ts';
 import { addBatchRoute } from './batch-route.ts';
 import { POST_EVENT_SCHEMA } from './event-schema.ts';
 import { addIngestMetrics, type NoteAnswer } from './ingest-metrics.ts';
+import { logTroubles } from './producer-troubles.ts';
 
 const PROBE_MS = 2000;
 /** Below Kafka's 1 MiB per batch, with room for the records' own overhead. */
@@ -45,7 +47,10 @@ export async function startProducer(
     batchItemsMax: settings.APPEND_BATCH_MAX,
     batchBytesMax: BATCH_BYTES_MAX,
   });
-  const probe = new Probe(() => log.check());
+  let found: readonly string[] = [];
+  const probe = new Probe(async () => {
+    found = await log.check();
+  });
   let draining = false;
   const app = await createHttpServer({
     title: 'Orderonce ingest API',
@@ -61,22 +66,22 @@ export async function startProducer(
   const requestIds = new RequestIds();
   const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
   const statusUrl = statusUrlOf(settings);
-  addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer });
-  await addBatchRoute(app, { queue, requestIds, noteBatch, access });
-  addHealthRoutes(app, () => ({
-    troubles: [
-      ...(draining ? ['Draining: the service is stopping'] : []),
-      ...(probe.trouble === null ? [] : [probe.trouble]),
-      ...(queue.isStalled ? ['The log does not acknowledge an append under way'] : []),
-      ...(queue.lastError === null ? [] : [`The last append failed: ${queue.lastError.message}`]),
-    ],
-    facts: {
-      service: 'producer',
-      topic: log.topic,
-      queued: queue.size,
-      warnings: access.warnings(),
-    },
-  }));
+  const failures = new AppendFailures(logger);
+  addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer, failures });
+  await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures });
+  addHealthRoutes(app, () => {
+    const { all, part } = logTroubles(queue, probe.trouble, found);
+    return {
+      troubles: [...(draining ? ['Draining: the service is stopping'] : []), ...all],
+      partial: part,
+      facts: {
+        service: 'producer',
+        topic: log.topic,
+        queued: queue.size,
+        warnings: access.warnings(),
+      },
+    };
+  });
   const port = await listen(app, producerPlace(settings));
   void probe.start(PROBE_MS);
   return {
@@ -98,10 +103,11 @@ type EventRouteParts = {
   readonly topic: string;
   readonly statusUrl: string;
   readonly noteAnswer: NoteAnswer;
+  readonly failures: AppendFailures;
 };
 
 function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
-  const { queue, requestIds, topic, statusUrl, noteAnswer } = parts;
+  const { queue, requestIds, topic, statusUrl, noteAnswer, failures } = parts;
   app.post<{ Body: Buffer | undefined }>(
     '/events',
     { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
@@ -112,6 +118,7 @@ function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
       reply.header('Orderonce-Request-Id', requestId);
       const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
+      if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
       return answer(reply, acceptance, topic, statusUrl);
     },
   );
@@ -146,7 +153,7 @@ function answer(
         .send(`{"status":"accepted","event_id":"${eventId}"}`);
     }
     case 'rejected':
-      return sendDetail(reply, 422, acceptance.errors);
+      return sendDetail(reply, acceptance.isTooLarge === true ? 413 : 422, acceptance.errors);
     case 'unknown':
       return sendDetail(reply, 500, 'Internal Server Error');
     case 'refused':

@@ -18,9 +18,9 @@ import {
 import type { Pool } from '../store/pool.ts';
 import { inTransaction } from '../store/transaction.ts';
 import {
+  type AppendOutcome,
   type AppendRecord,
   type AssignmentListener,
-  assertRecordSizes,
   type FetchAnswer,
   type FetchLimits,
   type FetchWish,
@@ -30,6 +30,7 @@ import {
   type LogPosition,
   type LogReader,
   type LogSlice,
+  refusalBySize,
 } from './event-log.ts';
 import { partitionOf } from './partition.ts';
 
@@ -85,16 +86,34 @@ export class EmbeddedAppender implements LogAppender {
     this.topic = topic;
   }
 
-  async append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
-    assertRecordSizes(records);
+  /** One: the records of all partitions go in one transaction. */
+  readonly lanes = 1;
+
+  laneOf(): number {
+    return 0;
+  }
+
+  laneTrouble(): null {
+    return null;
+  }
+
+  refusalOf(record: AppendRecord): OrderonceError | null {
+    return refusalBySize(record);
+  }
+
+  async append(records: readonly AppendRecord[]): Promise<AppendOutcome[]> {
+    const refusals = records.map((record) => this.refusalOf(record));
     try {
       this.#log ??= await requireLog(this.#pool, this.topic);
       const { logId, partitions } = this.#log;
-      const placed = records.map((record) => ({
-        ...record,
-        partition: partitionOf(record.key, partitions),
-      }));
-      return await inTransaction(this.#pool, LIMITS, (tx) => insertLogRecords(tx, logId, placed));
+      const placed = records
+        .filter((_, index) => refusals[index] === null)
+        .map((record) => ({ ...record, partition: partitionOf(record.key, partitions) }));
+      const positions = await inTransaction(this.#pool, LIMITS, (tx) =>
+        insertLogRecords(tx, logId, placed),
+      );
+      let next = 0;
+      return refusals.map((refusal) => refusal ?? (positions[next++] as LogPosition));
     } catch (error) {
       throw embeddedError(error);
     } finally {
@@ -102,16 +121,17 @@ export class EmbeddedAppender implements LogAppender {
     }
   }
 
-  async check(): Promise<void> {
+  async check(): Promise<readonly string[]> {
     try {
       await requireLog(this.#pool, this.topic);
+      return [];
     } catch (error) {
       throw embeddedError(error);
     }
   }
 
   /** The pool belongs to the caller. */
-  async close(): Promise<void> {}
+  async close(_deadlineMs?: number): Promise<void> {}
 }
 
 /** All partitions are this process's: a rival is held off by the positions' compare-and-set. */

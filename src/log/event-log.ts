@@ -2,10 +2,10 @@
  * The port of the log: records in partitions, ordered and numbered within each. Two adapters keep
  * it, Kafka and embedded (tables in PostgreSQL); one contract suite holds both to these promises:
  *
- * - append: resolves only once every record is durable; the records of one call lie in their
- *   partitions in the order given, at the positions returned. A rejection means "unknown", but
- *   for RECORD_TOO_LARGE: nothing was appended.
- * - one append at a time: the caller waits for one before it starts the next.
+ * - append: resolves only once every record is durable or refused; the records of one call lie in
+ *   their partitions in the order given, at the positions returned. A rejection means "unknown".
+ * - one append at a time in each lane: the caller waits for one before it starts the next. What
+ *   holds up one lane holds up no other.
  * - fetch: gives each offset's record once, in order, from exactly the offset asked for; offsets
  *   that hold no record are named as gaps. What was appended is never changed.
  */
@@ -28,14 +28,21 @@ export type AppendRecord = {
  */
 export const RECORD_BYTES_MAX = 900 * 1024;
 
-/** @throws RECORD_TOO_LARGE before anything is sent. */
-export function assertRecordSizes(records: readonly AppendRecord[]): void {
-  const tooLarge = records.map(sizeOf).find((bytes) => bytes > RECORD_BYTES_MAX);
-  if (tooLarge === undefined) return;
-  throw new OrderonceError(
-    'RECORD_TOO_LARGE',
-    `A record of ${tooLarge} bytes is over the limit of ${RECORD_BYTES_MAX}`,
-  );
+/**
+ * Whether a record is larger than any log, or than this one, takes.
+ * @param logMax what this log takes, in bytes, where it is known and less.
+ * @param refuse makes the error for that limit.
+ */
+export function refusalBySize(
+  record: AppendRecord,
+  logMax: number | null = null,
+  refuse?: (bytesMax: number) => OrderonceError,
+): OrderonceError | null {
+  const bytes = sizeOf(record);
+  if (logMax !== null && refuse !== undefined && bytes > logMax) return refuse(logMax);
+  if (bytes <= RECORD_BYTES_MAX) return null;
+  const message = `A record of ${bytes} bytes is over the limit of ${RECORD_BYTES_MAX}`;
+  return new OrderonceError('RECORD_TOO_LARGE', message);
 }
 
 function sizeOf({ key, value, headers = [] }: AppendRecord): number {
@@ -45,12 +52,47 @@ function sizeOf({ key, value, headers = [] }: AppendRecord): number {
 
 export type LogPosition = { readonly partition: number; readonly offset: number };
 
+/**
+ * Where a record lies, or why the log refused it: RECORD_TOO_LARGE, RECORD_REFUSED. A refused
+ * record was certainly not appended, and sending it again would be refused again.
+ */
+export type AppendOutcome = LogPosition | OrderonceError;
+
+export function isRefusal(outcome: AppendOutcome): outcome is OrderonceError {
+  return outcome instanceof OrderonceError;
+}
+
+/** The positions of records none of which was refused. @throws the first refusal. */
+export function positionsOf(outcomes: readonly AppendOutcome[]): LogPosition[] {
+  return outcomes.map((outcome) => {
+    if (isRefusal(outcome)) throw outcome;
+    return outcome;
+  });
+}
+
 export type LogAppender = {
   readonly topic: string;
-  /** One call at a time. @throws RECORD_TOO_LARGE, or anything else for "unknown". */
-  append(records: readonly AppendRecord[]): Promise<LogPosition[]>;
-  /** Resolves when the log could take an append now; rejects with the reason within ~2 s. */
-  check(): Promise<void>;
+  /**
+   * How many appends can be under way at once, numbered from 0. It may grow with the topic; never
+   * shrinks.
+   */
+  readonly lanes: number;
+  /** The lane of a key. Records of one key lie in the log in the order of their appends. */
+  laneOf(key: Buffer): number;
+  /** Why an append of this lane does not end, as far as is known, in words; else null. */
+  laneTrouble(lane: number): string | null;
+  /** Why a record would be refused, as far as that is known beforehand; null: it may be appended. */
+  refusalOf(record: AppendRecord): OrderonceError | null;
+  /**
+   * Appends records of one lane. One call at a time in each lane.
+   * @returns an outcome for each record, in the order given. @throws anything for "unknown".
+   */
+  append(records: readonly AppendRecord[]): Promise<AppendOutcome[]>;
+  /**
+   * Resolves within about 2 s with what is wrong for a part of the log, in words; empty when all is
+   * well. @throws the reason, when the log could take no append at all now.
+   */
+  check(): Promise<readonly string[]>;
   /** Stops within `deadlineMs` even if the log hangs. What is still in flight stays unknown. */
   close(deadlineMs: number): Promise<void>;
 };

@@ -1,140 +1,204 @@
-import { Admin, Producer } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
-import { within } from '../runtime/deadline.ts';
 import {
+  type AppendOutcome,
   type AppendRecord,
-  assertRecordSizes,
   type LogAppender,
   type LogPosition,
+  refusalBySize,
 } from './event-log.ts';
-import {
-  clientOptions,
-  isProtocolError,
-  type KafkaOptions,
-  kafkaError,
-} from './kafka-connection.ts';
+import { KafkaCluster } from './kafka-cluster.ts';
+import type { KafkaOptions } from './kafka-connection.ts';
+import { describeFailing, failingLeaders } from './kafka-leaders.ts';
+import { KafkaSender, type ProduceMessage } from './kafka-sender.ts';
+import { readBatchBytesMax } from './kafka-topic-limit.ts';
 import { partitionOf } from './partition.ts';
 
-const CHECK_MS = 2000;
+/** How often the topic is asked for its limit, which an operator may change. */
+const LIMIT_CHECK_MS = 60_000;
+/** What a batch and its record need beside the record's own bytes, at most (KIP-98). */
+const OVERHEAD_BYTES = 100;
 
 /**
- * Appends with acks=all and idempotence, set explicitly: the client's default is acks=1.
- *
- * Retries are endless inside one send(), since only there they keep producer id and sequence
- * numbers, so that the broker drops repeats. For the same reason only one send() may be under way:
- * overlapping idempotent sends of this client lose and reorder records after a fault.
+ * Appends with acks=all and idempotence, a lane for each partition: what holds up one partition
+ * holds up no other. Repeats are endless and keep producer id and sequence number, so that the
+ * broker drops them (kafka-sender.ts).
  */
 export class KafkaAppender implements LogAppender {
   readonly topic: string;
-  readonly #producer: Producer;
-  readonly #admin: Admin;
+  readonly #cluster: KafkaCluster;
+  readonly #sender: KafkaSender;
+  readonly #isCompressed: boolean;
+  /** What is appended to a partition waits for the append before it. */
+  readonly #tails = new Map<number, Promise<unknown>>();
+  readonly #underWay = new Set<Promise<unknown>>();
+  /** The count that keys are placed by: a grown topic's is used once nothing is under way. */
   #partitions: number | undefined;
+  #batchBytesMax: number | null = null;
+  #limitCheckedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: KafkaOptions) {
-    const { topic, compression = 'none' } = options;
-    this.topic = topic;
-    this.#producer = new Producer({
-      ...clientOptions(options),
-      idempotent: true,
-      acks: -1,
-      retries: true,
-      compression,
-    });
-    this.#admin = new Admin({ ...clientOptions(options), retries: 0 });
+    this.topic = options.topic;
+    this.#cluster = new KafkaCluster(options);
+    this.#sender = new KafkaSender(this.#cluster, options.compression);
+    this.#isCompressed = (options.compression ?? 'none') !== 'none';
   }
 
-  async append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
-    assertRecordSizes(records);
+  get lanes(): number {
+    return this.#partitions ?? 1;
+  }
+
+  laneOf(key: Buffer): number {
+    return partitionOf(key, this.lanes);
+  }
+
+  laneTrouble(lane: number): string | null {
+    const reason = this.#sender.troubles.get(lane);
+    return reason === undefined ? null : `partition ${lane}: ${reason}`;
+  }
+
+  async append(records: readonly AppendRecord[]): Promise<AppendOutcome[]> {
+    await this.#place();
+    const appending = this.#appendPlaced(records);
+    this.#underWay.add(appending);
     try {
-      return await this.#send(records, await this.#partitionCount());
-    } catch (error) {
-      throw kafkaError(error, this.topic);
+      return await appending;
+    } finally {
+      this.#underWay.delete(appending);
     }
   }
 
-  async #send(records: readonly AppendRecord[], partitions: number): Promise<LogPosition[]> {
-    const placed = records.map((record) => partitionOf(record.key, partitions));
-    try {
-      const { offsets = [] } = await this.#producer.send({
-        messages: records.map(({ key, value, headers = [] }, index) => ({
-          topic: this.topic,
-          partition: placed[index] as number,
-          key,
-          // What is left out is sent as null; the client's types do not say that.
-          value: (value ?? undefined) as Buffer,
-          headers: new Map(headers.map(([name, content]) => [name as Buffer, content as Buffer])),
-        })),
+  /**
+   * Learns the number of partitions. One that has grown comes into use between two appends: else
+   * an order's later event could overtake an earlier one that lies in another partition.
+   */
+  async #place(): Promise<void> {
+    this.#partitions ??= (await this.#cluster.layout(Number.POSITIVE_INFINITY)).partitions.length;
+    while (this.#hasGrown) {
+      if (this.#underWay.size === 0) this.#partitions = this.#cluster.known?.partitions.length;
+      else await Promise.allSettled(this.#underWay);
+    }
+  }
+
+  get #hasGrown(): boolean {
+    return (this.#cluster.known?.partitions.length ?? 0) > this.lanes;
+  }
+
+  async #appendPlaced(records: readonly AppendRecord[]): Promise<AppendOutcome[]> {
+    const outcomes: AppendOutcome[] = [];
+    const placed = records.map((record, index) => ({ record, index }));
+    const groups = Map.groupBy(placed, ({ record }) => this.laneOf(record.key));
+    const appends = [...groups].map(async ([partition, group]) => {
+      const given = await this.#inTurn(partition, () =>
+        this.#appendTo(
+          partition,
+          group.map(({ record }) => record),
+        ),
+      );
+      group.forEach(({ index }, i) => {
+        outcomes[index] = given[i] as AppendOutcome;
       });
-      return positionsOf(placed, new Map(offsets.map((o) => [o.partition, Number(o.offset)])));
-    } catch (error) {
-      if (!isProtocolError(error, 'MESSAGE_TOO_LARGE')) throw error;
-      return await this.#sendInHalves(records, partitions);
-    }
+    });
+    const failed = (await Promise.allSettled(appends)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
+    return outcomes;
+  }
+
+  async #inTurn<T>(partition: number, work: () => Promise<T>): Promise<T> {
+    const before = this.#tails.get(partition) ?? Promise.resolve();
+    const turn = before.then(work, work);
+    this.#tails.set(partition, turn);
+    return await turn;
+  }
+
+  async #appendTo(partition: number, records: readonly AppendRecord[]): Promise<AppendOutcome[]> {
+    const refusals = records.map((record) => this.refusalOf(record));
+    const taken = records.filter((_, index) => refusals[index] === null);
+    const outcomes = await this.#sendAll(
+      partition,
+      taken.map((record) => messageOf(this.topic, partition, record)),
+    );
+    let next = 0;
+    return refusals.map((refusal) => refusal ?? (outcomes[next++] as AppendOutcome));
   }
 
   /**
-   * The topic takes smaller batches than we made (max.message.bytes). Batches of other partitions
-   * may lie in the log already and come again: duplicates, which the consumer skips.
+   * Batches that the topic does not take go in halves, until what it refuses stands alone: its
+   * neighbours are appended.
    */
-  async #sendInHalves(records: readonly AppendRecord[], partitions: number) {
-    if (records.length === 1) {
-      const message = `Topic "${this.topic}" takes no record of this size: raise its max.message.bytes`;
-      throw new OrderonceError('RECORD_TOO_LARGE', message);
+  async #sendAll(partition: number, messages: readonly ProduceMessage[]): Promise<AppendOutcome[]> {
+    if (messages.length === 0) return [];
+    const outcome = await this.#sender.send(partition, messages);
+    if (outcome.kind === 'appended') {
+      return messages.map((_, i): LogPosition => ({ partition, offset: outcome.baseOffset + i }));
     }
-    const middle = records.length >> 1;
-    const first = await this.#send(records.slice(0, middle), partitions);
-    return [...first, ...(await this.#send(records.slice(middle), partitions))];
+    if (outcome.kind === 'forbidden') throw this.#unavailable(outcome.reason);
+    if (messages.length === 1) return [this.#refusal(outcome.kind, outcome.reason)];
+    const middle = messages.length >> 1;
+    const first = await this.#sendAll(partition, messages.slice(0, middle));
+    return [...first, ...(await this.#sendAll(partition, messages.slice(middle)))];
   }
 
-  /**
-   * Cached, and renewed by check(): an append must not wait for metadata, since until send() its
-   * records count as withdrawn at their deadline.
-   */
-  async #partitionCount(): Promise<number> {
-    this.#partitions ??= await countPartitions(this.#producer, this.topic);
-    return this.#partitions;
-  }
-
-  async check(): Promise<void> {
-    try {
-      const count = await countPartitions(this.#admin, this.topic);
-      // The producer must know of new partitions before we name one: send() takes partitions
-      // modulo the count that it has in its own metadata.
-      if (count !== this.#partitions) {
-        this.#partitions = await countPartitions(this.#producer, this.topic);
-      }
-    } catch (error) {
-      throw kafkaError(error, this.topic);
+  #refusal(kind: 'too_large' | 'refused', reason: string): OrderonceError {
+    if (kind === 'refused') {
+      const message = `Topic "${this.topic}" refuses the record: ${reason}`;
+      return new OrderonceError('RECORD_REFUSED', message);
     }
+    // Asked at the next check: the limit is another than we thought.
+    this.#limitCheckedAt = Number.NEGATIVE_INFINITY;
+    return this.#tooLarge('no record of this size');
   }
 
-  async close(deadlineMs: number): Promise<void> {
-    const closing = Promise.allSettled([this.#producer.close(), this.#admin.close()]);
-    await Promise.race([closing, new Promise((done) => setTimeout(done, deadlineMs).unref())]);
+  #tooLarge(what: string): OrderonceError {
+    const message = `Topic "${this.topic}" takes ${what}: raise its max.message.bytes, or send less`;
+    return new OrderonceError('RECORD_TOO_LARGE', message);
+  }
+
+  refusalOf(record: AppendRecord): OrderonceError | null {
+    const limit = this.#batchBytesMax;
+    // What compression makes of it only the broker can tell.
+    const topicMax = limit === null || this.#isCompressed ? null : limit - OVERHEAD_BYTES;
+    return refusalBySize(record, topicMax, (bytes) => this.#tooLarge(`at most ${bytes} bytes`));
+  }
+
+  async check(): Promise<readonly string[]> {
+    const layout = await this.#cluster.layout(0);
+    const repeated = this.#sender.troubles;
+    const failing = await failingLeaders(this.#cluster, layout);
+    await this.#learnLimit();
+    const troubles = describeFailing(layout, failing);
+    const named = new Set([...failing.values()].flatMap(({ partitions }) => partitions));
+    for (const [partition, reason] of repeated) {
+      if (!named.has(partition)) troubles.push(`Partition ${partition} takes no append: ${reason}`);
+    }
+    if (named.size < layout.partitions.length) return troubles;
+    throw this.#unavailable(troubles.join('; '));
+  }
+
+  /** Where rights to describe the topic are missing, the broker's refusal of a record tells. */
+  async #learnLimit(): Promise<void> {
+    if (performance.now() - this.#limitCheckedAt < LIMIT_CHECK_MS) return;
+    this.#limitCheckedAt = performance.now();
+    this.#batchBytesMax = await readBatchBytesMax(this.#cluster).catch(() => this.#batchBytesMax);
+  }
+
+  #unavailable(reason: string): OrderonceError {
+    return new OrderonceError('LOG_UNAVAILABLE', reason);
+  }
+
+  async close(_deadlineMs?: number): Promise<void> {
+    this.#sender.close();
+    this.#cluster.close();
   }
 }
 
-async function countPartitions(client: Admin | Producer, topic: string): Promise<number> {
-  const wish = { topics: [topic], forceUpdate: true, retries: 0 };
-  const { topics } = await within(
-    CHECK_MS,
-    client.metadata(wish),
-    () => new OrderonceError('LOG_UNAVAILABLE', `Kafka did not answer within ${CHECK_MS} ms`),
-  );
-  const count = topics.get(topic)?.partitionsCount ?? 0;
-  if (count > 0) return count;
-  throw new OrderonceError('LOG_UNAVAILABLE', `Topic "${topic}" has no partitions yet`);
-}
-
-/** The answer names each partition's first offset; the rest follow in the order sent. */
-function positionsOf(placed: readonly number[], firsts: Map<number, number>): LogPosition[] {
-  const nexts = new Map(firsts);
-  return placed.map((partition) => {
-    const offset = nexts.get(partition);
-    if (offset === undefined) {
-      throw new OrderonceError('LOG_NOT_ACKNOWLEDGED', `No offset for partition ${partition}`);
-    }
-    nexts.set(partition, offset + 1);
-    return { partition, offset };
-  });
+function messageOf(topic: string, partition: number, record: AppendRecord): ProduceMessage {
+  const { key, value, headers = [] } = record;
+  return {
+    topic,
+    partition,
+    key,
+    // What is left out is sent as null.
+    value: value ?? undefined,
+    headers: new Map(headers.map(([name, content]) => [name as Buffer, content as Buffer])),
+  };
 }

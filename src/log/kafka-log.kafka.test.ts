@@ -10,6 +10,7 @@ import { KAFKA, newTopic, ownBroker, readTopic, withAdmin } from '../../test/sup
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { COMPRESSIONS } from '../settings.ts';
+import { type AppendRecord, type LogAppender, positionsOf } from './event-log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { openAppender } from './open-log.ts';
@@ -41,6 +42,9 @@ if (KAFKA !== undefined) {
     };
   };
 
+  const append = async (appender: LogAppender, records: readonly AppendRecord[]) =>
+    positionsOf(await appender.append(records));
+
   describeEventLog('Kafka', open);
 
   describe('KafkaAppender', () => {
@@ -50,14 +54,14 @@ if (KAFKA !== undefined) {
       const appender = new KafkaAppender(options);
       t.after(() => appender.close(1000));
       const keys = Array.from({ length: 40 }, (_, i) => Buffer.from(`order-${i}`));
-      const append = async () => {
+      const appendOnce = async () => {
         const records = keys.map((key) => ({ key, value: Buffer.from('v') }));
-        const positions = await appender.append(records);
+        const positions = await append(appender, records);
         return positions.map(({ partition }) => partition);
       };
       const small = keys.map((key) => partitionOf(key, 3));
       const large = keys.map((key) => partitionOf(key, 7));
-      assert.deepEqual(await append(), small);
+      assert.deepEqual(await appendOnce(), small);
       await withAdmin(
         (admin) =>
           admin.createPartitions({ topics: [{ name: topic, count: 7, assignments: null }] }),
@@ -65,7 +69,7 @@ if (KAFKA !== undefined) {
       );
       await until('the new count is used', async () => {
         await appender.check();
-        const placed = await append();
+        const placed = await appendOnce();
         if (placed.join() === large.join()) return true;
         assert.deepEqual(placed, small);
         return false;
@@ -81,12 +85,12 @@ if (KAFKA !== undefined) {
         key: Buffer.from('k'),
         value: Buffer.alloc(500, i),
       }));
-      const positions = await appender.append(records);
+      const positions = await append(appender, records);
       assert.deepEqual(
         positions.map(({ offset }) => offset),
         records.map((_, i) => i),
       );
-      const tooLarge = appender.append([{ key: Buffer.from('k'), value: Buffer.alloc(4000) }]);
+      const tooLarge = append(appender, [{ key: Buffer.from('k'), value: Buffer.alloc(4000) }]);
       await assert.rejects(tooLarge, { code: 'RECORD_TOO_LARGE', message: /max\.message\.bytes/ });
     });
 
@@ -102,7 +106,7 @@ if (KAFKA !== undefined) {
         });
         const appender = openAppender(settings, () => assert.fail('no PostgreSQL'));
         t.after(() => appender.close(1000));
-        const positions = await appender.append([{ key: Buffer.from(compression), value }]);
+        const positions = await append(appender, [{ key: Buffer.from(compression), value }]);
         assert.deepEqual(positions, [{ partition: 0, offset: i }]);
       }
       const read = await readTopic(topic, written.length, broker.bootstrap);

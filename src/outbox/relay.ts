@@ -12,7 +12,7 @@
  * publishes all that precedes a message of its key before the message itself.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { LogAppender } from '../log/event-log.ts';
+import { type AppendOutcome, isRefusal, type LogAppender } from '../log/event-log.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { within } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -146,8 +146,7 @@ export class Relay implements Service {
     this.#underWay.set(topic, performance.now());
     try {
       const log = await this.#logOf(topic);
-      const positions = await log.append(messages.map(({ record }) => record));
-      await markPublished(this.#options.pool, messages, positions);
+      await this.#append(log, messages);
       if (this.#blocked.delete(topic)) {
         this.#options.logger.info({ topic }, 'Outbox: publishing goes on');
       }
@@ -157,6 +156,28 @@ export class Relay implements Service {
       this.#underWay.delete(topic);
       this.notify();
     }
+  }
+
+  /**
+   * Up to the first message that the log refuses: those behind it may be of its key, and wait.
+   * @throws why it is refused, once what was published is marked.
+   */
+  async #append(log: LogAppender, messages: readonly PendingMessage[]): Promise<void> {
+    const refusals = messages.map(({ record }) => log.refusalOf(record));
+    const at = refusals.findIndex((refusal) => refusal !== null);
+    const sent = at === -1 ? messages : messages.slice(0, at);
+    const outcomes = await log.append(sent.map(({ record }) => record));
+    const published = sent.flatMap((message, i) => {
+      const position = outcomes[i] as AppendOutcome;
+      return isRefusal(position) ? [] : [{ message, position }];
+    });
+    await markPublished(
+      this.#options.pool,
+      published.map(({ message }) => message),
+      published.map(({ position }) => position),
+    );
+    const refusal = refusals[at] ?? outcomes.find(isRefusal);
+    if (refusal !== undefined && refusal !== null) throw refusal;
   }
 
   async #logOf(topic: string): Promise<LogAppender> {

@@ -9,26 +9,37 @@ const PROBE_MOST_MS = 3000;
 export type HealthReport = {
   /** Why the service cannot do its job now, in words; empty when it can. */
   readonly troubles: readonly string[];
+  /** What it cannot do of its job, while it does the rest. */
+  readonly partial?: readonly string[];
   /** Anything worth reading beside it. */
   readonly facts: Readonly<Record<string, unknown>>;
 };
 
 /**
- * `/health` and `/health/ready` are red while the service cannot do its job; `/health/live` is red
- * never while it answers at all: a restart does not mend a broker that is down.
+ * `/health` is red while anything is wrong, for alarms and people. `/health/ready` is red only while
+ * the service can do nothing of its job: a load balancer that took it away for one partition would
+ * take the others away too. `/health/live` is never red while it answers at all: a restart does not
+ * bring back a broker that is down.
  */
 export function addHealthRoutes(app: HttpServer, report: () => HealthReport): void {
-  const answer = (reply: FastifyReply) => {
-    const { troubles, facts } = report();
-    if (troubles.length === 0) return reply.send({ status: 'healthy', ...facts });
-    const body = { status: 'unhealthy', detail: troubles.join('; '), ...facts };
+  const answer = (reply: FastifyReply, isPartEnough: boolean) => {
+    const { troubles, partial = [], facts } = report();
+    const all = [...troubles, ...partial];
+    if (all.length === 0) return reply.send({ status: 'healthy', ...facts });
+    const status = troubles.length === 0 ? 'degraded' : 'unhealthy';
+    const body = { status, detail: all.join('; '), ...facts };
+    if (isPartEnough && troubles.length === 0) return reply.send(body);
     return reply.code(503).header('Retry-After', '1').send(body);
   };
   const schema = (summary: string) => ({ schema: { summary, tags: ['health'] } });
-  app.get('/health', schema('Whether the service can do its job, and why not'), (_, reply) =>
-    answer(reply),
+  app.get('/health', schema('Whether the service can do all of its job, and why not'), (_, reply) =>
+    answer(reply, false),
   );
-  app.get('/health/ready', schema('The same, for load balancers'), (_, reply) => answer(reply));
+  app.get(
+    '/health/ready',
+    schema('For load balancers: red while the service can do nothing of its job'),
+    (_, reply) => answer(reply, true),
+  );
   app.get('/health/live', schema('Whether the process answers'), (_, reply) =>
     reply.send({ status: 'alive' }),
   );

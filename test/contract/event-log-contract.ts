@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import {
+  type AppendRecord,
   type LogAppender,
   type LogReader,
   type LogRecord,
+  positionsOf,
   RECORD_BYTES_MAX,
 } from '../../src/log/event-log.ts';
 import { partitionOf } from '../../src/log/partition.ts';
@@ -59,14 +61,17 @@ const untilAway = (appender: LogAppender) =>
     ),
   );
 
+const append = async (appender: LogAppender, records: readonly AppendRecord[]) =>
+  positionsOf(await appender.append(records));
+
 export function describeEventLog(name: string, open: (t: TestContext) => Promise<LogUnderTest>) {
   describe(`${name}: the log's promises`, () => {
     it('says where each record lies, and keeps the order given within a partition [G1] [G5]', async (t) => {
       const { appender, reader } = await open(t);
       const records = Array.from({ length: 300 }, (_, i) => record(`order-${i % 7}`, `value ${i}`));
       const positions = [
-        ...(await appender.append(records.slice(0, 100))),
-        ...(await appender.append(records.slice(100))),
+        ...(await append(appender, records.slice(0, 100))),
+        ...(await append(appender, records.slice(100))),
       ];
       assert.equal(positions.length, 300);
       for (let partition = 0; partition < PARTITIONS; partition++) {
@@ -91,7 +96,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
 
     it('numbers records densely from the log start, the same for every reader', async (t) => {
       const { appender, reader, anotherReader } = await open(t);
-      for (let i = 0; i < 5; i++) await appender.append([record('k', `v${i}`)]);
+      for (let i = 0; i < 5; i++) await append(appender, [record('k', `v${i}`)]);
       const partition = partitionOf(Buffer.from('k'), PARTITIONS);
       const seen = await readFrom(reader, partition, 0, 5);
       assert.deepEqual(
@@ -104,7 +109,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
     it('is durable before the answer: a new reader finds it at once [G1]', async (t) => {
       const { appender, anotherReader } = await open(t);
       for (let i = 0; i < 20; i++) {
-        const [position] = await appender.append([record(`k${i}`, `v${i}`)]);
+        const [position] = await append(appender, [record(`k${i}`, `v${i}`)]);
         assert.ok(position);
         const bounds = await anotherReader().bounds([position.partition]);
         assert.ok((bounds.get(position.partition)?.end ?? 0) > position.offset);
@@ -113,7 +118,10 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
 
     it('goes on from exactly the offset asked for [G7]', async (t) => {
       const { appender, reader } = await open(t);
-      await appender.append(Array.from({ length: 50 }, (_, i) => record('k', `v${i}`)));
+      await append(
+        appender,
+        Array.from({ length: 50 }, (_, i) => record('k', `v${i}`)),
+      );
       const partition = partitionOf(Buffer.from('k'), PARTITIONS);
       for (const from of [0, 1, 17, 49]) {
         const [first] = await readFrom(reader, partition, from, 1);
@@ -125,7 +133,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       const { appender, reader } = await open(t);
       const value = Buffer.from([0, 255, 10, 34, 0]);
       const headers = [[Buffer.from('source'), Buffer.from([0, 1, 255])]] as const;
-      const [position] = await appender.append([{ key: Buffer.from('k'), value, headers }]);
+      const [position] = await append(appender, [{ key: Buffer.from('k'), value, headers }]);
       assert.ok(position);
       const [read] = await readFrom(reader, position.partition, position.offset, 1);
       assert.deepEqual(read?.value, value);
@@ -136,7 +144,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
     it('keeps a value that is null apart from one that is empty', async (t) => {
       const { appender, reader } = await open(t);
       const key = Buffer.from('k');
-      await appender.append([
+      await append(appender, [
         { key, value: null },
         { key, value: Buffer.alloc(0) },
       ]);
@@ -148,14 +156,14 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       const { appender, reader } = await open(t);
       const partition = partitionOf(Buffer.from('k'), PARTITIONS);
       const waiting = readFrom(reader, partition, 0, 1);
-      await appender.append([record('k', 'late')]);
+      await append(appender, [record('k', 'late')]);
       const [read] = await waiting;
       assert.equal(read?.value?.toString(), 'late');
     });
 
     it('says which partitions were asked for outside their bounds, and reads the others', async (t) => {
       const { appender, reader } = await open(t);
-      await appender.append([record('k', 'v')]);
+      await append(appender, [record('k', 'v')]);
       const partition = partitionOf(Buffer.from('k'), PARTITIONS);
       const beyond = (partition + 1) % PARTITIONS;
       const { topicId } = await reader.identity();
@@ -177,7 +185,8 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
     it('carries the largest event that the API takes, many at once [G8]', async (t) => {
       const { appender, reader } = await open(t);
       const value = Buffer.alloc(64 * 1024, 'x');
-      const positions = await appender.append(
+      const positions = await append(
+        appender,
         Array.from({ length: 7 }, () => ({ key: Buffer.from('k'), value })),
       );
       const read = await readFrom(reader, positions[0]?.partition ?? -1, 0, 7);
@@ -186,9 +195,9 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
 
     it('refuses a record that is too large, and takes the next one [G8]', async (t) => {
       const { appender, reader } = await open(t);
-      const tooLarge = appender.append([record('k', Buffer.alloc(RECORD_BYTES_MAX + 1))]);
+      const tooLarge = append(appender, [record('k', Buffer.alloc(RECORD_BYTES_MAX + 1))]);
       await assert.rejects(tooLarge, { code: 'RECORD_TOO_LARGE' });
-      const [position] = await appender.append([record('k', 'small')]);
+      const [position] = await append(appender, [record('k', 'small')]);
       assert.equal(position?.offset, 0);
       const [read] = await readFrom(reader, position.partition, 0, 1);
       assert.equal(read?.value?.toString(), 'small');
@@ -196,12 +205,12 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
 
     it('answers check() and close() in time though the log hangs [G10]', async (t) => {
       const { appender, reader, breakDown, heal } = await open(t);
-      await appender.append([record('k', 'before')]);
+      await append(appender, [record('k', 'before')]);
       t.after(() => heal());
       await breakDown();
       const started = performance.now();
       await untilAway(appender);
-      const hanging = appender.append([record('k', 'during')]).catch(() => {});
+      const hanging = append(appender, [record('k', 'during')]).catch(() => {});
       await Promise.all([appender.close(500), reader.close(500)]);
       assert.ok(performance.now() - started < 5000);
       await heal();
@@ -210,12 +219,12 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
 
     it('comes back by itself after an outage; what was acknowledged is there [G1] [G9]', async (t) => {
       const { appender, reader, breakDown, heal } = await open(t);
-      await appender.append([record('k', 'before')]);
+      await append(appender, [record('k', 'before')]);
       t.after(() => heal());
       await breakDown();
       await untilAway(appender);
       // May reject now or resolve after the outage; either is allowed, silence for ever is not.
-      const during = appender.append([record('k', 'during')]).then(
+      const during = append(appender, [record('k', 'during')]).then(
         () => 'acknowledged',
         () => 'unknown',
       );
@@ -223,7 +232,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       const outcome = await during;
       await until('it takes appends again', async () => {
         await appender.check();
-        await appender.append([record('k', 'after')]);
+        await append(appender, [record('k', 'after')]);
         return true;
       });
       const partition = partitionOf(Buffer.from('k'), PARTITIONS);

@@ -1,5 +1,6 @@
 /** A log in memory whose every append waits for the test's word. */
-import type { AppendRecord, LogAppender, LogPosition } from '../../src/log/event-log.ts';
+import type { OrderonceError } from '../../src/errors.ts';
+import type { AppendOutcome, AppendRecord, LogAppender } from '../../src/log/event-log.ts';
 
 export type PendingAppend = {
   readonly values: readonly string[];
@@ -16,21 +17,40 @@ export class FakeLog implements LogAppender {
   /** Set: appends are answered at once. */
   isAutomatic = false;
   checkError: Error | null = null;
+  /** What check() finds wrong with a part of it. */
+  found: string[] = [];
+  /** A key's lane is the number at its end. */
+  lanes = 1;
+  refusal: OrderonceError | null = null;
   closed = false;
   #next = 0;
-  #underWay = 0;
+  readonly #underWay = new Set<number>();
 
   constructor(topic = 'order_events') {
     this.topic = topic;
   }
 
-  append(records: readonly AppendRecord[]): Promise<LogPosition[]> {
-    if (++this.#underWay > 1) throw new Error('A second append while one is under way');
-    const { promise, resolve, reject } = Promise.withResolvers<LogPosition[]>();
+  laneOf(key: Buffer): number {
+    return Number(/\d*$/.exec(key.toString())?.[0] ?? 0) % this.lanes;
+  }
+
+  laneTrouble(): string | null {
+    return null;
+  }
+
+  refusalOf(): OrderonceError | null {
+    return this.refusal;
+  }
+
+  append(records: readonly AppendRecord[]): Promise<AppendOutcome[]> {
+    const lane = this.laneOf(records[0]?.key ?? Buffer.alloc(0));
+    if (this.#underWay.has(lane)) throw new Error('A second append while one is under way');
+    this.#underWay.add(lane);
+    const { promise, resolve, reject } = Promise.withResolvers<AppendOutcome[]>();
     const values = records.map(({ value }) => value?.toString() ?? '');
     this.appended.push(...values);
     const settle = (act: () => void) => {
-      this.#underWay--;
+      this.#underWay.delete(lane);
       this.pending.splice(this.pending.indexOf(append), 1);
       act();
     };
@@ -46,8 +66,9 @@ export class FakeLog implements LogAppender {
     return promise;
   }
 
-  async check(): Promise<void> {
+  async check(): Promise<readonly string[]> {
     if (this.checkError !== null) throw this.checkError;
+    return this.found;
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,55 @@
+/** Do the brokers that lead a topic's partitions answer under the addresses they give out? */
+import { reasonOf } from '../errors.ts';
+import type { KafkaCluster } from './kafka-cluster.ts';
+import type { TopicLayout } from './kafka-topic-layout.ts';
+
+export type FailingLeader = {
+  /** What it leads, or should. */
+  readonly partitions: readonly number[];
+  readonly reason: string;
+};
+
+const ANSWER_MS = 1500;
+
+/** @returns by broker, or by null for partitions without a leader: what fails. Empty: all is well. */
+export async function failingLeaders(
+  cluster: KafkaCluster,
+  layout: TopicLayout,
+): Promise<ReadonlyMap<number | null, FailingLeader>> {
+  const numbers = [...layout.partitions.keys()];
+  const byLeader = Map.groupBy(
+    numbers,
+    (partition) => layout.partitions[partition]?.leader ?? null,
+  );
+  const failing = new Map<number | null, FailingLeader>();
+  const asked = [...byLeader].map(async ([leader, partitions]) => {
+    try {
+      if (leader === null) throw new Error('no broker leads it');
+      // Any question will do; this one needs no rights.
+      const request = { api: 'ApiVersions', args: () => ['orderonce', '1'], deadlineMs: ANSWER_MS };
+      await cluster.call(leader, 'check', request);
+    } catch (error) {
+      failing.set(leader, { partitions, reason: reasonOf(error) });
+    }
+  });
+  await Promise.all(asked);
+  return failing;
+}
+
+/** For people. */
+export function describeFailing(
+  layout: TopicLayout,
+  failing: ReadonlyMap<number | null, FailingLeader>,
+): string[] {
+  return [...failing].map(([leader, { partitions, reason }]) => {
+    const which = `Partition${partitions.length === 1 ? '' : 's'} ${partitions.join(', ')}`;
+    if (leader === null) return `${which} ${partitions.length === 1 ? 'has' : 'have'} no leader`;
+    const address = layout.brokers.get(leader);
+    const isUnresolved = /ENOTFOUND|EAI_AGAIN/.test(reason);
+    // Clients are sent to the address that a broker gives out, not to the one they began with.
+    const wayOut = isUnresolved
+      ? `. The broker gives out the name "${address?.host}", which cannot be resolved here: set its advertised.listeners to a name that clients can reach`
+      : '';
+    return `${which}: ${reason}${wayOut}`;
+  });
+}

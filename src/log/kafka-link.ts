@@ -1,0 +1,169 @@
+/**
+ * One connection to one broker, with a deadline for each request. A connection that leaves a
+ * request unanswered is closed and replaced by the next request: a frozen broker accepts
+ * connections and bytes, so only its silence tells.
+ *
+ * The client's codecs and its Connection do the protocol; which version of a request both sides
+ * speak is asked once per connection, since brokers differ during a rolling upgrade (KIP-35).
+ */
+import * as kafka from '@platformatic/kafka';
+import { OrderonceError } from '../errors.ts';
+import type { KafkaSecurity } from './kafka-security.ts';
+
+export type BrokerAddress = { readonly host: string; readonly port: number };
+
+/** A request of the protocol, by its name there: 'Produce', 'Fetch', 'Metadata' … */
+export type Request = {
+  readonly api: string;
+  /** What the codec of this version takes; some requests have another form in older versions. */
+  readonly args: (version: number) => readonly unknown[];
+  /** From the call to the answer, connecting included, in ms. */
+  readonly deadlineMs: number;
+};
+
+// biome-ignore lint/suspicious/noExplicitAny: each API and version has a codec of its own type
+type Codec = { (connection: kafka.Connection, ...args: any[]): void; readonly version: number };
+type Versions = ReadonlyMap<string, { readonly min: number; readonly max: number }>;
+type Ready = { readonly connection: kafka.Connection; readonly versions: Versions };
+
+const CONNECT_MS = 2000;
+/** Never reached: each request has its own deadline. */
+const CLIENT_TIMEOUT_MS = 600_000;
+const CLIENT_NAME = 'orderonce';
+const CLIENT_VERSION = '1';
+
+export class KafkaLink {
+  readonly address: BrokerAddress;
+  readonly #clientId: string;
+  readonly #security: KafkaSecurity;
+  #ready: Promise<Ready> | undefined;
+  #connection: kafka.Connection | undefined;
+  #closed = false;
+
+  constructor(address: BrokerAddress, clientId: string, security: KafkaSecurity) {
+    this.address = address;
+    this.#clientId = clientId;
+    this.#security = security;
+  }
+
+  /**
+   * @returns the answer. Where it names errors of single topics or partitions, they stay in it for
+   * the caller to read: one bad partition must not hide the answers for the others.
+   * @throws LOG_UNAVAILABLE when the broker cannot be reached or does not answer in time; then
+   * whether the broker has carried out the request is unknown.
+   */
+  async call<Answer>({ api, args, deadlineMs }: Request): Promise<Answer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    const timer = setTimeout(() => {
+      reject(this.#unavailable(`does not answer ${api} within ${deadlineMs} ms`));
+      this.drop();
+    }, deadlineMs);
+    this.#send<Answer>(api, args).then(resolve, reject);
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async #send<Answer>(api: string, args: Request['args']): Promise<Answer> {
+    this.#ready ??= this.#connect();
+    const { connection, versions } = await this.#ready;
+    const codec = codecOf(api, versions);
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    codec(connection, ...args(codec.version), (error: Error | null, answer: Answer) => {
+      const response = error === null ? answer : responseIn<Answer>(error);
+      if (response !== undefined) resolve(response);
+      else reject(this.#unavailable(`fails: ${error?.message}`, error));
+    });
+    return await promise;
+  }
+
+  async #connect(): Promise<Ready> {
+    const connection = new kafka.Connection(this.#clientId, {
+      ...this.#security,
+      connectTimeout: CONNECT_MS,
+      requestTimeout: CLIENT_TIMEOUT_MS,
+    });
+    this.#connection = connection;
+    // Without a listener an error of the socket would end the process.
+    connection.on('error', () => this.#forget(connection));
+    connection.once('close', () => this.#forget(connection));
+    try {
+      if (this.#closed) throw new Error('The client is closed');
+      await connection.connect(this.address.host, this.address.port);
+      return { connection, versions: await askVersions(connection) };
+    } catch (error) {
+      this.#forget(connection);
+      destroy(connection);
+      throw this.#unavailable(`cannot be reached: ${deepestMessage(error)}`, error);
+    }
+  }
+
+  #forget(connection: kafka.Connection): void {
+    if (this.#connection !== connection) return;
+    this.#connection = undefined;
+    this.#ready = undefined;
+  }
+
+  /** Gives the connection up; requests under way on it fail at once. The next call connects anew. */
+  drop(): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    this.#forget(connection);
+    destroy(connection);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.drop();
+  }
+
+  #unavailable(what: string, cause?: unknown): OrderonceError {
+    const { host, port } = this.address;
+    return new OrderonceError('LOG_UNAVAILABLE', `Broker ${host}:${port} ${what}`, { cause });
+  }
+}
+
+/** Its close() ends its timers, but waits for the peer to take what was written; a frozen one never does. */
+function destroy(connection: kafka.Connection): void {
+  void connection.close().catch(() => {});
+  connection.socket?.destroy();
+}
+
+/** Version 3 first, as KIP-511 has it; brokers before Kafka 2.4 refuse it and take version 1. */
+async function askVersions(connection: kafka.Connection): Promise<Versions> {
+  let answer: Awaited<ReturnType<typeof kafka.apiVersionsV1.api.async>>;
+  try {
+    answer = await kafka.apiVersionsV3.api.async(connection, CLIENT_NAME, CLIENT_VERSION);
+  } catch {
+    answer = await kafka.apiVersionsV1.api.async(connection, CLIENT_NAME, CLIENT_VERSION);
+  }
+  return new Map(
+    answer.apiKeys.map(({ name, minVersion: min, maxVersion: max }) => [name, { min, max }]),
+  );
+}
+
+function codecOf(api: string, versions: Versions): Codec {
+  const spoken = versions.get(api);
+  const prefix = `${api[0]?.toLowerCase()}${api.slice(1)}V`;
+  const codecs = kafka as unknown as Readonly<Record<string, { readonly api: Codec } | undefined>>;
+  for (let version = spoken?.max ?? -1; version >= (spoken?.min ?? 0); version--) {
+    const codec = codecs[`${prefix}${version}`];
+    if (codec !== undefined) return codec.api;
+  }
+  throw new OrderonceError('LOG_UNAVAILABLE', `The broker does not speak a known ${api} request`);
+}
+
+/** The client throws away no answer: where parts of one carry errors, it hangs on the exception. */
+function responseIn<Answer>(error: Error): Answer | undefined {
+  return error instanceof kafka.ResponseError
+    ? (error as unknown as { readonly response?: Answer }).response
+    : undefined;
+}
+
+function deepestMessage(error: unknown): string {
+  const { cause } = error as { cause?: unknown };
+  if (cause instanceof Error) return deepestMessage(cause);
+  return error instanceof Error ? error.message : String(error);
+}
