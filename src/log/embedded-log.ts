@@ -30,6 +30,7 @@ import {
   type LogPosition,
   type LogReader,
   type LogSlice,
+  NOTHING_NEW,
   refusalBySize,
 } from './event-log.ts';
 import { partitionOf } from './partition.ts';
@@ -190,7 +191,8 @@ export class EmbeddedReader implements LogReader {
         const records = await readLogRecords(this.#pool, log.logId, partition, offset, limit);
         slices.push(sliceOfDense(partition, offset, records));
       }
-      return { slices, outOfRange, failed: new Map(), hasMore: false };
+      const served = wishes.map(({ partition }) => partition);
+      return { ...NOTHING_NEW, slices, served, outOfRange };
     } catch (error) {
       throw embeddedError(error);
     }

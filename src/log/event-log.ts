@@ -143,12 +143,29 @@ export type FetchWish = { readonly partition: number; readonly offset: number };
 
 export type FetchAnswer = {
   readonly slices: readonly LogSlice[];
+  /** Partitions that were read, whether or not there was anything new. */
+  readonly served: readonly number[];
   /** Partitions whose offset lies outside the log; the others' slices are not held back by it. */
   readonly outOfRange: readonly number[];
   /** Partitions that could not be read this time, and why; nor are the others held back by these. */
   readonly failed: ReadonlyMap<number, string>;
+  /**
+   * Partitions whose next records may not be read yet, since a transaction of another client is
+   * open: all that lies behind its first record waits for its end. The offsets, half-open.
+   */
+  readonly heldBack: ReadonlyMap<number, { readonly from: number; readonly to: number }>;
   /** Other brokers' answers are still to come, by a later call. */
   readonly hasMore: boolean;
+};
+
+/** Nothing came, and nothing is wrong. */
+export const NOTHING_NEW: FetchAnswer = {
+  slices: [],
+  served: [],
+  outOfRange: [],
+  failed: new Map(),
+  heldBack: new Map(),
+  hasMore: false,
 };
 
 export type FetchLimits = {
@@ -167,13 +184,34 @@ export type AssignmentListener = {
   onAssign(partitions: readonly number[]): void;
 };
 
+/**
+ * Where each of these partitions begins and ends.
+ * @throws LOG_UNAVAILABLE where one of them cannot tell: for answers that are wrong without it.
+ */
+export async function boundsOfAll(
+  reader: Pick<LogReader, 'bounds'>,
+  partitions: readonly number[],
+): Promise<Map<number, LogBounds>> {
+  const bounds = await reader.bounds(partitions, true);
+  const missing = partitions.filter((partition) => !bounds.has(partition));
+  if (missing.length === 0) return bounds;
+  const message = `The log does not tell where partitions ${missing.join(', ')} begin and end`;
+  throw new OrderonceError('LOG_UNAVAILABLE', message);
+}
+
 export type LogReader = {
   readonly topic: string;
   /** @throws NOT_MIGRATED when the log does not exist, LOG_UNAVAILABLE when it does not answer. */
   identity(): Promise<LogIdentity>;
-  /** @param fresh asks anew who leads a partition: for when something about the log has changed. */
+  /**
+   * @param fresh asks anew who leads a partition: for when something about the log has changed.
+   * @returns those that can be told now. @throws LOG_UNAVAILABLE where none can.
+   */
   bounds(partitions: readonly number[], fresh?: boolean): Promise<Map<number, LogBounds>>;
-  /** @throws LOG_RECREATED when the log is another than the one named by `topicId`. */
+  /**
+   * Never waits much longer than the limits say, whatever single brokers do.
+   * @throws LOG_RECREATED when the log is another than the one named by `topicId`.
+   */
   fetch(topicId: string, wishes: readonly FetchWish[], limits: FetchLimits): Promise<FetchAnswer>;
   /** Takes part in the group until close(). Resolves after the first assignment is under way. */
   join(listener: AssignmentListener): Promise<void>;

@@ -7,8 +7,13 @@
  * while nobody answers: appends and fetches to brokers that work need no news.
  */
 import { OrderonceError } from '../errors.ts';
-import { clientOptions, type KafkaOptions } from './kafka-connection.ts';
-import { type BrokerAddress, KafkaLink, type Request } from './kafka-link.ts';
+import {
+  addressOf,
+  type BrokerAddress,
+  clientOptions,
+  type KafkaOptions,
+} from './kafka-connection.ts';
+import { KafkaLink, type Request } from './kafka-link.ts';
 import {
   type MetadataAnswer,
   newerLayout,
@@ -188,13 +193,6 @@ function metadataRequest(topic: string): Request {
 function moreTelling(one: unknown, other: unknown): unknown {
   const isTelling = one instanceof OrderonceError && one.code !== 'LOG_UNAVAILABLE';
   return one === undefined || !isTelling ? other : one;
-}
-
-function addressOf(server: string): BrokerAddress {
-  const at = server.lastIndexOf(':');
-  // An IPv6 address stands in brackets: RFC 3986, section 3.2.2.
-  const host = (at === -1 ? server : server.slice(0, at)).replace(/^\[(.*)\]$/, '$1');
-  return { host, port: at === -1 ? 9092 : Number(server.slice(at + 1)) };
 }
 
 function placeOf({ host, port }: BrokerAddress): string {

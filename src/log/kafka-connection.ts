@@ -14,6 +14,16 @@ export type KafkaOptions = {
   readonly compression?: Settings['KAFKA_COMPRESSION'];
 };
 
+export type BrokerAddress = { readonly host: string; readonly port: number };
+
+const DEFAULT_PORT = 9092;
+
+/** Of `host:port`; an IPv6 address stands in brackets (RFC 3986, section 3.2.2). */
+export function addressOf(server: string): BrokerAddress {
+  const [, host = server, port = DEFAULT_PORT] = /^(.*):(\d+)$/.exec(server) ?? [];
+  return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
+}
+
 /**
  * Options of a new client. A fresh object each time: the client's constructor changes it. Never
  * creates topics: a typo must not make one with a single replica.

@@ -2,11 +2,16 @@
  * Membership in the consumer group. The group decides only who reads which partition; from where,
  * PostgreSQL knows. Classic protocol: it alone offers a hook that is awaited before each rejoin.
  */
-import { Consumer } from '@platformatic/kafka';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { within } from '../runtime/deadline.ts';
 import type { AssignmentListener } from './event-log.ts';
-import { clientOptions, type KafkaOptions, kafkaError } from './kafka-connection.ts';
+import {
+  clientOptions,
+  isProtocolError,
+  type KafkaOptions,
+  kafkaError,
+} from './kafka-connection.ts';
+import { GroupClient } from './kafka-group-client.ts';
 
 export type GroupOptions = KafkaOptions & {
   readonly groupId: string;
@@ -15,9 +20,23 @@ export type GroupOptions = KafkaOptions & {
 
 const CHECK_MS = 500;
 
+/** What no repetition changes, by the protocol's name of the error, and what does. */
+const WAYS_OUT: Readonly<Record<string, (groupId: string) => string>> = {
+  GROUP_AUTHORIZATION_FAILED: (groupId) =>
+    `this user may not use it: grant it READ on the group "${groupId}"`,
+  TOPIC_AUTHORIZATION_FAILED: () => 'this user may not read the topic: grant it READ and DESCRIBE',
+  INCONSISTENT_GROUP_PROTOCOL: (groupId) =>
+    `its members use another protocol than ours: stop them (kafka-consumer-groups --describe --group ${groupId} shows them), or set another KAFKA_GROUP_ID`,
+  INVALID_GROUP_ID: () => 'the broker does not take this name: set another KAFKA_GROUP_ID',
+  INVALID_SESSION_TIMEOUT: () =>
+    "SESSION_TIMEOUT_MS lies outside the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
+  GROUP_MAX_SIZE_REACHED: () => "it has as many members as the broker's group.max.size allows",
+};
+
 export class KafkaGroup {
-  readonly consumer: Consumer;
+  readonly consumer: GroupClient;
   readonly #topic: string;
+  readonly #groupId: string;
   readonly #sessionTimeoutMs: number;
   readonly #stopped = new AbortController();
   #listener: AssignmentListener | undefined;
@@ -29,8 +48,9 @@ export class KafkaGroup {
   constructor(options: GroupOptions) {
     const { sessionTimeoutMs } = options;
     this.#topic = options.topic;
+    this.#groupId = options.groupId;
     this.#sessionTimeoutMs = sessionTimeoutMs;
-    this.consumer = new Consumer({
+    this.consumer = new GroupClient({
       ...clientOptions(options),
       // JoinGroup is answered only once the other members have come, up to rebalanceTimeout.
       requestTimeout: sessionTimeoutMs + 5000,
@@ -89,11 +109,28 @@ export class KafkaGroup {
         this.#trouble = null;
         break;
       } catch (error) {
-        this.#trouble = `The consumer group cannot be joined: ${kafkaError(error, this.#topic).message}`;
+        this.#trouble = `The consumer group "${this.#groupId}" cannot be joined: ${this.#reason(error)}`;
         await pause(backoffMs(attempt, { firstMs: 100, mostMs: 2000 }), this.#stopped.signal);
       }
     }
     this.#rejoining = false;
+  }
+
+  #reason(error: unknown): string {
+    const known = Object.entries(WAYS_OUT).find(([id]) => isProtocolError(error, id));
+    return known?.[1](this.#groupId) ?? kafkaError(error, this.#topic).message;
+  }
+
+  /** For monitoring only. Never throws. */
+  async commitHint(positions: ReadonlyMap<number, number>): Promise<void> {
+    const offsets = [...positions].map(([partition, next]) => ({
+      topic: this.#topic,
+      partition,
+      offset: BigInt(next),
+      leaderEpoch: -1,
+    }));
+    if (offsets.length === 0) return;
+    await this.consumer.commit({ offsets }).catch(() => {});
   }
 
   /** Leaves the group, so that others take over at once. */

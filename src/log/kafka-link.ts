@@ -8,9 +8,8 @@
  */
 import * as kafka from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
+import type { BrokerAddress } from './kafka-connection.ts';
 import type { KafkaSecurity } from './kafka-security.ts';
-
-export type BrokerAddress = { readonly host: string; readonly port: number };
 
 /** A request of the protocol, by its name there: 'Produce', 'Fetch', 'Metadata' … */
 export type Request = {

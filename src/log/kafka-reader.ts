@@ -1,78 +1,57 @@
-import {
-  type ClusterTopicMetadata,
-  ConnectionPool,
-  type Consumer,
-  MultipleErrors,
-} from '@platformatic/kafka';
-import { OrderonceError } from '../errors.ts';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import { pause } from '../runtime/backoff.ts';
 import { within } from '../runtime/deadline.ts';
-import type {
-  AssignmentListener,
-  FetchAnswer,
-  FetchLimits,
-  FetchWish,
-  LogBounds,
-  LogIdentity,
-  LogReader,
-  LogSlice,
+import {
+  type AssignmentListener,
+  type FetchAnswer,
+  type FetchLimits,
+  type FetchWish,
+  type LogBounds,
+  type LogIdentity,
+  type LogReader,
+  NOTHING_NEW,
 } from './event-log.ts';
-import { isProtocolError, kafkaError } from './kafka-connection.ts';
+import { KafkaCluster } from './kafka-cluster.ts';
+import { type FetchResponse, fetchRequest, readFetchAnswer } from './kafka-fetch.ts';
 import { type GroupOptions, KafkaGroup } from './kafka-group.ts';
-import { sliceOf } from './kafka-records.ts';
-import type { KafkaSecurity } from './kafka-security.ts';
+import { listOffsets } from './kafka-offsets.ts';
+import type { TopicLayout } from './kafka-topic-layout.ts';
 
-type FetchResponse = Awaited<ReturnType<Consumer['fetch']>>;
-
-const OFFSET_OUT_OF_RANGE = 1;
-const READ_COMMITTED = 1;
-const BYTES_PER_ANSWER_MAX = 8 << 20;
-/** How much longer than its wait a fetch may take before its connections are given up. */
-const FETCH_GRACE_MS = 10_000;
-const GROWTH_CHECK_MS = 3000;
+/** How old the list of leaders may be before it is asked for again, and growth is noticed. */
+const LAYOUT_MS = 3000;
+/** After this much more than its wait a fetch does not answer any more. */
+const FETCH_GRACE_MS = 1500;
 
 /**
- * Fetches from exact offsets with the low-level API: the client's streams go back to committed
- * offsets at each rebalance and hand out records of lost partitions.
+ * Fetches from exact offsets: the client's streams go back to committed offsets at each rebalance
+ * and hand out records of lost partitions.
  *
- * One request is under way per broker. An answer of one broker is not held back by the long poll
- * of another: it comes with this call, the others' with a later one.
+ * One request is under way per broker, on a connection of its own. An answer of one broker is not
+ * held back by another's long poll, silence or failure: it comes with this call, the others' with a
+ * later one; what a broker fails to give counts as failed for its partitions only.
  */
 export class KafkaReader implements LogReader {
   readonly topic: string;
+  readonly #cluster: KafkaCluster;
   readonly #group: KafkaGroup;
   readonly #underWay = new Map<number, Promise<{ leader: number; answer: FetchAnswer }>>();
-  // Sockets of its own: a long poll on the group's connection would block heartbeats.
-  #pool: ConnectionPool;
-  readonly #security: KafkaSecurity;
   #growthTimer: NodeJS.Timeout | undefined;
   #partitions = 0;
 
   constructor(options: GroupOptions) {
     this.topic = options.topic;
     this.#group = new KafkaGroup(options);
-    this.#security = options.security ?? {};
-    this.#pool = newPool(this.#security);
+    this.#cluster = new KafkaCluster(options);
   }
 
   async identity(): Promise<LogIdentity> {
-    const { id, partitionsCount } = await this.#metadata();
-    return { topic: this.topic, topicId: id, partitions: partitionsCount };
+    const { id, partitions } = await this.#cluster.layout(0);
+    return { topic: this.topic, topicId: id, partitions: partitions.length };
   }
 
   async bounds(partitions: readonly number[], fresh = false): Promise<Map<number, LogBounds>> {
-    const wish = { topics: [this.topic], isolationLevel: 0 };
-    try {
-      if (fresh) this.#group.consumer.clearMetadata();
-      const starts = await this.#group.consumer.listOffsets({ ...wish, timestamp: -2n });
-      const ends = await this.#group.consumer.listOffsets({ ...wish, timestamp: -1n });
-      const at = (offsets: Map<string, bigint[]>, partition: number) =>
-        Number(offsets.get(this.topic)?.[partition]);
-      return new Map(
-        partitions.map((p) => [p, { start: at(starts, p), end: at(ends, p) }] as const),
-      );
-    } catch (error) {
-      throw kafkaError(error, this.topic);
-    }
+    const layout = await this.#cluster.layout(fresh ? 0 : LAYOUT_MS);
+    return await listOffsets(this.#cluster, layout, partitions);
   }
 
   async fetch(
@@ -80,101 +59,77 @@ export class KafkaReader implements LogReader {
     wishes: readonly FetchWish[],
     limits: FetchLimits,
   ): Promise<FetchAnswer> {
-    const metadata = await this.#metadata();
-    if (metadata.id !== topicId) {
+    const layout = await this.#cluster.layout(LAYOUT_MS);
+    if (layout.id !== topicId) {
       throw new OrderonceError('LOG_RECREATED', `Topic "${this.topic}" was deleted and re-created`);
     }
-    for (const [leader, ofLeader] of Map.groupBy(wishes, (wish) => leaderOf(metadata, wish))) {
-      if (leader === undefined || this.#underWay.has(leader)) continue;
-      const answer = this.#fetchFrom(leader, metadata, ofLeader, limits);
-      // Handled where it is awaited; until then a rejection must not count as unhandled.
-      answer.catch(() => {});
-      this.#underWay.set(
-        leader,
-        answer.then((given) => ({ leader, answer: given })),
-      );
+    const leaderless = new Map<number, string>();
+    for (const [leader, ofLeader] of Map.groupBy(wishes, (wish) => leaderOf(layout, wish))) {
+      if (leader === null)
+        for (const { partition } of ofLeader) leaderless.set(partition, NO_LEADER);
+      else if (!this.#underWay.has(leader)) {
+        const answer = this.#fetchFrom(leader, layout, ofLeader, limits);
+        this.#underWay.set(
+          leader,
+          answer.then((given) => ({ leader, answer: given })),
+        );
+      }
     }
-    if (this.#underWay.size === 0) {
-      throw new OrderonceError('LOG_UNAVAILABLE', 'No broker leads the wanted partitions');
-    }
-    return await this.#firstAnswer();
+    if (leaderless.size > 0) this.#cluster.refresh().catch(() => {});
+    const answer = await this.#firstAnswer(limits.waitMs);
+    return { ...answer, failed: new Map([...leaderless, ...answer.failed]) };
   }
 
-  async #firstAnswer(): Promise<FetchAnswer> {
-    try {
-      const { leader, answer } = await Promise.race(this.#underWay.values());
-      this.#underWay.delete(leader);
-      return { ...answer, hasMore: this.#underWay.size > 0 };
-    } catch (error) {
-      this.#underWay.clear();
-      throw kafkaError(error, this.topic);
-    }
+  /** Nothing within the wait is an answer too: by the next call another broker may lead. */
+  async #firstAnswer(waitMs: number): Promise<FetchAnswer> {
+    if (this.#underWay.size === 0) return NOTHING_NEW;
+    const over = new AbortController();
+    const silence = pause(waitMs + FETCH_GRACE_MS / 3, over.signal).then(() => null);
+    const first = await Promise.race([...this.#underWay.values(), silence]);
+    over.abort();
+    if (first === null) return { ...NOTHING_NEW, hasMore: true };
+    this.#underWay.delete(first.leader);
+    return { ...first.answer, hasMore: this.#underWay.size > 0 };
   }
 
+  /** Never rejects: what fails, fails for these partitions. */
   async #fetchFrom(
     leader: number,
-    { id, partitions }: ClusterTopicMetadata,
+    layout: TopicLayout,
     wishes: readonly FetchWish[],
     limits: FetchLimits,
   ): Promise<FetchAnswer> {
-    const request = this.#group.consumer.fetch({
-      node: leader,
-      connectionPool: this.#pool,
-      maxWaitTime: limits.waitMs,
-      minBytes: 1,
-      maxBytes: BYTES_PER_ANSWER_MAX,
-      // Only up to the last stable offset, and with the list of aborted transactions.
-      isolationLevel: READ_COMMITTED,
-      topics: [
-        {
-          topicId: id,
-          partitions: wishes.map(({ partition, offset }) => ({
-            partition,
-            fetchOffset: BigInt(offset),
-            currentLeaderEpoch: partitions[partition]?.leaderEpoch ?? -1,
-            lastFetchedEpoch: -1,
-            partitionMaxBytes: limits.bytesPerPartition,
-          })),
-        },
-      ],
-    });
     try {
-      const late = () => new OrderonceError('LOG_UNAVAILABLE', 'Kafka left a fetch unanswered');
-      const response = await within(limits.waitMs + FETCH_GRACE_MS, request, late);
-      return readAnswer(response, wishes);
-    } catch (error) {
-      if (error instanceof OrderonceError) this.#renewPool();
-      if (isProtocolError(error, 'UNKNOWN_TOPIC_ID')) this.#group.consumer.clearMetadata();
-      // One bad partition rejects the whole call; the good ones' records are inside the error.
-      const response = responseIn(error);
-      if (response === null) throw error;
-      const answer = readAnswer(response, wishes);
-      if (answer.failed.size === wishes.length) throw error;
+      const request = fetchRequest(this.topic, layout, wishes, limits, FETCH_GRACE_MS);
+      const response = await this.#cluster.call<FetchResponse>(leader, 'fetch', request);
+      const answer = readFetchAnswer(response, wishes);
+      // Most of what fails is that another broker leads it now.
+      if (answer.failed.size > 0) this.#cluster.refresh().catch(() => {});
       return answer;
+    } catch (error) {
+      this.#cluster.refresh().catch(() => {});
+      const reason = reasonOf(error);
+      return {
+        ...NOTHING_NEW,
+        failed: new Map(wishes.map(({ partition }) => [partition, reason])),
+      };
     }
   }
 
-  #renewPool(): void {
-    void this.#pool.close().catch(() => {});
-    this.#pool = newPool(this.#security);
-  }
-
   async join(listener: AssignmentListener): Promise<void> {
-    this.#growthTimer = setInterval(() => void this.#rejoinIfGrown(), GROWTH_CHECK_MS);
+    this.#growthTimer = setInterval(() => void this.#rejoinIfGrown(), LAYOUT_MS);
     this.#growthTimer.unref();
     await this.#group.join(listener);
   }
 
   /** The group never notices added partitions by itself. */
   async #rejoinIfGrown(): Promise<void> {
-    try {
-      const { partitionsCount } = await this.#metadata();
-      const hasGrown = this.#partitions !== 0 && partitionsCount !== this.#partitions;
-      this.#partitions = partitionsCount;
-      if (hasGrown) await this.#group.rejoin();
-    } catch {
-      // The fetch loop meets the same trouble and reports it.
-    }
+    // Fetches renew it while there are any; this process may have no partition.
+    const layout = await this.#cluster.layout(LAYOUT_MS).catch(() => null);
+    if (layout === null) return;
+    const hasGrown = this.#partitions !== 0 && layout.partitions.length !== this.#partitions;
+    this.#partitions = layout.partitions.length;
+    if (hasGrown) await this.#group.rejoin();
   }
 
   get groupTrouble(): string | null {
@@ -182,70 +137,19 @@ export class KafkaReader implements LogReader {
   }
 
   async commitHint(positions: ReadonlyMap<number, number>): Promise<void> {
-    const offsets = [...positions].map(([partition, next]) => ({
-      topic: this.topic,
-      partition,
-      offset: BigInt(next),
-      leaderEpoch: -1,
-    }));
-    if (offsets.length === 0) return;
-    await this.#group.consumer.commit({ offsets }).catch(() => {});
+    await this.#group.commitHint(positions);
   }
 
   async close(deadlineMs: number): Promise<void> {
     clearInterval(this.#growthTimer);
-    await this.#group.close(deadlineMs / 2);
+    this.#cluster.close();
     const late = () => new Error('late');
-    await within(deadlineMs / 2, this.#pool.close(), late).catch(() => {});
-  }
-
-  async #metadata(): Promise<ClusterTopicMetadata> {
-    try {
-      const wish = { topics: [this.topic], metadataMaxAge: GROWTH_CHECK_MS };
-      const { topics } = await this.#group.consumer.metadata(wish);
-      const topic = topics.get(this.topic);
-      if (topic !== undefined && topic.partitionsCount > 0) return topic;
-      throw new OrderonceError('LOG_UNAVAILABLE', `Topic "${this.topic}" has no partitions yet`);
-    } catch (error) {
-      throw kafkaError(error, this.topic);
-    }
+    await within(deadlineMs, this.#group.close(deadlineMs), late).catch(() => {});
   }
 }
 
-function newPool(security: KafkaSecurity): ConnectionPool {
-  const limits = { connectTimeout: 3000, requestTimeout: 10_000 };
-  return new ConnectionPool('orderonce-fetch', { ...security, ...limits });
-}
+const NO_LEADER = 'No broker leads it now';
 
-/** Requests are built from metadata only: an unknown partition index would crash the client. */
-function leaderOf(metadata: ClusterTopicMetadata, { partition }: FetchWish): number | undefined {
-  const leader = metadata.partitions[partition]?.leader;
-  return leader !== undefined && leader >= 0 ? leader : undefined;
-}
-
-function responseIn(error: unknown): FetchResponse | null {
-  if (error instanceof MultipleErrors) return responseIn(error.errors.at(-1)) ?? ownResponse(error);
-  return ownResponse(error);
-}
-
-function ownResponse(error: unknown): FetchResponse | null {
-  const response = (error as { response?: FetchResponse } | null)?.response;
-  return response !== undefined && 'responses' in response ? response : null;
-}
-
-function readAnswer(response: FetchResponse, wishes: readonly FetchWish[]): FetchAnswer {
-  const froms = new Map(wishes.map(({ partition, offset }) => [partition, offset]));
-  const slices: LogSlice[] = [];
-  const outOfRange: number[] = [];
-  const failed = new Map<number, string>();
-  for (const answer of response.responses.flatMap((topic) => topic.partitions)) {
-    const { partitionIndex: partition, errorCode } = answer;
-    const from = froms.get(partition);
-    if (errorCode === OFFSET_OUT_OF_RANGE) outOfRange.push(partition);
-    else if (errorCode !== 0) failed.set(partition, `Kafka answers with error ${errorCode}`);
-    if (errorCode !== 0 || from === undefined) continue;
-    const slice = sliceOf(partition, from, answer.records ?? [], answer.abortedTransactions ?? []);
-    if (slice.next > from) slices.push(slice);
-  }
-  return { slices, outOfRange, failed, hasMore: false };
+function leaderOf(layout: TopicLayout, { partition }: FetchWish): number | null {
+  return layout.partitions[partition]?.leader ?? null;
 }

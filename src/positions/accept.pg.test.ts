@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
 import { nextOffset, setUpHeart } from '../../test/support/heart.ts';
-import type { LogGap, LogReader, LogSlice } from '../log/event-log.ts';
+import { type LogGap, type LogReader, type LogSlice, NOTHING_NEW } from '../log/event-log.ts';
 import { processBatch } from '../process/process-batch.ts';
 import type { Pool } from '../store/pool.ts';
 import { verify } from '../verify/verify.ts';
@@ -46,7 +46,7 @@ class CuttableLog {
       bounds: async () => new Map([[0, { start: 0, end: this.#entries.length }]]),
       fetch: async (_id, [wish]) => {
         const slices = wish === undefined ? [] : [this.sliceFrom(wish.offset)];
-        return { slices, outOfRange: [], failed: new Map(), hasMore: false };
+        return { ...NOTHING_NEW, slices };
       },
       join: async () => {},
       commitHint: async () => {},

@@ -4,7 +4,7 @@
  * where the trouble was seen; it leaves who decided and why, and changes no outcome of any record.
  */
 import { type ErrorCode, OrderonceError } from '../errors.ts';
-import type { LogReader } from '../log/event-log.ts';
+import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
 import { type CheckedPosition, checkPositions } from '../process/position-check.ts';
@@ -87,7 +87,7 @@ export async function acceptNewLog(context: AcceptContext): Promise<{ partitions
   const { reader, pool } = context;
   const identity = await reader.identity();
   const all = Array.from({ length: identity.partitions }, (_, partition) => partition);
-  const bounds = await reader.bounds(all, true);
+  const bounds = await boundsOfAll(reader, all);
   const logId = await logIdOf(pool, identity);
   const old = (await readPositions(pool, reader.topic)).filter(
     ({ topicId }) => topicId !== identity.topicId,
@@ -122,8 +122,14 @@ async function findTrouble(
   codes: readonly ErrorCode[],
 ) {
   const { topicId } = await reader.identity();
+  const positions = await readPositions(pool, reader.topic);
+  if (!positions.some((position) => position.partition === partition)) {
+    throw notInTrouble(`There is no position of partition ${partition}`);
+  }
   const [checked] = await checkPositions(reader, pool, topicId, [partition]);
-  if (checked === undefined) throw notInTrouble(`There is no position of partition ${partition}`);
+  if (checked === undefined) {
+    throw new OrderonceError('LOG_UNAVAILABLE', `No broker leads partition ${partition} now`);
+  }
   const { trouble, position, bounds } = checked;
   if (trouble === null) throw notInTrouble(`Partition ${partition} is fine`);
   if (!codes.includes(trouble.error.code)) {

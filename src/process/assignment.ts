@@ -1,11 +1,14 @@
 /**
  * One assignment: the partitions that are this process's from one rebalance to the next. It reads
- * where to go on from PostgreSQL, checks that the log is still the same, feeds a worker per
+ * their positions from PostgreSQL, checks that the log is still the same, feeds a worker per
  * partition from one fetch loop, and ends when the partitions change hands.
+ *
+ * A partition that the log cannot tell about or give now is waited for by itself; the others begin
+ * and go on without it.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
-import type { LogReader } from '../log/event-log.ts';
+import type { LogBounds, LogReader } from '../log/event-log.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { unlessAborted } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -31,6 +34,7 @@ import {
 import type { BatchContext } from './settle-piece.ts';
 import { Suspicion } from './suspicion.ts';
 import type { Turns } from './turns.ts';
+import { UnreadPartitions } from './unread-partitions.ts';
 
 export type AssignmentOptions = {
   readonly reader: LogReader;
@@ -53,20 +57,24 @@ const LONG_POLL_MS = 500;
 const SHORT_POLL_MS = 5;
 const BYTES_PER_PARTITION = 1 << 20;
 const MEND_CHECK_MS = 1000;
+/** How often partitions are tried that were not ready with the others. */
+const REST_MS = 1000;
 
 export class Assignment {
   readonly partitions: readonly number[];
   readonly #options: AssignmentOptions;
   readonly #ended = new AbortController();
+  readonly #unread: UnreadPartitions;
+  readonly #working: Promise<void>[] = [];
   #workers: PartitionWorker[] = [];
   #running: Promise<void> = Promise.resolve();
   #logTrouble: string | null = 'Positions are being read';
   #hasTaken = false;
-  #failed: ReadonlyMap<number, string> = new Map();
 
   constructor(partitions: readonly number[], options: AssignmentOptions) {
     this.partitions = partitions;
     this.#options = options;
+    this.#unread = new UnreadPartitions(options.logger);
   }
 
   get workers(): readonly PartitionWorker[] {
@@ -79,9 +87,13 @@ export class Assignment {
     return this.partitions.length === 0 ? null : this.#logTrouble;
   }
 
-  /** Partitions that the log did not give this time, in words. */
+  /** Partitions that the log does not give now, in words. */
   get partitionTroubles(): string[] {
-    return [...this.#failed].map(([partition, why]) => `Partition ${partition}: ${why}`);
+    // What stopped a partition is its worker's to say.
+    const stopped = this.#workers.filter((w) => w.isStopped).map(({ partition }) => partition);
+    return [...this.#unread.troubles]
+      .filter(([partition]) => !stopped.includes(partition))
+      .map(([partition, why]) => `Partition ${partition} ${why}`);
   }
 
   start(): void {
@@ -103,16 +115,16 @@ export class Assignment {
     if (this.partitions.length === 0) return;
     const topicId = await this.#untilReady();
     if (topicId === null) return;
-    const working = this.#workers.map((worker) => worker.run());
-    await Promise.all([this.#fetchLoop(topicId), this.#watchForMend(), ...working]);
+    await Promise.all([this.#fetchLoop(topicId), this.#watchForMend(), this.#prepareRest()]);
+    await Promise.all(this.#working);
   }
 
-  /** Prepares until it succeeds; null when the assignment ended before. */
+  /** Prepares until at least one partition is ready; null when the assignment ended before. */
   async #untilReady(): Promise<string | null> {
     const { signal } = this.#ended;
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        return await this.#prepare();
+        return await this.#prepare(this.partitions);
       } catch (error) {
         this.#noteTrouble(error, attempt);
         await pause(backoffMs(attempt, BACKOFF), signal);
@@ -121,19 +133,45 @@ export class Assignment {
     return null;
   }
 
-  async #prepare(): Promise<string> {
+  /** The partitions that were not ready with the others: each begins as soon as it can. */
+  async #prepareRest(): Promise<void> {
+    const { signal } = this.#ended;
+    while (!signal.aborted) {
+      const rest = this.partitions.filter((p) => !this.#workers.some((w) => w.partition === p));
+      if (rest.length === 0) return;
+      const failure = await this.#prepare(rest).then(
+        () => 'its position cannot be read, or no broker leads it',
+        reasonOf,
+      );
+      for (const partition of rest) {
+        const isReady = this.#workers.some((worker) => worker.partition === partition);
+        if (!isReady) this.#unread.fail(partition, failure);
+      }
+      await pause(REST_MS, signal);
+    }
+  }
+
+  async #prepare(partitions: readonly number[]): Promise<string> {
     const { reader, pool, logger } = this.#options;
     const identity = await reader.identity();
     const all = Array.from({ length: identity.partitions }, (_, partition) => partition);
     const logId = await logIdOf(pool, identity);
     await ensurePositions(pool, reader.topic, logId, await reader.bounds(all, true));
-    const checked = await checkPositions(reader, pool, identity.topicId, this.partitions);
+    const checked = await checkPositions(reader, pool, identity.topicId, partitions);
+    if (checked.length === 0) {
+      const message = `No broker leads partitions ${partitions.join(', ')} now`;
+      throw new OrderonceError('LOG_UNAVAILABLE', message);
+    }
+    const ready = checked.map(({ position }) => position.partition);
     const workers = await this.#makeWorkers(checked);
-    await clearTroubles(pool, reader.topic, this.partitions);
-    this.#workers = workers;
+    await clearTroubles(pool, reader.topic, ready);
+    if (this.#ended.signal.aborted) return identity.topicId;
+    this.#workers.push(...workers);
     for (const { position, trouble } of checked) {
       if (trouble !== null) this.#halt(position.partition, trouble);
     }
+    this.#unread.note({ served: ready, failed: new Map(), heldBack: new Map() });
+    this.#working.push(...workers.map((worker) => worker.run()));
     const from = Object.fromEntries(workers.map((w) => [w.partition, w.nextOffset]));
     logger.info({ topic: reader.topic, from }, 'Partitions assigned');
     return identity.topicId;
@@ -141,10 +179,11 @@ export class Assignment {
 
   async #makeWorkers(checked: readonly CheckedPosition[]): Promise<PartitionWorker[]> {
     const { reader, pool, owner, handlers } = this.#options;
+    const partitions = checked.map(({ position }) => position.partition);
     // Without handlers nothing can loop or end the process.
     const isWary = handlers.handlers.length > 0;
     const unclean = isWary
-      ? await takePositions(pool, reader.topic, this.partitions, owner)
+      ? await takePositions(pool, reader.topic, partitions, owner)
       : new Set<number>();
     this.#hasTaken = isWary;
     const workers: PartitionWorker[] = [];
@@ -187,7 +226,7 @@ export class Assignment {
   }
 
   async #fetchOnce(topicId: string): Promise<void> {
-    const hungry = this.#workers.filter((worker) => worker.wantsRecords);
+    const hungry = this.#workers.filter((w) => w.wantsRecords && this.#unread.isDue(w.partition));
     if (hungry.length === 0) {
       await pause(SHORT_POLL_MS, this.#ended.signal);
       return;
@@ -206,21 +245,24 @@ export class Assignment {
     for (const slice of answer.slices) {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
-    this.#failed = answer.failed;
-    // The answers of other brokers must not wait for this one's records.
-    if (!answer.hasMore) {
-      const records = answer.slices.reduce((sum, slice) => sum + slice.records.length, 0);
-      await this.#options.turns.whenMoreIsOfUse(records);
-    }
+    this.#unread.note(answer);
+    // Before any wait: a partition whose position the log does not reach must say so now.
     if (answer.outOfRange.length > 0) await this.#checkRange(answer.outOfRange);
-    // Not at once again: what failed would fail as fast as it is asked for.
-    if (answer.failed.size > 0) await pause(BACKOFF.firstMs, this.#ended.signal);
+    // The answers of other brokers must not wait for this one's records.
+    if (answer.hasMore) return;
+    const records = answer.slices.reduce((sum, slice) => sum + slice.records.length, 0);
+    await this.#options.turns.whenMoreIsOfUse(records);
   }
 
   /** The log refused an offset: stop exactly those partitions whose position it does not reach. */
   async #checkRange(partitions: readonly number[]): Promise<void> {
-    const bounds = await this.#options.reader.bounds(partitions, true);
+    const bounds = await this.#options.reader
+      .bounds(partitions, true)
+      .catch(() => new Map<number, LogBounds>());
     for (const worker of this.#workers) {
+      if (!partitions.includes(worker.partition)) continue;
+      // Until the next try; its leader may have changed a moment ago, and know better then.
+      this.#unread.fail(worker.partition, 'its offset lies outside the log');
       const within = bounds.get(worker.partition);
       if (within === undefined) continue;
       const trouble = checkOffset(worker.partition, worker.buffer.fetchOffset, within);

@@ -27,6 +27,8 @@ export type CheckedPosition = {
  * The positions of these partitions, and what is wrong with them. Positions are read before the
  * log's bounds: another process may still commit, and its position must not seem to lie past an
  * end that was read earlier. What still looks wrong is looked at once more.
+ *
+ * @returns those of the partitions that have a position and that the log can tell about now.
  */
 export async function checkPositions(
   reader: LogReader,
@@ -39,7 +41,8 @@ export async function checkPositions(
   const bounds = await reader.bounds(partitions, true);
   const checked: CheckedPosition[] = [];
   for (const position of all.filter(({ partition }) => partitions.includes(partition))) {
-    const within = bounds.get(position.partition) ?? { start: 0, end: 0 };
+    const within = bounds.get(position.partition);
+    if (within === undefined) continue;
     const trouble =
       checkPosition(position, topicId, within) ??
       (await checkLastRecord(reader, topicId, position, within));

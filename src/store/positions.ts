@@ -30,6 +30,8 @@ export type Position = {
  * its end. A partition that comes later was added: an order's older events may lie in the old
  * partitions, so it waits until those have passed the ends they have now.
  *
+ * Partitions that are missing from `bounds` get theirs by a later call.
+ *
  * Under a lock and in one transaction: of two that start at once, the second must not take what
  * the first is about to insert for growth.
  */
@@ -44,6 +46,8 @@ export async function ensurePositions(
     const known = new Set((await readPositions(tx, topic)).map(({ partition }) => partition));
     const missing = [...bounds].filter(([partition]) => !known.has(partition));
     const ends = [...bounds].filter(([partition]) => known.has(partition));
+    // Where an older partition cannot tell its end now, one that was added comes later.
+    if (missing.length === 0 || ends.length < known.size) return;
     const waitsFor = Object.fromEntries(ends.map(([partition, { end }]) => [partition, end]));
     await tx.query(
       `INSERT INTO consumer_positions

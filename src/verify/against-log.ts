@@ -1,6 +1,6 @@
 /** Reads again what the log still holds, and compares it with the tables record by record. */
 import { OrderonceError } from '../errors.ts';
-import type { LogReader } from '../log/event-log.ts';
+import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
 import type { Transaction } from '../store/pool.ts';
@@ -66,7 +66,7 @@ class Comparison {
 
   async plan(positions: readonly Position[]): Promise<void> {
     const partitions = positions.map(({ partition }) => partition);
-    const bounds = await this.#reader.bounds(partitions, true);
+    const bounds = await boundsOfAll(this.#reader, partitions);
     for (const position of positions) {
       const { partition, nextOffset: offset } = position;
       if (position.topicId !== this.#topicId) {
@@ -105,7 +105,7 @@ class Comparison {
       const slice = await this.#read(partition, offset, to);
       if (slice === null) {
         // Retention moved on while we read.
-        const start = (await this.#reader.bounds([partition], true)).get(partition)?.start ?? 0;
+        const start = (await boundsOfAll(this.#reader, [partition])).get(partition)?.start ?? 0;
         const next = Math.min(to, start);
         this.#gone += next - offset;
         offset = next;
@@ -125,7 +125,7 @@ class Comparison {
       const whole = await readSlice(this.#reader, this.#topicId, { partition, offset });
       return splitSlice(whole, Math.min(whole.next, to)).head;
     } catch (error) {
-      const { start = 0 } = (await this.#reader.bounds([partition], true)).get(partition) ?? {};
+      const { start = 0 } = (await boundsOfAll(this.#reader, [partition])).get(partition) ?? {};
       const isGone = error instanceof OrderonceError && error.code === 'LOG_UNAVAILABLE';
       if (isGone && start > offset) return null;
       throw error;

@@ -1,13 +1,14 @@
 /** A log in memory to read from, with a group that the test steers. */
-import type {
-  AssignmentListener,
-  FetchAnswer,
-  FetchLimits,
-  FetchWish,
-  LogBounds,
-  LogIdentity,
-  LogReader,
-  LogRecord,
+import {
+  type AssignmentListener,
+  type FetchAnswer,
+  type FetchLimits,
+  type FetchWish,
+  type LogBounds,
+  type LogIdentity,
+  type LogReader,
+  type LogRecord,
+  NOTHING_NEW,
 } from '../../src/log/event-log.ts';
 import { pause } from '../../src/runtime/backoff.ts';
 import { recordOf, type WireEvent } from './events.ts';
@@ -66,7 +67,7 @@ export class FakeReader implements LogReader {
       return [{ partition, from: offset, next, records, gaps: [], leaderEpoch: 0 }];
     });
     if (slices.length === 0) await Promise.race([arrived, pause(limits.waitMs)]);
-    return { slices, outOfRange: [], failed: new Map(), hasMore: false };
+    return { ...NOTHING_NEW, slices, served: wishes.map(({ partition }) => partition) };
   }
 
   async join(listener: AssignmentListener): Promise<void> {
