@@ -53,6 +53,8 @@ function replication(members: number) {
     'transaction.state.log.min.isr': members > 1 ? 2 : 1,
     // A replica that does not fetch for this long is left out of the set that acks=all waits for.
     'replica.lag.time.max.ms': 5000,
+    // Leaders go back to their preferred brokers soon after one has returned, not after 5 minutes.
+    'leader.imbalance.check.interval.seconds': 5,
     // A broker that stops hands its partitions over first, and waits for that.
     'controlled.shutdown.enable': members > 1,
   };

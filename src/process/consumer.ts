@@ -27,6 +27,7 @@ export class Consumer {
   readonly #hints = new Map<number, number>();
   #assignment: Assignment | undefined;
   #hintTimer: NodeJS.Timeout | undefined;
+  #groupTrouble: string | null = null;
   #stopping = false;
 
   constructor(options: ConsumerOptions) {
@@ -72,8 +73,18 @@ export class Consumer {
     this.#options.onCommitted?.(settled);
   }
 
+  /** One line for each change: the group tries again all the time. */
+  #noteGroup(): void {
+    const { groupTrouble, topic } = this.#options.reader;
+    if (groupTrouble === this.#groupTrouble) return;
+    if (groupTrouble === null) this.#options.logger.info({ topic }, 'Consumer group joined');
+    else this.#options.logger.warn({ topic, reason: groupTrouble }, 'Not in the consumer group');
+    this.#groupTrouble = groupTrouble;
+  }
+
   async #sendHints(): Promise<void> {
     this.#outcomes.flush();
+    this.#noteGroup();
     const hints = new Map(this.#hints);
     this.#hints.clear();
     if (hints.size > 0) await this.#options.reader.commitHint(hints);
@@ -82,8 +93,10 @@ export class Consumer {
   /** What holds it up, in words; empty when all is well. */
   get troubles(): string[] {
     const assignment = this.#assignment;
-    if (assignment === undefined) return ['The consumer group has not been joined yet'];
     const { groupTrouble } = this.#options.reader;
+    if (assignment === undefined) {
+      return [groupTrouble ?? 'The consumer group has not been joined yet'];
+    }
     const ofLog = [groupTrouble, assignment.logTrouble].filter((trouble) => trouble !== null);
     const ofWorkers = assignment.workers
       .filter((worker) => worker.status.state !== 'running')

@@ -57,7 +57,7 @@ export async function newTopic(partitions: number, bootstrap = KAFKA as string):
 export function foreignProducer(bootstrap = KAFKA as string, transactionalId?: string): Producer {
   const base = {
     clientId: 'foreign',
-    bootstrapBrokers: [bootstrap],
+    bootstrapBrokers: bootstrap.split(','),
     acks: -1,
     autocreateTopics: false,
   };
@@ -70,7 +70,11 @@ export async function withAdmin<T>(
   work: (admin: Admin) => Promise<T>,
   bootstrap = KAFKA as string,
 ): Promise<T> {
-  const admin = new Admin({ clientId: 'test-admin', bootstrapBrokers: [bootstrap], retries: 3 });
+  const admin = new Admin({
+    clientId: 'test-admin',
+    bootstrapBrokers: bootstrap.split(','),
+    retries: 3,
+  });
   try {
     return await work(admin);
   } finally {
@@ -92,7 +96,7 @@ export async function readRecords(
   const consumer = new Consumer({
     clientId: 'judge',
     groupId: `judge-${topic}`,
-    bootstrapBrokers: [bootstrap],
+    bootstrapBrokers: bootstrap.split(','),
   });
   const stream = await consumer.consume({
     topics: [topic],

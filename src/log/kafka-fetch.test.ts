@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { type FetchResponse, readFetchAnswer } from './kafka-fetch.ts';
+
+type Partition = FetchResponse['responses'][number]['partitions'][number];
+
+const partition = (partitionIndex: number, parts: Partial<Partition> = {}): Partition => ({
+  partitionIndex,
+  errorCode: 0,
+  highWatermark: 10n,
+  lastStableOffset: 10n,
+  abortedTransactions: [],
+  records: [],
+  ...parts,
+});
+const wishes = (...partitions: number[]) => partitions.map((p) => ({ partition: p, offset: 7 }));
+const read = (partitions: readonly Partition[], ...wanted: number[]) =>
+  readFetchAnswer({ responses: [{ partitions }] }, wishes(...wanted));
+
+describe('readFetchAnswer', () => {
+  it('tells what failed from what was read, each partition by itself', () => {
+    const answer = read(
+      [partition(0), partition(1, { errorCode: 6 }), partition(2, { errorCode: 1 })],
+      0,
+      1,
+      2,
+    );
+    assert.deepEqual([answer.served, answer.outOfRange], [[0], [2]]);
+    assert.match(answer.failed.get(1) ?? '', /NOT_LEADER/);
+  });
+
+  it('names partitions that the broker left out', () => {
+    const { failed } = read([], 3);
+    assert.match(failed.get(3) ?? '', /did not answer for it/);
+  });
+
+  it('says which offsets an open transaction holds back', () => {
+    const held = partition(0, { lastStableOffset: 7n });
+    assert.deepEqual(read([held], 0).heldBack, new Map([[0, { from: 7, to: 10 }]]));
+    // There is still something to read before the transaction.
+    assert.equal(read([partition(0, { lastStableOffset: 8n })], 0).heldBack.size, 0);
+  });
+});

@@ -1,0 +1,137 @@
+/** Three brokers of a test file's own, with what the cluster's operator can do to them. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after } from 'node:test';
+import {
+  alterPartitionReassignmentsV0,
+  Connection,
+  createTopicsV7,
+  describeQuorumV1,
+} from '@platformatic/kafka';
+import { Cluster } from '../../dev/kafka/cluster.ts';
+import { KafkaCluster } from '../../src/log/kafka-cluster.ts';
+import { withAdmin } from './kafka.ts';
+import { until } from './until.ts';
+
+const REQUEST_MS = 10_000;
+
+/** @param firstPort and the two above it are the brokers'. Stops after the suite. */
+export async function ownCluster(firstPort: number): Promise<Cluster> {
+  const folder = await mkdtemp(join(tmpdir(), 'orderonce-cluster-'));
+  const cluster = await Cluster.start([firstPort, firstPort + 1, firstPort + 2], folder);
+  after(async () => {
+    await cluster.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+  await untilBrokers(cluster, [1, 2, 3]);
+  return cluster;
+}
+
+/** @param replicas of each partition, the preferred leader first. */
+export async function createPlacedTopic(
+  cluster: Cluster,
+  name: string,
+  replicas: readonly (readonly number[])[],
+): Promise<void> {
+  const assignments = replicas.map((brokerIds, partitionIndex) => ({
+    partitionIndex,
+    brokerIds: [...brokerIds],
+  }));
+  // With more than there are replicas, nothing could ever be appended.
+  const inSync = Math.min(2, ...replicas.map((brokers) => brokers.length));
+  const configs = [{ name: 'min.insync.replicas', value: String(inSync) }];
+  const topic = { name, numPartitions: -1, replicationFactor: -1, assignments, configs };
+  await until(`${name} is made`, () =>
+    onController(cluster, (connection) =>
+      createTopicsV7.api.async(connection, [topic], REQUEST_MS, false),
+    ),
+  );
+  await until(`${name} is led`, async () => {
+    const leaders = await leadersOf(cluster, name);
+    return leaders.every((leader, partition) => leader === replicas[partition]?.[0]);
+  });
+}
+
+/** Moves a partition to these replicas, its leader not among them; resolves when one of them leads. */
+export async function movePartition(
+  cluster: Cluster,
+  name: string,
+  partitionIndex: number,
+  replicas: readonly number[],
+): Promise<void> {
+  const partitions = [{ partitionIndex, replicas: [...replicas] }];
+  await onController(cluster, (connection) =>
+    alterPartitionReassignmentsV0.api.async(connection, REQUEST_MS, true, [{ name, partitions }]),
+  );
+  await until(`partition ${partitionIndex} is led by one of ${replicas}`, async () => {
+    return replicas.includes((await leadersOf(cluster, name))[partitionIndex] ?? 0);
+  });
+}
+
+/** The leader of each partition, by what the cluster says now; null where there is none. */
+export async function leadersOf(cluster: Cluster, topic: string): Promise<(number | null)[]> {
+  const view = new KafkaCluster({ bootstrapServers: cluster.bootstrap, topic, clientId: 'test' });
+  try {
+    return (await view.layout(0)).partitions.map(({ leader }) => leader);
+  } finally {
+    view.close();
+  }
+}
+
+export async function untilBrokers(cluster: Cluster, ids: readonly number[]): Promise<void> {
+  await until(`brokers ${ids} are in the cluster`, async () => {
+    const { brokers } = await withAdmin(
+      (admin) => admin.metadata({ topics: [] }),
+      cluster.bootstrap,
+    );
+    return ids.length === brokers.size && ids.every((id) => brokers.has(id));
+  });
+}
+
+/** The broker that coordinates a consumer group. */
+export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<number> {
+  return await until('the group has a coordinator', async () => {
+    const [found] = await withAdmin(
+      (admin) => admin.findCoordinator({ keys: [groupId], keyType: 0 } as never),
+      cluster.bootstrap,
+    ).then((answer) => answer as unknown as { nodeId: number }[]);
+    return found?.nodeId;
+  });
+}
+
+/** The active controller. */
+export async function controllerOf(cluster: Cluster): Promise<number> {
+  const topics = [{ topicName: '__cluster_metadata', partitions: [{ partitionIndex: 0 }] }];
+  return await until('there is a controller', () =>
+    onAnyBroker(cluster, async (connection) => {
+      const answer = await describeQuorumV1.api.async(connection, topics);
+      return answer.topics[0]?.partitions[0]?.leaderId;
+    }),
+  );
+}
+
+async function onController<T>(cluster: Cluster, work: (connection: Connection) => Promise<T>) {
+  return await onAnyBroker(cluster, work);
+}
+
+/** Brokers pass on what is the controller's to do (KIP-590). */
+async function onAnyBroker<T>(
+  cluster: Cluster,
+  work: (connection: Connection) => Promise<T>,
+): Promise<T> {
+  let failure: unknown;
+  for (const broker of cluster.brokers) {
+    const connection = new Connection('test', { connectTimeout: 2000, requestTimeout: REQUEST_MS });
+    connection.on('error', () => {});
+    try {
+      await connection.connect('127.0.0.1', broker.port);
+      return await work(connection);
+    } catch (error) {
+      failure = error;
+    } finally {
+      await connection.close().catch(() => {});
+    }
+  }
+  throw failure;
+}

@@ -1,0 +1,88 @@
+/**
+ * A shop that sends events at a steady rate, whatever becomes of them, each again and again until it
+ * is accepted.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Acknowledgements } from './acknowledgements.ts';
+import type { Receipt } from './checker.ts';
+import { type WireEvent, wireEvent } from './events.ts';
+import { until } from './until.ts';
+
+const EVERY_MS = 20;
+/** Doubles up to the second: what waits for one partition must not overload the service. */
+const RETRY_MS = [100, 3200] as const;
+
+export class SteadyShop {
+  readonly events: WireEvent[] = [];
+  readonly accepted: Receipt[] = [];
+  readonly acknowledged = new Acknowledgements();
+  readonly #url: string;
+  readonly #sending = new Set<Promise<void>>();
+  readonly #timer: NodeJS.Timeout;
+  #isStopped = false;
+
+  constructor(port: number) {
+    this.#url = `http://127.0.0.1:${port}/events`;
+    this.#timer = setInterval(() => this.#sendOne(), EVERY_MS);
+  }
+
+  #sendOne(): void {
+    const event = wireEvent();
+    this.events.push(event);
+    const sending = this.#send(event);
+    this.#sending.add(sending);
+    void sending.finally(() => this.#sending.delete(sending));
+  }
+
+  async #send(event: WireEvent): Promise<void> {
+    for (let retryMs: number = RETRY_MS[0]; ; retryMs = Math.min(RETRY_MS[1], retryMs * 2)) {
+      const place = await this.#post(event);
+      if (place !== null) {
+        this.accepted.push({ event, ...place });
+        this.acknowledged.note(place.partition);
+        return;
+      }
+      await sleep(retryMs);
+      if (this.#isStopped) return;
+    }
+  }
+
+  async #post(event: WireEvent): Promise<{ partition: number; offset: number } | null> {
+    try {
+      const answer = await fetch(this.#url, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(event),
+      });
+      await answer.text();
+      if (answer.status !== 202) return null;
+      const header = (name: string) => Number(answer.headers.get(name));
+      return { partition: header('orderonce-partition'), offset: header('orderonce-offset') };
+    } catch {
+      return null;
+    }
+  }
+
+  /** Resolves when each of these partitions has acknowledged something after now. @returns ms. */
+  async untilAcknowledged(partitions: readonly number[], withinMs: number): Promise<number> {
+    const since = Date.now();
+    await until(
+      `partitions ${partitions} acknowledge`,
+      () => partitions.every((partition) => this.acknowledged.hasSince(partition, since)),
+      { withinMs },
+    );
+    return Date.now() - since;
+  }
+
+  /** Sends nothing new, and waits until every event is accepted. */
+  async finish(): Promise<void> {
+    clearInterval(this.#timer);
+    await until('every event is accepted', () => this.#sending.size === 0);
+  }
+
+  /** At the end of a test that failed. */
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#isStopped = true;
+  }
+}
