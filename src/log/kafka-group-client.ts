@@ -1,6 +1,6 @@
 /**
  * The client's Consumer with two faults of its group membership removed, by overriding what it
- * leaves to subclasses (docs/decisions/008 says why its membership is used at all):
+ * leaves to subclasses (docs/decisions/010 says why its membership is used at all):
  *
  * - Its metadata fails as a whole for one partition without a leader, and with it heartbeats and
  *   rebalances. Here such a partition has the leader -1, and the rest is used.
