@@ -5,6 +5,7 @@ import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
+import { HealthLog } from '../runtime/health-log.ts';
 import {
   closeServer,
   createHttpServer,
@@ -69,7 +70,7 @@ export async function startProducer(
   const failures = new AppendFailures(logger);
   addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer, failures });
   await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures });
-  addHealthRoutes(app, () => {
+  const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
       troubles: [...(draining ? ['Draining: the service is stopping'] : []), ...all],
@@ -81,15 +82,19 @@ export async function startProducer(
         warnings: access.warnings(),
       },
     };
-  });
+  };
+  addHealthRoutes(app, health);
+  const healthLog = new HealthLog(logger, health);
   const port = await listen(app, producerPlace(settings));
   void probe.start(PROBE_MS);
+  healthLog.start();
   return {
     port,
     stop: async () => {
       if (draining) return;
       draining = true;
       probe.stop();
+      healthLog.stop();
       access.stop();
       await closeServer(app, queue.drain());
       await log.close(LOG_CLOSE_MS);

@@ -165,7 +165,7 @@ export class KafkaAppender implements LogAppender {
     const repeated = this.#sender.troubles;
     const failing = await failingLeaders(this.#cluster, layout);
     await this.#learnLimit();
-    const troubles = describeFailing(layout, failing);
+    const troubles = describeFailing(failing);
     const named = new Set([...failing.values()].flatMap(({ partitions }) => partitions));
     for (const [partition, reason] of repeated) {
       if (!named.has(partition)) troubles.push(`Partition ${partition} takes no append: ${reason}`);

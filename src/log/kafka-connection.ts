@@ -50,9 +50,23 @@ export function kafkaError(error: unknown, topic: string): OrderonceError {
       { cause: error },
     );
   }
-  return new OrderonceError('LOG_UNAVAILABLE', `Kafka does not answer: ${deepestReason(error)}`, {
+  const reason = withWayOut(deepestReason(error));
+  return new OrderonceError('LOG_UNAVAILABLE', `Kafka does not answer: ${reason}`, {
     cause: error,
   });
+}
+
+/**
+ * Clients go on with the addresses that brokers give out, not with the one they began with: a name
+ * that only the broker's own network knows is the best known mistake of a new cluster.
+ */
+export function withWayOut(reason: string): string {
+  const [, name] = /getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (\S+)/.exec(reason) ?? [];
+  if (name === undefined) return reason;
+  return (
+    `${reason}. The name "${name}" cannot be resolved here. Where KAFKA_BOOTSTRAP_SERVERS has ` +
+    "another one, a broker gives it out: set that broker's advertised.listeners to a name that its clients can reach"
+  );
 }
 
 export function isTopicMissing(error: unknown): boolean {

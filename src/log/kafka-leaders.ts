@@ -37,19 +37,10 @@ export async function failingLeaders(
 }
 
 /** For people. */
-export function describeFailing(
-  layout: TopicLayout,
-  failing: ReadonlyMap<number | null, FailingLeader>,
-): string[] {
+export function describeFailing(failing: ReadonlyMap<number | null, FailingLeader>): string[] {
   return [...failing].map(([leader, { partitions, reason }]) => {
     const which = `Partition${partitions.length === 1 ? '' : 's'} ${partitions.join(', ')}`;
     if (leader === null) return `${which} ${partitions.length === 1 ? 'has' : 'have'} no leader`;
-    const address = layout.brokers.get(leader);
-    const isUnresolved = /ENOTFOUND|EAI_AGAIN/.test(reason);
-    // Clients are sent to the address that a broker gives out, not to the one they began with.
-    const wayOut = isUnresolved
-      ? `. The broker gives out the name "${address?.host}", which cannot be resolved here: set its advertised.listeners to a name that clients can reach`
-      : '';
-    return `${which}: ${reason}${wayOut}`;
+    return `${which}: ${reason}`;
   });
 }

@@ -8,7 +8,7 @@
  */
 import * as kafka from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
-import type { BrokerAddress } from './kafka-connection.ts';
+import { type BrokerAddress, withWayOut } from './kafka-connection.ts';
 import type { KafkaSecurity } from './kafka-security.ts';
 
 /** A request of the protocol, by its name there: 'Produce', 'Fetch', 'Metadata' … */
@@ -95,7 +95,7 @@ export class KafkaLink {
     } catch (error) {
       this.#forget(connection);
       destroy(connection);
-      throw this.#unavailable(`cannot be reached: ${deepestMessage(error)}`, error);
+      throw this.#unavailable(`cannot be reached: ${withWayOut(deepestMessage(error))}`, error);
     }
   }
 

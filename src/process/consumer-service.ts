@@ -19,6 +19,7 @@ import { addPositionRoute } from '../query/position-route.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
+import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
@@ -93,10 +94,12 @@ export async function startConsumer(
   addDeadLetterActions(app, { pool: pools.redrives, handlers });
   addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
   addMetricsRoute(app, registry);
-  addHealthRoutes(app, () => ({
+  let waitingFor: string | null = 'Not looked for tables and topic yet';
+  const health = () => ({
     troubles: [
       ...(stopping.signal.aborted ? ['Draining: the service is stopping'] : []),
       ...(probe.trouble === null ? [] : [`Database: ${probe.trouble}`]),
+      ...(waitingFor === null || probe.trouble !== null ? [] : [waitingFor]),
       ...consumer.troubles,
       ...relay.troubles,
     ],
@@ -106,10 +109,16 @@ export async function startConsumer(
       partitions: consumer.partitions,
       warnings: [...access.warnings(), ...unattended.warnings],
     },
-  }));
+  });
+  addHealthRoutes(app, health);
+  const healthLog = new HealthLog(logger, health);
   const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);
-  const started = startWhenReady(pools.queries, reader, stopping.signal, logger, async () => {
+  healthLog.start();
+  const noteWait = (reason: string | null) => {
+    waitingFor = reason;
+  };
+  const started = startWhenReady(pools.queries, reader, stopping.signal, noteWait, async () => {
     relay.start();
     unattended.start();
     await consumer.start();
@@ -120,6 +129,7 @@ export async function startConsumer(
       if (stopping.signal.aborted) return;
       stopping.abort();
       probe.stop();
+      healthLog.stop();
       watchdog?.stop();
       waiters.stop();
       unattended.stop();
@@ -174,25 +184,26 @@ function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logg
   return new Relay({ pool, openLog, owner, retentionHours, logger });
 }
 
-/** Waits for tables and topic with a clear message instead of failing: they may come at any time. */
+/**
+ * Waits for tables and topic with a clear message instead of failing: they may come at any time.
+ * @param noteWait told why it waits; null once it does not any more.
+ */
 async function startWhenReady(
   pool: Pool,
   reader: LogReader,
   signal: AbortSignal,
-  logger: Logger,
+  noteWait: (reason: string | null) => void,
   start: () => Promise<void>,
 ): Promise<void> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       await assertMigrated(pool);
       await reader.identity();
+      noteWait(null);
       await start();
       return;
     } catch (error) {
-      // Not at the first failures: 'start' makes the tables at this very moment.
-      if (attempt === 3 || attempt % 20 === 0) {
-        logger.warn({ attempt, reason: reasonOf(error) }, 'Waiting for database and log');
-      }
+      noteWait(`Waiting for database and log: ${reasonOf(error)}`);
       await pause(backoffMs(attempt, { firstMs: 200, mostMs: 2000 }), signal);
     }
   }

@@ -27,7 +27,7 @@ export class Consumer {
   readonly #hints = new Map<number, number>();
   #assignment: Assignment | undefined;
   #hintTimer: NodeJS.Timeout | undefined;
-  #groupTrouble: string | null = null;
+  #isStarted = false;
   #stopping = false;
 
   constructor(options: ConsumerOptions) {
@@ -42,6 +42,7 @@ export class Consumer {
 
   /** Resolves when the group has been joined, however long that takes. */
   async start(): Promise<void> {
+    this.#isStarted = true;
     this.#hintTimer ??= setInterval(() => void this.#sendHints(), HINT_MS).unref();
     await this.#options.reader.join({
       onRevoke: () => this.#assignment?.end() ?? Promise.resolve(),
@@ -73,18 +74,8 @@ export class Consumer {
     this.#options.onCommitted?.(settled);
   }
 
-  /** One line for each change: the group tries again all the time. */
-  #noteGroup(): void {
-    const { groupTrouble, topic } = this.#options.reader;
-    if (groupTrouble === this.#groupTrouble) return;
-    if (groupTrouble === null) this.#options.logger.info({ topic }, 'Consumer group joined');
-    else this.#options.logger.warn({ topic, reason: groupTrouble }, 'Not in the consumer group');
-    this.#groupTrouble = groupTrouble;
-  }
-
   async #sendHints(): Promise<void> {
     this.#outcomes.flush();
-    this.#noteGroup();
     const hints = new Map(this.#hints);
     this.#hints.clear();
     if (hints.size > 0) await this.#options.reader.commitHint(hints);
@@ -94,6 +85,8 @@ export class Consumer {
   get troubles(): string[] {
     const assignment = this.#assignment;
     const { groupTrouble } = this.#options.reader;
+    // Before start() it is somebody else's trouble, who says so.
+    if (!this.#isStarted) return [];
     if (assignment === undefined) {
       return [groupTrouble ?? 'The consumer group has not been joined yet'];
     }
