@@ -35,7 +35,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: runMigrate,
   },
   send: {
-    help: 'FILE: sends a file with an event per line, and goes on where it ended. --example: one event.',
+    help: 'FILE: sends a file with an event per line; resumes where it stopped. "-": standard input. --example: one event.',
     wordsMax: 1,
     run: runSend,
   },
