@@ -9,6 +9,7 @@ import type { FieldError } from '../event/field-error.ts';
 import { EVENT_BYTES_MAX, parseEvent } from '../event/parse-event.ts';
 import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import type { RequestIds } from '../log/request-id.ts';
+import { BodyRefused } from '../runtime/request-body.ts';
 import { failureOf, recordOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
@@ -28,7 +29,10 @@ export type ItemVerdict =
 
 type Pending = { readonly index: number; readonly eventId: string; readonly record: AppendRecord };
 
-/** @returns a verdict for each item, in the order of the body. Never throws on account of it. */
+/**
+ * @returns a verdict for each item, in the order of the body.
+ * @throws BodyRefused where the body as such is refused and nothing of it was appended.
+ */
 export async function acceptBatch(
   queue: AppendQueue,
   requestIds: RequestIds,
@@ -36,11 +40,22 @@ export async function acceptBatch(
   form: BodyForm,
 ): Promise<readonly ItemVerdict[]> {
   const batch = new Batch(queue, requestIds, form);
-  for await (const chunk of body) {
-    await batch.read(chunk);
-    if (batch.isOver) break;
+  let refusal: BodyRefused | null = null;
+  try {
+    for await (const chunk of body) {
+      await batch.read(chunk);
+      if (batch.isOver) break;
+    }
+  } catch (error) {
+    if (!(error instanceof BodyRefused)) throw error;
+    refusal = error;
+    batch.stop(error.statusCode === 413 ? 'too_long' : 'encoding_invalid', error.message);
   }
-  return await batch.end();
+  const verdicts = await batch.end();
+  // A 4xx promises that nothing was appended; else the last verdict tells of it.
+  const isUntouched = verdicts.every(({ status }) => status === 'rejected');
+  if (refusal !== null && isUntouched) throw refusal;
+  return verdicts;
 }
 
 class Batch {
@@ -52,7 +67,6 @@ class Batch {
   #piece: Pending[] = [];
   #underWay: Promise<void> = Promise.resolve();
   #failure: ReturnType<typeof failureOf> | null = null;
-  #bytes = 0;
   /** Nothing more of the body is read: it is broken, or too long. */
   isOver = false;
 
@@ -64,9 +78,7 @@ class Batch {
   }
 
   async read(chunk: Buffer): Promise<void> {
-    this.#bytes += chunk.length;
-    if (this.#bytes > BATCH_BYTES_MAX) this.#stop('too_long', `Body over ${BATCH_BYTES_MAX} bytes`);
-    else await this.#takeAll(this.#items.push(chunk));
+    await this.#takeAll(this.#items.push(chunk));
   }
 
   async end(): Promise<readonly ItemVerdict[]> {
@@ -79,7 +91,7 @@ class Batch {
   async #takeAll(items: readonly BodyItem[]): Promise<void> {
     for (const item of items) {
       if (this.isOver) return;
-      if (item.kind === 'broken') this.#stop('json_invalid', item.reason);
+      if (item.kind === 'broken') this.stop('json_invalid', item.reason);
       else await this.#take(item.bytes);
     }
   }
@@ -87,7 +99,7 @@ class Batch {
   async #take(bytes: Buffer): Promise<void> {
     const index = this.#verdicts.length;
     if (index >= BATCH_ITEMS_MAX) {
-      this.#stop('too_long', `More than ${BATCH_ITEMS_MAX} events`);
+      this.stop('too_long', `More than ${BATCH_ITEMS_MAX} events`);
       return;
     }
     const parsed = parseEvent(bytes);
@@ -130,7 +142,7 @@ class Batch {
   }
 
   /** One last verdict says why nothing behind it was read. */
-  #stop(type: string, reason: string): void {
+  stop(type: string, reason: string): void {
     this.isOver = true;
     const index = this.#verdicts.length;
     const msg = `${reason}: this and all that follows was not read`;

@@ -55,10 +55,9 @@ export class BodyLines {
   #take(end: number): BodyLine | null {
     // Of a line that is too long nobody knows the rest: it is never taken for an empty one.
     const isLine = this.#line.hasContent || this.#line.isTooLong;
-    const bytes = this.#line.take();
-    const line = { bytes, number: this.#number, start: this.#start, end };
-    this.#number++;
+    const [number, start] = [this.#number++, this.#start];
     this.#start = end;
-    return isLine ? line : null;
+    const bytes = this.#line.take();
+    return isLine ? { bytes, number, start, end } : null;
   }
 }

@@ -4,6 +4,8 @@
 export const isJsonSpace = (byte: number) =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
+const NOTHING = Buffer.alloc(0);
+
 export class BoundedBytes {
   readonly #bytesMax: number;
   #pieces: Buffer[] = [];
@@ -36,6 +38,7 @@ export class BoundedBytes {
 
   /** Hands over what was gathered, and begins anew. */
   take(): Buffer {
+    if (this.#length === 0) return NOTHING;
     const [first] = this.#pieces;
     const bytes = this.#pieces.length === 1 && first ? first : Buffer.concat(this.#pieces);
     this.#pieces = [];

@@ -1,0 +1,191 @@
+/**
+ * The body of a request: which media types are taken, and its content without its Content-Encoding
+ * (RFC 9110, section 8.4), within a limit that is the same for packed and plain bodies. Unpacking
+ * stops at the limit, so that a small body which unpacks to a large one costs no memory.
+ */
+import { once } from 'node:events';
+import { type IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
+import { reasonOf } from '../errors.ts';
+import { continueRequest } from './continue.ts';
+import { readMediaType } from './media-type.ts';
+
+/** A body that is not taken. `statusCode` and `headers` are those of the answer. */
+export class BodyRefused extends Error {
+  readonly statusCode: 400 | 413 | 415;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(
+    statusCode: BodyRefused['statusCode'],
+    message: string,
+    headers: BodyRefused['headers'] = {},
+  ) {
+    super(message);
+    this.statusCode = statusCode;
+    this.headers = headers;
+  }
+}
+
+export type BodyRules<Form> = {
+  /** Media types that are taken, and what they mean. */
+  readonly forms: readonly (readonly [names: RegExp, form: Form])[];
+  /** For whoever sends another one. */
+  readonly advice: string;
+  /** Of the unpacked body. */
+  readonly bytesMax: number;
+};
+
+type Coding = 'identity' | 'gzip' | 'deflate';
+
+const TRAILING = 'ERR_TRAILING_JUNK_AFTER_STREAM_END';
+/** Part of a 415 that is about the coding (RFC 9110, section 15.5.16). */
+const ACCEPT_ENCODING = { 'Accept-Encoding': 'gzip, deflate' };
+
+/**
+ * Judges the headers, then lets a client send that waits for permission (Expect: 100-continue).
+ * @throws BodyRefused
+ */
+export async function openBody<Form>(
+  request: IncomingMessage,
+  rules: BodyRules<Form>,
+): Promise<{ readonly form: Form; readonly content: BodyContent }> {
+  const { headers } = request;
+  const { bytesMax } = rules;
+  const form = formOf(headers, rules);
+  const coding = codingOf(headers);
+  const lengthMax = coding === 'identity' ? bytesMax : packedBytesMax(bytesMax);
+  if (Number(headers['content-length'] ?? 0) > lengthMax) throw tooLarge(bytesMax);
+  continueRequest(request);
+  const source = coding === 'identity' ? request : await unpack(request, coding, bytesMax);
+  return { form, content: new BodyContent(source, bytesMax) };
+}
+
+/** Unpacked, and to be read once. Fails with BodyRefused, or with what the connection fails with. */
+export class BodyContent {
+  readonly #source: Readable;
+  readonly #bytesMax: number;
+
+  constructor(source: Readable, bytesMax: number) {
+    this.#source = source;
+    this.#bytesMax = bytesMax;
+  }
+
+  /** All of it. By events: most requests are one event, and an iterator costs more than to parse it. */
+  whole(): Promise<Buffer> {
+    const { promise, resolve, reject } = Promise.withResolvers<Buffer>();
+    const pieces: Buffer[] = [];
+    let length = 0;
+    const take = (piece: Buffer) => {
+      length += piece.length;
+      if (length <= this.#bytesMax) return void pieces.push(piece);
+      this.#source.off('data', take);
+      this.#leave();
+      reject(tooLarge(this.#bytesMax));
+    };
+    this.#source.on('data', take);
+    this.#source.on('end', () => resolve(Buffer.concat(pieces, length)));
+    this.#source.on('error', (error) => reject(refusalOf(error)));
+    return promise;
+  }
+
+  /** Piece by piece; no more is read than is asked for. */
+  async *pieces(): AsyncGenerator<Buffer, void> {
+    let length = 0;
+    try {
+      for await (const piece of this.#source.iterator({ destroyOnReturn: false })) {
+        length += piece.length;
+        if (length > this.#bytesMax) throw tooLarge(this.#bytesMax);
+        yield piece;
+      }
+    } catch (error) {
+      throw refusalOf(error);
+    } finally {
+      this.#leave();
+    }
+  }
+
+  /** Reads no further. The connection stays open: the answer goes out on it. */
+  #leave(): void {
+    if (this.#source instanceof IncomingMessage) this.#source.pause();
+    else this.#source.destroy();
+  }
+}
+
+/** What a content that cannot be unpacked is answered; any other error as it is. */
+function refusalOf(error: unknown): unknown {
+  const { code = '' } = error as { code?: string };
+  if (!code.startsWith('Z_') && code !== TRAILING) return error;
+  return new BodyRefused(400, `The body is not what its Content-Encoding says: ${reasonOf(error)}`);
+}
+
+function tooLarge(bytesMax: number): BodyRefused {
+  return new BodyRefused(413, `Request body is over ${bytesMax} bytes`);
+}
+
+function formOf<Form>(headers: IncomingHttpHeaders, { forms, advice }: BodyRules<Form>): Form {
+  const type = readMediaType(headers['content-type']);
+  if (!type.ok) throw new BodyRefused(415, `${type.reason}. ${advice}`);
+  const found = forms.find(([names]) => names.test(type.name));
+  if (found !== undefined) return found[1];
+  throw new BodyRefused(415, `Content-Type ${type.name.slice(0, 100)} is not supported. ${advice}`);
+}
+
+/** One at most: nobody packs twice, and twice would unpack without bound in between. */
+function codingOf(headers: IncomingHttpHeaders): Coding {
+  const given = (headers['content-encoding'] ?? '').toLowerCase().split(',');
+  const codings = given
+    .map((name) => name.trim())
+    .filter((name) => !['', 'identity'].includes(name));
+  const [first = 'identity', second] = codings;
+  // "x-gzip" is gzip (RFC 9110, section 8.4.1.3).
+  const coding = first === 'x-gzip' ? 'gzip' : first;
+  const isKnown = coding === 'identity' || coding === 'gzip' || coding === 'deflate';
+  if (isKnown && second === undefined) return coding;
+  const what = codings.join(', ').slice(0, 100);
+  const message = `Content-Encoding ${what} is not supported. Send gzip, deflate or none`;
+  throw new BodyRefused(415, message, ACCEPT_ENCODING);
+}
+
+/** Packing adds a little to what cannot be packed. */
+function packedBytesMax(bytesMax: number): number {
+  return bytesMax + Math.ceil(bytesMax / 256) + 1024;
+}
+
+async function unpack(
+  request: IncomingMessage,
+  coding: 'gzip' | 'deflate',
+  bytesMax: number,
+): Promise<Readable> {
+  // Without it, what follows the packed data would be dropped silently.
+  const options = { rejectGarbageAfterEnd: true };
+  const unpacker =
+    coding === 'gzip'
+      ? createGunzip(options)
+      : (await hasZlibHeader(request))
+        ? createInflate(options)
+        : createInflateRaw(options);
+  const packedMax = packedBytesMax(bytesMax);
+  let packed = 0;
+  request.on('data', (chunk: Buffer) => {
+    packed += chunk.length;
+    if (packed > packedMax) unpacker.destroy(tooLarge(bytesMax));
+  });
+  // Not pipeline(): it would destroy the connection, which the refusal is to be answered on.
+  request.on('error', (error) => unpacker.destroy(error));
+  unpacker.on('close', () => request.unpipe(unpacker).pause());
+  return request.pipe(unpacker);
+}
+
+/**
+ * "deflate" is the zlib format (RFC 9110, section 8.4.1.2), but some clients send the bare DEFLATE
+ * data. Of zlib, the low half of the first byte is 8 (RFC 1950); of bare data it would be a stored
+ * block with padding that is not zero, which nothing writes.
+ */
+async function hasZlibHeader(request: IncomingMessage): Promise<boolean> {
+  await once(request, 'readable');
+  const first: Buffer | null = request.read(1);
+  if (first === null) return true;
+  request.unshift(first);
+  return ((first[0] as number) & 0x0f) === 8;
+}
