@@ -34,7 +34,9 @@ export type BatchRouteParts = {
 export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Promise<void> {
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (request: FastifyRequest) => openBody(request.raw, RULES));
+    scope.addContentTypeParser('*', async (request: FastifyRequest) =>
+      openBody(request.raw, RULES),
+    );
     scope.post(
       '/events/batch',
       { schema: POST_BATCH_SCHEMA, validatorCompiler: () => () => true },
@@ -48,7 +50,7 @@ async function handle(
   reply: FastifyReply,
   { queue, requestIds, noteBatch, access }: BatchRouteParts,
 ): Promise<FastifyReply> {
-  const { form, content } = request.body ?? (await openBody(request.raw, RULES));
+  const { form, content } = request.body ?? openBody(request.raw, RULES);
   const verdicts = await acceptBatch(queue, requestIds, content.pieces(), form);
   noteBatch(verdicts);
   access.spend(request, verdicts.length - 1);

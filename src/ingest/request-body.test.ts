@@ -215,6 +215,22 @@ describe('Content-Encoding', () => {
     assert.deepEqual(log.appended, []);
   });
 
+  it('that stops in the middle, with its connection, hurts nobody else', async (t) => {
+    const { log, post, service } = await setUp(t);
+    for (const path of ['/events', '/events/batch']) {
+      for (const coding of ['gzip', 'deflate']) {
+        const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
+        const socket = connect(service.port, '127.0.0.1');
+        socket.write(`${head}Content-Encoding: ${coding}\r\nContent-Length: 99\r\n\r\n`);
+        if (coding === 'gzip') socket.write(gzipSync(event()).subarray(0, 20));
+        await fetch(`http://127.0.0.1:${service.port}/health/live`);
+        socket.destroy();
+        assert.equal((await post('/events', event(), typed('gzip'))).status, 202);
+      }
+    }
+    assert.equal(log.appended.length, 4);
+  });
+
   it('that breaks behind events which were appended is told of in the last verdict [G1]', async (t) => {
     const { log, post } = await setUp(t);
     const lines = Buffer.from(`${event()}\n`.repeat(600));

@@ -116,9 +116,8 @@ function acceptJsonBytes(app: HttpServer, bytesMax: number): void {
   const forms = [[JSON_TYPES, 'json']] as const;
   const rules = { forms, bytesMax, advice: JSON_ADVICE };
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', async (request: FastifyRequest) => {
-    const { content } = await openBody(request.raw, rules);
-    return await content.whole();
+  app.addContentTypeParser('*', (request: FastifyRequest, _payload, done) => {
+    openBody(request.raw, rules).content.whole(done);
   });
 }
 
