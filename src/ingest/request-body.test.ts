@@ -1,11 +1,10 @@
-/** What clients send as JSON, packed or not, over real HTTP. */
+/** Packed bodies, over real HTTP. */
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { crc32, createGzip, deflateRawSync, deflateSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { wireEvent } from '../../test/support/events.ts';
-import { parseAnswer, sendRaw } from '../../test/support/http.ts';
 import { startIngest } from '../../test/support/ingest.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import { BATCH_BYTES_MAX } from './accept-batch.ts';
@@ -25,17 +24,6 @@ const packings = (plain: Buffer): readonly Packed[] => [
   [' gzip , identity,', gzipSync(plain)],
 ];
 
-async function setUp(t: TestContext) {
-  const { log, service, url } = await startIngest(t);
-  const post = async (path: string, body: Buffer | ReadableStream, headers: object) => {
-    const options = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
-    const answer = await fetch(url + path, options);
-    const text = await answer.text();
-    return { status: answer.status, headers: answer.headers, body: JSON.parse(text) };
-  };
-  return { log, service, url, post };
-}
-
 const event = (parts: object = {}) => Buffer.from(JSON.stringify(wireEvent(parts)));
 const typed = (coding: string, type = 'application/json') => ({
   'content-type': type,
@@ -45,77 +33,9 @@ const typed = (coding: string, type = 'application/json') => ({
 const padded = (json: Buffer, bytes: number) =>
   Buffer.concat([json, Buffer.alloc(bytes - json.length, ' ')]);
 
-describe('Content-Type', () => {
-  const json = [
-    'application/json',
-    'Application/JSON',
-    'application/json;charset=utf8',
-    'application/json; charset="UTF-8"',
-    "application/json; charset='utf-8'",
-    'application/json ; version=1 ; charset=utf-8; q="a;charset=latin1"',
-    'application/json; charset=us-ascii',
-    'application/json;odata.metadata=minimal;IEEE754Compatible=true',
-    'application/json;',
-    'text/json',
-    'application/vnd.shop.order+json; charset=utf-8',
-  ];
-  const lines = [
-    'application/x-ndjson',
-    'application/ndjson; charset=utf8',
-    'application/jsonl',
-    'application/x-jsonlines',
-    'text/x-ndjson',
-  ];
-  const refused = [
-    'text/plain',
-    'text/plain; x=application/json',
-    'application/x-www-form-urlencoded',
-    'multipart/form-data; boundary=x',
-    'application/jsonx',
-    'application/json x',
-    'application/json, text/plain',
-    'json',
-    '',
-    'application/json; charset=utf-16',
-    'application/json; charset=utf-8; charset=latin1',
-    'text/json; charset="ISO-8859-1"',
-  ];
-
-  it('is JSON however a client writes it, and NDJSON for batches', async (t) => {
-    const { log, post } = await setUp(t);
-    for (const type of json) {
-      assert.equal((await post('/events', event(), { 'content-type': type })).status, 202, type);
-      const array = Buffer.from(`[${event()}]`);
-      assert.equal((await post('/events/batch', array, { 'content-type': type })).status, 202);
-    }
-    for (const type of lines) {
-      const two = Buffer.from(`${event()}\n${event()}`);
-      assert.equal((await post('/events/batch', two, { 'content-type': type })).body.accepted, 2);
-      assert.equal((await post('/events', event(), { 'content-type': type })).status, 415);
-    }
-    assert.equal(log.appended.length, json.length * 2 + lines.length * 2);
-  });
-
-  it('of any other kind is 415, and the answer names what is taken', async (t) => {
-    const { log, post } = await setUp(t);
-    for (const type of refused) {
-      const headers = { 'content-type': type };
-      const [one, many] = [
-        await post('/events', event(), headers),
-        await post('/events/batch', event(), headers),
-      ];
-      assert.deepEqual([one.status, many.status], [415, 415], type);
-      assert.match(one.body.detail, /Send application\/json, in UTF-8/, type);
-      assert.match(many.body.detail, /application\/json.*UTF-8/);
-    }
-    const none = await post('/events', event(), {});
-    assert.deepEqual([none.status, log.appended], [415, []]);
-  });
-});
-
 describe('Content-Encoding', () => {
   it('changes nothing about a body: its verdicts are those of the plain one [G8]', async (t) => {
-    const { log, post } = await setUp(t);
+    const { log, send } = await startIngest(t);
     const part = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 9 }).map((user_id) => event({ user_id })),
       fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes)),
@@ -129,7 +49,7 @@ describe('Content-Encoding', () => {
         ] as const) {
           const told: unknown[] = [];
           for (const [coding, body] of packings(plain)) {
-            const { status, body: said } = await post(path, body, typed(coding, type));
+            const { status, body: said } = await send(path, body, typed(coding, type));
             const results = said.results?.map(({ offset, ...rest }: { offset: number }) => rest);
             told.push({ status, said: results ?? said, appended: log.appended.splice(0) });
           }
@@ -141,7 +61,7 @@ describe('Content-Encoding', () => {
   });
 
   it('has the same limits as none: of one event, and of a batch [G10]', async (t) => {
-    const { log, post } = await setUp(t);
+    const { log, send } = await startIngest(t);
     const type = 'application/x-ndjson';
     const batch = Buffer.alloc(BATCH_BYTES_MAX, `${' '.repeat(1000)}\n`);
     event().copy(batch);
@@ -149,20 +69,20 @@ describe('Content-Encoding', () => {
     const one = packings(padded(event(), EVENT_BYTES_MAX));
     const more = packings(padded(event(), EVENT_BYTES_MAX + 1));
     for (const [i, [coding, body]] of one.entries()) {
-      assert.equal((await post('/events', body, typed(coding))).status, 202, coding);
+      assert.equal((await send('/events', body, typed(coding))).status, 202, coding);
       const [, over] = more[i] as Packed;
-      assert.equal((await post('/events', over, typed(coding))).status, 413, coding);
+      assert.equal((await send('/events', over, typed(coding))).status, 413, coding);
     }
     for (const [i, [coding, body]] of packings(batch).entries()) {
-      assert.equal((await post('/events/batch', body, typed(coding, type))).status, 202, coding);
+      assert.equal((await send('/events/batch', body, typed(coding, type))).status, 202, coding);
       const [, over] = packings(tooMuch)[i] as Packed;
-      assert.equal((await post('/events/batch', over, typed(coding, type))).status, 413, coding);
+      assert.equal((await send('/events/batch', over, typed(coding, type))).status, 413, coding);
     }
     assert.equal(log.appended.length, one.length * 2);
   });
 
   it('is unpacked no further than that: an endless body is 413 while it still arrives [G10]', async (t) => {
-    const { log, post } = await setUp(t);
+    const { log, send } = await startIngest(t);
     const packer = createGzip();
     const endless = new ReadableStream({
       start: () => void packer.on('error', () => {}),
@@ -183,14 +103,14 @@ describe('Content-Encoding', () => {
       ['/events/batch', gzipSync(Buffer.alloc(1 << 28, ' '))],
       ['/events', empty],
     ] as const) {
-      const answer = await post(path, body, typed('gzip'));
+      const answer = await send(path, body, typed('gzip'));
       assert.deepEqual([answer.status, typeof answer.body.detail], [413, 'string'], path);
     }
     assert.deepEqual(log.appended, []);
   });
 
   it('that does not hold is 400, and nothing is appended', async (t) => {
-    const { log, post } = await setUp(t);
+    const { log, send } = await startIngest(t);
     const broken = (plain: Buffer): Packed[] => [
       ['gzip', plain],
       ['gzip', gzipSync(plain).subarray(0, -1)],
@@ -205,18 +125,18 @@ describe('Content-Encoding', () => {
     const wrongSum = gzipSync(event());
     wrongSum.writeUInt32LE(crc32('another'), wrongSum.length - 8);
     for (const [coding, body] of [...broken(event()), ['gzip', wrongSum] as const]) {
-      const one = await post('/events', body, typed(coding));
+      const one = await send('/events', body, typed(coding));
       assert.equal(one.status, 400, coding);
       assert.match(one.body.detail, /not what its Content-Encoding says/);
     }
     for (const [coding, body] of broken(Buffer.from('[{}]'))) {
-      assert.equal((await post('/events/batch', body, typed(coding))).status, 400, coding);
+      assert.equal((await send('/events/batch', body, typed(coding))).status, 400, coding);
     }
     assert.deepEqual(log.appended, []);
   });
 
   it('that stops in the middle, with its connection, hurts nobody else', async (t) => {
-    const { log, post, service } = await setUp(t);
+    const { log, send, service } = await startIngest(t);
     for (const path of ['/events', '/events/batch']) {
       for (const coding of ['gzip', 'deflate']) {
         const head = `POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n`;
@@ -225,17 +145,17 @@ describe('Content-Encoding', () => {
         if (coding === 'gzip') socket.write(gzipSync(event()).subarray(0, 20));
         await fetch(`http://127.0.0.1:${service.port}/health/live`);
         socket.destroy();
-        assert.equal((await post('/events', event(), typed('gzip'))).status, 202);
+        assert.equal((await send('/events', gzipSync(event()), typed('gzip'))).status, 202);
       }
     }
     assert.equal(log.appended.length, 4);
   });
 
   it('that breaks behind events which were appended is told of in the last verdict [G1]', async (t) => {
-    const { log, post } = await setUp(t);
+    const { log, send } = await startIngest(t);
     const lines = Buffer.from(`${event()}\n`.repeat(600));
     const cut = gzipSync(lines).subarray(0, -4);
-    const answer = await post('/events/batch', cut, typed('gzip', 'application/jsonl'));
+    const answer = await send('/events/batch', cut, typed('gzip', 'application/jsonl'));
     assert.equal(answer.status, 202);
     assert.equal(answer.body.accepted, log.appended.length);
     assert.ok(answer.body.accepted >= 500);
@@ -244,67 +164,14 @@ describe('Content-Encoding', () => {
   });
 
   it('that is not taken is 415, and Accept-Encoding names those that are', async (t) => {
-    const { log, post } = await setUp(t);
+    const { log, send } = await startIngest(t);
     for (const coding of ['br', 'zstd', 'compress', 'gzip, gzip', 'deflate, gzip', 'gzip;q=1']) {
       for (const path of ['/events', '/events/batch']) {
-        const { status, headers, body } = await post(path, gzipSync(event()), typed(coding));
+        const { status, headers, body } = await send(path, gzipSync(event()), typed(coding));
         assert.deepEqual([status, headers.get('accept-encoding')], [415, 'gzip, deflate'], coding);
         assert.match(body.detail, /Send gzip, deflate or none/);
       }
     }
     assert.deepEqual(log.appended, []);
-  });
-});
-
-describe('Expect: 100-continue', () => {
-  const ask = (path: string, headers: string) =>
-    `POST ${path} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n${headers}\r\n\r\n`;
-
-  it('is answered before the body comes, and by the refusal alone where it may not', async (t) => {
-    const { log, service } = await setUp(t);
-    const refused: [headers: string, status: number][] = [
-      ['Content-Type: text/plain\r\nContent-Length: 5', 415],
-      ['Content-Type: application/json\r\nContent-Encoding: br\r\nContent-Length: 5', 415],
-      [`Content-Type: application/json\r\nContent-Length: ${BATCH_BYTES_MAX * 2}`, 413],
-    ];
-    for (const path of ['/events', '/events/batch', '/nowhere']) {
-      for (const [headers, status] of refused) {
-        const answer = parseAnswer(await sendRaw(service.port, ask(path, headers)));
-        assert.equal(answer.status, path === '/nowhere' ? 404 : status);
-      }
-      if (path === '/nowhere') continue;
-      const body = path === '/events' ? `${event()}` : `[${event()}]`;
-      const socket = connect(service.port, '127.0.0.1');
-      let received = '';
-      const ended = new Promise((done) => socket.once('close', done));
-      socket.on('data', (chunk) => {
-        received += chunk;
-        if (received === 'HTTP/1.1 100 Continue\r\n\r\n') socket.write(body);
-      });
-      const length = `Content-Length: ${body.length}\r\nConnection: close`;
-      socket.write(ask(path, `Content-Type: application/json\r\n${length}`));
-      await ended;
-      assert.match(received, /^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 202 /);
-    }
-    assert.equal(log.appended.length, 2);
-  });
-});
-
-describe('A slash at the end of a path', () => {
-  it('makes no difference', async (t) => {
-    const { log, post, url } = await setUp(t);
-    const headers = { 'content-type': 'application/json' };
-    assert.equal((await post('/events/', event(), headers)).status, 202);
-    const array = Buffer.from(`[${event()}]`);
-    assert.equal((await post('/events/batch/?x=1', array, headers)).status, 202);
-    assert.equal(log.appended.length, 2);
-    for (const path of ['/health/live/', '/metrics/', '/docs/', '/openapi.json/']) {
-      assert.equal((await fetch(url + path)).status, 200, path);
-    }
-    const redirect = await fetch(`${url}/events/x/?wait=5`, { redirect: 'manual' });
-    assert.match(redirect.headers.get('location') ?? '', /\/events\/x\?wait=5$/);
-    const other = await fetch(`${url}/events/`, { method: 'DELETE' });
-    assert.deepEqual([other.status, other.headers.get('allow')], [405, 'POST']);
-    assert.equal((await fetch(`${url}/nowhere/`)).status, 404);
   });
 });

@@ -3,7 +3,6 @@
  * (RFC 9110, section 8.4), within a limit that is the same for packed and plain bodies. Unpacking
  * stops at the limit, so that a small body which unpacks to a large one costs no memory.
  */
-import { once } from 'node:events';
 import { type IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
@@ -215,9 +214,9 @@ async function unpack(
  * block with padding that is not zero, which nothing writes.
  */
 async function hasZlibHeader(request: IncomingMessage): Promise<boolean> {
-  await once(request, 'readable');
-  const first: Buffer | null = request.read(1);
-  if (first === null) return true;
-  request.unshift(first);
-  return ((first[0] as number) & 0x0f) === 8;
+  for await (const first of request.iterator({ destroyOnReturn: false })) {
+    request.unshift(first);
+    return (first[0] & 0x0f) === 8;
+  }
+  return true;
 }
