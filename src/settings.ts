@@ -16,12 +16,19 @@ type Spec<T> = {
 /** Kafka's names. All of them are read, whoever wrote them. */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
+const HOST_NAMES = /^(\*|(\*?\.)?[\w.-]+)(\s*,\s*(\*|(\*?\.)?[\w.-]+))*$/;
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 
 export const SETTINGS = {
   HOST: text(
     '127.0.0.1',
     'Address that both HTTP services listen on. 0.0.0.0 opens them to the network.',
+  ),
+  ALLOWED_HOSTS: text(
+    'localhost',
+    'Names that browsers may reach the services by, comma-separated; .example.com is a domain and all below it. See docs/security.md.',
+    HOST_NAMES,
+    'host names without ports, separated by commas',
   ),
   PRODUCER_PORT: integer(8000, 0, 65535, 'Port of the ingest API.'),
   CONSUMER_PORT: integer(8001, 0, 65535, 'Port of the consumer: health, events, orders.'),
