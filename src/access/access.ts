@@ -1,4 +1,5 @@
 /** Who may ask for what over HTTP, decided before a byte of the body is read. */
+import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
@@ -50,7 +51,9 @@ export function addAccess(
   if (file === undefined && tls === null) refuseForeignPages(app, settings, needOf);
   if (file === undefined) {
     const isOpen = !LOOPBACK_HOST.test(host) && clientCa === undefined;
-    const warning = `Anyone who reaches ${host} may send and read events: set API_KEYS_FILE, or keep the port private`;
+    const isNamed = host === hostname();
+    const shell = isNamed ? '. Some shells set HOST to the name of the machine: see --host' : '';
+    const warning = `Anyone who reaches ${host} may send and read events: set API_KEYS_FILE, or keep the port private${shell}`;
     if (isOpen) logger.warn(warning);
     return {
       spend: () => {},
