@@ -4,7 +4,12 @@ import type { Access } from '../access/access.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
 import { JSON_TYPES, NDJSON_TYPES } from '../runtime/media-type.ts';
-import { type BodyContent, type BodyRules, openBody } from '../runtime/request-body.ts';
+import {
+  type BodyContent,
+  type BodyRules,
+  discardRest,
+  openBody,
+} from '../runtime/request-body.ts';
 import { acceptBatch, BATCH_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { BodyForm } from './body-items.ts';
@@ -54,8 +59,7 @@ async function handle(
   const verdicts = await acceptBatch(queue, requestIds, content.pieces(), form);
   noteBatch(verdicts);
   access.spend(request, verdicts.length - 1);
-  // What was not read of a body that is over would be taken for the next request.
-  if (!request.raw.readableEnded) reply.header('Connection', 'close');
+  discardRest(request.raw);
   return answer(reply, verdicts);
 }
 

@@ -1,5 +1,6 @@
 /** The ways in which clients put the same request, over real HTTP. */
 import assert from 'node:assert/strict';
+import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
 import { wireEvent } from '../../test/support/events.ts';
@@ -127,5 +128,55 @@ describe('A slash at the end of a path', () => {
     const other = await fetch(`${url}/events/`, { method: 'DELETE' });
     assert.deepEqual([other.status, other.headers.get('allow')], [405, 'POST']);
     assert.equal((await fetch(`${url}/nowhere/`)).status, 404);
+  });
+});
+
+describe('A client that sends its whole body before it reads', () => {
+  /** One after the other on one connection. @returns status and body of each. */
+  async function sendAll(port: number, requests: readonly [path: string, body: Buffer][]) {
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const answers: { status: number | undefined; body: string; port: number | undefined }[] = [];
+    for (const [path, body] of requests) {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const headers = { 'content-type': 'application/x-ndjson', 'content-length': body.length };
+      if (path === '/events') headers['content-type'] = 'application/json';
+      const asking = request({ agent, port, method: 'POST', path, headers }, (answer) => {
+        const { localPort } = answer.socket;
+        answer.setEncoding('utf8');
+        let text = '';
+        answer.on('data', (chunk) => {
+          text += chunk;
+        });
+        // Only once all is sent.
+        answer.on('end', () => {
+          answers.push({ status: answer.statusCode, body: text, port: localPort });
+          if (asking.writableFinished) resolve();
+          else asking.once('finish', resolve);
+        });
+      });
+      asking.on('error', reject).end(body);
+      await promise;
+    }
+    agent.destroy();
+    return answers;
+  }
+
+  it('reads why it was refused, and goes on with the same connection', async (t) => {
+    const { log, service } = await startIngest(t);
+    const large = Buffer.alloc(20 << 20, ' ');
+    const many = Buffer.from(`${event()}\n`.repeat(30_000));
+    const answers = await sendAll(service.port, [
+      ['/events', large],
+      ['/events/batch', large],
+      ['/events/batch', many],
+      ['/events', event()],
+    ]);
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [413, 413, 202, 202],
+    );
+    assert.match(answers[2]?.body ?? '', /"accepted":10000,.*More than 10000 events/);
+    assert.equal(new Set(answers.map(({ port }) => port)).size, 1);
+    assert.equal(log.appended.length, 10_001);
   });
 });

@@ -12,7 +12,7 @@ import { holdExpectations } from './continue.ts';
 import type { Logger } from './logger.ts';
 import { JSON_TYPES } from './media-type.ts';
 import { type ListenPlace, portError } from './port.ts';
-import { BodyRefused, openBody } from './request-body.ts';
+import { BodyRefused, discardRest, openBody } from './request-body.ts';
 import type { ServerTls } from './tls.ts';
 
 export type HttpServer = FastifyInstance;
@@ -74,8 +74,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   app.setErrorHandler((error, request, reply) => {
     if (error instanceof BodyRefused) {
       reply.headers(error.headers);
-      // What was not read of the body would be taken for the next request.
-      if (!request.raw.readableEnded) reply.header('Connection', 'close');
+      // The framework would close the connection, and the client might never read the answer.
+      reply.removeHeader('connection');
+      discardRest(request.raw);
     }
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     // The framework's own refusal, of what is no media type at all, does not name those taken.

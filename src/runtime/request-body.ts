@@ -3,7 +3,7 @@
  * (RFC 9110, section 8.4), within a limit that is the same for packed and plain bodies. Unpacking
  * stops at the limit, so that a small body which unpacks to a large one costs no memory.
  */
-import { type IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { reasonOf } from '../errors.ts';
@@ -37,6 +37,8 @@ export type BodyRules<Form> = {
 
 type Coding = 'identity' | 'gzip' | 'deflate';
 
+/** More is not waited for: then the connection is closed. */
+const DISCARDED_BYTES_MAX = 64 << 20;
 const TRAILING = 'ERR_TRAILING_JUNK_AFTER_STREAM_END';
 /** Part of a 415 that is about the coding (RFC 9110, section 15.5.16). */
 const ACCEPT_ENCODING = { 'Accept-Encoding': 'gzip, deflate' };
@@ -76,10 +78,10 @@ export class BodyContent {
    * are one small event, whose body is there already, and waiting for it would cost a third more.
    */
   whole(done: (error: Error | null, bytes?: Buffer) => void): void {
-    if (this.#coding === 'identity') gather(this.#request, this.#bytesMax, done);
+    if (this.#coding === 'identity') this.#gather(this.#request, done);
     else
       this.#source().then(
-        (source) => gather(source, this.#bytesMax, done),
+        (source) => this.#gather(source, done),
         (error) => done(error),
       );
   }
@@ -97,7 +99,7 @@ export class BodyContent {
     } catch (error) {
       throw refusalOf(error as Error);
     } finally {
-      leave(source);
+      this.#leave(source);
     }
   }
 
@@ -106,39 +108,49 @@ export class BodyContent {
       ? this.#request
       : await unpack(this.#request, this.#coding, this.#bytesMax);
   }
+
+  #gather(source: Readable, done: (error: Error | null, bytes?: Buffer) => void): void {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    const take = (piece: Buffer) => {
+      length += piece.length;
+      if (length <= this.#bytesMax) return void pieces.push(piece);
+      settle();
+      this.#leave(source);
+      done(tooLarge(this.#bytesMax));
+    };
+    const end = () => {
+      settle();
+      done(null, Buffer.concat(pieces, length));
+    };
+    const fail = (error: Error) => {
+      settle();
+      done(refusalOf(error));
+    };
+    // At most one of them is told.
+    const settle = () => source.off('data', take).off('end', end).off('error', fail);
+    source.on('data', take).on('end', end).on('error', fail);
+  }
+
+  /** Reads no further. The connection stays open: the answer goes out on it. */
+  #leave(source: Readable): void {
+    this.#request.unpipe().pause();
+    if (source !== this.#request) source.destroy();
+  }
 }
 
-function gather(
-  source: Readable,
-  bytesMax: number,
-  done: (error: Error | null, bytes?: Buffer) => void,
-): void {
-  const pieces: Buffer[] = [];
-  let length = 0;
-  const take = (piece: Buffer) => {
-    length += piece.length;
-    if (length <= bytesMax) return void pieces.push(piece);
-    settle();
-    leave(source);
-    done(tooLarge(bytesMax));
-  };
-  const end = () => {
-    settle();
-    done(null, Buffer.concat(pieces, length));
-  };
-  const fail = (error: Error) => {
-    settle();
-    done(refusalOf(error));
-  };
-  // At most one of them is told.
-  const settle = () => source.off('data', take).off('end', end).off('error', fail);
-  source.on('data', take).on('end', end).on('error', fail);
-}
-
-/** Reads no further. The connection stays open: the answer goes out on it. */
-function leave(source: Readable): void {
-  if (source instanceof IncomingMessage) source.pause();
-  else source.destroy();
+/**
+ * Reads what is left of a body that is not wanted, and drops it: a connection that is closed while
+ * its client still sends is reset, and the client never reads why.
+ */
+export function discardRest(request: IncomingMessage): void {
+  if (request.readableEnded) return;
+  let left = DISCARDED_BYTES_MAX;
+  request.on('data', (piece: Buffer) => {
+    left -= piece.length;
+    if (left < 0) request.destroy();
+  });
+  request.resume();
 }
 
 /** What a content that cannot be unpacked is answered; any other error as it is. */
@@ -204,7 +216,6 @@ async function unpack(
   });
   // Not pipeline(): it would destroy the connection, which the refusal is to be answered on.
   request.on('error', (error) => unpacker.destroy(error));
-  unpacker.on('close', () => request.unpipe(unpacker).pause());
   return request.pipe(unpacker);
 }
 
