@@ -9,7 +9,7 @@ import type { FieldError } from '../event/field-error.ts';
 import { EVENT_BYTES_MAX, parseEvent } from '../event/parse-event.ts';
 import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import type { RequestIds } from '../log/request-id.ts';
-import { BodyRefused } from '../runtime/request-body.ts';
+import { BodyRefused } from '../runtime/body-refused.ts';
 import { failureOf, recordOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';

@@ -73,9 +73,10 @@ describe('Content-Encoding', () => {
       const [, over] = more[i] as Packed;
       assert.equal((await send('/events', over, typed(coding))).status, 413, coding);
     }
+    const overs = packings(tooMuch);
     for (const [i, [coding, body]] of packings(batch).entries()) {
       assert.equal((await send('/events/batch', body, typed(coding, type))).status, 202, coding);
-      const [, over] = packings(tooMuch)[i] as Packed;
+      const [, over] = overs[i] as Packed;
       assert.equal((await send('/events/batch', over, typed(coding, type))).status, 413, coding);
     }
     assert.equal(log.appended.length, one.length * 2);

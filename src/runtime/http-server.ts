@@ -7,12 +7,13 @@ import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { reasonOf } from '../errors.ts';
 import { AllowedMethods } from './allowed-methods.ts';
+import { BodyRefused } from './body-refused.ts';
 import { BrokenRequests, JSON_TYPE } from './broken-requests.ts';
 import { holdExpectations } from './continue.ts';
 import type { Logger } from './logger.ts';
 import { JSON_TYPES } from './media-type.ts';
 import { type ListenPlace, portError } from './port.ts';
-import { BodyRefused, discardRest, openBody } from './request-body.ts';
+import { discardRest, openBody } from './request-body.ts';
 import type { ServerTls } from './tls.ts';
 
 export type HttpServer = FastifyInstance;
