@@ -59,7 +59,7 @@ async function handle(
   const verdicts = await acceptBatch(queue, requestIds, content.pieces(), form);
   noteBatch(verdicts);
   access.spend(request, verdicts.length - 1);
-  discardRest(request.raw);
+  await discardRest(request.raw, reply.raw);
   return answer(reply, verdicts);
 }
 

@@ -90,7 +90,10 @@ describe('Expect: 100-continue', () => {
       [`Content-Type: application/json\r\nContent-Length: ${BATCH_BYTES_MAX * 2}`, 413],
     ];
     for (const path of ['/events', '/events/batch', '/nowhere']) {
-      for (const [headers, status] of refused) {
+      for (const [headers, status] of [
+        ...refused,
+        ...refused.map(([more, code]) => [`${more}\r\nConnection: close`, code] as const),
+      ]) {
         const answer = parseAnswer(await sendRaw(service.port, ask(path, headers)));
         assert.equal(answer.status, path === '/nowhere' ? 404 : status);
       }
@@ -133,8 +136,12 @@ describe('A slash at the end of a path', () => {
 
 describe('A client that sends its whole body before it reads', () => {
   /** One after the other on one connection. @returns status and body of each. */
-  async function sendAll(port: number, requests: readonly [path: string, body: Buffer][]) {
-    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  async function sendAll(
+    port: number,
+    keepAlive: boolean,
+    requests: readonly [path: string, body: Buffer][],
+  ) {
+    const agent = new Agent({ keepAlive, maxSockets: 1 });
     const answers: { status: number | undefined; body: string; port: number | undefined }[] = [];
     for (const [path, body] of requests) {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
@@ -161,22 +168,25 @@ describe('A client that sends its whole body before it reads', () => {
     return answers;
   }
 
-  it('reads why it was refused, and goes on with the same connection', async (t) => {
+  it('reads why it was refused, whether or not it keeps the connection', async (t) => {
     const { log, service } = await startIngest(t);
     const large = Buffer.alloc(20 << 20, ' ');
     const many = Buffer.from(`${event()}\n`.repeat(30_000));
-    const answers = await sendAll(service.port, [
-      ['/events', large],
-      ['/events/batch', large],
-      ['/events/batch', many],
-      ['/events', event()],
-    ]);
-    assert.deepEqual(
-      answers.map(({ status }) => status),
-      [413, 413, 202, 202],
-    );
-    assert.match(answers[2]?.body ?? '', /"accepted":10000,.*More than 10000 events/);
-    assert.equal(new Set(answers.map(({ port }) => port)).size, 1);
-    assert.equal(log.appended.length, 10_001);
+    for (const keepAlive of [true, false]) {
+      log.appended.length = 0;
+      const answers = await sendAll(service.port, keepAlive, [
+        ['/events', large],
+        ['/events/batch', large],
+        ['/events/batch', many],
+        ['/events', event()],
+      ]);
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        [413, 413, 202, 202],
+      );
+      assert.match(answers[2]?.body ?? '', /"accepted":10000,.*More than 10000 events/);
+      assert.equal(new Set(answers.map(({ port }) => port)).size, keepAlive ? 1 : 4);
+      assert.equal(log.appended.length, 10_001);
+    }
   });
 });

@@ -18,3 +18,8 @@ export function continueRequest(request: IncomingMessage): void {
   waiting.get(request)?.writeContinue();
   waiting.delete(request);
 }
+
+/** Whether its client still waits for permission. */
+export function isHeld(request: IncomingMessage): boolean {
+  return waiting.has(request);
+}

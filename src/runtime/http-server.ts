@@ -72,12 +72,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   refuseEarly(app);
   acceptJsonBytes(app, options.bodyBytesMax);
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     if (error instanceof BodyRefused) {
       reply.headers(error.headers);
       // The framework would close the connection, and the client might never read the answer.
       reply.removeHeader('connection');
-      discardRest(request.raw);
+      await discardRest(request.raw, reply.raw);
     }
     const status = (error as { statusCode?: number }).statusCode ?? 500;
     // The framework's own refusal, of what is no media type at all, does not name those taken.

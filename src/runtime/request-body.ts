@@ -3,11 +3,11 @@
  * (RFC 9110, section 8.4), within a limit that is the same for packed and plain bodies. Unpacking
  * stops at the limit, so that a small body which unpacks to a large one costs no memory.
  */
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { BodyRefused, tooLarge } from './body-refused.ts';
 import { type Coding, codingOf, packedBytesMax, refusalOf, unpack } from './content-coding.ts';
-import { continueRequest } from './continue.ts';
+import { continueRequest, isHeld } from './continue.ts';
 import { readMediaType } from './media-type.ts';
 
 export type BodyRules<Form> = {
@@ -120,15 +120,25 @@ export class BodyContent {
 /**
  * Reads what is left of a body that is not wanted, and drops it: a connection that is closed while
  * its client still sends is reset, and the client never reads why.
+ * @returns once the answer may go out: at the end of the body where the connection is closed then.
  */
-export function discardRest(request: IncomingMessage): void {
-  if (request.readableEnded) return;
+export async function discardRest(
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  // A client that was never told to send does not.
+  if (request.readableEnded || isHeld(request)) return;
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
   let left = DISCARDED_BYTES_MAX;
   request.on('data', (piece: Buffer) => {
     left -= piece.length;
-    if (left < 0) request.destroy();
+    if (left > 0) return;
+    if (response.writableEnded) request.destroy();
+    else request.pause();
+    resolve();
   });
-  request.resume();
+  request.once('end', resolve).once('close', resolve).resume();
+  if (!response.shouldKeepAlive) await ended;
 }
 
 function formOf<Form>(headers: IncomingHttpHeaders, { forms, advice }: BodyRules<Form>): Form {
