@@ -7,11 +7,13 @@
  * API keys or TLS make the check needless: a page knows no key, and has no certificate of its name
  * that we would present.
  */
-import { isIP } from 'node:net';
+import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { Settings } from '../settings.ts';
 
 export const LOOPBACK_HOST = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
+/** The last label is a number: no name ends so (WHATWG, URL, "ends in a number"). */
+const IPV4 = /(^|\.)(\d+|0x[\da-f]*)$/;
 const AUTHORITY = /^(\[[^\]]*\]|[^:]*)(:\d*)?$/;
 
 export class OwnNames {
@@ -46,7 +48,7 @@ export class OwnNames {
   #has(authority: string): boolean {
     const name = plain(AUTHORITY.exec(authority)?.[1] ?? '?');
     if (this.#takesAll || this.#names.has(name)) return true;
-    if (isIP(name.replace(/^\[|\]$/g, '')) !== 0) return true;
+    if (IPV4.test(name) || isIPv6(name.slice(1, -1))) return true;
     // RFC 6761, section 6.3: it is this machine wherever it is looked up.
     if (name === 'localhost' || name.endsWith('.localhost')) return true;
     // Services of compose and Kubernetes call one another so.
