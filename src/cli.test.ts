@@ -19,7 +19,7 @@ async function run(t: TestContext, env: Record<string, string>, dotEnv: string |
 }
 
 describe('orderonce', () => {
-  it('stops at a name that would choose the embedded log in silence, and goes on with an empty one', async (t) => {
+  it('stops at a name that would choose the embedded log in silence, unless the right one is given empty', async (t) => {
     const wrong = { KAFKA_BROKERS: 'kafka:9092' };
     const { code, said } = await run(t, wrong);
     assert.equal(code, 2);
