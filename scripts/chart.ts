@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { SETTINGS } from '../src/settings.ts';
+import { readSettings, SETTINGS } from '../src/settings.ts';
 
 const CHART = new URL('../deploy/helm/orderonce', import.meta.url).pathname;
 const KUBERNETES = ['1.27.0', '1.37.0'];
@@ -193,6 +193,20 @@ describe('the chart', () => {
       const unknown = names.filter((name) => !(name in SETTINGS) && name !== 'HOSTNAME');
       assert.deepEqual(unknown, []);
     }
+  });
+
+  it('lets other pods ask by the full names of its Services, and by those of the settings', () => {
+    const services = named(render({}), 'Service').map(({ metadata }) => metadata.name as string);
+    const hosts = (values: object) => {
+      const [{ data }] = named(render(values), 'ConfigMap') as [Manifest];
+      return (data.ALLOWED_HOSTS as string).split(',');
+    };
+    for (const values of [{}, { settings: { ALLOWED_HOSTS: 'orders.example,.b.example' } }]) {
+      for (const service of services)
+        assert.ok(hosts(values).includes(`${service}.default.svc.cluster.local`), service);
+      readSettings({ ALLOWED_HOSTS: hosts(values).join(',') });
+    }
+    assert.ok(hosts({ settings: { ALLOWED_HOSTS: 'orders.example' } }).includes('orders.example'));
   });
 
   it('writes numbers as they are', () => {

@@ -64,6 +64,13 @@ function settingsPage(): string {
 ${MADE} Each setting can be given as a flag (\`--producer-port 8010\`), as an environment variable
 (\`PRODUCER_PORT=8010\`) or as a line of \`.env\`, in this order of precedence. An empty value means "not set".
 
+- Upper and lower case make no difference where the values are listed. Switches also take true, false, yes, no, 1 and 0.
+- \`.env\` holds lines \`NAME=value\`, with \`export\` in front if you like. A comment begins with \`#\` at the start or after a space. Single quotes keep a value as it is; double quotes
+  know \`\\n\`, \`\\"\` and \`\\\\\`. Any other line ends the process with its number, as do two different values for one name. The file is UTF-8, with line ends of any system.
+- A name that is nearly one of these, or that others use for the same (\`KAFKA_BROKERS\`, \`DATABASE_URI\`), is told of in the log. It ends the process where the embedded log or
+  database would be used in its place. If it is meant for another program, set the right name to nothing: \`KAFKA_BOOTSTRAP_SERVERS= npm start\`.
+- \`KAFKA_BOOTSTRAP_SERVERS\` may be copied with its protocols (\`SASL_SSL://kafka:9093\`); they must be what \`KAFKA_TLS\` and \`KAFKA_SASL_MECHANISM\` say.
+
 | setting | values | default | what it does |
 |---|---|---|---|
 ${rows.join('\n')}

@@ -1,6 +1,6 @@
 /** `orderonce COMMAND [--setting value ...]`: settings from flags, environment and .env. */
 import { existsSync, readFileSync } from 'node:fs';
-import { parseArgs, parseEnv } from 'node:util';
+import { parseArgs } from 'node:util';
 import { type Command, EXIT, FLAGS, type Flags } from './commands/command.ts';
 import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
 import { runDoctor } from './commands/doctor.ts';
@@ -11,9 +11,11 @@ import { POSITIONS_HELP, runLag, runPositions } from './commands/positions.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
 import { runVerify } from './commands/verify.ts';
+import { readDotEnv } from './dot-env.ts';
 import { OrderonceError, reasonOf } from './errors.ts';
 import { createLogger } from './runtime/logger.ts';
-import { misspelledNames, readSettings, settingFlags } from './settings.ts';
+import { judgeNames } from './setting-names.ts';
+import { readSettings, SETTINGS, settingFlags } from './settings.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   // Without a prototype, "constructor" is as unknown as any other word.
@@ -35,7 +37,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: runMigrate,
   },
   send: {
-    help: 'FILE: sends a file with an event per line, and goes on where it ended. --example: one event.',
+    help: 'FILE: sends a file with an event per line; resumes where it stopped. "-": standard input. --example: one event.',
     wordsMax: 1,
     run: runSend,
   },
@@ -67,6 +69,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   positions: { help: POSITIONS_HELP, wordsMax: 2, run: runPositions },
   'dead-letters': { help: DEAD_LETTERS_HELP, wordsMax: 2, run: runDeadLetters },
 };
+
+/** Of the others, standard output is the answer. */
+const SERVICES = ['start', 'producer', 'consumer'];
 
 function help(): string {
   const commands = Object.entries(COMMANDS).map(
@@ -117,11 +122,13 @@ async function main(args: string[]): Promise<number> {
     const value = values[flag.slice(2)];
     if (typeof value === 'string') fromFlags[setting] = value;
   }
-  const fromFile = readDotEnv();
-  const settings = readSettings({ ...fromFile, ...process.env, ...fromFlags });
-  const logger = createLogger(settings.LOG_LEVEL);
-  const unknown = misspelledNames(Object.keys(fromFile));
-  if (unknown.length > 0) logger.warn({ unknown }, 'No such settings, in .env: see --help');
+  const fromFile = dotEnv();
+  const given = { ...fromFile, ...process.env, ...fromFlags };
+  const settings = readSettings(given);
+  const { errors, warnings, unknown } = judgeNames(process.env, fromFile, given);
+  if (errors.length > 0) throw new OrderonceError('SETTING_INVALID', errors.join('; '));
+  const logger = createLogger(settings.LOG_LEVEL, SERVICES.includes(name) ? 'stdout' : 'stderr');
+  if (unknown.length > 0) logger.warn({ unknown, warnings }, 'Names that are not settings');
   return await command.run({ settings, logger, flags: values as Flags, words });
 }
 
@@ -133,16 +140,15 @@ function parse(args: string[], options: Record<string, { type: 'string' | 'boole
   }
 }
 
-function readDotEnv(): Record<string, string | undefined> {
+function dotEnv(): Record<string, string> {
   if (!existsSync('.env')) return {};
+  let bytes: Buffer;
   try {
-    // Fatal, and without the byte order mark that some editors write: going on with less than the
-    // whole file would mean other settings than those that somebody wrote down.
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(readFileSync('.env'));
-    return parseEnv(text);
+    bytes = readFileSync('.env');
   } catch (error) {
     throw new OrderonceError('SETTING_INVALID', `.env cannot be read: ${reasonOf(error)}`);
   }
+  return readDotEnv(bytes, (name) => Object.hasOwn(SETTINGS, name));
 }
 
 function exitCodeOf(error: unknown): number {

@@ -24,6 +24,10 @@ export const ERRORS = {
     kind: 'transient',
     help: 'No ingest API answers where the settings say. Start it, or name its HOST and PRODUCER_PORT.',
   },
+  API_REFUSES: {
+    kind: 'rejected',
+    help: 'The ingest API refuses what "orderonce send" brings, and would each time: no right API_KEY, or something else answers there. The message has its words.',
+  },
   DATA_DIR_UNUSABLE: {
     kind: 'rejected',
     help: 'The data directory is in use, half initialised or not accessible. The message says how to mend it.',

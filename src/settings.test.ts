@@ -80,6 +80,60 @@ describe('readSettings', () => {
     }
   });
 
+  it('understands levels and switches in any case and in the usual words', () => {
+    const of = (env: Record<string, string>) => readSettings(env);
+    assert.equal(of({ LOG_LEVEL: 'INFO' }).LOG_LEVEL, 'info');
+    assert.equal(of({ KAFKA_COMPRESSION: 'LZ4' }).KAFKA_COMPRESSION, 'lz4');
+    assert.equal(
+      of({ KAFKA_SASL_MECHANISM: 'scram-sha-512' }).KAFKA_SASL_MECHANISM,
+      'SCRAM-SHA-512',
+    );
+    for (const word of ['on', 'ON', 'true', 'True', 'yes', '1'])
+      assert.equal(of({ KAFKA_TLS: word }).KAFKA_TLS, 'on', word);
+    for (const word of ['off', 'false', 'FALSE', 'no', '0'])
+      assert.equal(of({ ORDERS_PROJECTION: word }).ORDERS_PROJECTION, 'off', word);
+    assert.throws(() => of({ KAFKA_TLS: 'maybe' }), /KAFKA_TLS must be on or off .*"maybe"/);
+  });
+
+  it('takes the protocol in front of a broker where the other settings say the same', () => {
+    const of = (servers: string, more: Record<string, string> = {}) =>
+      readSettings({ KAFKA_BOOTSTRAP_SERVERS: servers, ...more }).KAFKA_BOOTSTRAP_SERVERS;
+    assert.equal(of('PLAINTEXT://a:9092, plaintext://[::1]:9093,b:1'), 'a:9092,[::1]:9093,b:1');
+    const secure = { KAFKA_TLS: 'yes', KAFKA_SASL_MECHANISM: 'PLAIN' };
+    assert.equal(of('SASL_SSL://a:9093', secure), 'a:9093');
+    assert.equal(of('SSL://a:9093', { KAFKA_TLS: 'on' }), 'a:9093');
+    const contradictions: [string, Record<string, string>, RegExp][] = [
+      [
+        'SASL_SSL://a:9093',
+        {},
+        /says SASL_SSL:\/\/.*say PLAINTEXT: .*KAFKA_TLS=on and a KAFKA_SASL/,
+      ],
+      ['PLAINTEXT://a:9092', secure, /say SASL_SSL: PLAINTEXT is KAFKA_TLS=off and .*=none/],
+      ['SSL://a:1,SASL_PLAINTEXT://b:1', { KAFKA_TLS: 'on' }, /says SASL_PLAINTEXT/],
+    ];
+    for (const [servers, more, message] of contradictions)
+      assert.throws(() => of(servers, more), { code: 'SETTING_INVALID', message });
+    for (const servers of [
+      'a',
+      'a:0',
+      'a:70000',
+      'http://a:80',
+      'a:1,',
+      'a:1 b:2',
+      'x@a:1',
+      '::1:9',
+    ])
+      assert.throws(() => of(servers), /must look like host:port,host:port/, servers);
+  });
+
+  it('explains values that others left: quotes, the links of Kubernetes', () => {
+    const of = (env: Record<string, string>) => () => readSettings(env);
+    assert.throws(of({ KAFKA_GROUP_ID: '"orders"' }), /KAFKA_GROUP_ID is in quotes, which "docker/);
+    assert.throws(of({ KAFKA_TOPIC: '\u201corders\u201d' }), /KAFKA_TOPIC is in quotes/);
+    assert.throws(of({ CONSUMER_PORT: 'tcp://10.0.0.1:8001' }), /which Kubernetes sets/);
+    assert.equal(readSettings({ KAFKA_SASL_PASSWORD: '"x"' }).KAFKA_SASL_PASSWORD, '"x"');
+  });
+
   it('finds misspelled names, but leaves those of others alone', () => {
     const names = ['LOG_LEVL', 'LOG_LEVEL', 'POSTGRES_PASSWORD', 'PATH'];
     assert.deepEqual(misspelledNames(names), ['LOG_LEVL']);

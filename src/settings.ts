@@ -3,19 +3,23 @@
  * come from it. A secret has no default and is never printed.
  */
 import { OrderonceError } from './errors.ts';
-
-type Spec<T> = {
-  readonly parse: (text: string, name: string) => T;
-  /** As text, so that it is parsed like any other value; undefined means "not set". */
-  readonly fallback?: string;
-  readonly type: string;
-  readonly help: string;
-  readonly secret?: true;
-};
+import {
+  brokers,
+  choice,
+  file,
+  integer,
+  isUrl,
+  optional,
+  protocolProblem,
+  type Spec,
+  text,
+  toggle,
+} from './setting-kinds.ts';
 
 /** Kafka's names. All of them are read, whoever wrote them. */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
+const HOST_NAMES = /^(\*|(\*?\.)?[\w.-]+)(\s*,\s*(\*|(\*?\.)?[\w.-]+))*$/;
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 
 export const SETTINGS = {
@@ -23,11 +27,15 @@ export const SETTINGS = {
     '127.0.0.1',
     'Address that both HTTP services listen on. 0.0.0.0 opens them to the network.',
   ),
+  ALLOWED_HOSTS: text(
+    'localhost',
+    'Names that browsers may reach the services by, comma-separated; .example.com is a domain and all below it. See docs/security.md.',
+    HOST_NAMES,
+    'host names without ports, separated by commas',
+  ),
   PRODUCER_PORT: integer(8000, 0, 65535, 'Port of the ingest API.'),
   CONSUMER_PORT: integer(8001, 0, 65535, 'Port of the consumer: health, events, orders.'),
-  KAFKA_BOOTSTRAP_SERVERS: optional(
-    (value) => /^\s*[^\s,]+:\d{1,5}(\s*,\s*[^\s,]+:\d{1,5})*\s*$/.test(value),
-    'host:port,host:port',
+  KAFKA_BOOTSTRAP_SERVERS: brokers(
     'Kafka brokers, host:port separated by commas. Unset: the embedded log in PostgreSQL.',
   ),
   KAFKA_COMPRESSION: choice(
@@ -35,7 +43,7 @@ export const SETTINGS = {
     COMPRESSIONS,
     'How records are written. lz4 and snappy cost little CPU; see docs/operations.md, Sizing.',
   ),
-  KAFKA_TLS: choice('off', ['off', 'on'], 'Whether brokers are spoken to by TLS.'),
+  KAFKA_TLS: toggle('off', 'Whether brokers are spoken to by TLS.'),
   KAFKA_TLS_CA_FILE: file('Certificates (PEM) that brokers are checked by. Unset: those of Node.'),
   KAFKA_TLS_CERT_FILE: file('Our own certificate (PEM), where brokers ask for one.'),
   KAFKA_TLS_KEY_FILE: file('The key (PEM) of that certificate.'),
@@ -75,9 +83,8 @@ export const SETTINGS = {
     'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
     true,
   ),
-  DATABASE_PREPARED_STATEMENTS: choice(
+  DATABASE_PREPARED_STATEMENTS: toggle(
     'on',
-    ['on', 'off'],
     'Off where a pooler in transaction mode stands before PostgreSQL and knows no prepared statements.',
   ),
   ORDERONCE_DATA_DIR: text('.orderonce', 'Where the embedded PostgreSQL keeps its data.'),
@@ -155,9 +162,8 @@ export const SETTINGS = {
     100,
     'Percent of recent events that may be parked; above it a bad deploy is assumed and nothing is.',
   ),
-  ORDERS_PROJECTION: choice(
+  ORDERS_PROJECTION: toggle(
     'on',
-    ['on', 'off'],
     'Whether the table "orders" is kept. Off saves half of the writes, for teams with tables of their own.',
   ),
   ORDER_PROCESSED_TOPIC: optional(
@@ -214,64 +220,28 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     // An empty value in a .env file means "not set", not "the empty string".
     const source = given === undefined || given === '' ? spec.fallback : given;
     try {
+      if (source !== undefined && !spec.secret) refuseQuotes(source, name);
       values[name] = source === undefined ? undefined : spec.parse(source, name);
     } catch (error) {
       problems.push((error as Error).message);
     }
   }
+  const settings = values as Settings;
+  const contradiction = protocolProblem(env.KAFKA_BOOTSTRAP_SERVERS ?? '', {
+    tls: settings.KAFKA_TLS,
+    mechanism: settings.KAFKA_SASL_MECHANISM,
+  });
+  if (problems.length === 0 && contradiction !== null) problems.push(contradiction);
   if (problems.length > 0) throw new OrderonceError('SETTING_INVALID', problems.join('; '));
-  return values as Settings;
+  return settings;
 }
 
-function text(fallback: string, help: string, pattern = /^/, shape = 'text'): Spec<string> {
-  const parse = (value: string, name: string) => {
-    if (pattern.test(value)) return value;
-    throw new Error(`${name} must be ${shape}, not "${value}"`);
-  };
-  return { parse, fallback, type: shape, help };
-}
-
-/** Also refuses what only looks like a URL, such as one with port 99999. */
-function isUrl(...protocols: string[]): (value: string) => boolean {
-  return (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol);
-}
-
-/** @param shape what a valid value looks like; a secret one is never repeated. */
-function optional(
-  isValid: (value: string) => boolean,
-  shape: string,
-  help: string,
-  secret?: true,
-): Spec<string | undefined> {
-  const parse = (value: string, name: string): string | undefined => {
-    if (isValid(value)) return value;
-    const given = secret ? '' : `, not "${value}"`;
-    throw new Error(`${name} must look like ${shape}${given}`);
-  };
-  const spec = { parse, type: shape, help };
-  return secret ? { ...spec, secret } : spec;
-}
-
-function file(help: string): Spec<string | undefined> {
-  return optional((value) => value.length > 0, 'path/to/file', help);
-}
-
-function integer(fallback: number, min: number, max: number, help: string): Spec<number> {
-  const parse = (value: string, name: string) => {
-    const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
-    if (number >= min && number <= max) return number;
-    throw new Error(`${name} must be a whole number from ${min} to ${max}, not "${value}"`);
-  };
-  return { parse, fallback: String(fallback), type: `${min} to ${max}`, help };
-}
-
-function choice<const T extends string>(fallback: T, options: readonly T[], help: string): Spec<T> {
-  const parse = (value: string, name: string) => {
-    const found = options.find((option) => option === value);
-    if (found !== undefined) return found;
-    throw new Error(`${name} must be one of ${options.join(', ')}, not "${value}"`);
-  };
-  return { parse, fallback, type: options.join(', '), help };
+/** No value of ours is quoted: the quotes are left over, and would become part of a name. */
+function refuseQuotes(value: string, name: string): void {
+  if (!/^(["'`\u2018-\u201f]).*["'`\u2018-\u201f]$/s.test(value)) return;
+  throw new Error(
+    `${name} is in quotes, which "docker run --env-file" and some shells keep: leave them out`,
+  );
 }
 
 export type SettingFlag = {

@@ -1,4 +1,5 @@
 /** Who may ask for what over HTTP, decided before a byte of the body is read. */
+import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
@@ -7,6 +8,7 @@ import { watchTls } from '../runtime/tls.ts';
 import type { Settings } from '../settings.ts';
 import { Allowance } from './allowance.ts';
 import { type ApiKey, ApiKeys, type Role } from './api-keys.ts';
+import { LOOPBACK_HOST, OwnNames } from './own-names.ts';
 
 const MAY: Readonly<Record<Role, readonly Role[]>> = {
   ingest: ['ingest'],
@@ -14,7 +16,6 @@ const MAY: Readonly<Record<Role, readonly Role[]>> = {
   admin: ['read', 'admin'],
 };
 const BEARER = /^Bearer ([\w-]{1,200})$/i;
-const LOOPBACK_HOST = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 
 /** Says nothing that the data would need: open with or without keys. */
 const OPEN = /^\/(health(\/.*)?|metrics|docs(\/.*)?|openapi\.json|console\/.*)?$/;
@@ -47,9 +48,12 @@ export function addAccess(
   const { API_KEYS_FILE: file, HOST: host, TLS_CLIENT_CA_FILE: clientCa } = settings;
   if (clientCa !== undefined) app.addHook('onRequest', refuseWithoutCertificate);
   const tls = watchTls(app.server, settings, logger);
+  if (file === undefined && tls === null) refuseForeignPages(app, settings, needOf);
   if (file === undefined) {
     const isOpen = !LOOPBACK_HOST.test(host) && clientCa === undefined;
-    const warning = `Anyone who reaches ${host} may send and read events: set API_KEYS_FILE, or keep the port private`;
+    const isNamed = host === hostname();
+    const shell = isNamed ? '. Some shells set HOST to the name of the machine: see --host' : '';
+    const warning = `Anyone who reaches ${host} may send and read events: set API_KEYS_FILE, or keep the port private${shell}`;
     if (isOpen) logger.warn(warning);
     return {
       spend: () => {},
@@ -107,6 +111,18 @@ function refuseWithoutCertificate(
   const isKnown = (request.raw.socket as TLSSocket).authorized;
   if (isKnown || OPEN.test(request.routeOptions.url ?? '')) done();
   else sendDetail(reply, 403, 'A client certificate is needed');
+}
+
+/** What can be read is kept from pages of other sites by Host, what they could send by Origin. */
+function refuseForeignPages(app: HttpServer, settings: Settings, needOf: NeedOf): void {
+  const names = new OwnNames(settings);
+  app.addHook('onRequest', ({ headers, method, routeOptions }, reply, done) => {
+    if (OPEN.test(routeOptions.url ?? '')) return done();
+    const isIngest = needOf(method) === 'ingest';
+    const why = isIngest ? names.whyNotOrigin(headers.origin) : names.whyNotHost(headers.host);
+    if (why === null) done();
+    else sendDetail(reply, 403, why);
+  });
 }
 
 function refuseUnknown(reply: FastifyReply, given: string | undefined): void {

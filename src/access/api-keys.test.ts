@@ -28,6 +28,7 @@ describe('parseKeys', () => {
   });
 
   it('takes keys with and without limits', () => {
+    assert.equal(parseKeys(`\ufeff${file(entry)}\r\n`).length, 1);
     const [open, limited] = parseKeys(file(entry, { ...entry, name: 'b', events_per_day: 10 }));
     assert.equal(open?.eventsPerDay, null);
     assert.equal(limited?.eventsPerDay, 10);

@@ -48,7 +48,8 @@ export function parseKeys(text: string): ApiKey[] {
   const invalid = (what: string) => new OrderonceError('SETTING_INVALID', `API_KEYS_FILE: ${what}`);
   let entries: unknown;
   try {
-    entries = (JSON.parse(text) as { keys?: unknown } | null)?.keys;
+    // Editors of Windows begin a file with a byte order mark.
+    entries = (JSON.parse(text.replace(/^\ufeff/, '')) as { keys?: unknown } | null)?.keys;
   } catch {
     throw invalid('not JSON');
   }

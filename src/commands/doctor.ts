@@ -1,6 +1,8 @@
-/** `orderonce doctor`: a verdict for each thing that the guarantees rest on, and how to mend it. */
+/** `orderonce doctor`: a verdict for each thing that the guarantees rest on, and how to resolve it. */
 import { examine } from '../doctor/doctor.ts';
 import type { Finding } from '../doctor/finding.ts';
+import type { Settings } from '../settings.ts';
+import type { Pool } from '../store/pool.ts';
 import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
@@ -8,7 +10,7 @@ const SIGNS = { ok: '✔', warn: '!', fail: '✖' } as const;
 
 /** Exit code 1 where something fails; warnings do not count. */
 export async function runDoctor({ settings, flags }: Call): Promise<number> {
-  const pool = openPool(await databaseUrlOf(settings), 'orderonce-doctor');
+  const pool = await poolOf(settings);
   try {
     const findings = await examine(settings, pool);
     const isFit = findings.every(({ verdict }) => verdict !== 'fail');
@@ -16,8 +18,17 @@ export async function runDoctor({ settings, flags }: Call): Promise<number> {
     else console.log(pageOf(findings));
     return isFit ? 0 : 1;
   } finally {
-    await pool.end();
+    await pool?.end();
   }
+}
+
+/** @returns null where producers run without a database: with Kafka they need none. */
+async function poolOf(settings: Settings): Promise<Pool | null> {
+  const url = await databaseUrlOf(settings).catch((error: unknown) => {
+    if (settings.KAFKA_BOOTSTRAP_SERVERS === undefined) throw error;
+    return null;
+  });
+  return url === null ? null : openPool(url, 'orderonce-doctor');
 }
 
 function pageOf(findings: readonly Finding[]): string {

@@ -4,16 +4,18 @@ import { baseUrlOf, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
 import type { Call } from './command.ts';
 import { exampleEvent } from './example-event.ts';
-import { type IngestApi, sendFile } from './send-file.ts';
+import type { IngestApi } from './send-batch.ts';
+import { sendFile } from './send-file.ts';
 
-/** `orderonce send FILE`, or `--example`. Exit code 1 where anything was rejected. */
+/** `orderonce send FILE`, `send -` for standard input, or `--example`. Exit code 1 where anything was rejected. */
 export async function runSend(call: Call): Promise<number> {
   const { settings, flags, words } = call;
   const [file] = words;
   const api = { baseUrl: baseUrlOf(producerPlace(settings)), headers: headersOf(settings) };
   if (flags.example === true) return await sendExample(api, flags.json === true);
   if (file !== undefined) return await sendLines(file, api, flags.json === true);
-  const message = 'Nothing to send. Use "orderonce send FILE" (an event per line), or --example';
+  const message =
+    'Nothing to send. Use "orderonce send FILE" (an event per line), "-" for standard input, or --example';
   throw new OrderonceError('SETTING_INVALID', message);
 }
 

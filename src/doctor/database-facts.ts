@@ -5,8 +5,10 @@ export type DatabaseFacts = {
   readonly isReplica: boolean;
   readonly encoding: string;
   readonly settings: Readonly<Record<string, string>>;
-  /** Tables that lack a right that consumer and commands need, with the right. */
+  /** What this role lacks of that which consumer and commands need, such as "INSERT on orders". */
   readonly missingRights: readonly string[];
+  /** It may read all tables and change none: enough to look and to verify. */
+  readonly onlyReads: boolean;
   /** The server's clock before ours, in ms; half a round trip is allowed for. */
   readonly clockSkewMs: number;
   readonly connectionsFree: number;
@@ -14,17 +16,18 @@ export type DatabaseFacts = {
 };
 
 const SETTINGS = ['fsync', 'synchronous_commit', 'full_page_writes', 'max_connections'];
-/** Every table of ours and what is done to it. */
+/** Every table of ours and what is done to it; grants.sql gives that, and hardly more. */
 const RIGHTS: Readonly<Record<string, string>> = {
+  schema_migrations: 'SELECT',
   processed_events: 'SELECT, INSERT',
   orders: 'SELECT, INSERT, UPDATE',
   consumer_positions: 'SELECT, INSERT, UPDATE, DELETE',
-  duplicates: 'SELECT, INSERT, UPDATE',
-  conflicts: 'SELECT, INSERT, UPDATE',
+  duplicates: 'SELECT, INSERT, UPDATE (event_id)',
+  conflicts: 'SELECT, INSERT, UPDATE (digest)',
   dead_letters: 'SELECT, INSERT, UPDATE, DELETE',
   dead_letter_audit: 'SELECT, INSERT',
   held_orders: 'SELECT, INSERT, UPDATE, DELETE',
-  log_gaps: 'SELECT, INSERT, UPDATE',
+  log_gaps: 'SELECT, INSERT, UPDATE (to_offset)',
   logs: 'SELECT, INSERT',
   outbox: 'SELECT, INSERT, UPDATE, DELETE',
   outbox_shards: 'SELECT, UPDATE',
@@ -33,8 +36,16 @@ const RIGHTS: Readonly<Record<string, string>> = {
   position_troubles: 'SELECT, INSERT, UPDATE, DELETE',
   closed_positions: 'SELECT, INSERT',
 };
+const OF_EMBEDDED_LOG = {
+  event_log: 'SELECT, INSERT, DELETE',
+  event_log_partitions: 'SELECT, INSERT, UPDATE',
+};
+const WITHOUT_PROJECTION = { orders: 'SELECT' };
 
-export async function readDatabaseFacts(pool: Pool): Promise<DatabaseFacts> {
+export type Use = { readonly hasEmbeddedLog: boolean; readonly keepsOrders: boolean };
+
+/** @param use decides which rights are needed. */
+export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseFacts> {
   const asked = Date.now();
   const { rows } = await pool.query(
     `SELECT current_setting('server_version_num')::int / 10000 AS version,
@@ -50,18 +61,44 @@ export async function readDatabaseFacts(pool: Pool): Promise<DatabaseFacts> {
     'SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])',
     [SETTINGS],
   );
-  const rights = await pool.query(
-    `SELECT t || ': ' || r AS missing
-       FROM unnest($1::text[], $2::text[]) AS w (t, r)
-      WHERE to_regclass(t) IS NOT NULL
-        AND EXISTS (SELECT FROM unnest(string_to_array(r, ', ')) x
-                     WHERE NOT has_table_privilege(to_regclass(t), x))`,
-    [Object.keys(RIGHTS), Object.values(RIGHTS)],
-  );
+  const rights = await readRights(pool, use);
   return {
     ...facts,
     settings: Object.fromEntries(settings.rows.map(({ name, setting }) => [name, setting])),
-    missingRights: rights.rows.map(({ missing }) => missing),
+    ...rights,
     clockSkewMs: Math.round(atMs - (asked + answered) / 2),
   };
+}
+
+/** Of a table that is not there yet, nothing is said. */
+async function readRights(pool: Pool, { hasEmbeddedLog, keepsOrders }: Use) {
+  const needed = {
+    ...RIGHTS,
+    ...(hasEmbeddedLog ? OF_EMBEDDED_LOG : {}),
+    ...(keepsOrders ? {} : WITHOUT_PROJECTION),
+  };
+  const wanted = Object.entries(needed).flatMap(([table, rights]) =>
+    rights.split(', ').map((right) => ({ table, right, ...partsOf(right) })),
+  );
+  // Of a right to one column, one to the whole table is more than enough.
+  const { rows } = await pool.query<{ table: string; right: string; has: boolean }>(
+    `SELECT w."table", w."right",
+            CASE WHEN w."column" IS NULL THEN has_table_privilege(to_regclass(w."table"), w.action)
+                 ELSE has_column_privilege(to_regclass(w."table"), w."column", w.action) END AS has
+       FROM jsonb_to_recordset($1::jsonb) AS w ("table" text, "right" text, action text, "column" text)
+      WHERE to_regclass(w."table") IS NOT NULL`,
+    [JSON.stringify(wanted)],
+  );
+  const missing = rows.filter(({ has }) => !has);
+  const isRead = ({ right }: { right: string }) => right === 'SELECT';
+  return {
+    missingRights: missing.map(({ table, right }) => `${right} on ${table}`),
+    onlyReads: !missing.some(isRead) && rows.every((row) => row.has === isRead(row)),
+  };
+}
+
+/** "UPDATE (digest)" is UPDATE of the column digest. */
+function partsOf(right: string): { action: string; column: string | null } {
+  const [, action = right, column = null] = /^(\w+) \((\w+)\)$/.exec(right) ?? [];
+  return { action, column };
 }

@@ -1,13 +1,24 @@
 /** The doctor on real servers: what it says of them is what they are. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka';
+import { Broker } from '../../dev/kafka/broker.ts';
+import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts';
 import { produceEvents, startConsumer, untilStored } from '../../test/support/consumer.ts';
-import { asAdmin, createDatabase, openPool } from '../../test/support/database.ts';
-import { KAFKA, newTopic, withAdmin } from '../../test/support/kafka.ts';
+import { createDatabase, openPool } from '../../test/support/database.ts';
+import { KAFKA, newTopic, newTopicName, withAdmin } from '../../test/support/kafka.ts';
+import { Orderonce } from '../../test/support/processes.ts';
+import { asRole } from '../../test/support/roles.ts';
 import { until } from '../../test/support/until.ts';
+import { createLog } from '../log/open-log.ts';
 import { readSettings } from '../settings.ts';
 import { examine } from './doctor.ts';
+
+const PORT = 19_992;
+const SECURE_PORT = 19_993;
 
 async function setUp(t: TestContext) {
   const db = await createDatabase(t);
@@ -61,19 +72,9 @@ describe('orderonce doctor', { skip: KAFKA === undefined }, () => {
     await produceEvents(topic, 1);
     await setConfig(topic, 'cleanup.policy', 'compact');
     await setConfig(topic, 'retention.ms', '1');
-    const role = `doctor_${db.name}`;
-    await asAdmin((admin) => admin.query(`CREATE ROLE ${role} LOGIN PASSWORD 'x'`));
-    await db.pool.query(`GRANT SELECT ON ALL TABLES IN SCHEMA public TO ${role};
-      GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role};
-      REVOKE INSERT ON conflicts FROM ${role}`);
-    const url = new URL(db.url);
-    url.username = role;
-    url.password = 'x';
-    const pool = openPool(url.href);
-    t.after(async () => {
-      await pool.end();
-      await asAdmin((admin) => admin.query(`DROP ROLE ${role}`));
-    });
+    const pool = await asRole(t, db, 'orderonce_consumer');
+    const group = 'orderonce_consumer';
+    await db.pool.query(`REVOKE INSERT ON conflicts FROM ${group}`);
     await until('the settings have arrived', async () => {
       const lines = linesOf(await examine(settings, pool));
       return (
@@ -96,5 +97,67 @@ describe('orderonce doctor', { skip: KAFKA === undefined }, () => {
       'fail postgresql: reachable',
       'fail kafka: reachable',
     ]);
+  });
+
+  it('examines Kafka from a machine that runs producers alone, without a database', async (t) => {
+    const { topic } = await setUp(t);
+    const env = { KAFKA_BOOTSTRAP_SERVERS: KAFKA as string, KAFKA_TOPIC: topic };
+    const ports = { PRODUCER_PORT: '1', CONSUMER_PORT: '2', LOG_LEVEL: 'silent' };
+    const cwd = mkdtempSync(join(tmpdir(), 'orderonce-doctor-'));
+    t.after(() => rmSync(cwd, { recursive: true }));
+    const doctor = new Orderonce(t, ['doctor', '--json'], { ...env, ...ports }, cwd);
+    assert.equal(await doctor.exit(), 0, doctor.output);
+    const { fit, findings } = JSON.parse(doctor.output);
+    assert.equal(fit, true);
+    const lines = linesOf(findings);
+    assert.ok(lines.includes('warn postgresql: reachable'));
+    assert.ok(lines.includes('ok kafka: reachable'));
+    assert.ok(!lines.some((line) => /positions|disk/.test(line)));
+  });
+});
+
+const NO_SERVER = KAFKA === undefined ? 'No Kafka' : NO_OPENSSL;
+
+describe('orderonce doctor, Kafka with TLS and SASL', { skip: NO_SERVER }, () => {
+  it('connects as the services do, and says which settings it could be', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'orderonce-doctor-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const { ca, server } = makeCertificates(folder);
+    const user = { name: 'alice', password: 'alice-secret' };
+    const broker = await Broker.start({
+      port: PORT,
+      folder: join(folder, 'kafka'),
+      mode: 'kraft',
+      secure: { port: SECURE_PORT, ca, ...server, user },
+    });
+    t.after(() => broker.stop());
+    const db = await createDatabase(t);
+    const env = {
+      KAFKA_BOOTSTRAP_SERVERS: `SASL_SSL://127.0.0.1:${SECURE_PORT}`,
+      KAFKA_TOPIC: newTopicName(),
+      KAFKA_PARTITIONS: '2',
+      KAFKA_TLS: 'true',
+      KAFKA_TLS_CA_FILE: ca,
+      KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512',
+      KAFKA_SASL_USERNAME: user.name,
+      KAFKA_SASL_PASSWORD: user.password,
+      DATABASE_URL: db.url,
+      PRODUCER_PORT: '1',
+      CONSUMER_PORT: '2',
+    };
+    const settings = readSettings(env);
+    await createLog(settings, () => db.pool);
+    const pool = await asRole(t, db, 'orderonce_consumer');
+    const lines = linesOf(await examine(settings, pool));
+    assert.ok(lines.includes('ok kafka: reachable'), lines.join('\n'));
+    assert.deepEqual(
+      lines.filter((line) => line.startsWith('fail')),
+      [],
+    );
+    const wrong = readSettings({ ...env, KAFKA_SASL_PASSWORD: 'wrong' });
+    const refused = (await examine(wrong, pool)).find(({ verdict }) => verdict === 'fail');
+    assert.deepEqual([refused?.area, refused?.check], ['kafka', 'reachable']);
+    assert.match(refused?.remedy ?? '', /KAFKA_TLS and KAFKA_SASL_\*/);
+    assert.doesNotMatch(JSON.stringify(refused), /alice-secret|wrong/);
   });
 });

@@ -3,7 +3,7 @@ import { statfs } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { openReader } from '../log/open-log.ts';
+import { kafkaOptions, openReader } from '../log/open-log.ts';
 import { readSlice } from '../log/read-slice.ts';
 import { reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
@@ -22,56 +22,72 @@ const HEALTH_MS = 3000;
 const FREE_WARN_BYTES = 2 ** 30;
 const FREE_FAIL_BYTES = 100 * 2 ** 20;
 
-/** Never throws: what cannot be looked at is a finding. */
-export async function examine(settings: Settings, pool: Pool): Promise<Finding[]> {
-  const reader = openReader(settings, () => pool);
+/**
+ * What cannot be looked at is a finding.
+ * @param pool null on a machine without a database of its own, such as one that runs producers.
+ * @throws SETTING_INVALID where the settings of Kafka do not go together.
+ */
+export async function examine(settings: Settings, pool: Pool | null): Promise<Finding[]> {
+  const reader = openReader(settings, () => pool as Pool);
   try {
     return [
-      ...(await examineDatabase(pool)),
+      ...(await examineDatabase(settings, pool)),
       ...(await examineLog(settings, reader, pool)),
       ...(await examineServices(settings)),
-      ...(await examineMachine(settings)),
+      ...(await examineMachine(settings, pool)),
     ];
   } finally {
     await reader.close(CLOSE_MS);
   }
 }
 
-async function examineDatabase(pool: Pool): Promise<Finding[]> {
-  const { ok, fail } = judgeOf('postgresql');
+async function examineDatabase(settings: Settings, pool: Pool | null): Promise<Finding[]> {
+  const { ok, warn, fail } = judgeOf('postgresql');
+  if (pool === null) {
+    const remedy = 'Right where only producers run. Elsewhere set DATABASE_URL';
+    return [warn('reachable', 'DATABASE_URL is not set', remedy)];
+  }
+  const use = {
+    hasEmbeddedLog: settings.KAFKA_BOOTSTRAP_SERVERS === undefined,
+    keepsOrders: settings.ORDERS_PROJECTION === 'on',
+  };
   try {
-    const found = judgeDatabase(await readDatabaseFacts(pool));
+    const found = judgeDatabase(await readDatabaseFacts(pool, use));
     const tables = await assertMigrated(pool).then(
       () => ok('tables', 'of this release'),
       (error: unknown) => fail('tables', reasonOf(error), 'Run "orderonce migrate"'),
     );
     return [ok('reachable', 'answers'), tables, ...found];
   } catch (error) {
-    return [fail('reachable', reasonOf(error), 'Start it, or mend DATABASE_URL')];
+    return [fail('reachable', reasonOf(error), 'Start it, or correct DATABASE_URL')];
   }
 }
 
-async function examineLog(settings: Settings, reader: LogReader, pool: Pool): Promise<Finding[]> {
+async function examineLog(
+  settings: Settings,
+  reader: LogReader,
+  pool: Pool | null,
+): Promise<Finding[]> {
   const { ok, warn, fail } = judgeOf('kafka');
-  const { KAFKA_BOOTSTRAP_SERVERS: bootstrapServers, KAFKA_TOPIC: topic } = settings;
-  if (bootstrapServers === undefined) {
+  const kafka = kafkaOptions(settings, 'doctor');
+  const positions = async () => (pool === null ? [] : await examinePositions(reader, pool));
+  if (kafka === null) {
     const remedy = 'Fit for development and one machine; past it set KAFKA_BOOTSTRAP_SERVERS';
-    const embedded = warn('log', 'the embedded one, in PostgreSQL', remedy);
-    return [embedded, ...(await examinePositions(reader, pool))];
+    return [warn('log', 'the embedded one, in PostgreSQL', remedy), ...(await positions())];
   }
   try {
-    const facts = await readKafkaFacts({ bootstrapServers, topic, clientId: 'orderonce-doctor' });
-    const oldestMs = await ageOfOldest(reader, pool).catch(() => null);
+    const facts = await readKafkaFacts(kafka);
+    const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
     return [
-      ok('reachable', `${bootstrapServers} answers, topic ${topic} exists`),
+      ok('reachable', `${kafka.bootstrapServers} answers, topic ${kafka.topic} exists`),
       ...judgeKafka(facts, oldestMs),
-      ...(await examinePositions(reader, pool)),
+      ...(await positions()),
     ];
   } catch (error) {
     const isMissing = error instanceof OrderonceError && error.code === 'NOT_MIGRATED';
     const remedy = isMissing
       ? 'Run "orderonce migrate"'
-      : 'Start it, or mend KAFKA_BOOTSTRAP_SERVERS';
+      : 'Start it, or correct KAFKA_BOOTSTRAP_SERVERS, KAFKA_TLS and KAFKA_SASL_*';
     return [fail('reachable', reasonOf(error), remedy)];
   }
 }
@@ -120,7 +136,7 @@ async function examineServices(settings: Settings): Promise<Finding[]> {
   return findings;
 }
 
-async function examineMachine(settings: Settings): Promise<Finding[]> {
+async function examineMachine(settings: Settings, pool: Pool | null): Promise<Finding[]> {
   const { ok, warn, fail } = judgeOf('this machine');
   const findings: Finding[] = [];
   try {
@@ -129,7 +145,7 @@ async function examineMachine(settings: Settings): Promise<Finding[]> {
   } catch (error) {
     findings.push(fail('handlers', reasonOf(error), 'See docs/handlers.md'));
   }
-  if (settings.DATABASE_URL === undefined) {
+  if (settings.DATABASE_URL === undefined && pool !== null) {
     const { bavail, bsize } = await statfs(settings.ORDERONCE_DATA_DIR);
     const free = bavail * bsize;
     const found = `${Math.round(free / 2 ** 20)} MiB free for ${settings.ORDERONCE_DATA_DIR}`;

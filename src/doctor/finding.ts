@@ -7,7 +7,7 @@ export type Finding = {
    */
   readonly verdict: 'ok' | 'warn' | 'fail';
   readonly found: string;
-  /** How to mend it; only where it is not ok. */
+  /** What to do about it; only where it is not ok. */
   readonly remedy?: string;
 };
 

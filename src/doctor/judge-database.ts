@@ -67,12 +67,17 @@ function judgeDurability({ settings }: DatabaseFacts): Finding[] {
   ];
 }
 
-function judgeRights({ missingRights }: DatabaseFacts): Finding {
+function judgeRights({ missingRights, onlyReads }: DatabaseFacts): Finding {
   if (missingRights.length === 0) return ok('rights', 'all that consumer and commands need');
+  if (onlyReads) {
+    return ok('rights', 'may only read: enough for verify, lag and doctor, not for a consumer');
+  }
+  // Never single GRANTs: whole tables would let a consumer change what is stored.
   return fail(
     'rights',
-    `lacks some of ${missingRights.join('; ')}`,
-    'GRANT them to the user of DATABASE_URL',
+    `lacks ${missingRights.join('; ')}`,
+    'Make this role a member of orderonce_consumer and run "orderonce migrate" as the owner of the ' +
+      'tables: see docs/security.md',
   );
 }
 

@@ -14,6 +14,7 @@ import {
   type LogPosition,
 } from '../log/event-log.ts';
 import type { RequestIds } from '../log/request-id.ts';
+import { BodyRefused } from '../runtime/body-refused.ts';
 import { failureOf, recordOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
@@ -44,7 +45,10 @@ type Pending = {
   readonly record: AppendRecord;
 };
 
-/** @returns a verdict for each item, in the order of the body. Never throws on account of it. */
+/**
+ * @returns a verdict for each item, in the order of the body.
+ * @throws BodyRefused where the body as such is refused and nothing of it was appended.
+ */
 export async function acceptBatch(
   queue: AppendQueue,
   requestIds: RequestIds,
@@ -52,11 +56,22 @@ export async function acceptBatch(
   form: BodyForm,
 ): Promise<readonly ItemVerdict[]> {
   const batch = new Batch(queue, requestIds, form);
-  for await (const chunk of body) {
-    await batch.read(chunk);
-    if (batch.isOver) break;
+  let refusal: BodyRefused | null = null;
+  try {
+    for await (const chunk of body) {
+      await batch.read(chunk);
+      if (batch.isOver) break;
+    }
+  } catch (error) {
+    if (!(error instanceof BodyRefused)) throw error;
+    refusal = error;
+    batch.stop(error.statusCode === 413 ? 'too_long' : 'encoding_invalid', error.message);
   }
-  return await batch.end();
+  const verdicts = await batch.end();
+  // A 4xx promises that nothing was appended; else the last verdict tells of it.
+  const isUntouched = verdicts.every(({ status }) => status === 'rejected');
+  if (refusal !== null && isUntouched) throw refusal;
+  return verdicts;
 }
 
 class Batch {
@@ -71,7 +86,6 @@ class Batch {
   readonly #unsure = new Set<string>();
   #isLogAway = false;
   #refusal: Extract<ItemVerdict, { status: 'refused' }> | null = null;
-  #bytes = 0;
   /** Nothing more of the body is read: it is broken, or too long. */
   isOver = false;
 
@@ -83,9 +97,7 @@ class Batch {
   }
 
   async read(chunk: Buffer): Promise<void> {
-    this.#bytes += chunk.length;
-    if (this.#bytes > BATCH_BYTES_MAX) this.#stop('too_long', `Body over ${BATCH_BYTES_MAX} bytes`);
-    else await this.#takeAll(this.#items.push(chunk));
+    await this.#takeAll(this.#items.push(chunk));
   }
 
   async end(): Promise<readonly ItemVerdict[]> {
@@ -98,7 +110,7 @@ class Batch {
   async #takeAll(items: readonly BodyItem[]): Promise<void> {
     for (const item of items) {
       if (this.isOver) return;
-      if (item.kind === 'broken') this.#stop('json_invalid', item.reason);
+      if (item.kind === 'broken') this.stop('json_invalid', item.reason);
       else await this.#take(item.bytes);
     }
   }
@@ -106,7 +118,7 @@ class Batch {
   async #take(bytes: Buffer): Promise<void> {
     const index = this.#verdicts.length;
     if (index >= BATCH_ITEMS_MAX) {
-      this.#stop('too_long', `More than ${BATCH_ITEMS_MAX} events`);
+      this.stop('too_long', `More than ${BATCH_ITEMS_MAX} events`);
       return;
     }
     const parsed = parseEvent(bytes);
@@ -159,7 +171,7 @@ class Batch {
   }
 
   /** One last verdict says why nothing behind it was read. */
-  #stop(type: string, reason: string): void {
+  stop(type: string, reason: string): void {
     this.isOver = true;
     const index = this.#verdicts.length;
     const msg = `${reason}: this and all that follows was not read`;

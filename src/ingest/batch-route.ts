@@ -1,10 +1,15 @@
 /** `POST /events/batch`: a JSON array or NDJSON in, a verdict per item out, in the order given. */
-import type { IncomingMessage } from 'node:http';
-import { Readable } from 'node:stream';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { RequestIds } from '../log/request-id.ts';
-import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import type { HttpServer } from '../runtime/http-server.ts';
+import { JSON_TYPES, NDJSON_TYPES } from '../runtime/media-type.ts';
+import {
+  type BodyContent,
+  type BodyRules,
+  discardRest,
+  openBody,
+} from '../runtime/request-body.ts';
 import { acceptBatch, BATCH_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
@@ -12,12 +17,17 @@ import type { BodyForm } from './body-items.ts';
 import { POST_BATCH_SCHEMA } from './event-schema.ts';
 import type { NoteBatch } from './ingest-metrics.ts';
 
-const FORMS: readonly (readonly [type: RegExp, form: BodyForm])[] = [
-  [/^application\/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i, 'array'],
-  [/^application\/(x-)?ndjson[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i, 'lines'],
-];
+const RULES: BodyRules<BodyForm> = {
+  forms: [
+    [JSON_TYPES, 'array'],
+    [NDJSON_TYPES, 'lines'],
+  ],
+  advice: 'Send application/json (an array) or application/x-ndjson (an event per line), in UTF-8',
+  bytesMax: BATCH_BYTES_MAX,
+};
 
-type BatchRequest = FastifyRequest<{ Body: IncomingMessage | undefined }>;
+type BatchBody = { readonly form: BodyForm; readonly content: BodyContent };
+type BatchRequest = FastifyRequest<{ Body: BatchBody | undefined }>;
 
 export type BatchRouteParts = {
   readonly queue: AppendQueue;
@@ -31,14 +41,12 @@ export type BatchRouteParts = {
 export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Promise<void> {
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
+    scope.addContentTypeParser('*', async (request: FastifyRequest) =>
+      openBody(request.raw, RULES),
+    );
     scope.post(
       '/events/batch',
-      {
-        schema: POST_BATCH_SCHEMA,
-        validatorCompiler: () => () => true,
-        bodyLimit: BATCH_BYTES_MAX,
-      },
+      { schema: POST_BATCH_SCHEMA, validatorCompiler: () => () => true },
       (request: BatchRequest, reply) => handle(request, reply, parts),
     );
   });
@@ -49,25 +57,12 @@ async function handle(
   reply: FastifyReply,
   { queue, requestIds, noteBatch, access, failures }: BatchRouteParts,
 ): Promise<FastifyReply> {
-  const { headers, body } = request;
-  const form = FORMS.find(([type]) => type.test(headers['content-type'] ?? ''))?.[1];
-  const { 'content-encoding': encoding = 'identity' } = headers;
-  if (form === undefined || encoding.toLowerCase() !== 'identity') {
-    return sendDetail(
-      reply,
-      415,
-      'Send application/json (an array) or application/x-ndjson, as it is',
-    );
-  }
-  if (Number(headers['content-length'] ?? 0) > BATCH_BYTES_MAX) {
-    return sendDetail(reply, 413, `Request body is over ${BATCH_BYTES_MAX} bytes`);
-  }
-  const verdicts = await acceptBatch(queue, requestIds, chunksOf(body), form);
+  const { form, content } = request.body ?? openBody(request.raw, RULES);
+  const verdicts = await acceptBatch(queue, requestIds, content.pieces(), form);
   noteBatch(verdicts);
   noteFailures(failures, verdicts);
   access.spend(request, verdicts.length - 1);
-  // What was not read of a body that is over would be taken for the next request.
-  if (body?.readableEnded !== true) reply.header('Connection', 'close');
+  await discardRest(request.raw, reply.raw);
   return answer(reply, verdicts);
 }
 
@@ -77,11 +72,6 @@ function noteFailures(failures: AppendFailures, verdicts: readonly ItemVerdict[]
   for (const [reason, same] of Map.groupBy(unknown, (verdict) => verdict.reason)) {
     failures.note(reason, same[0]?.requestId ?? '', same.length);
   }
-}
-
-/** Left open where reading ends early: the answer goes out on the same connection. */
-function chunksOf(body: IncomingMessage | undefined): AsyncIterable<Buffer> {
-  return (body ?? Readable.from([])).iterator({ destroyOnReturn: false });
 }
 
 function answer(reply: FastifyReply, verdicts: readonly ItemVerdict[]): FastifyReply {

@@ -88,12 +88,27 @@ const BATCH_RESULT = {
   },
 } as const;
 
+/** Of both requests. */
+const ENCODINGS =
+  'Any JSON media type is taken, `text/json` and `application/…+json` among them, in UTF-8. ' +
+  'The body may be packed: `Content-Encoding: gzip` or `deflate`; 400 where it is not what that says.';
+
+const unsupported = (what: string) => ({
+  description: `${what}; nothing was appended. \`detail\` names what is taken.`,
+  headers: {
+    'Accept-Encoding': { type: 'string', description: 'Where it is about Content-Encoding.' },
+  },
+  ...DETAIL,
+});
+
 export const POST_BATCH_SCHEMA = {
   summary: 'Accept many order events',
   description:
-    'A JSON array, or NDJSON with one event per line; at most 10,000 events and 8 MiB. Each item gets the ' +
-    'verdict that POST /events would give it; invalid ones never stop valid ones. Items that are ' +
-    '`unknown` or `refused` should be sent again as they are.',
+    'A JSON array, or NDJSON with one event per line; at most 10,000 events and 8 MiB, unpacked. Each ' +
+    'item gets the verdict that POST /events would give it; invalid ones never stop valid ones. Items ' +
+    'that are `unknown` or `refused` should be sent again as they are. Where the body cannot be read to ' +
+    'its end, the last result says why. ' +
+    `NDJSON may also be called \`application/ndjson\` or \`application/jsonl\`. ${ENCODINGS}`,
   tags: ['events'],
   consumes: ['application/json', 'application/x-ndjson'],
   body: { type: 'array', maxItems: 10_000, items: EVENT },
@@ -101,7 +116,7 @@ export const POST_BATCH_SCHEMA = {
     202: { description: 'Every valid item was acknowledged by the log.', ...BATCH_RESULT },
     422: { description: 'No item is valid; nothing was appended.', ...BATCH_RESULT },
     413: { description: 'Body larger than 8 MiB; nothing was appended.', ...DETAIL },
-    415: { description: 'Neither JSON nor NDJSON; nothing was appended.', ...DETAIL },
+    415: unsupported('Neither JSON nor NDJSON, or packed in another way'),
     500: { description: 'The log did not acknowledge some in time: `unknown`.', ...BATCH_RESULT },
     503: { description: 'Queue full or stopping: some are `refused`.', ...BATCH_RESULT },
   },
@@ -111,7 +126,7 @@ export const POST_EVENT_SCHEMA = {
   summary: 'Accept one order event',
   description:
     'Answers once the log has acknowledged the event. Send the same event again after a 500 or a ' +
-    'broken connection: it takes effect once.',
+    `broken connection: it takes effect once. ${ENCODINGS}`,
   tags: ['events'],
   body: EVENT,
   response: {
@@ -122,8 +137,8 @@ export const POST_EVENT_SCHEMA = {
       properties: { status: { const: 'accepted' }, event_id: { type: 'string', format: 'uuid' } },
     },
     422: { description: 'Not a valid event; nothing was appended.', ...FIELD_ERRORS },
-    413: { description: 'Body larger than 64 KiB; nothing was appended.', ...DETAIL },
-    415: { description: 'Not application/json; nothing was appended.', ...DETAIL },
+    413: { description: 'Body larger than 64 KiB, unpacked; nothing was appended.', ...DETAIL },
+    415: unsupported('Not JSON, or packed in another way'),
     500: { description: 'Not acknowledged in time: the outcome is unknown.', ...DETAIL },
     503: { description: 'Queue full or stopping; nothing was appended.', ...DETAIL },
   },

@@ -55,7 +55,8 @@ export async function createLog(settings: Settings, openPool: () => Pool): Promi
   return await createTopic(kafka, { partitions, replicas });
 }
 
-function kafkaOptions(settings: Settings, role: string): KafkaOptions | null {
+/** @returns null for the embedded log. @throws SETTING_INVALID where settings do not go together. */
+export function kafkaOptions(settings: Settings, role: string): KafkaOptions | null {
   const {
     KAFKA_BOOTSTRAP_SERVERS: bootstrapServers,
     KAFKA_TOPIC: topic,

@@ -108,11 +108,12 @@ function isRefused(request: FastifyRequest, reply: FastifyReply): boolean {
 /** @throws EDIT_REFUSED */
 function reasonIn(body: Buffer): string {
   try {
-    const { reason } = JSON.parse(body.toString('utf8')) as { reason?: unknown };
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
+    const { reason } = JSON.parse(text) as { reason?: unknown };
     if (typeof reason === 'string' && reason.trim() !== '')
       return reason.slice(0, REASON_CHARS_MAX);
   } catch {
-    // The same answer as for JSON without a reason.
+    // The same answer as for JSON without a reason; bytes that are no text would change it.
   }
   throw new OrderonceError('EDIT_REFUSED', 'The body must be {"reason": "why it is discarded"}');
 }

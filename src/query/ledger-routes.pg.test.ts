@@ -140,6 +140,8 @@ describe('Dead letters over HTTP', () => {
       ['failed'],
     );
     assert.equal((await post('/dead-letters/1/0/3/discard', {})).status, 422);
+    const latin1 = Buffer.from('{"reason":"Zo\xeb"}', 'latin1');
+    assert.equal((await post('/dead-letters/1/0/3/discard', latin1)).status, 422);
     assert.equal((await post('/dead-letters/1/0/9/discard', { reason: 'x' })).status, 404);
     assert.equal((await post('/dead-letters/1/0/3/discard', { reason: 'x' })).status, 200);
     const wrong = await post('/dead-letters/1/0/1/edit', { ...parked, total_amount: 0 });

@@ -10,9 +10,9 @@ export class AllowedMethods {
     this.#routes.push({ pattern, methods });
   }
 
-  /** @returns none for an unknown path. */
+  /** @param requestUrl with or without a slash at its end. @returns none for an unknown path. */
   of(requestUrl: string): string[] {
-    const [path = ''] = requestUrl.split('?');
+    const path = (requestUrl.split('?')[0] ?? '').replace(/(?<=.)\/$/, '');
     const found = this.#routes.filter(({ pattern }) => pattern.test(path));
     return [...new Set(found.flatMap(({ methods }) => [...methods]))].sort();
   }

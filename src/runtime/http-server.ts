@@ -7,9 +7,13 @@ import swaggerUi from '@fastify/swagger-ui';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { reasonOf } from '../errors.ts';
 import { AllowedMethods } from './allowed-methods.ts';
+import { BodyRefused } from './body-refused.ts';
 import { BrokenRequests, JSON_TYPE } from './broken-requests.ts';
+import { holdExpectations } from './continue.ts';
 import type { Logger } from './logger.ts';
+import { JSON_TYPES } from './media-type.ts';
 import { type ListenPlace, portError } from './port.ts';
+import { discardRest, openBody } from './request-body.ts';
 import type { ServerTls } from './tls.ts';
 
 export type HttpServer = FastifyInstance;
@@ -32,18 +36,18 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
   'X-Frame-Options': 'DENY',
 };
+const JSON_ADVICE = 'Send application/json, in UTF-8';
 const ONLY_TLS = { 'Strict-Transport-Security': 'max-age=31536000' };
 const CONNECTIONS_MAX = 10_000;
 /** For clients to take the answers that they wait for, once there are no more to come. */
 const CLOSE_MS = 1000;
-const JSON_CONTENT = /^application\/json[ \t]*(;[ \t]*charset="?utf-8"?[ \t]*)?$/i;
 
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const broken = new BrokenRequests();
   const app = Fastify({
     // The framework's types take a server of another kind for another framework.
     ...(options.tls === null ? {} : ({ https: options.tls } as object)),
-    bodyLimit: options.bodyBytesMax,
+    routerOptions: { ignoreTrailingSlash: true },
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: 72_000,
     return503OnClosing: false,
@@ -60,16 +64,25 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   });
   app.server.maxConnections = CONNECTIONS_MAX;
   broken.watch(app.server);
+  holdExpectations(app.server);
   const headers = options.tls === null ? HEADERS : { ...HEADERS, ...ONLY_TLS };
   app.addHook('onRequest', (_request, reply, done) => {
     reply.headers(headers);
     done();
   });
   refuseEarly(app);
-  acceptJsonBytes(app);
-  app.setErrorHandler((error, request, reply) => {
+  acceptJsonBytes(app, options.bodyBytesMax);
+  app.setErrorHandler(async (error, request, reply) => {
+    if (error instanceof BodyRefused) {
+      reply.headers(error.headers);
+      // The framework would close the connection, and the client might never read the answer.
+      reply.removeHeader('connection');
+      await discardRest(request.raw, reply.raw);
+    }
     const status = (error as { statusCode?: number }).statusCode ?? 500;
-    if (status < 500) return sendDetail(reply, status, reasonOf(error));
+    // The framework's own refusal, of what is no media type at all, does not name those taken.
+    const advice = status === 415 && !(error instanceof BodyRefused) ? `. ${JSON_ADVICE}` : '';
+    if (status < 500) return sendDetail(reply, status, reasonOf(error) + advice);
     const fields = { path: request.routeOptions.url, reason: reasonOf(error) };
     options.logger.error(fields, 'Answered 500');
     // A header of the answer that failed may be what made it fail.
@@ -101,20 +114,13 @@ function sendNotFound(allowed: AllowedMethods, request: FastifyRequest, reply: F
 }
 
 /** Bodies stay bytes: the one parser of events is ours (src/event). */
-function acceptJsonBytes(app: HttpServer): void {
+function acceptJsonBytes(app: HttpServer, bytesMax: number): void {
+  const forms = [[JSON_TYPES, 'json']] as const;
+  const rules = { forms, bytesMax, advice: JSON_ADVICE };
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-    const { 'content-encoding': encoding = 'identity', 'content-type': type = '' } =
-      request.headers;
-    // A compressed body could unpack to anything: none is taken.
-    if (encoding.toLowerCase() !== 'identity') done(unsupported('Content-Encoding'));
-    else if (!JSON_CONTENT.test(type)) done(unsupported('This Content-Type'));
-    else done(null, body);
+  app.addContentTypeParser('*', (request: FastifyRequest, _payload, done) => {
+    openBody(request.raw, rules).content.whole(done);
   });
-}
-
-function unsupported(what: string): Error {
-  return Object.assign(new Error(`${what} is not supported`), { statusCode: 415 });
 }
 
 async function addDocs(app: HttpServer, { title, description }: HttpServerOptions): Promise<void> {

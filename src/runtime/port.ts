@@ -54,9 +54,17 @@ function listening(server: Server, { host, port }: ListenPlace): Promise<void> {
   });
 }
 
+const NO_ADDRESS = ['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL'];
+
 /** Says who is in the way and how to go around; other errors stay what they are. */
-export function portError(error: unknown, { port, setting }: ListenPlace): unknown {
-  const { code } = error as { code?: string };
+export function portError(error: unknown, { host, port, setting }: ListenPlace): unknown {
+  const { code = '' } = error as { code?: string };
+  if (NO_ADDRESS.includes(code)) {
+    const message =
+      `HOST is "${host}", which is no address of this machine. Some shells and conda set HOST to a ` +
+      'name of their own: start with "--host 127.0.0.1", or 0.0.0.0 to be reached from outside';
+    return new OrderonceError('SETTING_INVALID', message);
+  }
   if (code === 'EACCES') {
     const message = `Port ${port} needs rights that this user lacks. Use one above 1023: ${setting}=8010`;
     return new OrderonceError('PORT_TAKEN', message);

@@ -51,6 +51,17 @@ describe('unlessAborted', () => {
 });
 
 describe('assertPortFree', () => {
+  it('explains a HOST that is none, as shells and conda set it', async () => {
+    const place = { port: 0, setting: 'PRODUCER_PORT', scheme: 'http' } as const;
+    for (const host of ['x86_64-conda-linux-gnu', '203.0.113.7']) {
+      const message = /HOST is ".*no address of this machine.*conda.*--host 127\.0\.0\.1/;
+      await assert.rejects(assertPortFree({ ...place, host }), {
+        code: 'SETTING_INVALID',
+        message,
+      });
+    }
+  });
+
   it('says which setting frees the way, and on Linux who is in it', async (t) => {
     const server = createServer();
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));

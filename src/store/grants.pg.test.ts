@@ -1,43 +1,18 @@
 import assert from 'node:assert/strict';
-import { it, type TestContext } from 'node:test';
+import { it } from 'node:test';
 import { createDatabase } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
+import { asRole } from '../../test/support/roles.ts';
 import { redrive } from '../dead-letters/redrive.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
-import { migrate } from './migrate.ts';
-import { createPool, type Pool } from './pool.ts';
 
 const DENIED = { code: '42501' };
 /** What nobody but the owner may change: the record of what took effect. */
 const APPEND_ONLY = ['processed_events', 'duplicates', 'conflicts', 'dead_letter_audit'];
 
-/** Roles are the server's, not the database's: each of another test must not meet ours. */
-async function createRole(admin: Pool, group: string): Promise<string> {
-  const name = `${group}_${process.pid}_${Date.now()}`;
-  await admin.query(
-    `DO $$ BEGIN
-       CREATE ROLE ${group} NOLOGIN; EXCEPTION WHEN duplicate_object THEN NULL;
-     END $$`,
-  );
-  await migrate(admin);
-  await admin.query(`CREATE ROLE ${name} LOGIN PASSWORD 'pass' IN ROLE ${group}`);
-  return name;
-}
-
-function asRole(t: TestContext, url: string, role: string): Pool {
-  const its = new URL(url);
-  its.username = role;
-  its.password = 'pass';
-  const limits = { connectionsMax: 2, queryTimeoutMs: 5000 };
-  const pool = createPool({ connectionString: its.href, name: 'test', ...limits });
-  t.after(() => pool.end());
-  return pool;
-}
-
 it('the role of consumers cannot change or remove what is stored, nor alter a table [G3]', async (t) => {
-  const { pool: owner, url } = await createDatabase(t);
-  const consumer = asRole(t, url, await createRole(owner, 'orderonce_consumer'));
+  const consumer = await asRole(t, await createDatabase(t), 'orderonce_consumer');
   for (const table of APPEND_ONLY) {
     await consumer.query(`SELECT FROM ${table}`);
     await assert.rejects(consumer.query(`DELETE FROM ${table}`), DENIED);
@@ -56,7 +31,7 @@ it('the role of consumers can do all that the heart does, parking and redriving 
      CREATE TRIGGER refuse BEFORE INSERT ON processed_events FOR EACH ROW
      WHEN (NEW.user_id = 'bad') EXECUTE FUNCTION refuse()`,
   );
-  const pool = asRole(t, url, await createRole(owner, 'orderonce_consumer'));
+  const pool = await asRole(t, { pool: owner, url }, 'orderonce_consumer');
   const event = wireEvent();
   const bad = wireEvent({ user_id: 'bad' });
   const records = [event, event, { ...event, total_amount: '11' }, 'garbage', bad];
@@ -75,8 +50,7 @@ it('the role of consumers can do all that the heart does, parking and redriving 
 });
 
 it('the role of readers can only read', async (t) => {
-  const { pool: owner, url } = await createDatabase(t);
-  const reader = asRole(t, url, await createRole(owner, 'orderonce_reader'));
+  const reader = await asRole(t, await createDatabase(t), 'orderonce_reader');
   const { rows } = await reader.query<{ name: string }>(
     `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`,
   );

@@ -22,11 +22,13 @@ export async function serve(t: TestContext, addRoutes: (app: HttpServer) => void
   };
   const post = async (
     url: string,
+    /** Bytes as they are; anything else as JSON. */
     payload?: object,
     headers: Record<string, string> = {},
   ): Promise<Answer> => {
     const type = { 'content-type': 'application/json' };
-    const body = payload === undefined ? {} : { payload: JSON.stringify(payload) };
+    const bytes = Buffer.isBuffer(payload) ? payload : JSON.stringify(payload);
+    const body = payload === undefined ? {} : { payload: bytes };
     const answer = await app.inject({
       method: 'POST',
       url,

@@ -1,0 +1,46 @@
+/** What the command line makes of its surroundings, as a process of its own. */
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { Orderonce } from '../test/support/processes.ts';
+
+async function run(t: TestContext, env: Record<string, string>, dotEnv: string | Buffer = '') {
+  const cwd = mkdtempSync(join(tmpdir(), 'orderonce-cli-'));
+  t.after(() => rmSync(cwd, { recursive: true }));
+  writeFileSync(join(cwd, '.env'), dotEnv);
+  const orderonce = new Orderonce(t, ['keys', 'new', 'shop', '--json'], env, cwd);
+  let answer = '';
+  orderonce.child.stdout?.on('data', (chunk) => {
+    answer += chunk;
+  });
+  return { code: await orderonce.exit(), answer, said: orderonce.output };
+}
+
+describe('orderonce', () => {
+  it('stops at a name that would choose the embedded log in silence, unless the right one is given empty', async (t) => {
+    const wrong = { KAFKA_BROKERS: 'kafka:9092' };
+    const { code, said } = await run(t, wrong);
+    assert.equal(code, 2);
+    assert.match(
+      said,
+      /SETTING_INVALID: KAFKA_BROKERS is not a setting; KAFKA_BOOTSTRAP_SERVERS is/,
+    );
+    assert.equal((await run(t, wrong, 'KAFKA_BOOTSTRAP_SERVERS=\r\n')).code, 0);
+  });
+
+  it('warns beside its answer, not within', async (t) => {
+    const { code, answer, said } = await run(t, { LOG_LEVL: 'debug', KAFKA_HEAP_OPTS: '-Xmx1g' });
+    assert.equal(code, 0);
+    assert.match(said, /"unknown":\["LOG_LEVL"\].*LOG_LEVL is not a setting; LOG_LEVEL is/);
+    assert.doesNotMatch(said, /KAFKA_HEAP_OPTS/);
+    assert.ok(JSON.parse(answer));
+  });
+
+  it('stops at a line of .env that is none', async (t) => {
+    const { code, said } = await run(t, {}, '\ufeffLOG_LEVEL=INFO\r\nKAFKA_TOPIC: x\r\n');
+    assert.equal(code, 2);
+    assert.match(said, /SETTING_INVALID: \.env: line 2 is no NAME=value/);
+  });
+});

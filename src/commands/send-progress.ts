@@ -1,0 +1,132 @@
+/**
+ * What a run of `orderonce send` leaves beside its file: receipts of what was accepted, lines that
+ * were rejected with the reason, and how far it is. Receipts are written first: a run that is killed
+ * in between sends some lines again.
+ */
+import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { appendFile, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { OrderonceError } from '../errors.ts';
+import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import type { BodyLine } from '../ingest/body-lines.ts';
+import type { Result } from './send-batch.ts';
+
+export type Progress = {
+  /** Of the file: where the next run begins. */
+  readonly bytes: number;
+  readonly lines: number;
+  readonly accepted: number;
+  readonly rejected: number;
+  /** The last line that has its verdict, so that another file of this name is not taken for it. */
+  readonly last?: { readonly start: number; readonly length: number; readonly sha256: string };
+};
+
+const START: Progress = { bytes: 0, lines: 0, accepted: 0, rejected: 0 };
+const ANEW = 'delete it to begin anew (what was sent becomes duplicates)';
+
+export class SendProgress {
+  readonly #name: string;
+  readonly #isKept: boolean;
+  #done: Progress;
+
+  private constructor(name: string, isKept: boolean, done: Progress) {
+    this.#name = name;
+    this.#isKept = isKept;
+    this.#done = done;
+  }
+
+  /**
+   * @param name of the file; those of the run have it too, with a suffix.
+   * @param isKept whether an earlier run can be resumed.
+   * @throws SETTING_INVALID where what an earlier run left does not fit to the file.
+   */
+  static async open(name: string, isKept: boolean): Promise<SendProgress> {
+    const done = isKept ? await readProgress(name) : START;
+    return new SendProgress(name, isKept, done);
+  }
+
+  get done(): Progress {
+    return this.#done;
+  }
+
+  /** @param lines as many as there are results, and maybe more behind them. */
+  async note(lines: readonly BodyLine[], results: readonly Result[]): Promise<void> {
+    const receipts: string[] = [];
+    const rejects: string[] = [];
+    for (const [index, { status, event_id, partition, offset, detail }] of results.entries()) {
+      const line = lines[index] as BodyLine;
+      if (status === 'accepted') receipts.push(JSON.stringify({ event_id, partition, offset }));
+      else rejects.push(JSON.stringify({ line: line.number, detail, ...contentOf(line) }));
+    }
+    const name = this.#name;
+    if (receipts.length > 0) await appendFile(`${name}.receipts`, `${receipts.join('\n')}\n`);
+    if (rejects.length > 0) await appendFile(`${name}.rejected`, `${rejects.join('\n')}\n`);
+    const { bytes, number, start, end } = lines[results.length - 1] as BodyLine;
+    this.#done = {
+      bytes: end,
+      lines: number,
+      accepted: this.#done.accepted + receipts.length,
+      rejected: this.#done.rejected + rejects.length,
+      last: { start, length: bytes.length, sha256: sha256(bytes) },
+    };
+    if (!this.#isKept) return;
+    await writeFile(`${name}.progress.new`, JSON.stringify(this.#done));
+    await rename(`${name}.progress.new`, `${name}.progress`);
+  }
+
+  /** The whole file has been sent. */
+  async end(): Promise<void> {
+    await rm(`${this.#name}.progress`, { force: true });
+  }
+}
+
+/** The line as it was: text where it is text, and no more of it than was read. */
+function contentOf({ bytes }: BodyLine): object {
+  const content = isUtf8(bytes) ? { text: bytes.toString() } : { base64: bytes.toString('base64') };
+  return bytes.length > EVENT_BYTES_MAX ? { ...content, is_cut: true } : content;
+}
+
+async function readProgress(name: string): Promise<Progress> {
+  const file = `${name}.progress`;
+  const text = await readFile(file, 'utf8').catch(() => null);
+  if (text === null) return START;
+  const progress = parseProgress(text);
+  if (progress === null) {
+    throw new OrderonceError('SETTING_INVALID', `${file} cannot be read; ${ANEW}`);
+  }
+  const { last } = progress;
+  if (last !== undefined && sha256(await readBytes(name, last)) !== last.sha256) {
+    const message = `${name} has changed since the run that ${file} tells of; ${ANEW}`;
+    throw new OrderonceError('SETTING_INVALID', message);
+  }
+  return progress;
+}
+
+/** @returns null for what is no progress, that of a release which counted lines alone included. */
+function parseProgress(text: string): Progress | null {
+  try {
+    const progress = JSON.parse(text) as Partial<Progress> | null;
+    const { bytes, lines, accepted, rejected } = progress ?? {};
+    const isWhole = [bytes, lines, accepted, rejected].every(Number.isSafeInteger);
+    return isWhole ? (progress as Progress) : null;
+  } catch {
+    return null;
+  }
+}
+
+async function readBytes(
+  name: string,
+  { start, length }: { readonly start: number; readonly length: number },
+): Promise<Buffer> {
+  const file = await open(name);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function sha256(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

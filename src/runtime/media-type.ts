@@ -1,0 +1,44 @@
+/** What clients call JSON and NDJSON in Content-Type (RFC 9110, section 8.3). Pure. */
+
+/**
+ * A JSON MIME type as browsers and frameworks define it (WHATWG, MIME Sniffing, section 4.6). None
+ * of them can be sent by a page of another origin without asking first.
+ */
+export const JSON_TYPES = /^(application\/json|text\/json|[^/]+\/[^/]+\+json)$/;
+export const NDJSON_TYPES = /^(application|text)\/(x-)?(ndjson|jsonl|jsonlines)$/;
+
+/** ASCII is a part of UTF-8. Parameters other than charset mean nothing for JSON (RFC 8259). */
+const UTF8 = /^(utf[-_]?8|(us-)?ascii)$/i;
+const NAME = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/;
+/** One parameter with the semicolon before it; a quoted value may hold semicolons. */
+const PARAMETER = /;((?:"(?:[^"\\]|\\.)*"|[^;"])*)/g;
+
+export type MediaType =
+  /** @property name type and subtype, in lower case. */
+  { readonly ok: true; readonly name: string } | { readonly ok: false; readonly reason: string };
+
+/** Reads a Content-Type whose content must be UTF-8. */
+export function readMediaType(header: string | undefined): MediaType {
+  if (header === undefined) return { ok: false, reason: 'There is no Content-Type' };
+  const end = header.indexOf(';');
+  const name = (end === -1 ? header : header.slice(0, end)).trim().toLowerCase();
+  if (!NAME.test(name)) return { ok: false, reason: 'This Content-Type is not a media type' };
+  if (end === -1) return { ok: true, name };
+  for (const [, parameter = ''] of header.slice(end).matchAll(PARAMETER)) {
+    const charset = charsetIn(parameter);
+    if (charset === null || UTF8.test(charset)) continue;
+    return {
+      ok: false,
+      reason: `The charset "${charset.slice(0, 50)}" is not supported, only UTF-8 is`,
+    };
+  }
+  return { ok: true, name };
+}
+
+/** Without quotes. Not by one expression: on a header of spaces that would take quadratic time. */
+function charsetIn(parameter: string): string | null {
+  const at = parameter.indexOf('=');
+  if (at === -1 || parameter.slice(0, at).trim().toLowerCase() !== 'charset') return null;
+  const value = parameter.slice(at + 1).trim();
+  return value.replace(/^["']/, '').replace(/["']$/, '');
+}

@@ -1,0 +1,120 @@
+/**
+ * Names in the environment or in .env that are none of ours, but meant for us, most likely. Where
+ * the embedded log or database would be used in silence instead of the one that such a name gives,
+ * it is an error: events would go where nobody looks for them. All else is a warning, since the
+ * environment belongs to other programs too.
+ */
+import { misspelledNames, SETTINGS, type SettingName } from './settings.ts';
+
+export type NameNotes = {
+  readonly errors: readonly string[];
+  readonly warnings: readonly string[];
+  /** The names that the warnings are about. */
+  readonly unknown: readonly string[];
+};
+
+type Env = Readonly<Record<string, string | undefined>>;
+
+const NAMES = Object.keys(SETTINGS) as SettingName[];
+/** Shorter names are near to too many others. */
+const NEAR_CHARS_MIN = 8;
+const EDITS_MAX = 2;
+
+/** What others call the same. */
+const ALIASES: readonly (readonly [names: RegExp, meant: SettingName])[] = [
+  [
+    /^(KAFKA_|BOOTSTRAP_|KAFKA_BOOTSTRAP_)(BROKER|SERVER|HOST|URL|ADDRESS|ENDPOINT|NODE)(E?S)?(_LIST|_URLS?)?$/,
+    'KAFKA_BOOTSTRAP_SERVERS',
+  ],
+  [/^(DATABASE|DB|POSTGRES|POSTGRESQL|PG|PGSQL)_(URL|URI|DSN)$/, 'DATABASE_URL'],
+];
+/** Other programs have theirs under such names: of no use as a reason to stop. */
+const GENERIC = /^(DB|POSTGRES|POSTGRESQL|PG|PGSQL)_/;
+/** Set by Kubernetes and Docker for each service that they know. */
+const LINK = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
+const LINK_VALUE = /^(tcp|udp|sctp):\/\//;
+
+/** Unset, the embedded one is used. */
+const INSTEAD: Partial<Record<SettingName, string>> = {
+  KAFKA_BOOTSTRAP_SERVERS: 'the embedded log',
+  DATABASE_URL: 'the embedded PostgreSQL',
+};
+
+/**
+ * @param file the lines of .env, which are meant for us or for compose.
+ * @param given all that is given: flags too. An empty value says that the embedded one is meant.
+ */
+export function judgeNames(environment: Env, file: Env, given: Env): NameNotes {
+  const errors: string[] = [];
+  const warnings = new Map<string, string>();
+  for (const [name, value = ''] of Object.entries({ ...file, ...environment })) {
+    if (Object.hasOwn(SETTINGS, name) || LINK.test(name) || LINK_VALUE.test(value)) continue;
+    const meant = meantBy(name);
+    if (meant !== null) {
+      const instead = given[meant] === undefined ? INSTEAD[meant] : undefined;
+      const note = `${name} is not a setting; ${meant} is`;
+      if (instead === undefined) warnings.set(name, note);
+      else if (GENERIC.test(name) || !isValid(meant, value)) {
+        warnings.set(name, `${note}. Without it, ${instead} is used`);
+      } else {
+        errors.push(
+          `${note}, and without it ${instead} would be used. Rename it; ` +
+            `if it is meant for another program, set ${meant} to nothing ("${meant}=")`,
+        );
+      }
+    } else if (name.startsWith('ORDERONCE_') || isMisspelled(name, file)) {
+      warnings.set(name, `${name} is not a setting: see --help`);
+    }
+  }
+  return { errors, warnings: [...warnings.values()], unknown: [...warnings.keys()] };
+}
+
+const isMisspelled = (name: string, file: Env) =>
+  Object.hasOwn(file, name) && misspelledNames([name]).length > 0;
+
+function isValid(name: SettingName, value: string): boolean {
+  try {
+    return value !== '' && SETTINGS[name].parse(value, name) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+function meantBy(name: string): SettingName | null {
+  const plain = name
+    .toUpperCase()
+    .replace(/[.-]/g, '_')
+    .replace(/^ORDERONCE_(?!DATA_)/, '');
+  const [, alias] = ALIASES.find(([names]) => names.test(plain)) ?? [];
+  if (alias !== undefined) return alias;
+  if (plain.length < NEAR_CHARS_MIN) return NAMES.find((ours) => ours === plain) ?? null;
+  // SSL_CERT_FILE, say, is two letters away from one of ours, and OpenSSL's.
+  const editsMax = (ours: string) => (wordOf(plain) === wordOf(ours) ? EDITS_MAX : 1);
+  const isNear = (ours: string) =>
+    editsBetween(plain, ours) <= editsMax(ours) ||
+    (plain.includes('_') && ours.startsWith(`${plain}_`));
+  return NAMES.find((ours) => ours.length >= NEAR_CHARS_MIN && isNear(ours)) ?? null;
+}
+
+const wordOf = (name: string) => name.split('_')[0];
+
+/** Letters to insert, remove, replace or swap with the next (Damerau and Levenshtein). */
+function editsBetween(a: string, b: string): number {
+  if (Math.abs(a.length - b.length) > EDITS_MAX) return EDITS_MAX + 1;
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;
+  for (let i = 1; i <= a.length; i++) {
+    rows.push([i]);
+    for (let j = 1; j <= b.length; j++) {
+      const isSwap = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const edits = [
+        at(i - 1, j) + 1,
+        at(i, j - 1) + 1,
+        at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1),
+        ...(isSwap ? [at(i - 2, j - 2) + 1] : []),
+      ];
+      rows[i]?.push(Math.min(...edits));
+    }
+  }
+  return at(a.length, b.length);
+}
