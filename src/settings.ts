@@ -3,6 +3,7 @@
  * come from it. A secret has no default and is never printed.
  */
 import { OrderonceError } from './errors.ts';
+import { isSchemaName } from './store/schema-url.ts';
 
 type Spec<T> = {
   readonly parse: (text: string, name: string) => T;
@@ -74,6 +75,11 @@ export const SETTINGS = {
     'postgres://user:password@host:port/database',
     'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
     true,
+  ),
+  DATABASE_SCHEMA: optional(
+    isSchemaName,
+    'the name of a schema',
+    'Schema of the tables; "migrate" makes it if it is missing. Unset: the one that has them; else public, or orderonce where public has tables of another application by these names.',
   ),
   DATABASE_PREPARED_STATEMENTS: choice(
     'on',

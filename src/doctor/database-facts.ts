@@ -1,11 +1,16 @@
+import type { MigrateOptions } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
+import { USUAL_SCHEMA } from '../store/schema.ts';
+import { MILLISECONDS } from '../store/utc.ts';
 
 export type DatabaseFacts = {
   readonly version: number;
   readonly isReplica: boolean;
   readonly encoding: string;
+  /** Where the tables are, or would be looked for. */
+  readonly schema: string;
   readonly settings: Readonly<Record<string, string>>;
-  /** Tables that lack a right that consumer and commands need, with the right. */
+  /** Tables, and the schema, that lack a right that consumer and commands need, with the right. */
   readonly missingRights: readonly string[];
   /** The server's clock before ours, in ms; half a round trip is allowed for. */
   readonly clockSkewMs: number;
@@ -34,12 +39,15 @@ const RIGHTS: Readonly<Record<string, string>> = {
   closed_positions: 'SELECT, INSERT',
 };
 
-export async function readDatabaseFacts(pool: Pool): Promise<DatabaseFacts> {
+export async function readDatabaseFacts(
+  pool: Pool,
+  { withoutOrders = false }: MigrateOptions = {},
+): Promise<DatabaseFacts> {
   const asked = Date.now();
   const { rows } = await pool.query(
     `SELECT current_setting('server_version_num')::int / 10000 AS version,
             pg_is_in_recovery() AS "isReplica", current_setting('server_encoding') AS encoding,
-            extract(epoch FROM clock_timestamp())::float8 * 1000 AS "atMs",
+            ${MILLISECONDS('clock_timestamp()')} AS "atMs",
             current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity)::int
               AS "connectionsFree",
             pg_database_size(current_database()) AS "sizeBytes"`,
@@ -50,16 +58,23 @@ export async function readDatabaseFacts(pool: Pool): Promise<DatabaseFacts> {
     'SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])',
     [SETTINGS],
   );
+  const schema = pool.schema ?? USUAL_SCHEMA;
+  const wanted = Object.entries(RIGHTS).filter(([table]) => !withoutOrders || table !== 'orders');
   const rights = await pool.query(
     `SELECT t || ': ' || r AS missing
        FROM unnest($1::text[], $2::text[]) AS w (t, r)
-      WHERE to_regclass(t) IS NOT NULL
-        AND EXISTS (SELECT FROM unnest(string_to_array(r, ', ')) x
-                     WHERE NOT has_table_privilege(to_regclass(t), x))`,
-    [Object.keys(RIGHTS), Object.values(RIGHTS)],
+       JOIN pg_catalog.pg_class c ON c.relname = t
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = $3
+      WHERE EXISTS (SELECT FROM unnest(string_to_array(r, ', ')) x
+                     WHERE NOT has_table_privilege(c.oid, x))
+      UNION ALL
+     SELECT 'schema ' || nspname || ': USAGE' FROM pg_catalog.pg_namespace
+      WHERE nspname = $3 AND NOT has_schema_privilege(oid, 'USAGE')`,
+    [wanted.map(([table]) => table), wanted.map(([, right]) => right), schema],
   );
   return {
     ...facts,
+    schema,
     settings: Object.fromEntries(settings.rows.map(({ name, setting }) => [name, setting])),
     missingRights: rights.rows.map(({ missing }) => missing),
     clockSkewMs: Math.round(atMs - (asked + answered) / 2),

@@ -9,7 +9,7 @@ import { reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
-import { assertMigrated } from '../store/migrate.ts';
+import { assertMigrated } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
 import { readDatabaseFacts } from './database-facts.ts';
 import { type Finding, judgeOf } from './finding.ts';
@@ -27,7 +27,7 @@ export async function examine(settings: Settings, pool: Pool): Promise<Finding[]
   const reader = openReader(settings, () => pool);
   try {
     return [
-      ...(await examineDatabase(pool)),
+      ...(await examineDatabase(pool, settings.ORDERS_PROJECTION === 'off')),
       ...(await examineLog(settings, reader, pool)),
       ...(await examineServices(settings)),
       ...(await examineMachine(settings)),
@@ -37,11 +37,11 @@ export async function examine(settings: Settings, pool: Pool): Promise<Finding[]
   }
 }
 
-async function examineDatabase(pool: Pool): Promise<Finding[]> {
+async function examineDatabase(pool: Pool, withoutOrders: boolean): Promise<Finding[]> {
   const { ok, fail } = judgeOf('postgresql');
   try {
-    const found = judgeDatabase(await readDatabaseFacts(pool));
-    const tables = await assertMigrated(pool).then(
+    const found = judgeDatabase(await readDatabaseFacts(pool, { withoutOrders }));
+    const tables = await assertMigrated(pool, { withoutOrders }).then(
       () => ok('tables', 'of this release'),
       (error: unknown) => fail('tables', reasonOf(error), 'Run "orderonce migrate"'),
     );

@@ -25,6 +25,7 @@ export function judgeDatabase(facts: DatabaseFacts): Finding[] {
           facts.encoding,
           'Create the database with ENCODING UTF8: user ids are any text',
         ),
+    ok('schema', facts.schema),
     ...judgeDurability(facts),
     judgeRights(facts),
     judgeClock(facts),

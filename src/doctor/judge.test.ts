@@ -26,6 +26,7 @@ const DATABASE: DatabaseFacts = {
   version: 18,
   isReplica: false,
   encoding: 'UTF8',
+  schema: 'public',
   settings: { fsync: 'on', full_page_writes: 'on', synchronous_commit: 'on' },
   missingRights: [],
   clockSkewMs: 3,
