@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { createDatabase, openPool, type TestDatabase } from '../../test/support/database.ts';
+import { createEmptyDatabase, openPool } from '../../test/support/database.ts';
 import { type WireEvent, wireEvent } from '../../test/support/events.ts';
 import { hostileUrl } from '../../test/support/hostile-role.ts';
 import { serve } from '../../test/support/serve.ts';
@@ -27,6 +27,8 @@ import { addPositionRoute } from '../query/position-route.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { listLetters, readAudit } from './dead-letter-queue.ts';
+import type { LogPlace } from './log-place.ts';
+import { migrate } from './migrate.ts';
 import { readOutboxLag } from './outbox.ts';
 import type { Pool } from './pool.ts';
 
@@ -154,26 +156,40 @@ async function sayAll(t: TestContext, url: string, receipts: string): Promise<st
   return said.map((line) => line.replace(/in [\d.]+ s:/, ''));
 }
 
+/** Tables made and filled by the hostile role, in a schema that no search_path has. */
 async function setUp(t: TestContext) {
-  const db: TestDatabase = await createDatabase(t);
-  await db.pool.query('ALTER TABLE processed_events ADD CONSTRAINT c CHECK (total_amount <> 666)');
+  const db = await createEmptyDatabase(t);
   const hostile = await hostileUrl(t, db);
   const pool = openPool(hostile);
   t.after(() => pool.end());
+  pool.useSchema('Odd "Schema"');
+  await migrate(pool);
+  await db.pool.query(
+    'ALTER TABLE orderonce.processed_events ADD CONSTRAINT c CHECK (total_amount <> 666)',
+  );
   await createEmbeddedLog(pool, TOPIC, 1);
   const traffic = await append(pool);
   await consume(t, hostile, async () => {
-    const { rows } =
-      await db.pool.query(`SELECT (SELECT sum(next_offset) FROM consumer_positions)::int AS n,
-      (SELECT count(*) FROM outbox WHERE published_at IS NOT NULL)::int AS published`);
+    const { rows } = await db.pool.query(
+      `SELECT (SELECT sum(next_offset) FROM orderonce.consumer_positions)::int AS n,
+              (SELECT count(*) FROM orderonce.outbox WHERE published_at IS NOT NULL)::int AS published`,
+    );
     return rows[0].n === 8 && rows[0].published === 2;
   });
   return { db, hostile, pool, traffic };
 }
 
+async function receiptsOf(t: TestContext, { event_id }: WireEvent): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'orderonce-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const file = join(folder, 'receipts.jsonl');
+  await writeFile(file, `${JSON.stringify({ event_id, partition: 0, offset: 0 })}\n`);
+  return file;
+}
+
 describe('Settings of role and database', () => {
   it('change nothing of what is stored, nor of what any reader answers [G2] [G3]', async (t) => {
-    const { db, hostile, traffic, pool } = await setUp(t);
+    const { db, hostile, traffic } = await setUp(t);
     const found = await readAll(t, hostile, traffic);
     assert.deepEqual(found, await readAll(t, db.url, traffic));
     const [event] = traffic.events as [WireEvent];
@@ -183,44 +199,47 @@ describe('Settings of role and database', () => {
       [event.user_id, '2026-02-03T09:59:59.000001Z', 1, 1],
     );
     assert.ok(Math.abs(Date.parse(stored.processed_at) - Date.now()) < 60_000);
-    const records = found.log.slices[0].records;
-    assert.deepEqual(Buffer.from(records[6].value.data), BYTES);
-    assert.equal(records[7].value, null);
-    assert.ok(Math.abs(records[0].appendedMs - Date.now()) < 60_000);
+    const [first, ...records] = found.log.slices[0].records;
+    assert.ok(Math.abs(first.appendedMs - Date.now()) < 60_000);
+    assert.deepEqual(Buffer.from(records[5].value.data), BYTES);
+    assert.equal(records[6].value, null);
+  });
 
-    const folder = await mkdtemp(join(tmpdir(), 'orderonce-'));
-    t.after(() => rm(folder, { recursive: true }));
-    const receipts = join(folder, 'receipts.jsonl');
-    const receipt = {
-      event_id: event.event_id,
-      topic: TOPIC,
-      partition: 0,
-      offset: 0,
-      status: 'accepted',
-    };
-    await writeFile(receipts, `${JSON.stringify(receipt)}\n`);
+  it('change nothing of what the commands print, and verify proves the account [G3]', async (t) => {
+    const { db, hostile, traffic } = await setUp(t);
+    const receipts = await receiptsOf(t, traffic.events[0] as WireEvent);
     const said = await sayAll(t, hostile, receipts);
     assert.deepEqual(
       said.filter((line) => /: [1-9]$/.test(line)),
       [],
     );
     assert.deepEqual(said, await sayAll(t, db.url, receipts));
+  });
 
-    await db.pool.query('ALTER TABLE processed_events DROP CONSTRAINT c');
+  it('change nothing of redrive, edit and discard, nor open the audit to changes [G3]', async (t) => {
+    const { db, pool } = await setUp(t);
+    await db.pool.query('ALTER TABLE orderonce.processed_events DROP CONSTRAINT c');
     const context = { pool, handlers: NO_HANDLERS, actor: 'test' };
-    const letters = await listLetters(pool, { limit: 10 });
-    const outcomes: string[] = [];
-    for (const letter of letters) {
-      const edited = Buffer.from(JSON.stringify(wireEvent()));
-      if (letter.state === 'waiting') continue;
-      const results =
-        letter.offset === 6
-          ? await redriveEdited(context, letter, edited)
-          : letter.offset === 7
-            ? await discard(context, letter, 'é \\')
-            : await redrive(context, letter);
-      outcomes.push(...results.map(({ outcome }) => outcome));
+    const [parked, , garbage, tombstone] = await listLetters(pool, { limit: 10 });
+    const edited = Buffer.from(JSON.stringify(wireEvent()));
+    const results = [
+      ...(await redrive(context, parked as LogPlace)),
+      ...(await redriveEdited(context, garbage as LogPlace, edited)),
+      ...(await discard(context, tombstone as LogPlace, 'é \\')),
+    ];
+    assert.deepEqual(
+      results.map(({ outcome }) => outcome),
+      ['stored', 'stored', 'stored'],
+    );
+    const [entry] = (await readAudit(pool, garbage as LogPlace)) as [
+      { original_value_base64: string },
+    ];
+    assert.deepEqual(Buffer.from(entry.original_value_base64, 'base64'), BYTES);
+    for (const change of [
+      "UPDATE orderonce.dead_letter_audit SET actor = 'x'",
+      'DELETE FROM orderonce.dead_letter_audit',
+    ]) {
+      await assert.rejects(pool.query(change), /append-only/);
     }
-    assert.deepEqual(outcomes, ['stored', 'stored', 'stored']);
   });
 });

@@ -81,7 +81,7 @@ async function applyIn(
 ): Promise<string[]> {
   const { isOurs, hasOrders } = await ensureSchema(tx, schema);
   // Temporary objects last: nothing that a session made may be taken for ours.
-  await tx.query(`SET LOCAL search_path = ${quoted(schema)}, pg_temp`);
+  await asItIs(tx, `SET LOCAL search_path = ${quoted(schema)}, pg_temp`);
   try {
     if (!isOurs) {
       await tx.query(`CREATE TABLE schema_migrations (
@@ -91,13 +91,13 @@ async function applyIn(
     assertUnchanged(files, applied);
     const missing = files.filter(({ name }) => !applied.has(name));
     for (const { name, sql, checksum } of missing) {
-      await tx.query(sql);
+      await asItIs(tx, sql);
       const text = 'INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)';
       await tx.query(text, [name, checksum]);
     }
     const lacksOrders = !withoutOrders && !hasOrders;
-    if (lacksOrders) await tx.query(orders);
-    await tx.query(await readFile(GRANTS, 'utf8'));
+    if (lacksOrders) await asItIs(tx, orders);
+    await asItIs(tx, await readFile(GRANTS, 'utf8'));
     return [...missing.map(({ name }) => name), ...(lacksOrders && isOurs ? ['orders'] : [])];
   } catch (error) {
     if (!NAME_TAKEN.test(sqlStateOf(error) ?? '')) throw error;
@@ -111,6 +111,11 @@ async function applyIn(
   }
 }
 
+/** Without putting a schema into it (statements.ts): the text is a file's, or holds a name itself. */
+async function asItIs(tx: Transaction, text: string): Promise<void> {
+  await tx.query({ text });
+}
+
 /** @throws SCHEMA_FORBIDDEN with the statement that an administrator has to run. */
 async function ensureSchema(tx: Transaction, schema: string) {
   const found = await readSchema(tx, schema);
@@ -119,7 +124,7 @@ async function ensureSchema(tx: Transaction, schema: string) {
   const role = quoted(rows[0]?.role ?? '');
   if (found === null) {
     try {
-      await tx.query(`CREATE SCHEMA ${quoted(schema)}`);
+      await asItIs(tx, `CREATE SCHEMA ${quoted(schema)}`);
     } catch (error) {
       if (sqlStateOf(error) !== FORBIDDEN) throw error;
       const way = `CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
