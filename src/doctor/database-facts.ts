@@ -55,7 +55,8 @@ export async function readDatabaseFacts(
   const answered = Date.now();
   const { atMs, ...facts } = rows[0];
   const settings = await pool.query(
-    'SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])',
+    // As role and database have them: for our own transactions some are set otherwise.
+    'SELECT name, reset_val AS setting FROM pg_settings WHERE name = ANY ($1::text[])',
     [SETTINGS],
   );
   const schema = pool.schema ?? USUAL_SCHEMA;
