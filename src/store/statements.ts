@@ -7,6 +7,7 @@
  * A handler's statements are no strings here but objects (guarded-transaction.ts): they pass as
  * they are.
  */
+import type { EventEmitter } from 'node:events';
 import pg from 'pg';
 import { settledTypes } from './types.ts';
 
@@ -59,9 +60,26 @@ export class SchemaName {
   }
 }
 
+/** The major version of the server that a pool's connection leads to. */
+export function serverMajorOf(client: object): number {
+  return 'serverMajor' in client ? Number(client.serverMajor) : 0;
+}
+
 /** A connection that puts the schema into our statements, and prepares those that are marked. */
 export function clientClass(schema: SchemaName, prepares: boolean): typeof pg.Client {
   return class extends pg.Client {
+    /** As the server reports it when the session begins, through a pooler too; 0 before that. */
+    serverMajor = 0;
+
+    constructor(config?: string | pg.ClientConfig) {
+      super(config);
+      const { connection } = this as unknown as { connection: EventEmitter };
+      connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
+        if (parameterName === 'server_version')
+          this.serverMajor = Number.parseInt(parameterValue, 10);
+      });
+    }
+
     // The driver's overloads, of which only one is for us.
     // biome-ignore lint/suspicious/noExplicitAny: whatever else comes is passed on as it is
     override query(text: any, values?: any, callback?: any): any {

@@ -2,6 +2,7 @@ import type { PoolClient } from 'pg';
 import { OrderonceError } from '../errors.ts';
 import type { Transaction } from './pool.ts';
 import { isConnectionBroken } from './sqlstate.ts';
+import { serverMajorOf } from './statements.ts';
 
 /** Any fixed number: see lockParking. */
 const PARKING_LOCK = 7_140_211_003;
@@ -79,7 +80,7 @@ async function run<T>(
   };
   client.on('error', onError);
   try {
-    await client.query(begin);
+    await client.query(`${begin}${limitsBeside(serverMajorOf(client))}`);
     const result = await work(client);
     const { command } = await client.query('COMMIT');
     // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.
@@ -102,8 +103,7 @@ async function run<T>(
  * runs is said here; what decides how values are written and read is not, since handlers in the
  * same transaction have a right to it: our statements do not depend on it (types.ts).
  *
- * transaction_timeout is unknown before PostgreSQL 17. The numbers come from our own settings
- * table, and the statement takes no parameters.
+ * The numbers come from our own settings table, and the statement takes no parameters.
  */
 function beginText(
   { lockMs, statementMs, idleMs }: TransactionLimits,
@@ -111,9 +111,12 @@ function beginText(
 ): string {
   return `BEGIN ISOLATION LEVEL ${mode} NOT DEFERRABLE; SET LOCAL synchronous_commit = on;
 SET LOCAL lock_timeout = ${Math.trunc(lockMs)}; SET LOCAL statement_timeout = ${Math.trunc(statementMs)};
-SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}; SET LOCAL exit_on_error = off;
-SELECT CASE WHEN pg_catalog.current_setting('transaction_timeout', true) IS NOT NULL
-  THEN pg_catalog.set_config('transaction_timeout', '0', true) END`;
+SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}; SET LOCAL exit_on_error = off`;
+}
+
+/** A limit of the whole transaction would end the session. Servers before 17 do not know it. */
+function limitsBeside(serverMajor: number): string {
+  return serverMajor >= 17 ? '; SET LOCAL transaction_timeout = 0' : '';
 }
 
 async function rolledBack(client: Transaction): Promise<boolean> {
