@@ -76,11 +76,14 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
  */
 async function refuseUnfit(settings: Settings, pools: Pools, fail: Run['fail']): Promise<void> {
   const withoutOrders = settings.ORDERS_PROJECTION === 'off';
+  const pool = pools.open('orderonce-check');
   try {
-    await assertMigrated(pools.open('orderonce-check'), { withoutOrders });
+    await assertMigrated(pool, { withoutOrders });
   } catch (error) {
     const isHopeless = error instanceof OrderonceError && error.kind === 'terminal';
     if (isHopeless) fail(`${error.code}: ${error.message}`);
+  } finally {
+    await pool.end().catch(() => {});
   }
 }
 

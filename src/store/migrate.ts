@@ -56,11 +56,12 @@ export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise
   return applied;
 }
 
-/** In the usual schema if that may be used and has none of the names; else in one of our own. */
+/** In the usual schema if there is one that may be used and has none of the names; else in one of our own. */
 async function applySomewhere<T>(
   tx: Transaction,
   apply: (schema: string) => Promise<T>,
 ): Promise<T> {
+  if ((await readSchema(tx, USUAL_SCHEMA)) === null) return await apply(OWN_SCHEMA);
   await tx.query('SAVEPOINT usual');
   try {
     return await apply(USUAL_SCHEMA);
@@ -104,7 +105,8 @@ async function applyIn(
     throw new OrderonceError(
       'SCHEMA_TAKEN',
       `The schema ${quoted(schema)} holds something of another application by a name that Orderonce needs ` +
-        `(${reasonOf(error)}): set DATABASE_SCHEMA to a schema of its own, such as ${OWN_SCHEMA}` +
+        `(${reasonOf(error)}): set DATABASE_SCHEMA to a schema of its own` +
+        (schema === OWN_SCHEMA ? '' : `, such as ${OWN_SCHEMA}`) +
         (/"orders"/.test(reasonOf(error)) ? ', or ORDERS_PROJECTION=off' : ''),
       { cause: error },
     );

@@ -60,23 +60,27 @@ export class SchemaName {
   }
 }
 
-/** The major version of the server that a pool's connection leads to. */
-export function serverMajorOf(client: object): number {
-  return 'serverMajor' in client ? Number(client.serverMajor) : 0;
+/** What the server tells of itself when a session begins. */
+export type ServerFacts = { readonly major: number; readonly isStandby: boolean };
+
+/** @returns of the server that a pool's connection leads to; of any primary where it is not known. */
+export function serverOf(client: object): ServerFacts {
+  const { server } = client as { server?: ServerFacts };
+  return server ?? { major: 0, isStandby: false };
 }
 
 /** A connection that puts the schema into our statements, and prepares those that are marked. */
 export function clientClass(schema: SchemaName, prepares: boolean): typeof pg.Client {
   return class extends pg.Client {
-    /** As the server reports it when the session begins, through a pooler too; 0 before that. */
-    serverMajor = 0;
+    readonly server = { major: 0, isStandby: false };
 
     constructor(config?: string | pg.ClientConfig) {
       super(config);
       const { connection } = this as unknown as { connection: EventEmitter };
-      connection.on('parameterStatus', ({ parameterName, parameterValue }) => {
-        if (parameterName === 'server_version')
-          this.serverMajor = Number.parseInt(parameterValue, 10);
+      connection.on('parameterStatus', ({ parameterName: name, parameterValue: value }) => {
+        if (name === 'server_version') this.server.major = Number.parseInt(value, 10);
+        // Sent anew when the standby becomes the primary. PostgreSQL 14 and later.
+        if (name === 'in_hot_standby') this.server.isStandby = value === 'on';
       });
     }
 

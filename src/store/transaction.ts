@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { OrderonceError } from '../errors.ts';
 import type { Transaction } from './pool.ts';
 import { isConnectionBroken } from './sqlstate.ts';
-import { serverMajorOf } from './statements.ts';
+import { type ServerFacts, serverOf } from './statements.ts';
 
 /** Any fixed number: see lockParking. */
 const PARKING_LOCK = 7_140_211_003;
@@ -32,7 +32,7 @@ export async function inTransaction<T>(
   limits: TransactionLimits,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  return await run(pool, beginText(limits), work);
+  return await run(pool, (server) => beginText(limits, server), work);
 }
 
 /**
@@ -44,8 +44,8 @@ export async function inStoringTransaction<T>(
   limits: TransactionLimits,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  const begin = `${beginText(limits)}; SELECT pg_advisory_xact_lock_shared(${PARKING_LOCK})`;
-  return await run(pool, begin, work);
+  const lock = `SELECT pg_advisory_xact_lock_shared(${PARKING_LOCK})`;
+  return await run(pool, (server) => `${beginText(limits, server)}; ${lock}`, work);
 }
 
 /**
@@ -57,7 +57,8 @@ export async function inSnapshot<T>(
   limits: TransactionLimits,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  return await run(pool, beginText(limits, 'REPEATABLE READ READ ONLY'), work);
+  const mode = 'REPEATABLE READ READ ONLY';
+  return await run(pool, (server) => beginText(limits, server, mode), work);
 }
 
 /**
@@ -70,7 +71,7 @@ export async function lockParking(tx: Transaction): Promise<void> {
 
 async function run<T>(
   pool: Connector,
-  begin: string,
+  begin: (server: ServerFacts) => string,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
@@ -80,7 +81,7 @@ async function run<T>(
   };
   client.on('error', onError);
   try {
-    await client.query(`${begin}${limitsBeside(serverMajorOf(client))}`);
+    await client.query(begin(serverOf(client)));
     const result = await work(client);
     const { command } = await client.query('COMMIT');
     // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.
@@ -103,20 +104,18 @@ async function run<T>(
  * runs is said here; what decides how values are written and read is not, since handlers in the
  * same transaction have a right to it: our statements do not depend on it (types.ts).
  *
- * The numbers come from our own settings table, and the statement takes no parameters.
+ * A standby takes no READ WRITE, and servers before 17 know no transaction_timeout. The numbers come
+ * from our own settings table, and the statement takes no parameters.
  */
 function beginText(
   { lockMs, statementMs, idleMs }: TransactionLimits,
-  mode = 'READ COMMITTED READ WRITE',
+  { major, isStandby }: ServerFacts,
+  mode = `READ COMMITTED ${isStandby ? 'READ ONLY' : 'READ WRITE'}`,
 ): string {
+  const ofAll = major >= 17 ? '; SET LOCAL transaction_timeout = 0' : '';
   return `BEGIN ISOLATION LEVEL ${mode} NOT DEFERRABLE; SET LOCAL synchronous_commit = on;
 SET LOCAL lock_timeout = ${Math.trunc(lockMs)}; SET LOCAL statement_timeout = ${Math.trunc(statementMs)};
-SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}; SET LOCAL exit_on_error = off`;
-}
-
-/** A limit of the whole transaction would end the session. Servers before 17 do not know it. */
-function limitsBeside(serverMajor: number): string {
-  return serverMajor >= 17 ? '; SET LOCAL transaction_timeout = 0' : '';
+SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}; SET LOCAL exit_on_error = off${ofAll}`;
 }
 
 async function rolledBack(client: Transaction): Promise<boolean> {
