@@ -9,6 +9,8 @@ export type DatabaseFacts = {
   readonly encoding: string;
   /** Where the tables are, or would be looked for. */
   readonly schema: string;
+  /** Of the role, as far as the schemas exist. */
+  readonly searchPath: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
   /** Tables, and the schema, that lack a right that consumer and commands need, with the right. */
   readonly missingRights: readonly string[];
@@ -47,6 +49,7 @@ export async function readDatabaseFacts(
   const { rows } = await pool.query(
     `SELECT current_setting('server_version_num')::int / 10000 AS version,
             pg_is_in_recovery() AS "isReplica", current_setting('server_encoding') AS encoding,
+            current_schemas(false)::text[] AS "searchPath",
             ${MILLISECONDS('clock_timestamp()')} AS "atMs",
             current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity)::int
               AS "connectionsFree",
