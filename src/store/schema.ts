@@ -7,7 +7,7 @@ export const USUAL_SCHEMA = 'public';
 /** Where the usual one holds tables of somebody else by the names of ours, or may not be used. */
 export const OWN_SCHEMA = 'orderonce';
 
-/** SQL: whether table `t`, of the schema with the oid `n.oid`, has a column. Reads catalogs only. */
+/** SQL: whether a table of the schema `n` has a column. Reads catalogs only, so needs no rights. */
 const hasColumn = (table: string, column: string) =>
   `EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
             WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
@@ -19,11 +19,13 @@ const IS_OURS = `${hasColumn('schema_migrations', 'checksum')}
 const HAS_ORDERS = hasColumn('orders', 'last_log_offset');
 
 /**
- * The schemas that hold our tables, whoever owns them and whatever search_path says. Usually one.
+ * The schemas that hold our tables, whoever owns them and whatever search_path says; temporary
+ * tables do not count. Usually one.
  */
 export async function findSchemas(tx: Transaction): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>(
-    `SELECT nspname AS name FROM pg_catalog.pg_namespace n WHERE ${IS_OURS} ORDER BY nspname`,
+    `SELECT nspname AS name FROM pg_catalog.pg_namespace n
+      WHERE nspname !~ '^pg_' AND ${IS_OURS} ORDER BY nspname`,
   );
   return rows.map(({ name }) => name);
 }
