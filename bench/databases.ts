@@ -1,3 +1,4 @@
+import pg from 'pg';
 import { createPool, type Pool } from '../src/store/pool.ts';
 import type { Servers } from './servers.ts';
 
@@ -7,7 +8,9 @@ export async function freshDatabase(
   name: string,
   template = 'template1',
 ): Promise<string> {
-  const admin = openPool(databaseUrl);
+  // Not through a pool, which would run it in a transaction.
+  const admin = new pg.Client({ connectionString: databaseUrl });
+  await admin.connect();
   await admin.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
   await admin.end();
   const url = new URL(databaseUrl);

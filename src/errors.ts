@@ -44,6 +44,22 @@ export const ERRORS = {
     kind: 'terminal',
     help: 'An applied migration differs from the file of this release. Run the release that the database belongs to.',
   },
+  DATABASE_NOT_UTF8: {
+    kind: 'terminal',
+    help: 'The database has another encoding than UTF8, in which valid events could not be stored. Create one with ENCODING UTF8 and name it in DATABASE_URL.',
+  },
+  SCHEMA_AMBIGUOUS: {
+    kind: 'terminal',
+    help: 'Several schemas of the database hold tables of Orderonce. Set DATABASE_SCHEMA to the one that is meant.',
+  },
+  SCHEMA_TAKEN: {
+    kind: 'terminal',
+    help: 'The schema holds a table of another application by a name that Orderonce needs, such as schema_migrations or orders. Set DATABASE_SCHEMA to a schema of its own.',
+  },
+  SCHEMA_FORBIDDEN: {
+    kind: 'terminal',
+    help: 'The role may not make the schema, or tables in it. The message has the statement for an administrator.',
+  },
   LOG_UNAVAILABLE: {
     kind: 'transient',
     help: 'The log (Kafka or the embedded one) does not answer. The services wait and try again.',

@@ -18,6 +18,7 @@ describe('readSettings', () => {
         'KAFKA_SASL_PASSWORD',
         'KAFKA_SASL_TOKEN_FILE',
         'DATABASE_URL',
+        'DATABASE_SCHEMA',
         'API_KEYS_FILE',
         'API_KEY',
         'TLS_CERT_FILE',

@@ -15,6 +15,7 @@ import {
   text,
   toggle,
 } from './setting-kinds.ts';
+import { isSchemaName } from './store/schema-url.ts';
 
 /** Kafka's names. All of them are read, whoever wrote them. */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -82,6 +83,11 @@ export const SETTINGS = {
     'postgres://user:password@host:port/database',
     'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
     true,
+  ),
+  DATABASE_SCHEMA: optional(
+    isSchemaName,
+    'the name of a schema',
+    'Schema of the tables; "migrate" makes it if it is missing. Unset: the one that has them; else public, or orderonce where public has tables of another application by these names.',
   ),
   DATABASE_PREPARED_STATEMENTS: toggle(
     'on',

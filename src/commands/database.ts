@@ -4,14 +4,21 @@ import { join } from 'node:path';
 import { OrderonceError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
 import { createPool, type Pool } from '../store/pool.ts';
+import { joinSchema } from '../store/schema-url.ts';
 
 /**
- * For every command but `start`, which brings the embedded PostgreSQL up itself.
- * @throws SETTING_INVALID when neither is there, saying how to get one.
+ * With the schema of the tables in it, where that is set. For every command but `start`, which
+ * brings the embedded PostgreSQL up itself.
+ * @throws SETTING_INVALID when neither is there, saying how to get one; or when DATABASE_SCHEMA and
+ * the URL name two schemas.
  */
 export async function databaseUrlOf(settings: Settings): Promise<string> {
-  if (settings.DATABASE_URL !== undefined) return settings.DATABASE_URL;
-  const file = join(settings.ORDERONCE_DATA_DIR, 'database-url');
+  return joinSchema(await urlOf(settings), settings.DATABASE_SCHEMA);
+}
+
+async function urlOf({ DATABASE_URL, ORDERONCE_DATA_DIR }: Settings): Promise<string> {
+  if (DATABASE_URL !== undefined) return DATABASE_URL;
+  const file = join(ORDERONCE_DATA_DIR, 'database-url');
   const url = await readFile(file, 'utf8').catch(() => null);
   if (url !== null) return url.trim();
   throw new OrderonceError(

@@ -157,8 +157,8 @@ function pageOf(letter: StoredLetter): string {
   const { key, value } = readable(letter);
   return [
     lineOf(letter),
-    `parked at   ${letter.parkedAt.toISOString()}, last change ${letter.updatedAt.toISOString()}`,
-    `appended at ${letter.appendedAt?.toISOString() ?? 'unknown'}`,
+    `parked at   ${letter.parkedAt}, last change ${letter.updatedAt}`,
+    `appended at ${letter.appendedAt ?? 'unknown'}`,
     `why         ${JSON.stringify(letter.detail)}`,
     `headers     ${JSON.stringify(letter.headers)} (base64)`,
     `key         ${JSON.stringify(key)}`,

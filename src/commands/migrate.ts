@@ -8,16 +8,18 @@ import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
 export type MigrateReport = {
+  /** Names of files; `orders` where that table was made later than the others. */
   readonly migrations: readonly string[];
+  readonly schema: string;
   readonly log: string;
   readonly log_created: boolean;
 };
 
 /** Tables, then topic or embedded log; each only where it is missing. */
 export async function migrateAll(settings: Settings, pool: Pool): Promise<MigrateReport> {
-  const migrations = await migrate(pool);
+  const migrations = await migrate(pool, { withoutOrders: settings.ORDERS_PROJECTION === 'off' });
   const log_created = await createLog(settings, () => pool);
-  return { migrations, log: settings.KAFKA_TOPIC, log_created };
+  return { migrations, schema: pool.schema ?? '', log: settings.KAFKA_TOPIC, log_created };
 }
 
 /** `orderonce migrate`: idempotent, safe when run twice at once. */
@@ -36,8 +38,14 @@ export async function runMigrate({ settings, flags: { json } }: Call): Promise<n
   }
 }
 
-function lineOf({ migrations, log, log_created }: MigrateReport): string {
+/** The table `orders` begins with what is processed from now on: nothing is folded into it anew. */
+const ORDERS_BEGIN =
+  ' The table orders begins now: events stored before are not in its sums, and "orderonce verify" ' +
+  'names those orders. See docs/operations.md, "Turn the orders projection on".';
+
+function lineOf({ migrations, schema, log, log_created }: MigrateReport): string {
   const tables =
     migrations.length === 0 ? 'Tables are up to date' : `Applied ${migrations.join(', ')}`;
-  return `${tables}. Log "${log}" ${log_created ? 'created' : 'exists'}.`;
+  const ofOrders = migrations.includes('orders') ? ORDERS_BEGIN : '';
+  return `${tables}, in the schema ${schema}. Log "${log}" ${log_created ? 'created' : 'exists'}.${ofOrders}`;
 }

@@ -11,7 +11,9 @@ import { assertPortFree, baseUrlOf, consumerPlace, producerPlace } from '../runt
 import type { Service } from '../runtime/service.ts';
 import { isWorker, Workers } from '../runtime/workers.ts';
 import type { Settings } from '../settings.ts';
+import { assertMigrated } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
+import { joinSchema } from '../store/schema-url.ts';
 import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { exampleCurl } from './example-event.ts';
@@ -27,8 +29,9 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
     });
   }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
-  return await runServices(logger, async ({ add }) => {
+  return await runServices(logger, async ({ add, fail }) => {
     const pools = add(new Pools(url));
+    if (url !== null) void refuseUnfit(settings, pools, fail);
     const log = openAppender(settings, () => pools.open('orderonce-log'));
     const { port } = add(await startProducer(settings, log, logger));
     logger.info({ port, topic: log.topic }, 'Producer listens');
@@ -37,8 +40,9 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
 
 export async function runConsumer({ settings, logger }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
-  return await runServices(logger, async ({ add }) => {
+  return await runServices(logger, async ({ add, fail }) => {
     const pools = add(new Pools(url));
+    void refuseUnfit(settings, pools, fail);
     const reader = openReader(settings, () => pools.open('orderonce-log'));
     keepRetention(settings, pools, logger, add);
     const { port } = add(await startConsumer(settings, url, reader, logger));
@@ -52,7 +56,8 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
   return await runServices(logger, async ({ add, stopping, fail }) => {
     await assertPortFree(producerPlace(settings));
     await assertPortFree(consumerPlace(settings));
-    const { url, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
+    const { url: bare, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
+    const url = joinSchema(bare, settings.DATABASE_SCHEMA);
     const pools = add(new Pools(url));
     const reader = openReader(settings, () => pools.open('orderonce-log-reader'));
     const appender = openAppender(settings, () => pools.open('orderonce-log'));
@@ -63,6 +68,23 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
     if (!stopping.aborted) say(bannerOf(settings, producer.port, consumer.port, embeddedPort));
   });
+}
+
+/**
+ * Ends a service whose database can never do, instead of having it wait: another encoding, another
+ * application's tables. What may still come (server, tables) is waited for elsewhere.
+ */
+async function refuseUnfit(settings: Settings, pools: Pools, fail: Run['fail']): Promise<void> {
+  const withoutOrders = settings.ORDERS_PROJECTION === 'off';
+  const pool = pools.open('orderonce-check');
+  try {
+    await assertMigrated(pool, { withoutOrders });
+  } catch (error) {
+    const isHopeless = error instanceof OrderonceError && error.kind === 'terminal';
+    if (isHopeless) fail(`${error.code}: ${error.message}`);
+  } finally {
+    await pool.end().catch(() => {});
+  }
 }
 
 /** Kafka trims its log by itself. */

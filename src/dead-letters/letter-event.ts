@@ -26,7 +26,7 @@ function recordOf(letter: StoredLetter, value = letter.value): LogRecord {
     key,
     value,
     headers: headers.map(([name, content]) => [bytes(name), bytes(content)] as const),
-    appendedMs: appendedAt?.getTime() ?? 0,
+    appendedMs: appendedAt === null ? 0 : Date.parse(appendedAt),
   });
 }
 

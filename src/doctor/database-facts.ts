@@ -1,9 +1,15 @@
 import type { Pool } from '../store/pool.ts';
+import { USUAL_SCHEMA } from '../store/schema.ts';
+import { MILLISECONDS } from '../store/utc.ts';
 
 export type DatabaseFacts = {
   readonly version: number;
   readonly isReplica: boolean;
   readonly encoding: string;
+  /** Where the tables are, or would be looked for. */
+  readonly schema: string;
+  /** Of the role, as far as the schemas exist. */
+  readonly searchPath: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
   /** What this role lacks of that which consumer and commands need, such as "INSERT on orders". */
   readonly missingRights: readonly string[];
@@ -40,7 +46,6 @@ const OF_EMBEDDED_LOG = {
   event_log: 'SELECT, INSERT, DELETE',
   event_log_partitions: 'SELECT, INSERT, UPDATE',
 };
-const WITHOUT_PROJECTION = { orders: 'SELECT' };
 
 export type Use = { readonly hasEmbeddedLog: boolean; readonly keepsOrders: boolean };
 
@@ -50,7 +55,8 @@ export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseF
   const { rows } = await pool.query(
     `SELECT current_setting('server_version_num')::int / 10000 AS version,
             pg_is_in_recovery() AS "isReplica", current_setting('server_encoding') AS encoding,
-            extract(epoch FROM clock_timestamp())::float8 * 1000 AS "atMs",
+            current_schemas(false)::text[] AS "searchPath",
+            ${MILLISECONDS('clock_timestamp()')} AS "atMs",
             current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity)::int
               AS "connectionsFree",
             pg_database_size(current_database()) AS "sizeBytes"`,
@@ -58,12 +64,15 @@ export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseF
   const answered = Date.now();
   const { atMs, ...facts } = rows[0];
   const settings = await pool.query(
-    'SELECT name, setting FROM pg_settings WHERE name = ANY ($1::text[])',
+    // As role and database have them: for our own transactions some are set otherwise.
+    'SELECT name, reset_val AS setting FROM pg_settings WHERE name = ANY ($1::text[])',
     [SETTINGS],
   );
-  const rights = await readRights(pool, use);
+  const schema = pool.schema ?? USUAL_SCHEMA;
+  const rights = await readRights(pool, schema, use);
   return {
     ...facts,
+    schema,
     settings: Object.fromEntries(settings.rows.map(({ name, setting }) => [name, setting])),
     ...rights,
     clockSkewMs: Math.round(atMs - (asked + answered) / 2),
@@ -71,28 +80,39 @@ export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseF
 }
 
 /** Of a table that is not there yet, nothing is said. */
-async function readRights(pool: Pool, { hasEmbeddedLog, keepsOrders }: Use) {
+async function readRights(pool: Pool, schema: string, { hasEmbeddedLog, keepsOrders }: Use) {
+  const { orders, ...always } = RIGHTS;
   const needed = {
-    ...RIGHTS,
+    ...always,
+    // Without the projection a table of this name is somebody else's.
+    ...(keepsOrders ? { orders } : {}),
     ...(hasEmbeddedLog ? OF_EMBEDDED_LOG : {}),
-    ...(keepsOrders ? {} : WITHOUT_PROJECTION),
   };
   const wanted = Object.entries(needed).flatMap(([table, rights]) =>
-    rights.split(', ').map((right) => ({ table, right, ...partsOf(right) })),
+    (rights ?? '').split(', ').map((right) => ({ table, right, ...partsOf(right) })),
   );
   // Of a right to one column, one to the whole table is more than enough.
   const { rows } = await pool.query<{ table: string; right: string; has: boolean }>(
     `SELECT w."table", w."right",
-            CASE WHEN w."column" IS NULL THEN has_table_privilege(to_regclass(w."table"), w.action)
-                 ELSE has_column_privilege(to_regclass(w."table"), w."column", w.action) END AS has
+            CASE WHEN w."column" IS NULL THEN has_table_privilege(c.oid, w.action)
+                 ELSE has_column_privilege(c.oid, w."column", w.action) END AS has
        FROM jsonb_to_recordset($1::jsonb) AS w ("table" text, "right" text, action text, "column" text)
-      WHERE to_regclass(w."table") IS NOT NULL`,
-    [JSON.stringify(wanted)],
+       JOIN pg_catalog.pg_class c ON c.relname = w."table"
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND n.nspname = $2
+      ORDER BY w."table", w."right"`,
+    [JSON.stringify(wanted), schema],
+  );
+  const usage = await pool.query<{ has: boolean }>(
+    "SELECT has_schema_privilege(oid, 'USAGE') AS has FROM pg_catalog.pg_namespace WHERE nspname = $1",
+    [schema],
   );
   const missing = rows.filter(({ has }) => !has);
   const isRead = ({ right }: { right: string }) => right === 'SELECT';
   return {
-    missingRights: missing.map(({ table, right }) => `${right} on ${table}`),
+    missingRights: [
+      ...(usage.rows[0]?.has === false ? [`USAGE on schema ${schema}`] : []),
+      ...missing.map(({ table, right }) => `${right} on ${table}`),
+    ],
     onlyReads: !missing.some(isRead) && rows.every((row) => row.has === isRead(row)),
   };
 }

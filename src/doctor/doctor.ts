@@ -9,7 +9,7 @@ import { reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
-import { assertMigrated } from '../store/migrate.ts';
+import { assertMigrated } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
 import { readDatabaseFacts } from './database-facts.ts';
 import { type Finding, judgeOf } from './finding.ts';
@@ -53,7 +53,7 @@ async function examineDatabase(settings: Settings, pool: Pool | null): Promise<F
   };
   try {
     const found = judgeDatabase(await readDatabaseFacts(pool, use));
-    const tables = await assertMigrated(pool).then(
+    const tables = await assertMigrated(pool, { withoutOrders: !use.keepsOrders }).then(
       () => ok('tables', 'of this release'),
       (error: unknown) => fail('tables', reasonOf(error), 'Run "orderonce migrate"'),
     );

@@ -1,4 +1,5 @@
 /** What PostgreSQL's settings mean for the guarantees. Pure. */
+import { USUAL_SCHEMA } from '../store/schema.ts';
 import type { DatabaseFacts } from './database-facts.ts';
 import { type Finding, judgeOf } from './finding.ts';
 
@@ -25,6 +26,7 @@ export function judgeDatabase(facts: DatabaseFacts): Finding[] {
           facts.encoding,
           'Create the database with ENCODING UTF8: user ids are any text',
         ),
+    judgeSchema(facts),
     ...judgeDurability(facts),
     judgeRights(facts),
     judgeClock(facts),
@@ -38,6 +40,17 @@ function judgeVersion({ version }: DatabaseFacts): Finding {
   if (version < VERSION_TESTED)
     return warn('version', found, `Not tested; ${VERSION_TESTED} or newer is`);
   return ok('version', found);
+}
+
+/** A role by the name of the schema has it first by default: "$user", public. */
+function judgeSchema({ schema, searchPath }: DatabaseFacts): Finding {
+  const isFirst = searchPath[0] === schema && searchPath.length > 1;
+  if (schema === USUAL_SCHEMA || !isFirst) return ok('schema', schema);
+  return warn(
+    'schema',
+    `${schema}, first in the search_path of the role`,
+    `A name like orders in your handlers means Orderonce's table, not that in ${searchPath[1]}: set search_path of the role`,
+  );
 }
 
 function judgeDurability({ settings }: DatabaseFacts): Finding[] {

@@ -15,7 +15,7 @@ import {
   readLogRecords,
   type StoredLog,
 } from '../store/event-log-table.ts';
-import type { Pool } from '../store/pool.ts';
+import type { Pool, Transaction } from '../store/pool.ts';
 import { inTransaction } from '../store/transaction.ts';
 import {
   type AppendOutcome,
@@ -180,19 +180,7 @@ export class EmbeddedReader implements LogReader {
       if (log.topicId !== topicId) {
         throw new OrderonceError('LOG_RECREATED', `The log "${this.topic}" was re-created`);
       }
-      const bounds = await readLogBounds(this.#pool, log.logId);
-      const slices: LogSlice[] = [];
-      const outOfRange: number[] = [];
-      for (const { partition, offset } of wishes) {
-        const { start, end } = bounds.get(partition) ?? { start: 0, end: 0 };
-        if (offset < start || offset > end) outOfRange.push(partition);
-        if (offset < start || offset >= end) continue;
-        const limit = RECORDS_PER_FETCH_MAX;
-        const records = await readLogRecords(this.#pool, log.logId, partition, offset, limit);
-        slices.push(sliceOfDense(partition, offset, records));
-      }
-      const served = wishes.map(({ partition }) => partition);
-      return { ...NOTHING_NEW, slices, served, outOfRange };
+      return await inTransaction(this.#pool, LIMITS, (tx) => readWishes(tx, log.logId, wishes));
     } catch (error) {
       throw embeddedError(error);
     }
@@ -229,6 +217,24 @@ export class EmbeddedReader implements LogReader {
   async close(): Promise<void> {
     this.#closed = true;
   }
+}
+
+async function readWishes(
+  tx: Transaction,
+  logId: number,
+  wishes: readonly FetchWish[],
+): Promise<FetchAnswer> {
+  const bounds = await readLogBounds(tx, logId);
+  const slices: LogSlice[] = [];
+  const outOfRange: number[] = [];
+  for (const { partition, offset } of wishes) {
+    const { start, end } = bounds.get(partition) ?? { start: 0, end: 0 };
+    if (offset < start || offset > end) outOfRange.push(partition);
+    if (offset < start || offset >= end) continue;
+    const records = await readLogRecords(tx, logId, partition, offset, RECORDS_PER_FETCH_MAX);
+    slices.push(sliceOfDense(partition, offset, records));
+  }
+  return { ...NOTHING_NEW, slices, outOfRange, served: wishes.map(({ partition }) => partition) };
 }
 
 /**

@@ -58,7 +58,7 @@ function reportOf(
     log_end: end,
     lag: Math.max(0, end - position.nextOffset),
     owner: position.owner,
-    updated_at: position.updatedAt.toISOString(),
+    updated_at: position.updatedAt,
     state: trouble !== null ? 'stopped' : position.waitsFor !== null ? 'waiting' : 'fine',
     trouble,
   };

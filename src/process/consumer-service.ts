@@ -28,7 +28,7 @@ import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings.ts';
-import { assertMigrated } from '../store/migrate.ts';
+import { assertMigrated } from '../store/assert-migrated.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
@@ -74,7 +74,7 @@ export async function startConsumer(
   // What could block the event loop for ever is only in handlers.
   const watchdog =
     settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
-  const probe = new Probe(() => assertMigrated(pools.queries));
+  const probe = new Probe(() => assertMigrated(pools.queries, handlers));
   const stopping = new AbortController();
   const app = await createHttpServer({
     title: 'Orderonce consumer',
@@ -87,7 +87,7 @@ export async function startConsumer(
   const access = addAccess(app, settings, logger, (method) =>
     method === 'GET' || method === 'HEAD' ? 'read' : 'admin',
   );
-  addQueryRoutes(app, pools.queries, waiters);
+  addQueryRoutes(app, pools.queries, waiters, handlers);
   addPositionRoute(app, () => readStanding(reader, pools.queries));
   addLedgerRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
@@ -118,7 +118,11 @@ export async function startConsumer(
   const noteWait = (reason: string | null) => {
     waitingFor = reason;
   };
-  const started = startWhenReady(pools.queries, reader, stopping.signal, noteWait, async () => {
+  const assertReady = async () => {
+    await assertMigrated(pools.queries, handlers);
+    await reader.identity();
+  };
+  const started = startWhenReady(assertReady, stopping.signal, noteWait, async () => {
     relay.start();
     unattended.start();
     await consumer.start();
@@ -189,16 +193,14 @@ function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logg
  * @param noteWait told why it waits; null once it does not any more.
  */
 async function startWhenReady(
-  pool: Pool,
-  reader: LogReader,
+  assertReady: () => Promise<void>,
   signal: AbortSignal,
   noteWait: (reason: string | null) => void,
   start: () => Promise<void>,
 ): Promise<void> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      await assertMigrated(pool);
-      await reader.identity();
+      await assertReady();
       noteWait(null);
       await start();
       return;

@@ -165,7 +165,7 @@ describe('Consumer', () => {
     // Whoever moves partition 0 waits, as behind a lock: the first time until its time-out.
     let isFirst = true;
     db.query = async (text, values) => {
-      const partitions = text.includes('UPDATE consumer_positions') ? values?.[3] : [];
+      const partitions = text.includes('UPDATE orderonce.consumer_positions') ? values?.[3] : [];
       if (!(partitions as number[]).includes(0)) return await query(text, values);
       if (isFirst) {
         isFirst = false;
@@ -248,7 +248,7 @@ describe('Consumer', () => {
     const [isLooking, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const query = db.query.bind(db);
     db.query = async (text, values) => {
-      if (text.includes('FROM consumer_positions')) {
+      if (text.includes('FROM orderonce.consumer_positions')) {
         isLooking.resolve();
         await goOn.promise;
       }
@@ -273,7 +273,7 @@ describe('Consumer', () => {
     let committed = 0;
     db.query = async (text, values) => {
       // An old owner is still at it: the log grows, and the position with it.
-      if (text.includes('FROM consumer_positions') && committed++ < 3) {
+      if (text.includes('FROM orderonce.consumer_positions') && committed++ < 3) {
         reader.put(0, wireEvent());
         db.positions.set(0, committed + 1);
       }

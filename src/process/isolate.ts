@@ -88,7 +88,7 @@ async function inParkingTransaction(
     // one another, nor with a redrive: held rows first, then orders.
     const orderIds = [...new Set(events.map(({ event }) => event.orderId))];
     await lockHeldOrders(tx, orderIds);
-    await lockOrders(tx, orderIds);
+    if (!context.handlers.withoutOrders) await lockOrders(tx, orderIds);
     const isolation = new Isolation(tx, context, slice);
     const end = await work(isolation);
     await fence(tx, context, [{ slice, to: end.next }]);

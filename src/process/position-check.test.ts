@@ -13,7 +13,7 @@ const position: Position = {
   lastDigest: 'ff',
   waitsFor: null,
   owner: null,
-  updatedAt: new Date(0),
+  updatedAt: '1970-01-01T00:00:00.000000Z',
 };
 
 it('checkPosition goes on only within the log that the position belongs to [G3]', () => {

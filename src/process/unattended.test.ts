@@ -13,7 +13,7 @@ const at = (partition: number, nextOffset: number): Position => ({
   lastDigest: null,
   waitsFor: null,
   owner: null,
-  updatedAt: new Date(0),
+  updatedAt: '1970-01-01T00:00:00.000000Z',
 });
 const bounds = new Map([0, 1, 2].map((partition) => [partition, { start: 0, end: 10 }] as const));
 

@@ -14,6 +14,8 @@ const UNKNOWN_EVENT =
   'how far the consumer is; ?wait=5 waits for it), it may never have been accepted, or it was refused ' +
   'as invalid (GET /dead-letters?event_id=... finds it then).';
 const UNKNOWN_ORDER = 'Unknown: no event of this order_id has been stored yet.';
+const NO_ORDERS =
+  'Unknown: ORDERS_PROJECTION is off, so orders are not kept. GET /orders/{order_id}/events lists the events.';
 const LIST = { after: PLACE, limit: wholeNumber(1, 1000) };
 /** How many events of an order its own page shows; the rest is paged. */
 const EVENTS_SHOWN = 100;
@@ -21,7 +23,12 @@ const EVENTS_SHOWN = 100;
 type EventRequest = FastifyRequest<{ Params: { event_id: string } }>;
 type OrderRequest = FastifyRequest<{ Params: { order_id: string } }>;
 
-export function addQueryRoutes(app: HttpServer, db: Queryable, waiters: EventWaiters): void {
+export function addQueryRoutes(
+  app: HttpServer,
+  db: Queryable,
+  waiters: EventWaiters,
+  { withoutOrders = false }: { readonly withoutOrders?: boolean } = {},
+): void {
   app.get(
     '/events/:event_id',
     {
@@ -39,6 +46,7 @@ export function addQueryRoutes(app: HttpServer, db: Queryable, waiters: EventWai
     async (request: OrderRequest, reply) => {
       const id = idOf(reply, 'order_id', request.params.order_id);
       if (id === null) return reply;
+      if (withoutOrders) return sendDetail(reply, 404, NO_ORDERS);
       const order = await findOrder(db, id);
       if (order === null) return sendDetail(reply, 404, UNKNOWN_ORDER);
       const page = await orderEvents(db, id, { after: undefined, limit: EVENTS_SHOWN });

@@ -11,16 +11,16 @@ export const FINDINGS_MAX = 1000;
 
 /** Everything that accounts for offsets, as half-open ranges. */
 const RANGES = `
-  SELECT log_id, log_partition, log_offset AS from_offset, log_offset + 1 AS to_offset FROM processed_events
-  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM duplicates
-  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM conflicts
-  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM dead_letters
-  UNION ALL SELECT log_id, log_partition, from_offset, to_offset FROM log_gaps`;
+  SELECT log_id, log_partition, log_offset AS from_offset, log_offset + 1 AS to_offset FROM orderonce.processed_events
+  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM orderonce.duplicates
+  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM orderonce.conflicts
+  UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM orderonce.dead_letters
+  UNION ALL SELECT log_id, log_partition, from_offset, to_offset FROM orderonce.log_gaps`;
 
 /** Positions of today, and those in logs that are no more. */
 const POSITIONS = `
-  SELECT topic, log_id, log_partition, start_offset, next_offset, false AS closed FROM consumer_positions
-  UNION ALL SELECT topic, log_id, log_partition, start_offset, next_offset, true FROM closed_positions`;
+  SELECT topic, log_id, log_partition, start_offset, next_offset, false AS closed FROM orderonce.consumer_positions
+  UNION ALL SELECT topic, log_id, log_partition, start_offset, next_offset, true FROM orderonce.closed_positions`;
 
 export type OffsetFinding = {
   readonly kind: 'hole' | 'overlap' | 'ahead' | 'unowned';
@@ -91,12 +91,12 @@ export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]>
   const { rows } = await tx.query<PartitionAccount>(
     `WITH counts AS (
        SELECT log_id, log_partition, kind, sum(n)::bigint AS n FROM (
-         SELECT log_id, log_partition, 'stored' AS kind, count(*) AS n FROM processed_events GROUP BY 1, 2
-         UNION ALL SELECT log_id, log_partition, 'duplicate', count(*) FROM duplicates GROUP BY 1, 2
-         UNION ALL SELECT log_id, log_partition, 'conflict', count(*) FROM conflicts GROUP BY 1, 2
-         UNION ALL SELECT log_id, log_partition, state, count(*) FROM dead_letters GROUP BY 1, 2, 3
+         SELECT log_id, log_partition, 'stored' AS kind, count(*) AS n FROM orderonce.processed_events GROUP BY 1, 2
+         UNION ALL SELECT log_id, log_partition, 'duplicate', count(*) FROM orderonce.duplicates GROUP BY 1, 2
+         UNION ALL SELECT log_id, log_partition, 'conflict', count(*) FROM orderonce.conflicts GROUP BY 1, 2
+         UNION ALL SELECT log_id, log_partition, state, count(*) FROM orderonce.dead_letters GROUP BY 1, 2, 3
          UNION ALL SELECT log_id, log_partition, 'gap', sum(to_offset - from_offset)::bigint
-                     FROM log_gaps GROUP BY 1, 2
+                     FROM orderonce.log_gaps GROUP BY 1, 2
        ) each GROUP BY 1, 2, 3
      )
      SELECT p.topic, p.log_id AS "logId", p.log_partition AS partition, p.start_offset AS start,
@@ -135,8 +135,8 @@ export const QUESTIONS: readonly Question[] = [
     kind: 'altered',
     // An edited row says what its edit said, and keeps the digest of the record.
     sql: `SELECT p.event_id AS id, 'the row is not what its digest says' AS message
-            FROM processed_events p LEFT JOIN (
-              SELECT DISTINCT ON (event_id) event_id, edited_digest FROM dead_letter_audit
+            FROM orderonce.processed_events p LEFT JOIN (
+              SELECT DISTINCT ON (event_id) event_id, edited_digest FROM orderonce.dead_letter_audit
                WHERE action = 'edit' AND outcome = 'stored'
                ORDER BY event_id, audit_id DESC) e USING (event_id)
            WHERE ${DIGEST} <> coalesce(e.edited_digest, p.digest)`,
@@ -147,20 +147,20 @@ export const QUESTIONS: readonly Question[] = [
     sql: `SELECT coalesce(o.order_id, e.order_id) AS id,
                  'orders says ' || coalesce(o.event_count || ' events, ' || o.amount_sum, 'nothing') ||
                  '; processed_events says ' || coalesce(e.n || ' events, ' || e.amount, 'nothing') AS message
-            FROM orders o FULL JOIN (
+            FROM orderonce.orders o FULL JOIN (
               SELECT order_id, count(*) AS n, sum(total_amount) AS amount
-                FROM processed_events GROUP BY order_id) e USING (order_id)
+                FROM orderonce.processed_events GROUP BY order_id) e USING (order_id)
            WHERE o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM e.amount`,
   },
   {
     kind: 'last event',
     isOfOrders: true,
     sql: `SELECT o.order_id AS id, 'does not show the event that lies last in the log' AS message
-            FROM orders o LEFT JOIN processed_events p ON p.event_id = o.last_event_id
+            FROM orderonce.orders o LEFT JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
            WHERE p.event_id IS NULL
               OR (p.order_id, p.user_id, p.total_amount, p.log_id, p.log_partition, p.log_offset)
                  <> (o.order_id, o.user_id, o.total_amount, o.last_log_id, o.last_log_partition, o.last_log_offset)
-              OR EXISTS (SELECT FROM processed_events later
+              OR EXISTS (SELECT FROM orderonce.processed_events later
                           WHERE o.event_count > 1 AND later.order_id = o.order_id
                             AND later.log_id = o.last_log_id
                             AND later.log_partition = o.last_log_partition
@@ -169,42 +169,42 @@ export const QUESTIONS: readonly Question[] = [
   {
     kind: 'orphan',
     sql: `SELECT r.event_id AS id, r.what || ' of an id that nobody has taken' AS message
-            FROM (SELECT event_id, 'duplicate' AS what FROM duplicates
-                  UNION ALL SELECT event_id, 'conflict' FROM conflicts) r
-           WHERE NOT EXISTS (SELECT FROM processed_events p WHERE p.event_id = r.event_id)
-             AND NOT EXISTS (SELECT FROM dead_letters d
+            FROM (SELECT event_id, 'duplicate' AS what FROM orderonce.duplicates
+                  UNION ALL SELECT event_id, 'conflict' FROM orderonce.conflicts) r
+           WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p WHERE p.event_id = r.event_id)
+             AND NOT EXISTS (SELECT FROM orderonce.dead_letters d
                               WHERE d.event_id = r.event_id AND d.digest IS NOT NULL)`,
   },
   {
     kind: 'orphan',
     sql: `SELECT message_id AS id, 'outbox message of an event that is not stored' AS message
-            FROM outbox o
-           WHERE NOT EXISTS (SELECT FROM processed_events p WHERE p.event_id = o.event_id)`,
+            FROM orderonce.outbox o
+           WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p WHERE p.event_id = o.event_id)`,
   },
   {
     kind: 'unexplained',
     sql: `SELECT event_id AS id, 'is discarded, but the audit has nobody who did it' AS message
-            FROM dead_letters d
+            FROM orderonce.dead_letters d
            WHERE state = 'discarded' AND NOT EXISTS (
-             SELECT FROM dead_letter_audit a
+             SELECT FROM orderonce.dead_letter_audit a
               WHERE a.action = 'discard' AND (a.log_id, a.log_partition, a.log_offset)
                     = (d.log_id, d.log_partition, d.log_offset))
           UNION ALL
-          SELECT event_id, 'is a conflict with its own payload' FROM conflicts
+          SELECT event_id, 'is a conflict with its own payload' FROM orderonce.conflicts
            WHERE digest = first_digest`,
   },
   {
     kind: 'claimed twice',
     sql: `SELECT event_id AS id, 'both stored and a dead letter' AS message
-            FROM dead_letters d JOIN processed_events p USING (event_id) WHERE d.digest IS NOT NULL`,
+            FROM orderonce.dead_letters d JOIN orderonce.processed_events p USING (event_id) WHERE d.digest IS NOT NULL`,
   },
   {
     kind: 'held order',
     sql: `SELECT coalesce(h.order_id, d.order_id) AS id,
                  CASE WHEN d.order_id IS NULL THEN 'is held, but nothing of it is parked'
                       ELSE 'has parked events, but is not held' END AS message
-            FROM held_orders h FULL JOIN (
-              SELECT DISTINCT order_id FROM dead_letters
+            FROM orderonce.held_orders h FULL JOIN (
+              SELECT DISTINCT order_id FROM orderonce.dead_letters
                WHERE digest IS NOT NULL AND state IN ('parked', 'waiting')) d USING (order_id)
            WHERE h.order_id IS NULL OR d.order_id IS NULL`,
   },
@@ -238,18 +238,18 @@ export async function judgeReceipts(
   receipts: readonly Receipt[],
 ): Promise<ReceiptVerdict[]> {
   const { rows } = await tx.query<{ verdict: ReceiptVerdict }>(
-    `WITH ours AS (SELECT log_id FROM logs WHERE topic = $1)
+    `WITH ours AS (SELECT log_id FROM orderonce.logs WHERE topic = $1)
      SELECT CASE
-              WHEN EXISTS (SELECT FROM processed_events x WHERE x.event_id = r.event_id
+              WHEN EXISTS (SELECT FROM orderonce.processed_events x WHERE x.event_id = r.event_id
                      AND (x.log_partition, x.log_offset) = (r.part, r.off)
                      AND x.log_id IN (SELECT log_id FROM ours))
-                OR EXISTS (SELECT FROM ours JOIN duplicates x USING (log_id)
+                OR EXISTS (SELECT FROM ours JOIN orderonce.duplicates x USING (log_id)
                      WHERE (x.log_partition, x.log_offset) = (r.part, r.off)
                        AND x.event_id = r.event_id)
-                OR EXISTS (SELECT FROM ours JOIN conflicts x USING (log_id)
+                OR EXISTS (SELECT FROM ours JOIN orderonce.conflicts x USING (log_id)
                      WHERE (x.log_partition, x.log_offset) = (r.part, r.off)
                        AND x.event_id = r.event_id)
-                OR EXISTS (SELECT FROM ours JOIN dead_letters x USING (log_id)
+                OR EXISTS (SELECT FROM ours JOIN orderonce.dead_letters x USING (log_id)
                      WHERE (x.log_partition, x.log_offset) = (r.part, r.off)
                        AND x.event_id = r.event_id)
                 THEN 'accounted'
@@ -257,7 +257,7 @@ export async function judgeReceipts(
               WHEN r.off < p.start_offset THEN 'unprovable'
               ELSE 'missing' END AS verdict
        FROM unnest($2::uuid[], $3::int[], $4::bigint[]) WITH ORDINALITY AS r (event_id, part, off, n)
-       LEFT JOIN consumer_positions p ON p.topic = $1 AND p.log_partition = r.part
+       LEFT JOIN orderonce.consumer_positions p ON p.topic = $1 AND p.log_partition = r.part
       ORDER BY r.n`,
     [
       topic,

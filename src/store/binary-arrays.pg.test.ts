@@ -6,6 +6,7 @@ import {
   amountArray,
   bigintArray,
   byteaArray,
+  bytesArray,
   intArray,
   textArray,
   timestampArray,
@@ -33,6 +34,8 @@ const row = fc.record({
   uuid: fc.option(fc.uuid()),
   text: fc.string({ unit: 'grapheme', maxLength: 30 }).filter((text) => !text.includes('\0')),
   bytes: fc.uint8Array({ minLength: 32, maxLength: 32 }).map((b) => Buffer.from(b).toString('hex')),
+  maybe: fc.option(fc.string({ maxLength: 5 }).filter((text) => !text.includes('\0'))),
+  any: fc.option(fc.uint8Array({ maxLength: 9 }).map((b) => Buffer.from(b))),
   number: fc.option(fc.oneof(fc.maxSafeInteger(), fc.integer({ min: -(2 ** 33), max: 2 ** 33 }))),
   int: fc.integer(),
   timestamp,
@@ -45,9 +48,11 @@ it('PostgreSQL reads back from binary arrays exactly what was written [G8]', asy
     fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 100 }), async (rows) => {
       const { rows: read } = await pool.query(
         `SELECT uuid::text, text, encode(bytes, 'hex') AS bytes, number, int, amount::text,
-                to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp
+                to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS timestamp,
+                maybe, any_bytes AS any
            FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::bigint[], $5::timestamptz[], $6::numeric[],
-                       $7::int[]) AS r (uuid, text, bytes, number, at, amount, int)`,
+                       $7::int[], $8::text[], $9::bytea[])
+             AS r (uuid, text, bytes, number, at, amount, int, maybe, any_bytes)`,
         [
           uuidArray(rows.map(({ uuid }) => uuid)),
           textArray(rows.map(({ text }) => text)),
@@ -56,19 +61,13 @@ it('PostgreSQL reads back from binary arrays exactly what was written [G8]', asy
           timestampArray(rows.map(({ timestamp }) => timestamp)),
           amountArray(rows.map(({ amount }) => amount)),
           intArray(rows.map(({ int }) => int)),
+          textArray(rows.map(({ maybe }) => maybe)),
+          bytesArray(rows.map(({ any }) => any)),
         ],
       );
       assert.deepEqual(
         read,
-        rows.map(({ uuid, text, bytes, number, int, amount, timestamp }) => ({
-          uuid,
-          text,
-          bytes,
-          number,
-          int,
-          amount,
-          timestamp,
-        })),
+        rows.map((row) => ({ ...row })),
       );
     }),
     { numRuns: 100 },

@@ -1,6 +1,7 @@
 /**
  * Columns of rows as arrays in PostgreSQL's binary format, one parameter for each column: less to
- * send than text, and PostgreSQL has nothing to parse. The driver sends a Buffer in binary as it
+ * send than text, and PostgreSQL has nothing to parse. Nor does a setting change what it means, as
+ * array_nulls does for NULLs in the text of an array. The driver sends a Buffer in binary as it
  * is. Formats: array_recv, uuid_recv, numeric_recv, timestamptz_recv in PostgreSQL's source; the
  * tests read back what was written.
  */
@@ -55,15 +56,32 @@ export function uuidArray(values: readonly (string | null)[]): Buffer {
   return array.subarray(0, at);
 }
 
-export function textArray(values: readonly string[]): Buffer {
+/** @param values null stays NULL. */
+export function textArray(values: readonly (string | null)[]): Buffer {
   let bytes = 0;
-  for (const value of values) bytes += 4 + Buffer.byteLength(value);
-  const array = arrayOf(OID.text, values.length, bytes);
+  for (const value of values) bytes += 4 + (value === null ? 0 : Buffer.byteLength(value));
+  const array = arrayOf(OID.text, values.length, bytes, true);
   let at = HEADER_BYTES;
   for (const value of values) {
+    if (value === null) {
+      at = array.writeInt32BE(NULL_LENGTH, at);
+      continue;
+    }
     const length = array.write(value, at + 4);
     array.writeInt32BE(length, at);
     at += 4 + length;
+  }
+  return array;
+}
+
+/** @param values null stays NULL. */
+export function bytesArray(values: readonly (Buffer | null)[]): Buffer {
+  const bytes = values.reduce((sum, value) => sum + 4 + (value?.length ?? 0), 0);
+  const array = arrayOf(OID.bytea, values.length, bytes, true);
+  let at = HEADER_BYTES;
+  for (const value of values) {
+    at = array.writeInt32BE(value?.length ?? NULL_LENGTH, at);
+    at += value?.copy(array, at) ?? 0;
   }
   return array;
 }

@@ -31,7 +31,7 @@ export async function insertConflicts(
     after_ms: afterMs,
   }));
   const { rowCount } = await tx.query(
-    `INSERT INTO conflicts (log_id, log_partition, log_offset, event_id, payload, digest,
+    `INSERT INTO orderonce.conflicts (log_id, log_partition, log_offset, event_id, payload, digest,
        first_payload, first_digest, first_log_id, first_log_partition, first_log_offset,
        request_id, source, after_ms)
      SELECT $1, c.log_partition, c.log_offset, c.event_id, c.payload, c.digest,
@@ -45,8 +45,8 @@ export async function insertConflicts(
        FROM json_to_recordset($2) AS c (log_partition int, log_offset bigint, event_id uuid,
               payload jsonb, digest bytea, first_digest bytea, first_log_id int, first_log_partition int,
               first_log_offset bigint, request_id uuid, source text, after_ms bigint)
-       LEFT JOIN processed_events p ON p.event_id = c.event_id
-       LEFT JOIN dead_letters d ON (d.log_id, d.log_partition, d.log_offset)
+       LEFT JOIN orderonce.processed_events p ON p.event_id = c.event_id
+       LEFT JOIN orderonce.dead_letters d ON (d.log_id, d.log_partition, d.log_offset)
             = (c.first_log_id, c.first_log_partition, c.first_log_offset)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET digest = excluded.digest`,
     [logId, JSON.stringify(input)],
@@ -60,8 +60,8 @@ export async function listConflicts(db: Queryable, filter: LedgerFilter): Promis
     db,
     `SELECT ${LEDGER_COLUMNS}, payload, encode(digest, 'hex') AS digest, first_payload,
             encode(first_digest, 'hex') AS first_digest,
-            (SELECT ${UTC('p.processed_at')} FROM processed_events p
-              WHERE p.event_id = conflicts.event_id) AS first_stored_at FROM conflicts`,
+            (SELECT ${UTC('p.processed_at')} FROM orderonce.processed_events p
+              WHERE p.event_id = conflicts.event_id) AS first_stored_at FROM orderonce.conflicts`,
     filter,
   );
 }

@@ -16,9 +16,10 @@ export type ListedLetter = LogPlace & {
   readonly detail: unknown;
   readonly sqlState: string | null;
   readonly attempts: number;
-  readonly appendedAt: Date | null;
-  readonly parkedAt: Date;
-  readonly updatedAt: Date;
+  /** UTC, as events spell it, like the next two. */
+  readonly appendedAt: string | null;
+  readonly parkedAt: string;
+  readonly updatedAt: string;
 };
 
 export type StoredLetter = ListedLetter & {
@@ -28,20 +29,21 @@ export type StoredLetter = ListedLetter & {
 };
 
 const LISTED = `log_id AS "logId", log_partition AS partition, log_offset AS "offset",
-  event_id AS "eventId", order_id AS "orderId", encode(digest, 'hex') AS digest, state, reason, detail, sqlstate AS "sqlState", attempts, appended_at AS "appendedAt",
-  parked_at AS "parkedAt", updated_at AS "updatedAt"`;
+  event_id AS "eventId", order_id AS "orderId", encode(digest, 'hex') AS digest, state, reason, detail,
+  sqlstate AS "sqlState", attempts, ${UTC('appended_at')} AS "appendedAt",
+  ${UTC('parked_at')} AS "parkedAt", ${UTC('updated_at')} AS "updatedAt"`;
 const COLUMNS = `${LISTED}, key, value, headers`;
 const PLACE = 'log_id = $1 AND log_partition = $2 AND log_offset = $3';
 const placeOf = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
 
 export async function findLetter(db: Queryable, place: LogPlace): Promise<StoredLetter | null> {
-  const sql = `SELECT ${COLUMNS} FROM dead_letters WHERE ${PLACE}`;
+  const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE}`;
   return (await db.query<StoredLetter>(sql, placeOf(place))).rows[0] ?? null;
 }
 
 /** Locks it until COMMIT. Lock the order's held row first. */
 export async function lockLetter(tx: Transaction, place: LogPlace): Promise<StoredLetter | null> {
-  const sql = `SELECT ${COLUMNS} FROM dead_letters WHERE ${PLACE} FOR UPDATE`;
+  const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE} FOR UPDATE`;
   return (await tx.query<StoredLetter>(sql, placeOf(place))).rows[0] ?? null;
 }
 
@@ -60,7 +62,7 @@ export async function listLetters(db: Queryable, filter: LetterFilter): Promise<
   const { after } = filter;
   // Only letters that decoded have an order_id, and the index on it is of these alone.
   const { rows } = await db.query<ListedLetter>(
-    `SELECT ${LISTED} FROM dead_letters
+    `SELECT ${LISTED} FROM orderonce.dead_letters
       WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2)
         AND ($3::uuid IS NULL OR event_id = $3)
         AND ($4::uuid IS NULL OR (order_id = $4 AND digest IS NOT NULL))
@@ -89,7 +91,7 @@ export type LetterGroup = {
 
 export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
   const { rows } = await db.query<LetterGroup>(
-    `SELECT state, reason, sqlstate, count(*) AS count FROM dead_letters
+    `SELECT state, reason, sqlstate, count(*) AS count FROM orderonce.dead_letters
       GROUP BY state, reason, sqlstate ORDER BY count DESC, reason`,
   );
   return rows;
@@ -111,7 +113,7 @@ export async function headOfQueue(
   const { rows } = await db.query<LogPlace>(
     `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset" FROM (
        SELECT DISTINCT ON (log_id, log_partition) log_id, log_partition, log_offset, parked_at
-         FROM dead_letters
+         FROM orderonce.dead_letters
         WHERE (order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting'))
            OR (log_id = $2 AND log_partition = $3 AND log_offset = $4)
         ORDER BY log_id, log_partition, log_offset) firsts
@@ -122,12 +124,12 @@ export async function headOfQueue(
 }
 
 export async function deleteLetter(tx: Transaction, place: LogPlace): Promise<void> {
-  await tx.query(`DELETE FROM dead_letters WHERE ${PLACE}`, placeOf(place));
+  await tx.query(`DELETE FROM orderonce.dead_letters WHERE ${PLACE}`, placeOf(place));
 }
 
 export async function discardLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(
-    `UPDATE dead_letters SET state = 'discarded', updated_at = now() WHERE ${PLACE}`,
+    `UPDATE orderonce.dead_letters SET state = 'discarded', updated_at = now() WHERE ${PLACE}`,
     placeOf(place),
   );
 }
@@ -139,7 +141,7 @@ export async function noteFailure(
   { reason, message, sqlState }: { reason: string; message: string; sqlState: string | undefined },
 ): Promise<void> {
   await tx.query(
-    `UPDATE dead_letters SET state = 'parked', attempts = attempts + 1, reason = $4,
+    `UPDATE orderonce.dead_letters SET state = 'parked', attempts = attempts + 1, reason = $4,
             detail = jsonb_build_object('message', $5::text), sqlstate = $6, updated_at = now()
       WHERE ${PLACE}`,
     [...placeOf(place), reason, message, sqlState ?? null],
@@ -164,10 +166,10 @@ export async function writeAudit(
   { actor, action, outcome, eventId, detail, edited }: AuditEntry,
 ): Promise<void> {
   await tx.query(
-    `INSERT INTO dead_letter_audit (log_id, log_partition, log_offset, actor, action, outcome,
+    `INSERT INTO orderonce.dead_letter_audit (log_id, log_partition, log_offset, actor, action, outcome,
        event_id, detail, original_value, edited_payload, edited_digest)
      VALUES ($1, $2, $3, $4, $5, $6, $7, to_jsonb($8::text),
-             (SELECT value FROM dead_letters WHERE ${PLACE} AND $9::jsonb IS NOT NULL),
+             (SELECT value FROM orderonce.dead_letters WHERE ${PLACE} AND $9::jsonb IS NOT NULL),
              $9, decode($10, 'hex'))`,
     [
       ...placeOf(place),
@@ -187,7 +189,7 @@ export async function readAudit(db: Queryable, place: LogPlace): Promise<object[
   const { rows } = await db.query(
     `SELECT ${UTC('at')} AS at, actor, action, outcome, event_id, detail,
             encode(original_value, 'base64') AS original_value_base64, edited_payload
-       FROM dead_letter_audit WHERE ${PLACE} ORDER BY audit_id`,
+       FROM orderonce.dead_letter_audit WHERE ${PLACE} ORDER BY audit_id`,
     placeOf(place),
   );
   return rows;

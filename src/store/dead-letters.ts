@@ -30,7 +30,7 @@ export async function insertDeadLetters(
 ): Promise<number> {
   if (letters.length === 0) return 0;
   const { rowCount } = await tx.query(
-    `INSERT INTO dead_letters AS d (log_id, log_partition, log_offset, event_id, order_id, digest,
+    `INSERT INTO orderonce.dead_letters AS d (log_id, log_partition, log_offset, event_id, order_id, digest,
        key, value, headers, appended_at, state, reason, detail, sqlstate, attempts,
        request_id)
      SELECT $1, i.log_partition, i.log_offset, i.event_id, i.order_id, decode(i.digest, 'hex'),

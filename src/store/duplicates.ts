@@ -40,7 +40,7 @@ export async function insertDuplicates(
 ): Promise<number> {
   if (repeats.length === 0) return 0;
   const { rowCount } = await tx.query(
-    `INSERT INTO duplicates (log_id, log_partition, log_offset, event_id, request_id, source,
+    `INSERT INTO orderonce.duplicates (log_id, log_partition, log_offset, event_id, request_id, source,
        after_ms, first_log_id, first_log_partition, first_log_offset)
      SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::uuid[], $5::uuid[], $6::text[],
                               $7::bigint[], $8::int[], $9::int[], $10::bigint[])
@@ -63,7 +63,7 @@ export async function insertDuplicates(
 
 /** In log order. */
 export async function listDuplicates(db: Queryable, filter: LedgerFilter): Promise<LedgerRow[]> {
-  return await readLedger(db, `SELECT ${LEDGER_COLUMNS} FROM duplicates`, filter);
+  return await readLedger(db, `SELECT ${LEDGER_COLUMNS} FROM orderonce.duplicates`, filter);
 }
 
 /** A client's own retry comes within this; later, somebody or something sent it anew. */
@@ -78,7 +78,7 @@ export type SourceCount = {
 
 export async function countDuplicates(db: Queryable): Promise<SourceCount[]> {
   const { rows } = await db.query<SourceCount>(
-    `SELECT source, after_ms <= $1 AS within_a_minute, count(*) AS count FROM duplicates
+    `SELECT source, after_ms <= $1 AS within_a_minute, count(*) AS count FROM orderonce.duplicates
       GROUP BY 1, 2 ORDER BY count DESC, source`,
     [RETRY_WINDOW_MS],
   );

@@ -2,8 +2,10 @@
 
 import type { AppendRecord, Header, LogBounds, LogPosition, LogRecord } from '../log/event-log.ts';
 import { logRecord } from '../log/log-record.ts';
+import { bigintArray, bytesArray, intArray, textArray } from './binary-arrays.ts';
 import type { LogPartition } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
+import { MILLISECONDS } from './utc.ts';
 
 export type StoredLog = {
   readonly logId: number;
@@ -15,7 +17,7 @@ export type StoredLog = {
 export async function findEmbeddedLog(db: Queryable, topic: string): Promise<StoredLog | null> {
   const { rows } = await db.query<StoredLog>(
     `SELECT l.log_id AS "logId", l.topic_id AS "topicId", count(*)::int AS partitions
-       FROM logs l JOIN event_log_partitions p USING (log_id)
+       FROM orderonce.logs l JOIN orderonce.event_log_partitions p USING (log_id)
       WHERE l.topic = $1 GROUP BY l.log_id ORDER BY l.log_id DESC LIMIT 1`,
     [topic],
   );
@@ -30,8 +32,8 @@ export async function insertEmbeddedLog(
   partitions: number,
 ): Promise<void> {
   await tx.query(
-    `WITH log AS (INSERT INTO logs (topic, topic_id) VALUES ($1, $2) RETURNING log_id)
-     INSERT INTO event_log_partitions (log_id, log_partition)
+    `WITH log AS (INSERT INTO orderonce.logs (topic, topic_id) VALUES ($1, $2) RETURNING log_id)
+     INSERT INTO orderonce.event_log_partitions (log_id, log_partition)
      SELECT log_id, generate_series(0, $3 - 1) FROM log`,
     [topic, topicId, partitions],
   );
@@ -51,12 +53,12 @@ export async function insertLogRecords(
   for (const { partition } of records) counts.set(partition, (counts.get(partition) ?? 0) + 1);
   const partitions = [...counts.keys()].sort((a, b) => a - b);
   await tx.query(
-    `SELECT FROM event_log_partitions WHERE log_id = $1 AND log_partition = ANY ($2::int[])
+    `SELECT FROM orderonce.event_log_partitions WHERE log_id = $1 AND log_partition = ANY ($2::int[])
       ORDER BY log_partition FOR UPDATE`,
     [logId, partitions],
   );
   const { rows } = await tx.query<{ partition: number; first: number }>(
-    `UPDATE event_log_partitions p SET next_offset = p.next_offset + n.count
+    `UPDATE orderonce.event_log_partitions p SET next_offset = p.next_offset + n.count
        FROM unnest($2::int[], $3::bigint[]) AS n (log_partition, count)
       WHERE p.log_id = $1 AND p.log_partition = n.log_partition
   RETURNING p.log_partition AS partition, p.next_offset - n.count AS first`,
@@ -69,15 +71,19 @@ export async function insertLogRecords(
     return { partition, offset };
   });
   await tx.query(
-    `INSERT INTO event_log (log_id, log_partition, log_offset, key, value, headers)
-     SELECT $1, * FROM unnest($2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::jsonb[])`,
+    `INSERT INTO orderonce.event_log (log_id, log_partition, log_offset, key, value, headers)
+     SELECT $1, part, off, key, value, headers::jsonb
+       FROM unnest($2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::text[])
+         AS r (part, off, key, value, headers)`,
     [
       logId,
-      positions.map(({ partition }) => partition),
-      positions.map(({ offset }) => offset),
-      records.map(({ key }) => key),
-      records.map(({ value }) => value),
-      records.map(({ headers = [] }) => (headers.length === 0 ? null : headersToJson(headers))),
+      intArray(positions.map(({ partition }) => partition)),
+      bigintArray(positions.map(({ offset }) => offset)),
+      bytesArray(records.map(({ key }) => key)),
+      bytesArray(records.map(({ value }) => value)),
+      textArray(
+        records.map(({ headers = [] }) => (headers.length === 0 ? null : headersToJson(headers))),
+      ),
     ],
   );
   return positions;
@@ -93,8 +99,8 @@ export async function readLogRecords(
 ): Promise<LogRecord[]> {
   const { rows } = await db.query(
     `SELECT log_partition AS partition, log_offset AS "offset", key, value, headers,
-            extract(epoch FROM appended_at)::float8 * 1000 AS "appendedMs"
-       FROM event_log
+            ${MILLISECONDS('appended_at')} AS "appendedMs"
+       FROM orderonce.event_log
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3
       ORDER BY log_offset LIMIT $4`,
     [logId, partition, offset, limit],
@@ -105,7 +111,7 @@ export async function readLogRecords(
 export async function readLogBounds(db: Queryable, logId: number): Promise<Map<number, LogBounds>> {
   const { rows } = await db.query<{ partition: number; start: number; end: number }>(
     `SELECT log_partition AS partition, start_offset AS start, next_offset AS end
-       FROM event_log_partitions WHERE log_id = $1`,
+       FROM orderonce.event_log_partitions WHERE log_id = $1`,
     [logId],
   );
   return new Map(rows.map(({ partition, start, end }) => [partition, { start, end }]));
@@ -130,23 +136,23 @@ export async function trimLogPartition(
 ): Promise<number> {
   const { rowCount } = await tx.query(
     `WITH p AS (
-       SELECT start_offset FROM event_log_partitions
+       SELECT start_offset FROM orderonce.event_log_partitions
         WHERE log_id = $1 AND log_partition = $2 FOR UPDATE
      ), oldest AS (
-       SELECT log_offset, appended_at FROM event_log e, p
+       SELECT log_offset, appended_at FROM orderonce.event_log e, p
         WHERE e.log_id = $1 AND e.log_partition = $2 AND e.log_offset >= p.start_offset
         ORDER BY log_offset LIMIT ${TRIM_RECORDS_MAX}
      ), bound AS (
        SELECT least(
          coalesce(min(log_offset) FILTER (WHERE appended_at >= now() - $3 * interval '1 hour'),
                   max(log_offset) + 1),
-         (SELECT next_offset FROM consumer_positions WHERE log_id = $1 AND log_partition = $2)
+         (SELECT next_offset FROM orderonce.consumer_positions WHERE log_id = $1 AND log_partition = $2)
        ) AS start FROM oldest
      ), moved AS (
-       UPDATE event_log_partitions SET start_offset = bound.start FROM bound
+       UPDATE orderonce.event_log_partitions SET start_offset = bound.start FROM bound
         WHERE log_id = $1 AND log_partition = $2 AND start_offset < bound.start
      )
-     DELETE FROM event_log e USING bound
+     DELETE FROM orderonce.event_log e USING bound
       WHERE e.log_id = $1 AND e.log_partition = $2 AND e.log_offset < bound.start`,
     [logId, partition, hours],
   );
@@ -156,7 +162,7 @@ export async function trimLogPartition(
 /** The partitions of all embedded logs, those of earlier logs of the same name too. */
 export async function listLogPartitions(db: Queryable): Promise<LogPartition[]> {
   const { rows } = await db.query<LogPartition>(
-    `SELECT log_id AS "logId", log_partition AS partition FROM event_log_partitions
+    `SELECT log_id AS "logId", log_partition AS partition FROM orderonce.event_log_partitions
       ORDER BY log_id, log_partition`,
   );
   return rows;

@@ -7,15 +7,15 @@ const POSITION = `jsonb_build_object('topic', l.topic, 'log_id', e.log_id,
   'partition', e.log_partition, 'offset', e.log_offset) AS position`;
 
 const COUNTS = `
-  (SELECT count(*) FROM duplicates d WHERE d.event_id = e.event_id) AS duplicates,
-  (SELECT count(*) FROM conflicts c WHERE c.event_id = e.event_id) AS conflicts`;
+  (SELECT count(*) FROM orderonce.duplicates d WHERE d.event_id = e.event_id) AS duplicates,
+  (SELECT count(*) FROM orderonce.conflicts c WHERE c.event_id = e.event_id) AS conflicts`;
 
 /** Which of these ids have been processed: stored, or set aside. */
 export async function findKnownIds(db: Queryable, ids: readonly string[]): Promise<Set<string>> {
   const { rows } = await db.query<{ event_id: string }>(
-    `SELECT event_id FROM processed_events WHERE event_id = ANY ($1::uuid[])
+    `SELECT event_id FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])
      UNION ALL
-     SELECT event_id FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
+     SELECT event_id FROM orderonce.dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
     [ids],
   );
   return new Set(rows.map(({ event_id }) => event_id));
@@ -28,7 +28,7 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
             e.total_amount::text AS total_amount, ${UTC('e.occurred_at')} AS timestamp,
             encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
             ${UTC('e.processed_at')} AS processed_at, ${COUNTS}
-       FROM processed_events e JOIN logs l USING (log_id) WHERE e.event_id = $1`,
+       FROM orderonce.processed_events e JOIN orderonce.logs l USING (log_id) WHERE e.event_id = $1`,
     [eventId],
   );
   if (stored.rows[0] !== undefined) return stored.rows[0];
@@ -37,7 +37,7 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
             convert_from(e.value, 'UTF8')::jsonb AS payload,
             encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
             ${UTC('e.parked_at')} AS parked_at, ${COUNTS}
-       FROM dead_letters e JOIN logs l USING (log_id)
+       FROM orderonce.dead_letters e JOIN orderonce.logs l USING (log_id)
       WHERE e.event_id = $1 AND e.digest IS NOT NULL`,
     [eventId],
   );
@@ -52,7 +52,7 @@ export async function findOrder(db: Queryable, orderId: string): Promise<object 
             ${UTC('first_occurred_at')} AS first_timestamp,
             ${UTC('last_occurred_at')} AS last_timestamp,
             ${UTC('updated_at')} AS updated_at
-       FROM orders WHERE order_id = $1`,
+       FROM orderonce.orders WHERE order_id = $1`,
     [orderId],
   );
   return rows[0] ?? null;
@@ -68,7 +68,7 @@ export async function listOrderEvents(
     `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset", event_id, user_id,
             total_amount::text AS total_amount, ${UTC('occurred_at')} AS timestamp,
             ${UTC('processed_at')} AS processed_at
-       FROM processed_events
+       FROM orderonce.processed_events
       WHERE order_id = $1
         AND ($2::int IS NULL OR (log_id, log_partition, log_offset) > ($2, $3::int, $4::bigint))
       ORDER BY log_id, log_partition, log_offset LIMIT $5`,

@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { createDatabase } from '../../test/support/database.ts';
+import { createDatabase, createEmptyDatabase } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { asRole } from '../../test/support/roles.ts';
 import { redrive } from '../dead-letters/redrive.ts';
+import { readDatabaseFacts } from '../doctor/database-facts.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
+import { assertMigrated } from './assert-migrated.ts';
 
+const USE = { hasEmbeddedLog: false, keepsOrders: true };
 const DENIED = { code: '42501' };
 /** What nobody but the owner may change: the record of what took effect. */
 const APPEND_ONLY = ['processed_events', 'duplicates', 'conflicts', 'dead_letter_audit'];
@@ -47,6 +50,23 @@ it('the role of consumers can do all that the heart does, parking and redriving 
   const [result] = await redrive({ pool, handlers, actor: 'test' }, rows[0]);
   assert.equal(result?.outcome, 'stored');
   assert.equal(await count(owner, 'processed_events'), 2);
+});
+
+it('both roles may use a schema that is not public', async (t) => {
+  const { pool: owner, url } = await createEmptyDatabase(t);
+  await owner.query('CREATE TABLE orders (id int); CREATE SCHEMA "My Shop"');
+  owner.useSchema('My Shop');
+  for (const group of ['orderonce_consumer', 'orderonce_reader'] as const) {
+    const pool = await asRole(t, { url, pool: owner }, group);
+    await assertMigrated(pool);
+    await pool.query('SELECT FROM "My Shop".orders');
+    await assert.rejects(pool.query('SELECT FROM public.orders'), DENIED);
+    const { missingRights, schema } = await readDatabaseFacts(pool, USE);
+    assert.equal(schema, 'My Shop');
+    assert.ok(!missingRights.some((right) => right.includes('schema')), `${missingRights}`);
+  }
+  const { rows } = await owner.query('SELECT FROM public.orders');
+  assert.equal(rows.length, 0);
 });
 
 it('the role of readers can only read', async (t) => {

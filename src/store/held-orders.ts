@@ -10,7 +10,7 @@ export async function lockHeldOrders(
   orderIds: readonly string[],
 ): Promise<Set<string>> {
   const { rows } = await tx.query<{ order_id: string }>(
-    `SELECT order_id FROM held_orders WHERE order_id = ANY ($1::uuid[])
+    `SELECT order_id FROM orderonce.held_orders WHERE order_id = ANY ($1::uuid[])
       ORDER BY order_id FOR UPDATE`,
     [orderIds],
   );
@@ -18,16 +18,17 @@ export async function lockHeldOrders(
 }
 
 export async function holdOrder(tx: Transaction, orderId: string): Promise<void> {
-  await tx.query('INSERT INTO held_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING', [
-    orderId,
-  ]);
+  await tx.query(
+    'INSERT INTO orderonce.held_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING',
+    [orderId],
+  );
 }
 
 /** Lets the order go once its queue is empty, in every partition. The row must be locked. */
 export async function releaseOrderIfEmpty(tx: Transaction, orderId: string): Promise<void> {
   await tx.query(
-    `DELETE FROM held_orders WHERE order_id = $1 AND NOT EXISTS (
-       SELECT FROM dead_letters
+    `DELETE FROM orderonce.held_orders WHERE order_id = $1 AND NOT EXISTS (
+       SELECT FROM orderonce.dead_letters
         WHERE order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting'))`,
     [orderId],
   );

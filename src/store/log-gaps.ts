@@ -10,7 +10,7 @@ export async function insertGaps(
 ): Promise<void> {
   if (gaps.length === 0) return;
   await tx.query(
-    `INSERT INTO log_gaps (log_id, log_partition, from_offset, to_offset, reason)
+    `INSERT INTO orderonce.log_gaps (log_id, log_partition, from_offset, to_offset, reason)
      SELECT $1, $2, * FROM unnest($3::bigint[], $4::bigint[], $5::text[])
      ON CONFLICT (log_id, log_partition, from_offset)
        DO UPDATE SET to_offset = greatest(log_gaps.to_offset, excluded.to_offset)`,
@@ -32,7 +32,7 @@ export async function insertAcceptedGap(
   note: string,
 ): Promise<void> {
   await tx.query(
-    `INSERT INTO log_gaps (log_id, log_partition, from_offset, to_offset, reason, note)
+    `INSERT INTO orderonce.log_gaps (log_id, log_partition, from_offset, to_offset, reason, note)
      VALUES ($1, $2, $3, $4, 'accepted', $5)`,
     [place.logId, place.partition, from, to, note],
   );

@@ -5,11 +5,11 @@ import type { Queryable, Transaction } from './pool.ts';
 export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<number> {
   const { topic, topicId } = identity;
   await db.query(
-    'INSERT INTO logs (topic, topic_id) VALUES ($1, $2) ON CONFLICT (topic, topic_id) DO NOTHING',
+    'INSERT INTO orderonce.logs (topic, topic_id) VALUES ($1, $2) ON CONFLICT (topic, topic_id) DO NOTHING',
     [topic, topicId],
   );
   const { rows } = await db.query<{ log_id: number }>(
-    'SELECT log_id FROM logs WHERE topic = $1 AND topic_id = $2',
+    'SELECT log_id FROM orderonce.logs WHERE topic = $1 AND topic_id = $2',
     [topic, topicId],
   );
   return (rows[0] as { log_id: number }).log_id;
@@ -21,8 +21,8 @@ export async function insertGeneration(
   { topic, topicId }: Pick<LogIdentity, 'topic' | 'topicId'>,
 ): Promise<number> {
   const { rows } = await tx.query<{ log_id: number }>(
-    `INSERT INTO logs (topic, topic_id)
-     SELECT $1, $2 || '#' || count(*) FROM logs
+    `INSERT INTO orderonce.logs (topic, topic_id)
+     SELECT $1, $2 || '#' || count(*) FROM orderonce.logs
       WHERE topic = $1 AND split_part(topic_id, '#', 1) = $2
      RETURNING log_id`,
     [topic, topicId],

@@ -1,92 +1,144 @@
-import { createHash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { OrderonceError } from '../errors.ts';
-import type { Pool, Queryable } from './pool.ts';
+import { readFile } from 'node:fs/promises';
+import { OrderonceError, reasonOf } from '../errors.ts';
+import { assertUtf8 } from './assert-migrated.ts';
+import {
+  assertUnchanged,
+  type Migrations,
+  readApplied,
+  readMigrations,
+} from './migration-files.ts';
+import type { Pool, Transaction } from './pool.ts';
+import { findSchemas, OWN_SCHEMA, onlySchema, readSchema, USUAL_SCHEMA } from './schema.ts';
+import { sqlStateOf } from './sqlstate.ts';
+import { quoted } from './statements.ts';
+import { inTransaction } from './transaction.ts';
 
-const FOLDER = new URL('./migrations/', import.meta.url);
 const GRANTS = new URL('./grants.sql', import.meta.url);
 
 /** Any fixed number: whoever migrates this database takes this lock first. */
 const LOCK = 7_140_211_001;
+/** A migration takes as long as it takes. */
+const UNLIMITED = { lockMs: 0, statementMs: 0, idleMs: 0 };
+const FORBIDDEN = '42501';
+/** duplicate_table (which indexes count among), duplicate_object, duplicate_function */
+const NAME_TAKEN = /^(42P07|42710|42723)$/;
 
-type Migration = { readonly name: string; readonly sql: string; readonly checksum: string };
+export type MigrateOptions = {
+  /** ORDERS_PROJECTION=off: the table `orders` is not made. One that is there stays. */
+  readonly withoutOrders?: boolean | undefined;
+};
 
 /**
  * Brings the tables up to this release, in one transaction: all or nothing. Run twice at once, the
  * second waits for the first and finds nothing to do. Rights are granted anew each time: a role
  * may have been made since.
  *
- * @returns the names of the migrations that were applied now.
- * @throws MIGRATION_CHANGED when an applied one differs from its file.
+ * The schema is the pool's, which is made if it is missing; where the pool has none, the one that
+ * holds our tables; where none does, `public` if nothing of the names is taken there, or else
+ * `orderonce`. Afterwards the pool uses it.
+ *
+ * @returns what was applied now: names of files, and `orders` where only that table was missing.
+ * @throws DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN, SCHEMA_FORBIDDEN, each saying the way
+ * out; MIGRATION_CHANGED when an applied one differs from its file.
  */
-export async function migrate(pool: Pool): Promise<string[]> {
+export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise<string[]> {
   const migrations = await readMigrations();
-  const client = await pool.connect();
-  let done = false;
+  const { schema, applied } = await inTransaction(pool, UNLIMITED, async (tx) => {
+    await assertUtf8(tx);
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+    const apply = async (name: string) => {
+      return { schema: name, applied: await applyIn(tx, name, migrations, options) };
+    };
+    const found = pool.schema ?? onlySchema(await findSchemas(tx));
+    return found === null ? await applySomewhere(tx, apply) : await apply(found);
+  });
+  pool.useSchema(schema);
+  return applied;
+}
+
+/** In the usual schema if there is one that may be used and has none of the names; else in one of our own. */
+async function applySomewhere<T>(
+  tx: Transaction,
+  apply: (schema: string) => Promise<T>,
+): Promise<T> {
+  if ((await readSchema(tx, USUAL_SCHEMA)) === null) return await apply(OWN_SCHEMA);
+  await tx.query('SAVEPOINT usual');
   try {
-    await client.query('BEGIN');
-    await client.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
-    await client.query(
-      `CREATE TABLE IF NOT EXISTS schema_migrations (
-         name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`,
-    );
-    const applied = await readApplied(client);
-    const missing = migrations.filter(({ name }) => !applied.has(name));
-    assertUnchanged(migrations, applied);
-    for (const { name, sql, checksum } of missing) {
-      await client.query(sql);
-      await client.query('INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)', [
-        name,
-        checksum,
-      ]);
+    return await apply(USUAL_SCHEMA);
+  } catch (error) {
+    const isOfSchema =
+      error instanceof OrderonceError && /^SCHEMA_(TAKEN|FORBIDDEN)$/.test(error.code);
+    if (!isOfSchema) throw error;
+    await tx.query('ROLLBACK TO SAVEPOINT usual');
+    return await apply(OWN_SCHEMA);
+  }
+}
+
+async function applyIn(
+  tx: Transaction,
+  schema: string,
+  { files, orders }: Migrations,
+  { withoutOrders = false }: MigrateOptions,
+): Promise<string[]> {
+  const { isOurs, hasOrders } = await ensureSchema(tx, schema);
+  // Temporary objects last: nothing that a session made may be taken for ours.
+  await asItIs(tx, `SET LOCAL search_path = ${quoted(schema)}, pg_temp`);
+  try {
+    if (!isOurs) {
+      await tx.query(`CREATE TABLE schema_migrations (
+        name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())`);
     }
-    await client.query(await readFile(GRANTS, 'utf8'));
-    await client.query('COMMIT');
-    done = true;
-    return missing.map(({ name }) => name);
-  } finally {
-    // A connection that failed in the middle is dropped, and its transaction with it.
-    client.release(!done);
+    const applied = await readApplied(tx, 'schema_migrations');
+    assertUnchanged(files, applied);
+    const missing = files.filter(({ name }) => !applied.has(name));
+    for (const { name, sql, checksum } of missing) {
+      await asItIs(tx, sql);
+      const text = 'INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)';
+      await tx.query(text, [name, checksum]);
+    }
+    const lacksOrders = !withoutOrders && !hasOrders;
+    if (lacksOrders) await asItIs(tx, orders);
+    await asItIs(tx, await readFile(GRANTS, 'utf8'));
+    return [...missing.map(({ name }) => name), ...(lacksOrders && isOurs ? ['orders'] : [])];
+  } catch (error) {
+    if (!NAME_TAKEN.test(sqlStateOf(error) ?? '')) throw error;
+    throw new OrderonceError(
+      'SCHEMA_TAKEN',
+      `The schema ${quoted(schema)} holds something of another application by a name that Orderonce needs ` +
+        `(${reasonOf(error)}): set DATABASE_SCHEMA to a schema of its own` +
+        (schema === OWN_SCHEMA ? '' : `, such as ${OWN_SCHEMA}`) +
+        (/"orders"/.test(reasonOf(error)) ? ', or ORDERS_PROJECTION=off' : ''),
+      { cause: error },
+    );
   }
 }
 
-/**
- * @throws NOT_MIGRATED when a table of this release is missing. A newer database is fine: its
- * migrations only add.
- */
-export async function assertMigrated(db: Queryable): Promise<void> {
-  const { rows } = await db.query<{ exists: boolean }>(
-    `SELECT to_regclass('schema_migrations') IS NOT NULL AS exists`,
-  );
-  const applied = rows[0]?.exists ? await readApplied(db) : new Map<string, string>();
-  const missing = (await readMigrations()).filter(({ name }) => !applied.has(name));
-  if (missing.length === 0) return;
-  throw new OrderonceError(
-    'NOT_MIGRATED',
-    `The database lacks ${missing.map(({ name }) => name).join(', ')}: run "orderonce migrate"`,
-  );
+/** Without putting a schema into it (statements.ts): the text is a file's, or holds a name itself. */
+async function asItIs(tx: Transaction, text: string): Promise<void> {
+  await tx.query({ text });
 }
 
-async function readMigrations(): Promise<Migration[]> {
-  const names = (await readdir(FOLDER)).filter((name) => name.endsWith('.sql')).sort();
-  return Promise.all(
-    names.map(async (name) => {
-      const sql = await readFile(new URL(name, FOLDER), 'utf8');
-      return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') };
-    }),
-  );
-}
-
-async function readApplied(db: Queryable): Promise<Map<string, string>> {
-  const { rows } = await db.query<{ name: string; checksum: string }>(
-    'SELECT name, checksum FROM schema_migrations',
-  );
-  return new Map(rows.map(({ name, checksum }) => [name, checksum]));
-}
-
-function assertUnchanged(migrations: Migration[], applied: Map<string, string>): void {
-  for (const { name, checksum } of migrations) {
-    if (!applied.has(name) || applied.get(name) === checksum) continue;
-    throw new OrderonceError('MIGRATION_CHANGED', `Migration ${name} was applied in another form`);
+/** @throws SCHEMA_FORBIDDEN with the statement that an administrator has to run. */
+async function ensureSchema(tx: Transaction, schema: string) {
+  const found = await readSchema(tx, schema);
+  if (found?.isOurs) return found;
+  const { rows } = await tx.query<{ role: string }>('SELECT current_user AS role');
+  const role = quoted(rows[0]?.role ?? '');
+  if (found === null) {
+    try {
+      await asItIs(tx, `CREATE SCHEMA ${quoted(schema)}`);
+    } catch (error) {
+      if (sqlStateOf(error) !== FORBIDDEN) throw error;
+      const way = `CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
+      throw forbidden(`There is no schema ${quoted(schema)}, and ${role} may not make it`, way);
+    }
+  } else if (!found.mayCreate) {
+    const way = `GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`;
+    throw forbidden(`${role} may not make tables in the schema ${quoted(schema)}`, way);
   }
+  return { isOurs: false, hasOrders: false };
+}
+
+function forbidden(what: string, way: string): OrderonceError {
+  return new OrderonceError('SCHEMA_FORBIDDEN', `${what}. Let an administrator run: ${way}`);
 }

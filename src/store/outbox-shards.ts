@@ -27,21 +27,22 @@ export async function leaseShards(
     }
     const share = Math.ceil(SHARDS / relays);
     const { rows } = await tx.query<{ shard: number }>(
-      `UPDATE outbox_shards SET lease_until = now() + $2 * interval '1 ms'
+      `UPDATE orderonce.outbox_shards SET lease_until = now() + $2 * interval '1 ms'
         WHERE owner = $1 RETURNING shard`,
       [owner, leaseMs],
     );
     const held = rows.map(({ shard }) => shard);
     if (held.length > share) {
-      await tx.query('UPDATE outbox_shards SET owner = NULL WHERE shard = ANY ($1::int[])', [
-        held.slice(share),
-      ]);
+      await tx.query(
+        'UPDATE orderonce.outbox_shards SET owner = NULL WHERE shard = ANY ($1::int[])',
+        [held.slice(share)],
+      );
       return held.slice(0, share);
     }
     const taken = await tx.query<{ shard: number }>(
-      `UPDATE outbox_shards SET owner = $1, lease_until = now() + $2 * interval '1 ms'
+      `UPDATE orderonce.outbox_shards SET owner = $1, lease_until = now() + $2 * interval '1 ms'
         WHERE shard IN (
-          SELECT shard FROM outbox_shards WHERE owner IS NULL OR lease_until < now()
+          SELECT shard FROM orderonce.outbox_shards WHERE owner IS NULL OR lease_until < now()
            ORDER BY shard LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING shard`,
       [owner, leaseMs, share - held.length],
@@ -53,13 +54,13 @@ export async function leaseShards(
 /** This one included. */
 async function countRelays(tx: Transaction, owner: string, leaseMs: number): Promise<number> {
   await tx.query(
-    `INSERT INTO outbox_relays (owner, alive_until) VALUES ($1, now() + $2 * interval '1 ms')
+    `INSERT INTO orderonce.outbox_relays (owner, alive_until) VALUES ($1, now() + $2 * interval '1 ms')
      ON CONFLICT (owner) DO UPDATE SET alive_until = excluded.alive_until`,
     [owner, leaseMs],
   );
   const { rows } = await tx.query<{ n: number }>(
-    `WITH gone AS (DELETE FROM outbox_relays WHERE alive_until < now() - interval '1 hour')
-     SELECT count(*)::int AS n FROM outbox_relays WHERE alive_until >= now()`,
+    `WITH gone AS (DELETE FROM orderonce.outbox_relays WHERE alive_until < now() - interval '1 hour')
+     SELECT count(*)::int AS n FROM orderonce.outbox_relays WHERE alive_until >= now()`,
   );
   return Math.max(1, rows[0]?.n ?? 1);
 }
@@ -70,6 +71,6 @@ export async function releaseShards(pool: Pool, owner: string): Promise<void> {
 }
 
 async function leaveShards(tx: Transaction, owner: string): Promise<void> {
-  await tx.query('UPDATE outbox_shards SET owner = NULL WHERE owner = $1', [owner]);
-  await tx.query('DELETE FROM outbox_relays WHERE owner = $1', [owner]);
+  await tx.query('UPDATE orderonce.outbox_shards SET owner = NULL WHERE owner = $1', [owner]);
+  await tx.query('DELETE FROM orderonce.outbox_relays WHERE owner = $1', [owner]);
 }

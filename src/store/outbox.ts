@@ -8,7 +8,9 @@ import {
   messageIdOf,
   shardOf,
 } from '../outbox/message.ts';
+import { bytesArray, intArray, textArray, uuidArray } from './binary-arrays.ts';
 import type { Queryable, Transaction } from './pool.ts';
+import { MILLISECONDS } from './utc.ts';
 
 /** In the order given; to be called after all that the handler writes. */
 export async function insertMessages(
@@ -17,22 +19,22 @@ export async function insertMessages(
 ): Promise<void> {
   if (messages.length === 0) return;
   await tx.query(
-    `INSERT INTO outbox (message_id, shard, topic, key, value, headers, event_id, handler, n)
-     SELECT message_id, shard, topic, key, value, headers, event_id, handler, n
-       FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::jsonb[],
+    `INSERT INTO orderonce.outbox (message_id, shard, topic, key, value, headers, event_id, handler, n)
+     SELECT message_id, shard, topic, key, value, headers::jsonb, event_id, handler, n
+       FROM unnest($1::uuid[], $2::int[], $3::text[], $4::bytea[], $5::bytea[], $6::text[],
                    $7::uuid[], $8::text[], $9::int[]) WITH ORDINALITY
          AS m (message_id, shard, topic, key, value, headers, event_id, handler, n, place)
       ORDER BY place`,
     [
-      messages.map(messageIdOf),
-      messages.map(({ key }) => shardOf(key)),
-      messages.map(({ topic }) => topic),
-      messages.map(({ key }) => key),
-      messages.map(({ value }) => value),
-      messages.map(({ headers }) => JSON.stringify(headers)),
-      messages.map(({ eventId }) => eventId),
-      messages.map(({ handler }) => handler),
-      messages.map(({ n }) => n),
+      uuidArray(messages.map(messageIdOf)),
+      intArray(messages.map(({ key }) => shardOf(key))),
+      textArray(messages.map(({ topic }) => topic)),
+      bytesArray(messages.map(({ key }) => key)),
+      bytesArray(messages.map(({ value }) => value)),
+      textArray(messages.map(({ headers }) => JSON.stringify(headers))),
+      uuidArray(messages.map(({ eventId }) => eventId)),
+      textArray(messages.map(({ handler }) => handler)),
+      intArray(messages.map(({ n }) => n)),
     ],
   );
 }
@@ -47,9 +49,9 @@ const BYTES_MAX = 512 * 1024;
 
 /** Topics with unpublished messages: one step along the index for each, however long its backlog. */
 const PENDING_TOPICS = `WITH RECURSIVE pending AS (
-    (SELECT topic FROM outbox WHERE published_at IS NULL ORDER BY topic LIMIT 1)
+    (SELECT topic FROM orderonce.outbox WHERE published_at IS NULL ORDER BY topic LIMIT 1)
     UNION ALL
-    SELECT (SELECT topic FROM outbox WHERE published_at IS NULL AND topic > pending.topic
+    SELECT (SELECT topic FROM orderonce.outbox WHERE published_at IS NULL AND topic > pending.topic
              ORDER BY topic LIMIT 1)
       FROM pending WHERE pending.topic IS NOT NULL
   )`;
@@ -78,7 +80,7 @@ export async function findUnpublished(
     `WITH oldest AS (
        SELECT o.outbox_id, o.message_id, o.key, o.value, o.headers, o.event_id,
               octet_length(o.key) + coalesce(octet_length(o.value), 0) AS bytes
-         FROM outbox o JOIN outbox_shards s USING (shard)
+         FROM orderonce.outbox o JOIN orderonce.outbox_shards s USING (shard)
         WHERE o.published_at IS NULL AND s.owner = $1 AND s.lease_until > now()
           AND o.topic = $2
         ORDER BY o.outbox_id LIMIT $3
@@ -111,7 +113,7 @@ export async function markPublished(
   positions: readonly LogPosition[],
 ): Promise<void> {
   await db.query(
-    `UPDATE outbox o SET published_at = now(), published_partition = p.part, published_offset = p.off
+    `UPDATE orderonce.outbox o SET published_at = now(), published_partition = p.part, published_offset = p.off
        FROM unnest($1::bigint[], $2::int[], $3::bigint[]) AS p (id, part, off)
       WHERE o.outbox_id = p.id AND o.published_at IS NULL`,
     [
@@ -129,8 +131,8 @@ export async function deletePublished(
   limit: number,
 ): Promise<number> {
   const { rowCount } = await db.query(
-    `DELETE FROM outbox WHERE message_id IN (
-       SELECT message_id FROM outbox
+    `DELETE FROM orderonce.outbox WHERE message_id IN (
+       SELECT message_id FROM orderonce.outbox
         WHERE published_at < now() - make_interval(hours => $1) ORDER BY published_at LIMIT $2)`,
     [olderThanHours, limit],
   );
@@ -147,17 +149,18 @@ export type OutboxLag = {
 const PENDING_COUNT_MAX = 100_000;
 
 export async function readOutboxLag(db: Queryable): Promise<OutboxLag> {
-  const { rows } = await db.query<OutboxLag>(
+  const { rows } = await db.query<{ pending: number; oldestMs: number }>(
     `${PENDING_TOPICS}
-     SELECT (SELECT count(*) FROM (SELECT FROM outbox WHERE published_at IS NULL LIMIT $1) p)::int
+     SELECT (SELECT count(*) FROM (SELECT FROM orderonce.outbox WHERE published_at IS NULL LIMIT $1) p)::int
               AS pending,
-            coalesce((SELECT max(extract(epoch FROM clock_timestamp() - first.created_at))
+            coalesce((SELECT max(${MILLISECONDS('clock_timestamp() - first.created_at')})
                         FROM pending, LATERAL (
-                          SELECT created_at FROM outbox o
+                          SELECT created_at FROM orderonce.outbox o
                            WHERE o.published_at IS NULL AND o.topic = pending.topic
-                           ORDER BY outbox_id LIMIT 1) first), 0)::float8
-              AS "oldestSeconds"`,
+                           ORDER BY outbox_id LIMIT 1) first), 0)
+              AS "oldestMs"`,
     [PENDING_COUNT_MAX],
   );
-  return rows[0] as OutboxLag;
+  const { pending, oldestMs } = rows[0] as { pending: number; oldestMs: number };
+  return { pending, oldestSeconds: oldestMs / 1000 };
 }

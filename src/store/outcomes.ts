@@ -28,31 +28,31 @@ export async function findOutcomes(
   const { rows } = await db.query<Outcome>(
     `SELECT 'stored' AS kind, log_offset AS "from", log_offset + 1 AS "to", event_id AS "eventId",
             encode(digest, 'hex') AS digest, NULL::bytea AS value
-       FROM processed_events
+       FROM orderonce.processed_events
       WHERE event_id = ANY ($5::uuid[]) AND log_id = $1 AND log_partition = $2
         AND log_offset >= $3 AND log_offset < $4
      UNION ALL
      SELECT 'duplicate', d.log_offset, d.log_offset + 1, d.event_id,
             encode(coalesce(p.digest, l.digest), 'hex'), NULL
-       FROM duplicates d
-       LEFT JOIN processed_events p ON p.event_id = d.event_id
-       LEFT JOIN dead_letters l ON l.event_id = d.event_id AND l.digest IS NOT NULL
+       FROM orderonce.duplicates d
+       LEFT JOIN orderonce.processed_events p ON p.event_id = d.event_id
+       LEFT JOIN orderonce.dead_letters l ON l.event_id = d.event_id AND l.digest IS NOT NULL
       WHERE d.log_id = $1 AND d.log_partition = $2 AND d.log_offset >= $3 AND d.log_offset < $4
      UNION ALL
      SELECT 'conflict', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), NULL
-       FROM conflicts
+       FROM orderonce.conflicts
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
      SELECT 'dead_letter', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), value
-       FROM dead_letters
+       FROM orderonce.dead_letters
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
      SELECT 'edited', log_offset, log_offset + 1, event_id, NULL, original_value
-       FROM dead_letter_audit
+       FROM orderonce.dead_letter_audit
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
         AND action = 'edit' AND outcome <> 'failed'
      UNION ALL
-     SELECT 'gap', from_offset, to_offset, NULL, NULL, NULL FROM log_gaps
+     SELECT 'gap', from_offset, to_offset, NULL, NULL, NULL FROM orderonce.log_gaps
       WHERE log_id = $1 AND log_partition = $2 AND to_offset > $3 AND from_offset < $4`,
     [logId, partition, from, to, eventIds],
   );

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { chown, stat } from 'node:fs/promises';
 import { it } from 'node:test';
 import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts';
-import { createDatabase } from '../../test/support/database.ts';
+import { asAdmin, createDatabase } from '../../test/support/database.ts';
 import { until } from '../../test/support/until.ts';
 import { createPool } from './pool.ts';
 
@@ -11,6 +11,8 @@ it('sslmode=verify-full wants the right authority and the right host', {
   skip: NO_OPENSSL,
 }, async (t) => {
   const { pool: admin, url } = await createDatabase(t);
+  // Not in a transaction, as each statement of a pool is.
+  const alterSystem = (what: string) => asAdmin((it) => it.query(`ALTER SYSTEM ${what}`));
   const { folder, ca, server } = makeCertificates(t);
   const { rows } = await admin.query('SHOW data_directory');
   const { uid, gid } = await stat(rows[0].data_directory);
@@ -19,9 +21,9 @@ it('sslmode=verify-full wants the right authority and the right host', {
     ['ssl_cert_file', server.cert],
     ['ssl_key_file', server.key],
   ]) {
-    await admin.query(`ALTER SYSTEM SET ${name} = '${value}'`);
+    await alterSystem(`SET ${name} = '${value}'`);
   }
-  await admin.query('ALTER SYSTEM SET ssl = on');
+  await alterSystem('SET ssl = on');
   await admin.query('SELECT pg_reload_conf()');
   const ask = async (host: string, query: string) => {
     const its = new URL(`${url}?${query}`);
@@ -44,7 +46,7 @@ it('sslmode=verify-full wants the right authority and the right host', {
     await assert.rejects(ask('127.0.0.2', verified), /altnames|certificate|ECONNREFUSED/i);
     await assert.rejects(ask('127.0.0.1', 'sslmode=verify-full'), /certificate/i);
   } finally {
-    await admin.query('ALTER SYSTEM RESET ALL');
+    await alterSystem('RESET ALL');
     await admin.query('SELECT pg_reload_conf()');
   }
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import { createDatabase } from '../../test/support/database.ts';
-import { createPool, prepared } from './pool.ts';
+import { createPool } from './pool.ts';
+import { prepared } from './statements.ts';
 
 const HOT = prepared('SELECT $1::int + 1 AS sum');
 

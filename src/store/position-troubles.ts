@@ -16,7 +16,7 @@ export async function noteTrouble(
   { partition, code, message, from, to }: StoredTrouble,
 ): Promise<void> {
   await db.query(
-    `INSERT INTO position_troubles AS t
+    `INSERT INTO orderonce.position_troubles AS t
        (topic, log_partition, code, message, from_offset, to_offset)
      VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (topic, log_partition) DO UPDATE SET
@@ -34,7 +34,7 @@ export async function readTroubles(
 ): Promise<Map<number, StoredTrouble>> {
   const { rows } = await db.query<StoredTrouble>(
     `SELECT log_partition AS partition, code, message, from_offset AS "from", to_offset AS "to"
-       FROM position_troubles WHERE topic = $1`,
+       FROM orderonce.position_troubles WHERE topic = $1`,
     [topic],
   );
   return new Map(rows.map((trouble) => [trouble.partition, trouble]));
@@ -46,7 +46,7 @@ export async function clearTroubles(
   partitions: readonly number[],
 ): Promise<void> {
   await db.query(
-    'DELETE FROM position_troubles WHERE topic = $1 AND log_partition = ANY ($2::int[])',
+    'DELETE FROM orderonce.position_troubles WHERE topic = $1 AND log_partition = ANY ($2::int[])',
     [topic, partitions],
   );
 }

@@ -3,8 +3,11 @@
  * compare-and-set inside the transaction whose effects it accounts for (G7).
  */
 import type { LogBounds } from '../log/event-log.ts';
-import { type Pool, prepared, type Queryable, type Transaction } from './pool.ts';
+import { bigintArray, textArray } from './binary-arrays.ts';
+import type { Pool, Queryable, Transaction } from './pool.ts';
+import { prepared } from './statements.ts';
 import { inTransaction } from './transaction.ts';
+import { UTC } from './utc.ts';
 
 const LIMITS = { lockMs: 5000, statementMs: 5000, idleMs: 5000 };
 
@@ -22,7 +25,8 @@ export type Position = {
   readonly waitsFor: Readonly<Record<string, number>> | null;
   /** Who moved it last, while that one is at work; null once it has been handed over. */
   readonly owner: string | null;
-  readonly updatedAt: Date;
+  /** UTC, as events spell it. */
+  readonly updatedAt: string;
 };
 
 /**
@@ -50,7 +54,7 @@ export async function ensurePositions(
     if (missing.length === 0 || ends.length < known.size) return;
     const waitsFor = Object.fromEntries(ends.map(([partition, { end }]) => [partition, end]));
     await tx.query(
-      `INSERT INTO consumer_positions
+      `INSERT INTO orderonce.consumer_positions
          (topic, log_id, log_partition, next_offset, start_offset, waits_for)
        SELECT $1, $2, partition, start, start, $5
          FROM unnest($3::int[], $4::bigint[]) AS missing (partition, start)`,
@@ -71,8 +75,8 @@ export async function readPositions(db: Queryable, topic: string): Promise<Posit
             split_part(l.topic_id, '#', 1) AS "topicId", p.start_offset AS "startOffset",
             p.next_offset AS "nextOffset", p.last_offset AS "lastOffset",
             encode(p.last_digest, 'hex') AS "lastDigest", p.waits_for AS "waitsFor", p.owner,
-            p.updated_at AS "updatedAt"
-       FROM consumer_positions p JOIN logs l USING (log_id)
+            ${UTC('p.updated_at')} AS "updatedAt"
+       FROM orderonce.consumer_positions p JOIN orderonce.logs l USING (log_id)
       WHERE p.topic = $1 ORDER BY p.log_partition`,
     [topic],
   );
@@ -92,11 +96,11 @@ export async function takePositions(
 ): Promise<Set<number>> {
   const { rows } = await db.query<{ partition: number }>(
     `WITH before AS (
-       SELECT log_partition, owner FROM consumer_positions
+       SELECT log_partition, owner FROM orderonce.consumer_positions
         WHERE topic = $1 AND log_partition = ANY ($2::int[])
         ORDER BY log_partition FOR UPDATE SKIP LOCKED
      ), taken AS (
-       UPDATE consumer_positions p SET owner = $3 FROM before b
+       UPDATE orderonce.consumer_positions p SET owner = $3 FROM before b
         WHERE p.topic = $1 AND p.log_partition = b.log_partition
      )
      SELECT log_partition AS partition FROM before WHERE owner IS NULL`,
@@ -114,7 +118,7 @@ export async function releasePositions(
   owner: string,
 ): Promise<void> {
   await db.query(
-    `UPDATE consumer_positions SET owner = NULL
+    `UPDATE orderonce.consumer_positions SET owner = NULL
       WHERE topic = $1 AND log_partition = ANY ($2::int[]) AND owner = $3`,
     [topic, partitions, owner],
   );
@@ -127,7 +131,7 @@ export async function clearWaitsFor(
   partition: number,
 ): Promise<void> {
   await db.query(
-    'UPDATE consumer_positions SET waits_for = NULL WHERE topic = $1 AND log_partition = $2',
+    'UPDATE orderonce.consumer_positions SET waits_for = NULL WHERE topic = $1 AND log_partition = $2',
     [topic, partition],
   );
 }
@@ -147,7 +151,7 @@ export async function readGenerations(
 ): Promise<Generation[]> {
   const { rows } = await db.query<Generation>(
     `SELECT c.log_id AS "logId", c.start_offset AS "from", c.next_offset AS "to"
-       FROM closed_positions c JOIN logs l USING (log_id)
+       FROM orderonce.closed_positions c JOIN orderonce.logs l USING (log_id)
       WHERE c.topic = $1 AND c.log_partition = $2 AND split_part(l.topic_id, '#', 1) = $3
       ORDER BY c.log_id DESC`,
     [topic, partition, topicId],
@@ -168,7 +172,7 @@ export async function forgetWaitsFor(
   partition: number,
 ): Promise<void> {
   await tx.query(
-    'UPDATE consumer_positions SET waits_for = waits_for - $2::text WHERE topic = $1 AND waits_for ? $2::text',
+    'UPDATE orderonce.consumer_positions SET waits_for = waits_for - $2::text WHERE topic = $1 AND waits_for ? $2::text',
     [topic, String(partition)],
   );
 }
@@ -188,7 +192,7 @@ export async function skipTo(
   to: number,
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
-    `UPDATE consumer_positions SET next_offset = $5, updated_at = now()
+    `UPDATE orderonce.consumer_positions SET next_offset = $5, updated_at = now()
       WHERE topic = $1 AND log_partition = $2 AND log_id = $3 AND next_offset = $4`,
     [topic, partition, logId, nextOffset, to],
   );
@@ -206,11 +210,11 @@ export async function closePosition(
 ): Promise<boolean> {
   const { rowCount } = await tx.query(
     `WITH closed AS (
-       DELETE FROM consumer_positions
+       DELETE FROM orderonce.consumer_positions
         WHERE topic = $1 AND log_partition = $2 AND log_id = $3 AND next_offset = $4
        RETURNING log_id, log_partition, topic, start_offset, next_offset
      )
-     INSERT INTO closed_positions
+     INSERT INTO orderonce.closed_positions
        (log_id, log_partition, topic, start_offset, next_offset, actor, reason)
      SELECT closed.*, $5, $6 FROM closed`,
     [topic, partition, logId, nextOffset, actor, reason],
@@ -226,7 +230,7 @@ export async function openPosition(
   { logId, start }: { readonly logId: number; readonly start: number },
 ): Promise<void> {
   await tx.query(
-    `INSERT INTO consumer_positions (topic, log_partition, log_id, next_offset, start_offset)
+    `INSERT INTO orderonce.consumer_positions (topic, log_partition, log_id, next_offset, start_offset)
      VALUES ($1, $2, $3, $4, $4)`,
     [topic, partition, logId, start],
   );
@@ -249,7 +253,7 @@ export type Mover = {
   readonly owner: string;
 };
 
-const MOVE = prepared(`UPDATE consumer_positions p
+const MOVE = prepared(`UPDATE orderonce.consumer_positions p
        SET next_offset = m.to_offset, leader_epoch = coalesce(nullif(m.leader_epoch, -1), p.leader_epoch),
            owner = $3, updated_at = now(),
            last_offset = coalesce(m.last_offset, p.last_offset),
@@ -259,7 +263,7 @@ const MOVE = prepared(`UPDATE consumer_positions p
      WHERE p.topic = $1 AND p.log_id = $2
        AND p.log_partition = m.log_partition AND p.next_offset = m.from_offset
  RETURNING p.log_partition AS partition,
-           EXISTS (SELECT FROM dead_letters WHERE digest IS NOT NULL) AS any_claims`);
+           EXISTS (SELECT FROM orderonce.dead_letters WHERE digest IS NOT NULL) AS any_claims`);
 
 /**
  * The fence: moves each position from exactly `from` to `to` and holds its row until COMMIT.
@@ -282,8 +286,8 @@ export async function movePositions(
     moves.map(({ from }) => from),
     moves.map(({ to }) => to),
     moves.map(({ leaderEpoch }) => leaderEpoch),
-    moves.map(({ last }) => last?.offset ?? null),
-    moves.map(({ last }) => last?.digest ?? null),
+    bigintArray(moves.map(({ last }) => last?.offset ?? null)),
+    textArray(moves.map(({ last }) => last?.digest ?? null)),
   ]);
   return {
     moved: new Set(rows.map(({ partition }) => partition)),

@@ -9,7 +9,8 @@ import {
   timestampArray,
   uuidArray,
 } from './binary-arrays.ts';
-import { prepared, type Queryable, type Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './pool.ts';
+import { prepared } from './statements.ts';
 
 /**
  * What `orders` keeps of the event that lies last in the log: higher offset in the same log and
@@ -27,7 +28,7 @@ const LAST_COLUMNS = [
 const IS_BEHIND = `o.last_log_id = excluded.last_log_id
              AND o.last_log_partition = excluded.last_log_partition
              AND o.last_log_offset > excluded.last_log_offset`;
-const IS_LATE = `EXISTS (SELECT FROM processed_events p WHERE p.order_id = o.order_id
+const IS_LATE = `EXISTS (SELECT FROM orderonce.processed_events p WHERE p.order_id = o.order_id
              AND p.log_id = excluded.last_log_id AND p.log_partition = excluded.last_log_partition
              AND p.log_offset > excluded.last_log_offset)`;
 const newest = (column: string, keeps: string) =>
@@ -39,7 +40,7 @@ const INSERT = `WITH input AS (
          AS e (event_id, order_id, user_id, total_amount, occurred_at, digest, log_partition,
                log_offset, request_id)
      ), stored AS (
-       INSERT INTO processed_events (event_id, order_id, user_id, total_amount, occurred_at,
+       INSERT INTO orderonce.processed_events (event_id, order_id, user_id, total_amount, occurred_at,
                                      digest, log_id, log_partition, log_offset, request_id)
        SELECT event_id, order_id, user_id, total_amount, occurred_at, digest, $1, log_partition,
               log_offset, request_id
@@ -54,7 +55,7 @@ const project = (keeps: string) => `, totals AS (
               max(ARRAY[log_partition, log_offset]) AS last
          FROM stored GROUP BY order_id
      ), projected AS (
-       INSERT INTO orders AS o (order_id, user_id, total_amount, event_count, amount_sum,
+       INSERT INTO orderonce.orders AS o (order_id, user_id, total_amount, event_count, amount_sum,
          last_event_id, first_occurred_at, last_occurred_at,
          last_log_id, last_log_partition, last_log_offset)
        SELECT t.order_id, s.user_id, s.total_amount, t.event_count, t.amount_sum, s.event_id,
@@ -164,9 +165,9 @@ export async function findClaims(
 ): Promise<Map<string, Claim>> {
   if (eventIds.length === 0) return new Map();
   const { rows } = await db.query<Claim>(
-    `SELECT ${CLAIM} FROM processed_events WHERE event_id = ANY ($1::uuid[])
+    `SELECT ${CLAIM} FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])
      UNION ALL
-     SELECT ${CLAIM} FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
+     SELECT ${CLAIM} FROM orderonce.dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
     [uuidArray(eventIds)],
   );
   // A stored event wins over a dead letter of the same id (stored by another partition meanwhile).
@@ -176,7 +177,7 @@ export async function findClaims(
 /** Which of these ids a dead letter has taken: they must not be inserted (G4). */
 export async function findParkedIds(tx: Transaction, eventIds: string[]): Promise<Set<string>> {
   const { rows } = await tx.query<{ event_id: string }>(
-    'SELECT event_id FROM dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL',
+    'SELECT event_id FROM orderonce.dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL',
     [eventIds],
   );
   return new Set(rows.map((row) => row.event_id));
@@ -188,7 +189,7 @@ export async function findDoubleClaim(
   eventIds: readonly string[],
 ): Promise<string | null> {
   const { rows } = await tx.query<{ event_id: string }>(
-    `SELECT d.event_id FROM dead_letters d JOIN processed_events p USING (event_id)
+    `SELECT d.event_id FROM orderonce.dead_letters d JOIN orderonce.processed_events p USING (event_id)
       WHERE d.digest IS NOT NULL AND p.event_id = ANY ($1::uuid[]) LIMIT 1`,
     [eventIds],
   );
@@ -198,7 +199,7 @@ export async function findDoubleClaim(
 /** Locks those of these orders that exist, in key order. */
 export async function lockOrders(tx: Transaction, orderIds: readonly string[]): Promise<void> {
   await tx.query(
-    'SELECT FROM orders WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id FOR UPDATE',
+    'SELECT FROM orderonce.orders WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id FOR UPDATE',
     [orderIds],
   );
 }

@@ -13,7 +13,7 @@ export type Suspect = {
 export async function findSuspect(db: Queryable, place: LogPartition): Promise<Suspect | null> {
   const { rows } = await db.query<Suspect>(
     `SELECT from_offset AS "from", to_offset AS "to", attempts
-       FROM suspects WHERE log_id = $1 AND log_partition = $2`,
+       FROM orderonce.suspects WHERE log_id = $1 AND log_partition = $2`,
     [place.logId, place.partition],
   );
   return rows[0] ?? null;
@@ -26,7 +26,7 @@ export async function noteAttempt(
   { from, to }: { readonly from: number; readonly to: number },
 ): Promise<Suspect> {
   const { rows } = await db.query<{ attempts: number }>(
-    `INSERT INTO suspects AS s (log_id, log_partition, from_offset, to_offset, attempts)
+    `INSERT INTO orderonce.suspects AS s (log_id, log_partition, from_offset, to_offset, attempts)
      VALUES ($1, $2, $3, $4, 1)
      ON CONFLICT (log_id, log_partition) DO UPDATE SET
        attempts = CASE WHEN (s.from_offset, s.to_offset) = (excluded.from_offset, excluded.to_offset)
@@ -39,7 +39,7 @@ export async function noteAttempt(
 }
 
 export async function clearSuspect(db: Queryable, place: LogPartition): Promise<void> {
-  await db.query('DELETE FROM suspects WHERE log_id = $1 AND log_partition = $2', [
+  await db.query('DELETE FROM orderonce.suspects WHERE log_id = $1 AND log_partition = $2', [
     place.logId,
     place.partition,
   ]);

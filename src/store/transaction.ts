@@ -1,9 +1,14 @@
+import type { PoolClient } from 'pg';
 import { OrderonceError } from '../errors.ts';
-import type { Pool, Transaction } from './pool.ts';
+import type { Transaction } from './pool.ts';
 import { isConnectionBroken } from './sqlstate.ts';
+import { type ServerFacts, serverOf } from './statements.ts';
 
 /** Any fixed number: see lockParking. */
 const PARKING_LOCK = 7_140_211_003;
+
+/** Whatever gives connections: a pool. */
+export type Connector = { connect(): Promise<PoolClient> };
 
 /** Server-side limits of one transaction, in ms; all lie below the group's session time-out. */
 export type TransactionLimits = {
@@ -23,11 +28,11 @@ export type TransactionLimits = {
  * caller must find out (the heart does so by its compare-and-set position).
  */
 export async function inTransaction<T>(
-  pool: Pool,
+  pool: Connector,
   limits: TransactionLimits,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  return await run(pool, beginText(limits), work);
+  return await run(pool, (server) => beginText(limits, server), work);
 }
 
 /**
@@ -35,12 +40,25 @@ export async function inTransaction<T>(
  * or an order that is free when it looks stays free until it commits.
  */
 export async function inStoringTransaction<T>(
-  pool: Pool,
+  pool: Connector,
   limits: TransactionLimits,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
-  const begin = `${beginText(limits)}; SELECT pg_advisory_xact_lock_shared(${PARKING_LOCK})`;
-  return await run(pool, begin, work);
+  const lock = `SELECT pg_advisory_xact_lock_shared(${PARKING_LOCK})`;
+  return await run(pool, (server) => `${beginText(limits, server)}; ${lock}`, work);
+}
+
+/**
+ * Reads on one snapshot: others may commit meanwhile, and nothing of it shows. Nothing can be
+ * written.
+ */
+export async function inSnapshot<T>(
+  pool: Connector,
+  limits: TransactionLimits,
+  work: (tx: Transaction) => Promise<T>,
+): Promise<T> {
+  const mode = 'REPEATABLE READ READ ONLY';
+  return await run(pool, (server) => beginText(limits, server, mode), work);
 }
 
 /**
@@ -52,8 +70,8 @@ export async function lockParking(tx: Transaction): Promise<void> {
 }
 
 async function run<T>(
-  pool: Pool,
-  begin: string,
+  pool: Connector,
+  begin: (server: ServerFacts) => string,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
@@ -63,7 +81,7 @@ async function run<T>(
   };
   client.on('error', onError);
   try {
-    await client.query(begin);
+    await client.query(begin(serverOf(client)));
     const result = await work(client);
     const { command } = await client.query('COMMIT');
     // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.
@@ -82,13 +100,22 @@ async function run<T>(
 
 /**
  * Settings go with the transaction, not the session, so that they hold behind a pooler in
- * transaction mode; synchronous_commit is set since a role or database may have switched it off.
- * The numbers come from our own settings table, and the statement takes no parameters.
+ * transaction mode. All that a role or database may have set and that decides how a transaction
+ * runs is said here; what decides how values are written and read is not, since handlers in the
+ * same transaction have a right to it: our statements do not depend on it (types.ts).
+ *
+ * A standby takes no READ WRITE, and servers before 17 know no transaction_timeout. The numbers come
+ * from our own settings table, and the statement takes no parameters.
  */
-function beginText({ lockMs, statementMs, idleMs }: TransactionLimits): string {
-  return `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on;
+function beginText(
+  { lockMs, statementMs, idleMs }: TransactionLimits,
+  { major, isStandby }: ServerFacts,
+  mode = `READ COMMITTED ${isStandby ? 'READ ONLY' : 'READ WRITE'}`,
+): string {
+  const ofAll = major >= 17 ? '; SET LOCAL transaction_timeout = 0' : '';
+  return `BEGIN ISOLATION LEVEL ${mode} NOT DEFERRABLE; SET LOCAL synchronous_commit = on;
 SET LOCAL lock_timeout = ${Math.trunc(lockMs)}; SET LOCAL statement_timeout = ${Math.trunc(statementMs)};
-SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}`;
+SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}; SET LOCAL exit_on_error = off${ofAll}`;
 }
 
 async function rolledBack(client: Transaction): Promise<boolean> {

@@ -18,7 +18,9 @@ import {
   type RowFinding,
   readAccounts,
 } from '../store/account-queries.ts';
+import { assertOrders } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
+import { inSnapshot } from '../store/transaction.ts';
 import { compareWithLog, type LogComparison } from './against-log.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
 
@@ -51,14 +53,15 @@ export type VerifyOptions = {
 };
 
 const MISSING_MAX = 1000;
+/** A question over a large database may take long, and so may reading a log between two. */
+const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
 
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
   const { topic, receipts, handlers, reader, withoutOrders = false, onStep } = options;
   const questions = QUESTIONS.filter((q) => !(withoutOrders && q.isOfOrders));
   const steps = questions.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
-  const tx = await pool.connect();
-  try {
-    await tx.query('BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY');
+  if (!withoutOrders) await assertOrders(pool);
+  return await inSnapshot(pool, LIMITS, async (tx) => {
     // For sorting a million offsets in memory; of this transaction only.
     await tx.query(`SET LOCAL work_mem = '128MB'`);
     onStep(0, steps, 'counting');
@@ -103,8 +106,5 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       handlers: ofHandlers,
       log,
     };
-  } finally {
-    // Nothing was written; closing it ends the snapshot whatever state it is in.
-    tx.release(true);
-  }
+  });
 }

@@ -16,6 +16,11 @@ export async function createDatabase(t: TestContext): Promise<TestDatabase> {
   return await cloneOf(t, TEMPLATE, ensureTemplate);
 }
 
+/** Without tables. @param options of CREATE DATABASE. */
+export async function createEmptyDatabase(t: TestContext, options = ''): Promise<TestDatabase> {
+  return await cloneOf(t, `template0 ${options}`, async () => {});
+}
+
 /** A backup, taken at once: what a restore to this moment would bring back. */
 export async function backUp(t: TestContext, { name }: TestDatabase): Promise<TestDatabase> {
   return await cloneOf(t, name, async (admin) => {
@@ -33,6 +38,8 @@ export async function throughProxy(t: TestContext, { url }: { readonly url: stri
   const proxied = new URL(url);
   proxied.port = String(proxy.port);
   const viaProxy = openPool(proxied.href);
+  // Told, not looked for: what passes first is the test's own.
+  viaProxy.useSchema('public');
   t.after(() => viaProxy.end());
   return { proxy, viaProxy };
 }

@@ -24,10 +24,15 @@ export type Heart = {
 /** A database with positions at 0 for `partitions` empty partitions. */
 export async function setUpHeart(t: TestContext, partitions = 2): Promise<Heart> {
   const { pool, url } = await createDatabase(t);
+  return { pool, url, context: await contextIn(pool, partitions) };
+}
+
+/** In a database that has the tables. */
+export async function contextIn(pool: Pool, partitions = 1): Promise<BatchContext> {
   const logId = await logIdOf(pool, { topic: TOPIC, topicId: 'topic-1', partitions });
   const bounds = Array.from({ length: partitions }, (_, p) => [p, { start: 0, end: 0 }] as const);
   await ensurePositions(pool, TOPIC, logId, new Map(bounds));
-  return { pool, url, context: { ...contextOf(pool), logId } };
+  return { ...contextOf(pool), logId };
 }
 
 /** With a guard that never objects, and no handlers. */

@@ -1,41 +1,46 @@
-/** Logins of the documented groups of roles, on the run's PostgreSQL. */
+/** Logins on the run's PostgreSQL. Roles are the server's, not the database's: each is of its test alone. */
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { migrate } from '../../src/store/migrate.ts';
 import type { Pool } from '../../src/store/pool.ts';
 import { asAdmin, openPool, type TestDatabase } from './database.ts';
 
+export type TestRole = { readonly name: string; readonly url: string };
+
 export type Group = 'orderonce_consumer' | 'orderonce_reader';
 
-const PASSWORD = 'pass';
-
 /**
- * A pool of a login of this group, or of none, which holds nothing but what it is granted. Roles
- * are the server's, not the database's: the name is of this test alone.
+ * A role that can log in, until the test ends. @param options of CREATE ROLE.
+ * @returns its name, and the database's URL for it.
  */
+export async function createRole(t: TestContext, url: string, options = ''): Promise<TestRole> {
+  const name = `role_${randomBytes(6).toString('hex')}`;
+  await asAdmin((admin) => admin.query(`CREATE ROLE ${name} LOGIN PASSWORD 'pass' ${options}`));
+  t.after(() => asAdmin((admin) => admin.query(`DROP ROLE IF EXISTS ${name}`)).catch(() => {}));
+  const its = new URL(url);
+  its.username = name;
+  its.password = 'pass';
+  return { name, url: its.href };
+}
+
+/** A pool of a login of this documented group, or of none, which holds nothing but what it is granted. */
 export async function asRole(
   t: TestContext,
   { url, pool: owner }: Pick<TestDatabase, 'url' | 'pool'>,
   group: Group | null,
-): Promise<Pool & { readonly url: string; readonly name: string }> {
-  const name = `role_${randomBytes(6).toString('hex')}`;
+): Promise<Pool & TestRole> {
   if (group !== null) {
-    await owner.query(
-      `DO $$ BEGIN
-         CREATE ROLE ${group} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
-       END $$`,
+    await asAdmin((admin) =>
+      admin.query(
+        `DO $$ BEGIN
+           CREATE ROLE ${group} NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+         END $$`,
+      ),
     );
     await migrate(owner);
   }
-  const member = group === null ? '' : `IN ROLE ${group}`;
-  await owner.query(`CREATE ROLE ${name} LOGIN PASSWORD '${PASSWORD}' ${member}`);
-  const its = new URL(url);
-  its.username = name;
-  its.password = PASSWORD;
-  const pool = openPool(its.href);
-  t.after(async () => {
-    await pool.end();
-    await asAdmin((admin) => admin.query(`DROP ROLE IF EXISTS ${name}`)).catch(() => {});
-  });
-  return Object.assign(pool, { url: its.href, name });
+  const role = await createRole(t, url, group === null ? '' : `IN ROLE ${group}`);
+  const pool = openPool(role.url);
+  t.after(() => pool.end());
+  return Object.assign(pool, role);
 }

@@ -1,0 +1,76 @@
+/** Whether the database is what this release needs; services ask again and again. */
+import { OrderonceError } from '../errors.ts';
+import type { MigrateOptions } from './migrate.ts';
+import { readApplied, readMigrations } from './migration-files.ts';
+import type { Queryable } from './pool.ts';
+import { sqlStateOf } from './sqlstate.ts';
+
+/** undefined_table, invalid_schema_name */
+const NOT_THERE = /^(42P01|3F000)$/;
+const UNDEFINED_COLUMN = '42703';
+
+/**
+ * @throws NOT_MIGRATED when a table of this release is missing. A newer database is fine: its
+ * migrations only add. DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN where waiting is of no use.
+ */
+export async function assertMigrated(
+  db: Queryable,
+  { withoutOrders = false }: MigrateOptions = {},
+): Promise<void> {
+  await assertUtf8(db);
+  const { files } = await readMigrations();
+  const applied = await ofOurs('schema_migrations', () =>
+    readApplied(db, 'orderonce.schema_migrations'),
+  );
+  const missing = files.map(({ name }) => name).filter((name) => applied?.has(name) !== true);
+  if (missing.length > 0) throw notMigrated(missing.join(', '));
+  if (!withoutOrders) await assertOrders(db);
+}
+
+/** @throws NOT_MIGRATED where the table `orders` is not kept, though it is asked about. */
+export async function assertOrders(db: Queryable): Promise<void> {
+  const found = await ofOurs('orders', () =>
+    db.query('SELECT last_log_offset FROM orderonce.orders LIMIT 0'),
+  );
+  if (found === null) throw notMigrated('the table orders', ', or set ORDERS_PROJECTION=off');
+}
+
+/**
+ * Event texts are any text, and digests are of bytes: in another encoding valid events would be
+ * refused, or changed.
+ */
+export async function assertUtf8(db: Queryable): Promise<void> {
+  const { rows } = await db.query<{ encoding: string }>(
+    `SELECT current_setting('server_encoding') AS encoding`,
+  );
+  const encoding = rows[0]?.encoding;
+  if (encoding === 'UTF8') return;
+  throw new OrderonceError(
+    'DATABASE_NOT_UTF8',
+    `The database has the encoding ${encoding}; Orderonce needs UTF8. An encoding cannot be changed: ` +
+      `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name that one in DATABASE_URL`,
+  );
+}
+
+/** null where there is no such table. @throws SCHEMA_TAKEN where it is somebody else's. */
+async function ofOurs<T>(table: string, read: () => Promise<T>): Promise<T | null> {
+  try {
+    return await read();
+  } catch (error) {
+    const state = sqlStateOf(error) ?? '';
+    if (NOT_THERE.test(state)) return null;
+    if (state !== UNDEFINED_COLUMN) throw error;
+    throw new OrderonceError(
+      'SCHEMA_TAKEN',
+      `The table ${table} in the schema of DATABASE_SCHEMA is another application's: name a schema of its own`,
+      { cause: error },
+    );
+  }
+}
+
+function notMigrated(what: string, otherwise = ''): OrderonceError {
+  return new OrderonceError(
+    'NOT_MIGRATED',
+    `The database lacks ${what}: run "orderonce migrate"${otherwise}`,
+  );
+}

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { inSnapshot, inStoringTransaction, inTransaction } from './transaction.ts';
+
+const LIMITS = { lockMs: 1.5, statementMs: 2, idleMs: 3 };
+
+/** A connection to such a server, and what it is told first. */
+function poolOf(server?: { major: number; isStandby: boolean }) {
+  const said: string[] = [];
+  const query = async (text: string) => {
+    said.push(text);
+    return { rows: [], command: text.split(/[\s;]/)[0] };
+  };
+  const client = {
+    query,
+    on: () => {},
+    off: () => {},
+    release: () => {},
+    ...(server && { server }),
+  };
+  return { said, connect: async () => client as never };
+}
+
+describe('A transaction', () => {
+  it('says itself what role and database could have set', async () => {
+    const pool = poolOf({ major: 17, isStandby: false });
+    await inTransaction(pool, LIMITS, async () => {});
+    await inStoringTransaction(pool, LIMITS, async () => {});
+    for (const begin of [pool.said[0], pool.said[2]]) {
+      assert.match(begin ?? '', /^BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE NOT DEFERRABLE;/);
+      for (const limit of [
+        'lock_timeout = 1;',
+        'statement_timeout = 2;',
+        'transaction_timeout = 0',
+      ]) {
+        assert.ok(begin?.includes(`SET LOCAL ${limit}`), limit);
+      }
+    }
+  });
+
+  it('can be begun on a standby, and on servers that do not know every setting', async () => {
+    for (const server of [{ major: 15, isStandby: true }, undefined]) {
+      const pool = poolOf(server);
+      await inTransaction(pool, LIMITS, async () => {});
+      await inSnapshot(pool, LIMITS, async () => {});
+      const [begin = '', , snapshot = ''] = pool.said;
+      assert.match(begin, server ? /^BEGIN [A-Z ]* READ ONLY / : /^BEGIN [A-Z ]* READ WRITE /);
+      assert.match(snapshot, /^BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY /);
+      assert.doesNotMatch(begin + snapshot, /transaction_timeout/);
+    }
+  });
+});
