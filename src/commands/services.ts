@@ -18,6 +18,11 @@ import { exampleCurl } from './example-event.ts';
 import { migrateAll } from './migrate.ts';
 import { type Run, runServices } from './run-services.ts';
 
+/** Of the embedded log: a little more than the server itself allows. */
+const LOG_QUERY_MS = 5000;
+/** Of migrations and retention. */
+const STATEMENT_MS = 30_000;
+
 export async function runProducer({ settings, logger }: Call): Promise<number> {
   if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
     await assertPortFree(producerPlace(settings));
@@ -28,8 +33,8 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
   }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
   return await runServices(logger, async ({ add }) => {
-    const pools = add(new Pools(url));
-    const log = openAppender(settings, () => pools.open('orderonce-log'));
+    const pools = add(new Pools(url, settings));
+    const log = openAppender(settings, () => pools.open('orderonce-log', LOG_QUERY_MS));
     const { port } = add(await startProducer(settings, log, logger));
     logger.info({ port, topic: log.topic }, 'Producer listens');
   });
@@ -38,8 +43,8 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
 export async function runConsumer({ settings, logger }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add }) => {
-    const pools = add(new Pools(url));
-    const reader = openReader(settings, () => pools.open('orderonce-log'));
+    const pools = add(new Pools(url, settings));
+    const reader = openReader(settings, () => pools.open('orderonce-log', LOG_QUERY_MS));
     keepRetention(settings, pools, logger, add);
     const { port } = add(await startConsumer(settings, url, reader, logger));
     logger.info({ port, topic: reader.topic }, 'Consumer listens');
@@ -53,9 +58,9 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     await assertPortFree(producerPlace(settings));
     await assertPortFree(consumerPlace(settings));
     const { url, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
-    const pools = add(new Pools(url));
-    const reader = openReader(settings, () => pools.open('orderonce-log-reader'));
-    const appender = openAppender(settings, () => pools.open('orderonce-log'));
+    const pools = add(new Pools(url, settings));
+    const reader = openReader(settings, () => pools.open('orderonce-log-reader', LOG_QUERY_MS));
+    const appender = openAppender(settings, () => pools.open('orderonce-log', LOG_QUERY_MS));
     keepRetention(settings, pools, logger, add);
     // Stopped in reverse: the API first, so that nothing new comes while the consumer finishes.
     const consumer = add(await startConsumer(settings, url, reader, logger));
@@ -109,15 +114,18 @@ async function migrateWhenReady(
 /** Pools for one database, opened when asked for and ended together. */
 class Pools implements Service {
   readonly #url: string | null;
+  readonly #lifetimeMs: number;
   readonly #open: Pool[] = [];
 
   /** @param url null where no pool will be asked for. */
-  constructor(url: string | null) {
+  constructor(url: string | null, settings: Settings) {
     this.#url = url;
+    this.#lifetimeMs = settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000;
   }
 
-  open(name: string): Pool {
-    const pool = openPool(this.#url as string, name);
+  open(name: string, queryTimeoutMs = STATEMENT_MS): Pool {
+    const limits = { queryTimeoutMs, lifetimeMs: this.#lifetimeMs };
+    const pool = openPool(this.#url as string, name, limits);
     this.#open.push(pool);
     return pool;
   }

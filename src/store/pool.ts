@@ -1,5 +1,11 @@
-/** The one door to PostgreSQL: connection settings and their reasons stand here. */
+/** The one door to PostgreSQL: connection settings and their reasons are explained here. */
 import pg from 'pg';
+import { KnownServers, openSession } from './connect.ts';
+import { type DatabaseTarget, parseDatabaseUrl } from './database-url.ts';
+import { SessionPool } from './session-pool.ts';
+import { StatementNames } from './statement-names.ts';
+
+export { prepared } from './statement-names.ts';
 
 /** Answers of bigint columns as numbers: offsets and counts stay far below 2^53. */
 const types = new pg.TypeOverrides();
@@ -9,11 +15,11 @@ types.setTypeParser(pg.types.builtins.INT8, (text) => {
   return value;
 });
 
-export type Pool = pg.Pool;
+export type Pool = SessionPool;
 /** One connection inside a transaction. */
 export type Transaction = pg.ClientBase;
 /** Anything that can run one statement by itself. */
-export type Queryable = pg.Pool | pg.ClientBase;
+export type Queryable = Pick<pg.ClientBase, 'query'>;
 
 export type PoolOptions = {
   readonly connectionString: string;
@@ -22,47 +28,55 @@ export type PoolOptions = {
   readonly connectionsMax: number;
   /** Client-side limit of one statement in ms: a hung server must not hang us. */
   readonly queryTimeoutMs: number;
+  /** After so long a session is replaced at its next rest. Default: DEFAULT_LIFETIME_MS. */
+  readonly lifetimeMs?: number | undefined;
   /** Whether statements marked by prepared() get a name; see there. */
   readonly prepares?: boolean;
+  /** Told once, in words, when the pool stops giving statements names. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
 };
 
-const names = new Map<string, string>();
+const DEFAULT_LIFETIME_MS = 1_800_000;
+/** Of a silent connection: then the kernel asks every second whether the other side is there. */
+const KEEP_ALIVE_MS = 5000;
+const NAMES_LOST =
+  'A connection pooler in front of PostgreSQL loses prepared statements: this process goes on ' +
+  'without them. DATABASE_PREPARED_STATEMENTS=off says so from the beginning; a pooler that ' +
+  'knows them (PgBouncer from 1.21 with max_prepared_statements) saves half of the work on small batches';
+
+const knownServers = new Map<string, KnownServers>();
 
 /**
- * Marks a statement that runs all the time: each connection has it parsed and planned once, under a
- * name. For a small batch that was half of PostgreSQL's work. A pooler in transaction mode hands
- * one session to many, and where it does not know names they must be off.
+ * Connects lazily: a pool can be made while PostgreSQL is down.
+ * @throws SETTING_INVALID where the connection string is none.
  */
-export function prepared(text: string): string {
-  names.set(text, `orderonce_${names.size}`);
-  return text;
-}
-
-class PreparingClient extends pg.Client {
-  // The driver's overloads, of which only one is for us.
-  // biome-ignore lint/suspicious/noExplicitAny: whatever else comes is passed on as it is
-  override query(text: any, values?: any, callback?: any): any {
-    const name = typeof text === 'string' && Array.isArray(values) ? names.get(text) : undefined;
-    if (name === undefined) return super.query(text, values, callback);
-    return super.query({ name, text, values }, callback);
-  }
-}
-
-/** Connects lazily: a pool can be made while PostgreSQL is down. */
 export function createPool(options: PoolOptions): Pool {
-  const pool = new pg.Pool({
-    connectionString: options.connectionString,
-    application_name: options.name,
-    max: options.connectionsMax,
-    query_timeout: options.queryTimeoutMs,
-    connectionTimeoutMillis: 5000,
-    idleTimeoutMillis: 60_000,
-    keepAlive: true,
-    types,
-    ...(options.prepares ? { Client: PreparingClient } : {}),
+  const { connectionString, onWarning } = options;
+  const target = parseDatabaseUrl(connectionString);
+  const known = knownServers.get(connectionString) ?? new KnownServers();
+  knownServers.set(connectionString, known);
+  const names = options.prepares ? new StatementNames(() => onWarning?.(NAMES_LOST)) : undefined;
+  const base = { ...sessionConfigOf(target, options), names };
+  return new SessionPool({
+    open: () => openSession(target, known, base),
+    known,
+    sessionsMax: options.connectionsMax,
+    lifetimeMs: options.lifetimeMs ?? DEFAULT_LIFETIME_MS,
   });
-  // An idle connection that breaks is replaced at the next use; without a listener it would end
-  // the process.
-  pool.on('error', () => {});
-  return pool;
+}
+
+function sessionConfigOf(target: DatabaseTarget, options: PoolOptions): pg.ClientConfig {
+  return {
+    user: target.user,
+    password: target.password,
+    database: target.database,
+    application_name: target.applicationName ?? options.name,
+    options: target.options,
+    enableChannelBinding: target.channelBinding,
+    sslnegotiation: target.sslNegotiation,
+    query_timeout: options.queryTimeoutMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
+    types,
+  };
 }

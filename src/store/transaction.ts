@@ -1,9 +1,16 @@
 import { OrderonceError } from '../errors.ts';
+import { within } from '../runtime/deadline.ts';
 import type { Pool, Transaction } from './pool.ts';
-import { isConnectionBroken } from './sqlstate.ts';
+import { closesSession } from './sqlstate.ts';
 
 /** Any fixed number: see lockParking. */
 const PARKING_LOCK = 7_140_211_003;
+
+/**
+ * Where the reply to COMMIT is lost the outcome is unknown, and waiting longer does not tell it: a
+ * new attempt does, on another connection. The server is not interrupted by this.
+ */
+const COMMIT_MS = 4000;
 
 /** Server-side limits of one transaction, in ms; all lie below the group's session time-out. */
 export type TransactionLimits = {
@@ -57,26 +64,21 @@ async function run<T>(
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
-  let broken = false;
-  const onError = () => {
-    broken = true;
-  };
-  client.on('error', onError);
+  let isUnfit = false;
   try {
     await client.query(begin);
     const result = await work(client);
-    const { command } = await client.query('COMMIT');
+    const { command } = await within(COMMIT_MS, client.query('COMMIT'), noReply);
     // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.
     if (command !== 'COMMIT') {
       throw new OrderonceError('COMMIT_ROLLED_BACK', `COMMIT was answered ${command}`);
     }
     return result;
   } catch (error) {
-    broken ||= isConnectionBroken(error) || !(await rolledBack(client));
+    isUnfit = closesSession(error) || !(await rolledBack(client));
     throw error;
   } finally {
-    client.off('error', onError);
-    client.release(broken);
+    client.release(isUnfit);
   }
 }
 
@@ -89,6 +91,11 @@ function beginText({ lockMs, statementMs, idleMs }: TransactionLimits): string {
   return `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = on;
 SET LOCAL lock_timeout = ${Math.trunc(lockMs)}; SET LOCAL statement_timeout = ${Math.trunc(statementMs)};
 SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}`;
+}
+
+function noReply(): OrderonceError {
+  const message = `PostgreSQL did not reply to COMMIT within ${COMMIT_MS} ms: its outcome is unknown`;
+  return new OrderonceError('DATABASE_UNAVAILABLE', message);
 }
 
 async function rolledBack(client: Transaction): Promise<boolean> {
