@@ -43,7 +43,7 @@ const IDLE_POLL_MS = 500;
 const BATCH_MAX = 500;
 /** Of a topic that cannot be published to, and of the database. */
 const BACKOFF = { firstMs: 200, mostMs: 10_000 };
-const DATABASE_BACKOFF = { firstMs: 200, mostMs: 1500 };
+const DATABASE_BACKOFF = { firstMs: 200, mostMs: 1000 };
 const CLEAN_MS = 60_000;
 const CLEAN_ROWS = 5000;
 const CLOSE_MS = 1000;

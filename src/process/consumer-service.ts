@@ -199,7 +199,7 @@ async function startWhenReady(
       if (attempt === 3 || attempt % 20 === 0) {
         logger.warn({ attempt, reason: reasonOf(error) }, 'Waiting for database and log');
       }
-      await pause(backoffMs(attempt, { firstMs: 200, mostMs: 1500 }), signal);
+      await pause(backoffMs(attempt, { firstMs: 200, mostMs: 1000 }), signal);
     }
   }
 }

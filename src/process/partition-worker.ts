@@ -33,7 +33,7 @@ export type WorkerOptions = {
 
 const BACKOFF = { firstMs: 50, mostMs: 5000 };
 /** While the database is away: its return must be noticed soon, and asking costs little. */
-const OUTAGE_BACKOFF = { firstMs: 50, mostMs: 1500 };
+const OUTAGE_BACKOFF = { firstMs: 50, mostMs: 1000 };
 const WAIT_CHECK_MS = 500;
 const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had when this was added';
 /** Records of other clients may be a megabyte each: counting them alone would bound nothing. */
