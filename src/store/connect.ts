@@ -9,7 +9,7 @@
 import { lookup } from 'node:dns/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
-import { type Encryption, encryptionsOf } from './database-tls.ts';
+import { encryptionsOf } from './database-tls.ts';
 import {
   type DatabaseTarget,
   describeHost,
@@ -17,6 +17,7 @@ import {
   type SessionAttributes,
 } from './database-url.ts';
 import { type ServerFacts, Session, type SessionConfig } from './session.ts';
+import { sqlStateOf } from './sqlstate.ts';
 
 /** For one address, from TCP to the first answer: what comes later is treated as not there. */
 const CONNECT_MS = 2500;
@@ -30,7 +31,6 @@ export class KnownServers {
   #lastGood: string | null = null;
   /** Which server answered last: sessions with another one are left over from before a failover. */
   current: string | null = null;
-  readonly #refusesTls = new Set<string>();
 
   prefer(routes: readonly Route[]): Route[] {
     return routes.toSorted((a, b) => this.#rank(a) - this.#rank(b));
@@ -43,16 +43,6 @@ export class KnownServers {
   noteGood(route: Route, { server }: ServerFacts): void {
     this.#lastGood = keyOf(route);
     this.current = server;
-  }
-
-  /** With sslmode=prefer, a server that speaks no TLS is not asked for it each time. */
-  order(route: Route, ways: readonly Encryption[]): readonly Encryption[] {
-    return this.#refusesTls.has(keyOf(route)) ? ways.toReversed() : ways;
-  }
-
-  noteTls(route: Route, way: Encryption): void {
-    if (way === false) this.#refusesTls.add(keyOf(route));
-    else this.#refusesTls.delete(keyOf(route));
   }
 }
 
@@ -74,7 +64,7 @@ export async function openSession(
   let second: { session: Session; route: Route } | null = null;
   for (const route of known.prefer(await routesOf(target, failures))) {
     try {
-      const session = await openOne(target, known, base, route);
+      const session = await openOne(target, base, route);
       const fit = fitOf(session.facts, target.sessionAttributes);
       if (fit === 'good' || (fit === 'second' && second === null)) {
         void second?.session.close();
@@ -114,25 +104,21 @@ async function routesOf({ hosts }: DatabaseTarget, failures: unknown[]): Promise
 
 async function openOne(
   target: DatabaseTarget,
-  known: KnownServers,
   base: SessionConfig,
   route: Route,
 ): Promise<Session> {
-  const ways = known.order(route, await encryptionsOf(target, route.host));
   const deadlineMs = target.connectTimeoutMs ?? CONNECT_MS;
   let failure: unknown;
-  for (const way of ways) {
-    const session = new Session({ ...base, host: route.address, port: route.port, ssl: way });
+  for (const ssl of await encryptionsOf(target, route.host)) {
+    const session = new Session({ ...base, host: route.address, port: route.port, ssl });
     try {
       await within(deadlineMs, session.start(), () => tooLate(route, deadlineMs));
-      if (ways.length > 1) known.noteTls(route, way);
       return session;
     } catch (error) {
       session.destroy();
       // The first reason is the better one, unless it only says that there is no TLS.
       failure = failure === undefined || isAboutTls(failure) ? error : failure;
-      // A server that is away is away for both ways.
-      if (isAway(error)) break;
+      if (!mayBeOtherwise(error)) break;
     }
   }
   throw failure;
@@ -142,10 +128,14 @@ function isAboutTls(error: unknown): boolean {
   return /does not support SSL/i.test(reasonOf(error));
 }
 
-function isAway(error: unknown): boolean {
-  if (error instanceof OrderonceError) return true;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code);
+/** Whether the other way, with or without TLS, may succeed: not where the server is away. */
+function mayBeOtherwise(error: unknown): boolean {
+  if (error instanceof OrderonceError) return false;
+  const state = sqlStateOf(error);
+  // 28: pg_hba.conf may admit us the other way only.
+  if (state !== undefined) return state.startsWith('28');
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return !/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code);
 }
 
 /** @returns `second` for what is taken only where nothing better answers. */
