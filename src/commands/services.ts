@@ -18,10 +18,14 @@ import { exampleCurl } from './example-event.ts';
 import { migrateAll } from './migrate.ts';
 import { type Run, runServices } from './run-services.ts';
 
-/** Of the embedded log: a little more than the server itself allows. */
-const LOG_QUERY_MS = 5000;
+type PoolLimits = { readonly queryTimeoutMs: number; readonly lifetimeMs: number };
+/**
+ * Of the embedded log: a statement takes a little longer than the server itself allows; and a
+ * producer alone has no other connections that would show a failover which cut nothing.
+ */
+const LOG: PoolLimits = { queryTimeoutMs: 5000, lifetimeMs: 15_000 };
 /** Of migrations and retention. */
-const STATEMENT_MS = 30_000;
+const STATEMENTS: PoolLimits = { queryTimeoutMs: 30_000, lifetimeMs: Number.POSITIVE_INFINITY };
 
 export async function runProducer({ settings, logger }: Call): Promise<number> {
   if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
@@ -34,7 +38,7 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
   return await runServices(logger, async ({ add }) => {
     const pools = add(new Pools(url, settings));
-    const log = openAppender(settings, () => pools.open('orderonce-log', LOG_QUERY_MS));
+    const log = openAppender(settings, () => pools.open('orderonce-log', LOG));
     const { port } = add(await startProducer(settings, log, logger));
     logger.info({ port, topic: log.topic }, 'Producer listens');
   });
@@ -44,7 +48,7 @@ export async function runConsumer({ settings, logger }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add }) => {
     const pools = add(new Pools(url, settings));
-    const reader = openReader(settings, () => pools.open('orderonce-log', LOG_QUERY_MS));
+    const reader = openReader(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
     const { port } = add(await startConsumer(settings, url, reader, logger));
     logger.info({ port, topic: reader.topic }, 'Consumer listens');
@@ -59,8 +63,8 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     await assertPortFree(consumerPlace(settings));
     const { url, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
     const pools = add(new Pools(url, settings));
-    const reader = openReader(settings, () => pools.open('orderonce-log-reader', LOG_QUERY_MS));
-    const appender = openAppender(settings, () => pools.open('orderonce-log', LOG_QUERY_MS));
+    const reader = openReader(settings, () => pools.open('orderonce-log-reader', LOG));
+    const appender = openAppender(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
     // Stopped in reverse: the API first, so that nothing new comes while the consumer finishes.
     const consumer = add(await startConsumer(settings, url, reader, logger));
@@ -123,8 +127,8 @@ class Pools implements Service {
     this.#lifetimeMs = settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000;
   }
 
-  open(name: string, queryTimeoutMs = STATEMENT_MS): Pool {
-    const limits = { queryTimeoutMs, lifetimeMs: this.#lifetimeMs };
+  open(name: string, { queryTimeoutMs, lifetimeMs }: PoolLimits = STATEMENTS): Pool {
+    const limits = { queryTimeoutMs, lifetimeMs: Math.min(lifetimeMs, this.#lifetimeMs) };
     const pool = openPool(this.#url as string, name, limits);
     this.#open.push(pool);
     return pool;

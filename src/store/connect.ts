@@ -6,7 +6,7 @@
  * Without target_session_attrs a writable server is preferred and any other taken: whoever names
  * one host gets that one, and whoever names several gets the primary.
  */
-import { lookup } from 'node:dns/promises';
+import dns from 'node:dns/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
 import { encryptionsOf } from './database-tls.ts';
@@ -93,7 +93,7 @@ async function routesOf({ hosts }: DatabaseTarget, failures: unknown[]): Promise
     }
     try {
       const late = () => tooLate(place, CONNECT_MS);
-      const found = await within(CONNECT_MS, lookup(place.host, { all: true }), late);
+      const found = await within(CONNECT_MS, dns.lookup(place.host, { all: true }), late);
       routes.push(...found.map(({ address }) => ({ ...place, address })));
     } catch (error) {
       failures.push(error);

@@ -69,6 +69,7 @@ describe('parseDatabaseUrl', () => {
       ['target_session_attrs=writable', /target_session_attrs=writable.*read-write/],
       ['sslmode=on', /sslmode=on.*verify-full/],
       ['connect_timeout=soon', /connect_timeout=soon/],
+      ['sslnegotiation=direct', /direct.*sslmode=require/],
       ['sslcert=/c.pem', /sslcert and sslkey/],
       ['sslmode=verify-ca', /verify-ca without sslrootcert/],
       ['host=a,b&port=1,2,3', /2 hosts but 3 ports/],

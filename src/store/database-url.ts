@@ -227,7 +227,11 @@ function modeOfSsl(ssl: string | undefined): SslMode {
   return ssl === 'false' || ssl === '0' ? 'disable' : 'require';
 }
 
-function assertTls({ sslMode, sslRootCert, sslCert, sslKey }: DatabaseTarget): void {
+function assertTls(target: DatabaseTarget): void {
+  const { sslMode, sslRootCert, sslCert, sslKey, sslNegotiation } = target;
+  if (sslNegotiation === 'direct' && /^(disable|allow|prefer)$/.test(sslMode)) {
+    throw invalid('has sslnegotiation=direct, which needs sslmode=require or a verifying one');
+  }
   if ((sslCert === undefined) !== (sslKey === undefined)) {
     throw invalid('has only one of sslcert and sslkey: they go together');
   }
