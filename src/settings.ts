@@ -3,7 +3,8 @@
  * come from it. A secret has no default and is never printed.
  */
 import { OrderonceError } from './errors.ts';
-import { isSchemaName } from './store/schema-url.ts';
+import { parseDatabaseUrl } from './store/database-url.ts';
+import { isSchemaName, splitSchema } from './store/schema-url.ts';
 
 type Spec<T> = {
   readonly parse: (text: string, name: string) => T;
@@ -70,11 +71,14 @@ export const SETTINGS = {
     100,
     "Replicas of the created topic; -1 takes the broker's default.",
   ),
-  DATABASE_URL: optional(
-    isUrl('postgres:', 'postgresql:'),
-    'postgres://user:password@host:port/database',
-    'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
-    true,
+  DATABASE_URL: databaseUrl(
+    'PostgreSQL, postgres://user:password@host:port/database; several hosts are separated by commas. Percent-encode special characters in the password. Parameters as in libpq; see docs/operations.md, PostgreSQL. Unset: embedded PostgreSQL.',
+  ),
+  DATABASE_CONNECTION_LIFETIME_SECONDS: integer(
+    1800,
+    1,
+    604_800,
+    'Seconds after which a connection to PostgreSQL is replaced by a new one, once it is idle.',
   ),
   DATABASE_SCHEMA: optional(
     isSchemaName,
@@ -84,7 +88,7 @@ export const SETTINGS = {
   DATABASE_PREPARED_STATEMENTS: choice(
     'on',
     ['on', 'off'],
-    'Off where a pooler in transaction mode stands before PostgreSQL and knows no prepared statements.',
+    'Whether frequent statements are prepared. Where a pooler loses them, the process notices and stops preparing; "off" avoids the attempt.',
   ),
   ORDERONCE_DATA_DIR: text('.orderonce', 'Where the embedded PostgreSQL keeps its data.'),
   LOG_LEVEL: choice(
@@ -256,6 +260,14 @@ function optional(
   };
   const spec = { parse, type: shape, help };
   return secret ? { ...spec, secret } : spec;
+}
+
+function databaseUrl(help: string): Spec<string | undefined> {
+  const parse = (value: string): string => {
+    parseDatabaseUrl(splitSchema(value).url);
+    return value;
+  };
+  return { parse, type: 'postgres://user:password@host:port/database', help, secret: true };
 }
 
 function file(help: string): Spec<string | undefined> {

@@ -115,6 +115,11 @@ export class AppendQueue {
     return this.#lastError;
   }
 
+  /** The cause of this error is known to be gone, though nothing has been appended since. */
+  forgive(error: OrderonceError | null): void {
+    if (this.#lastError === error) this.#lastError = null;
+  }
+
   /** How many records it holds at most. */
   get itemsMax(): number {
     return this.#options.itemsMax;

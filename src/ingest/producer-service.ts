@@ -45,7 +45,12 @@ export async function startProducer(
     batchItemsMax: settings.APPEND_BATCH_MAX,
     batchBytesMax: BATCH_BYTES_MAX,
   });
-  const probe = new Probe(() => log.check());
+  const probe = new Probe(async () => {
+    const { lastError } = queue;
+    await log.check();
+    // While health is red nobody may send: no append would ever show that the trouble is over.
+    if (log.isProvenByCheck) queue.forgive(lastError);
+  });
   let draining = false;
   const app = await createHttpServer({
     title: 'Orderonce ingest API',

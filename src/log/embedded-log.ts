@@ -17,6 +17,7 @@ import {
 } from '../store/event-log-table.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
 import { inTransaction } from '../store/transaction.ts';
+import { assertWritable } from '../store/writable.ts';
 import {
   type AppendRecord,
   type AssignmentListener,
@@ -77,6 +78,7 @@ function embeddedError(error: unknown): OrderonceError {
 
 export class EmbeddedAppender implements LogAppender {
   readonly topic: string;
+  readonly isProvenByCheck = true;
   readonly #pool: Pool;
   #log: StoredLog | undefined;
 
@@ -96,6 +98,8 @@ export class EmbeddedAppender implements LogAppender {
       }));
       return await inTransaction(this.#pool, LIMITS, (tx) => insertLogRecords(tx, logId, placed));
     } catch (error) {
+      // The database may be another one when it is back: restored, or made anew.
+      this.#log = undefined;
       throw embeddedError(error);
     } finally {
       appended.emit(this.topic);
@@ -105,6 +109,7 @@ export class EmbeddedAppender implements LogAppender {
   async check(): Promise<void> {
     try {
       await requireLog(this.#pool, this.topic);
+      await assertWritable(this.#pool);
     } catch (error) {
       throw embeddedError(error);
     }
@@ -161,6 +166,7 @@ export class EmbeddedReader implements LogReader {
       }
       return await inTransaction(this.#pool, LIMITS, (tx) => readWishes(tx, log.logId, wishes));
     } catch (error) {
+      this.#known = undefined;
       throw embeddedError(error);
     }
   }

@@ -51,6 +51,8 @@ export type LogAppender = {
   append(records: readonly AppendRecord[]): Promise<LogPosition[]>;
   /** Resolves when the log could take an append now; rejects with the reason within ~2 s. */
   check(): Promise<void>;
+  /** Set where a check that succeeds shows that whatever made an earlier append fail is over. */
+  readonly isProvenByCheck?: true;
   /** Stops within `deadlineMs` even if the log hangs. What is still in flight stays unknown. */
   close(deadlineMs: number): Promise<void>;
 };
