@@ -10,6 +10,7 @@ const log: LogAppender = {
   lanes: 1,
   laneOf: () => 0,
   laneTrouble: () => null,
+  isOverAfterCheck: () => true,
   refusalOf: () => null,
   append: async (records) => records.map(() => ({ partition: 0, offset: next++ })),
   check: async () => [],

@@ -68,6 +68,10 @@ export const ERRORS = {
     kind: 'transient',
     help: 'The log did not acknowledge an append in time; the outcome is unknown. Sending the same event again is safe.',
   },
+  LOG_REFUSES_APPENDS: {
+    kind: 'transient',
+    help: 'Kafka refuses every append to the topic, for want of rights or by its settings; nothing was appended. The message says why, and what to grant.',
+  },
   RECORD_TOO_LARGE: {
     kind: 'rejected',
     help: 'The log does not take a record of this size. Events of the API stay far below; see max.message.bytes of the topic.',

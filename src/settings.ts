@@ -15,7 +15,8 @@ import {
   text,
   toggle,
 } from './setting-kinds.ts';
-import { isSchemaName } from './store/schema-url.ts';
+import { parseDatabaseUrl } from './store/database-url.ts';
+import { isSchemaName, splitSchema } from './store/schema-url.ts';
 
 /** Kafka's names. All of them are read, whoever wrote them. */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
@@ -78,11 +79,14 @@ export const SETTINGS = {
     100,
     "Replicas of the created topic; -1 takes the broker's default.",
   ),
-  DATABASE_URL: optional(
-    isUrl('postgres:', 'postgresql:'),
-    'postgres://user:password@host:port/database',
-    'PostgreSQL, postgres://user:password@host:port/database. Unset: embedded PostgreSQL.',
-    true,
+  DATABASE_URL: databaseUrl(
+    'PostgreSQL, postgres://user:password@host:port/database; several hosts are separated by commas. Percent-encode special characters in the password. Parameters as in libpq; see docs/operations.md, PostgreSQL. Unset: embedded PostgreSQL.',
+  ),
+  DATABASE_CONNECTION_LIFETIME_SECONDS: integer(
+    1800,
+    1,
+    604_800,
+    'Seconds after which a connection to PostgreSQL is replaced by a new one, once it is idle.',
   ),
   DATABASE_SCHEMA: optional(
     isSchemaName,
@@ -91,7 +95,7 @@ export const SETTINGS = {
   ),
   DATABASE_PREPARED_STATEMENTS: toggle(
     'on',
-    'Off where a pooler in transaction mode stands before PostgreSQL and knows no prepared statements.',
+    'Whether frequent statements are prepared. Where a pooler loses them, the process notices and stops preparing; "off" avoids the attempt.',
   ),
   ORDERONCE_DATA_DIR: text('.orderonce', 'Where the embedded PostgreSQL keeps its data.'),
   LOG_LEVEL: choice(
@@ -240,6 +244,14 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
   if (problems.length === 0 && contradiction !== null) problems.push(contradiction);
   if (problems.length > 0) throw new OrderonceError('SETTING_INVALID', problems.join('; '));
   return settings;
+}
+
+function databaseUrl(help: string): Spec<string | undefined> {
+  const parse = (value: string): string => {
+    parseDatabaseUrl(splitSchema(value).url);
+    return value;
+  };
+  return { parse, type: 'postgres://user:password@host:port/database', help, secret: true };
 }
 
 /** No value of ours is quoted: the quotes are left over, and would become part of a name. */

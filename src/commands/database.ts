@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OrderonceError } from '../errors.ts';
 import type { Settings } from '../settings.ts';
-import { createPool, type Pool } from '../store/pool.ts';
+import { createPool, type Pool, type PoolOptions } from '../store/pool.ts';
 import { joinSchema } from '../store/schema-url.ts';
 
 /**
@@ -29,6 +29,11 @@ async function urlOf({ DATABASE_URL, ORDERONCE_DATA_DIR }: Settings): Promise<st
 }
 
 /** A small pool for the embedded log and for commands. */
-export function openPool(connectionString: string, name: string): Pool {
-  return createPool({ connectionString, name, connectionsMax: 4, queryTimeoutMs: 30_000 });
+export function openPool(
+  connectionString: string,
+  name: string,
+  limits: Partial<Pick<PoolOptions, 'queryTimeoutMs' | 'lifetimeMs'>> = {},
+): Pool {
+  const defaults = { connectionsMax: 4, queryTimeoutMs: 30_000 };
+  return createPool({ connectionString, name, ...defaults, ...limits });
 }

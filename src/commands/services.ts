@@ -20,6 +20,15 @@ import { exampleCurl } from './example-event.ts';
 import { migrateAll } from './migrate.ts';
 import { type Run, runServices } from './run-services.ts';
 
+type PoolLimits = { readonly queryTimeoutMs: number; readonly lifetimeMs: number };
+/**
+ * Of the embedded log: a statement takes a little longer than the server itself allows; and a
+ * producer alone has no other connections that would show a failover which cut nothing.
+ */
+const LOG: PoolLimits = { queryTimeoutMs: 5000, lifetimeMs: 15_000 };
+/** Of migrations and retention. */
+const STATEMENTS: PoolLimits = { queryTimeoutMs: 30_000, lifetimeMs: Number.POSITIVE_INFINITY };
+
 export async function runProducer({ settings, logger }: Call): Promise<number> {
   if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
     await assertPortFree(producerPlace(settings));
@@ -30,9 +39,9 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
   }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
-    const pools = add(new Pools(url));
+    const pools = add(new Pools(url, settings));
     if (url !== null) void refuseUnfit(settings, pools, fail);
-    const log = openAppender(settings, () => pools.open('orderonce-log'));
+    const log = openAppender(settings, () => pools.open('orderonce-log', LOG));
     const { port } = add(await startProducer(settings, log, logger));
     logger.info({ port, topic: log.topic }, 'Producer listens');
   });
@@ -41,9 +50,9 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
 export async function runConsumer({ settings, logger }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
-    const pools = add(new Pools(url));
+    const pools = add(new Pools(url, settings));
     void refuseUnfit(settings, pools, fail);
-    const reader = openReader(settings, () => pools.open('orderonce-log'));
+    const reader = openReader(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
     const { port } = add(await startConsumer(settings, url, reader, logger));
     logger.info({ port, topic: reader.topic }, 'Consumer listens');
@@ -58,9 +67,9 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     await assertPortFree(consumerPlace(settings));
     const { url: bare, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
     const url = joinSchema(bare, settings.DATABASE_SCHEMA);
-    const pools = add(new Pools(url));
-    const reader = openReader(settings, () => pools.open('orderonce-log-reader'));
-    const appender = openAppender(settings, () => pools.open('orderonce-log'));
+    const pools = add(new Pools(url, settings));
+    const reader = openReader(settings, () => pools.open('orderonce-log-reader', LOG));
+    const appender = openAppender(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
     // Stopped in reverse: the API first, so that nothing new comes while the consumer finishes.
     const consumer = add(await startConsumer(settings, url, reader, logger));
@@ -131,15 +140,18 @@ async function migrateWhenReady(
 /** Pools for one database, opened when asked for and ended together. */
 class Pools implements Service {
   readonly #url: string | null;
+  readonly #lifetimeMs: number;
   readonly #open: Pool[] = [];
 
   /** @param url null where no pool will be asked for. */
-  constructor(url: string | null) {
+  constructor(url: string | null, settings: Settings) {
     this.#url = url;
+    this.#lifetimeMs = settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000;
   }
 
-  open(name: string): Pool {
-    const pool = openPool(this.#url as string, name);
+  open(name: string, { queryTimeoutMs, lifetimeMs }: PoolLimits = STATEMENTS): Pool {
+    const limits = { queryTimeoutMs, lifetimeMs: Math.min(lifetimeMs, this.#lifetimeMs) };
+    const pool = openPool(this.#url as string, name, limits);
     this.#open.push(pool);
     return pool;
   }

@@ -13,11 +13,12 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { pause } from '../runtime/backoff.ts';
 import type { Service } from '../runtime/service.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { ensureCluster, type Place, ROLE, readPassword } from './cluster.ts';
-import { chooseRunAs } from './run-as.ts';
-import { findRunning, launch, shutDown } from './server.ts';
+import { chooseRunAs, isAlive } from './run-as.ts';
+import { findRunning, launch, type RunningServer, shutDown } from './server.ts';
 import { withStartLock } from './start-lock.ts';
 
 export type EmbeddedPostgres = Service & {
@@ -30,6 +31,7 @@ export type EmbeddedPostgres = Service & {
 const DATABASE = 'orderonce';
 /** Any fixed number: the lock that says "this data directory is in use". */
 const OWNER_LOCK = 7_140_211_002;
+const RETAKE_MS = 200;
 
 /**
  * Starts it, or takes over one whose owner is gone.
@@ -47,14 +49,24 @@ export async function startEmbeddedPostgres(
   const binaries = await findPrograms();
   const runAs = await chooseRunAs(data);
   const place = { folder, data, binaries, runAs };
-  const { server, lock, urlOf } = await withStartLock(folder, () => startOrFind(place, say));
+  const { server, urlOf, ...found } = await withStartLock(folder, () => startOrFind(place, say));
+  let { lock } = found;
   const url = urlOf(server.port, DATABASE);
   await writeFile(join(folder, 'database-url'), `${url}\n`, { mode: 0o600 });
   const { promise: died, resolve: tellDied } = Promise.withResolvers<string>();
   let isStopping = false;
-  lock.on('error', (error) => {
-    if (!isStopping) tellDied(reasonOf(error));
-  });
+  // Its session may be ended without the server: then the lock is taken again.
+  const keepLock = async () => {
+    while (!isStopping) {
+      await lock.ended;
+      const again = isStopping
+        ? null
+        : await takeAgain(server, urlOf(server.port, 'postgres'), folder);
+      if (again instanceof Error) return tellDied(reasonOf(again));
+      lock = again ?? lock;
+    }
+  };
+  void keepLock();
   return {
     url,
     port: server.port,
@@ -63,7 +75,7 @@ export async function startEmbeddedPostgres(
       if (isStopping) return;
       isStopping = true;
       await rm(join(folder, 'database-url'), { force: true });
-      await lock.end().catch(() => {});
+      await lock.client.end().catch(() => {});
       await shutDown(server);
     },
   };
@@ -79,9 +91,30 @@ async function startOrFind(place: Place, say: (line: string) => void) {
   return { server, lock, urlOf };
 }
 
-/** @returns the connection that holds the lock: as long as it lives, the directory is ours. */
-async function takeOwnership(url: string, folder: string): Promise<pg.Client> {
+/** @returns the new connection, or why there is none: the server has ended, or is another's now. */
+async function takeAgain(
+  { pid }: RunningServer,
+  url: string,
+  folder: string,
+): Promise<Lock | Error> {
+  for (;;) {
+    try {
+      return await takeOwnership(url, folder);
+    } catch (error) {
+      if (error instanceof OrderonceError || !isAlive(pid)) return error as Error;
+      await pause(RETAKE_MS);
+    }
+  }
+}
+
+/** The connection that holds the lock: as long as it lives, the directory is ours. */
+type Lock = { readonly client: pg.Client; readonly ended: Promise<void> };
+
+async function takeOwnership(url: string, folder: string): Promise<Lock> {
   const client = new pg.Client({ connectionString: url, application_name: 'orderonce-owner' });
+  // Whatever it is, the connection ends with it; without a listener our process would, too.
+  client.on('error', () => {});
+  const ended = new Promise<void>((done) => client.once('end', done));
   await client.connect();
   const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [OWNER_LOCK]);
   if (!rows[0].mine) {
@@ -93,5 +126,5 @@ async function takeOwnership(url: string, folder: string): Promise<pg.Client> {
   }
   const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
   if (found.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
-  return client;
+  return { client, ended };
 }

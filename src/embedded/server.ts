@@ -26,7 +26,8 @@ export async function findRunning({ data }: Place): Promise<RunningServer | null
 }
 
 async function answers(port: number): Promise<boolean> {
-  const client = new pg.Client({ host: '127.0.0.1', port, user: ROLE, database: 'postgres' });
+  const place = { host: '127.0.0.1', port, user: ROLE, database: 'postgres' };
+  const client = new pg.Client({ ...place, connectionTimeoutMillis: 2000 });
   client.on('error', () => {});
   try {
     await client.connect();

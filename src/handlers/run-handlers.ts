@@ -1,6 +1,7 @@
 /** Runs the handlers over what a batch has stored, and says what a failure of theirs means. */
 import { within } from '../runtime/deadline.ts';
 import type { Transaction } from '../store/pool.ts';
+import { noteForeignCode } from '../store/session.ts';
 import { isConnectionBroken, isRefusedData, sqlStateOf } from '../store/sqlstate.ts';
 import { GuardedTransaction } from './guarded-transaction.ts';
 import { type HandledEvent, type Handler, OutageError, TerminalError } from './handler.ts';
@@ -42,6 +43,7 @@ export async function runHandlers(
   events: readonly HandledEvent[],
 ): Promise<void> {
   if (events.length === 0) return;
+  if (handlers.length > 0) noteForeignCode(tx);
   for (const handler of handlers) {
     const guarded = new GuardedTransaction(tx, handler.name, events);
     const late = () => new Error(`Not done within ${timeoutMs} ms`);
@@ -62,7 +64,7 @@ export async function runHandlers(
 const IN_FAILED_TRANSACTION = '25P02';
 
 /** SQLSTATE classes that say "not now" or "not so", not "not this row". */
-const OUTAGE_CLASSES = /^(08|28|3D|40|53|55|57P|58)/;
+const OUTAGE_CLASSES = /^(08|25006|26|28|3D|40|53|55|57P|58)/;
 /** raise_exception and program_limit_exceeded may be about the row, or not. */
 const DATA_DEPENDENT = /^(P0001|54)/;
 

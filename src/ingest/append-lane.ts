@@ -76,6 +76,16 @@ export class AppendLane {
     return this.#lastError?.message ?? null;
   }
 
+  /** What the last append failed with; null after one that succeeded. */
+  get failure(): OrderonceError | null {
+    return this.#lastError;
+  }
+
+  /** It is over: unless another append has failed since. */
+  forgive(failure: OrderonceError): void {
+    if (this.#lastError === failure) this.#lastError = null;
+  }
+
   /** Records waiting or in flight. */
   get size(): number {
     return this.#size;

@@ -135,6 +135,21 @@ export class AppendQueue {
     return new Map(found.filter((entry): entry is [number, string] => entry[1] !== null));
   }
 
+  /** What the last appends failed with, lane by lane. */
+  get failures(): readonly OrderonceError[] {
+    return this.#lanes.flatMap(({ failure }) => failure ?? []);
+  }
+
+  /**
+   * To be called when a check of the log has succeeded.
+   * @param failures from before that check: those that it shows to be over are forgotten.
+   */
+  forgive(failures: readonly OrderonceError[]): void {
+    for (const failure of failures.filter((one) => this.#log.isOverAfterCheck(one))) {
+      for (const lane of this.#lanes) lane.forgive(failure);
+    }
+  }
+
   /** How many lanes there are, as far as is known. */
   get lanes(): number {
     return this.#lanes.length;

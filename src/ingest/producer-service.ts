@@ -50,7 +50,10 @@ export async function startProducer(
   });
   let found: readonly string[] = [];
   const probe = new Probe(async () => {
+    const before = queue.failures;
     found = await log.check();
+    // While health is red nobody may send: no append would ever show that the trouble is over.
+    queue.forgive(before);
   });
   let draining = false;
   const app = await createHttpServer({

@@ -17,6 +17,7 @@ import {
 } from '../store/event-log-table.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
 import { inTransaction } from '../store/transaction.ts';
+import { assertWritable } from '../store/writable.ts';
 import {
   type AppendOutcome,
   type AppendRecord,
@@ -98,6 +99,10 @@ export class EmbeddedAppender implements LogAppender {
     return null;
   }
 
+  isOverAfterCheck(): boolean {
+    return true;
+  }
+
   refusalOf(record: AppendRecord): OrderonceError | null {
     return refusalBySize(record);
   }
@@ -116,6 +121,8 @@ export class EmbeddedAppender implements LogAppender {
       let next = 0;
       return refusals.map((refusal) => refusal ?? (positions[next++] as LogPosition));
     } catch (error) {
+      // The database may be another one when it is back: restored, or made anew.
+      this.#log = undefined;
       throw embeddedError(error);
     } finally {
       appended.emit(this.topic);
@@ -125,6 +132,7 @@ export class EmbeddedAppender implements LogAppender {
   async check(): Promise<readonly string[]> {
     try {
       await requireLog(this.#pool, this.topic);
+      await assertWritable(this.#pool);
       return [];
     } catch (error) {
       throw embeddedError(error);
@@ -182,6 +190,7 @@ export class EmbeddedReader implements LogReader {
       }
       return await inTransaction(this.#pool, LIMITS, (tx) => readWishes(tx, log.logId, wishes));
     } catch (error) {
+      this.#known = undefined;
       throw embeddedError(error);
     }
   }

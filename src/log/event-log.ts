@@ -93,6 +93,8 @@ export type LogAppender = {
    * well. @throws the reason, when the log could take no append at all now.
    */
   check(): Promise<readonly string[]>;
+  /** Whether a check that succeeds shows that what made an append fail like this is over. */
+  isOverAfterCheck(failure: OrderonceError): boolean;
   /** Stops within `deadlineMs` even if the log hangs. What is still in flight stays unknown. */
   close(deadlineMs: number): Promise<void>;
 };

@@ -51,6 +51,11 @@ export class KafkaAppender implements LogAppender {
     return partitionOf(key, this.lanes);
   }
 
+  /** A check appends nothing, so it cannot show that rights are there. */
+  isOverAfterCheck({ code }: OrderonceError): boolean {
+    return code !== 'LOG_REFUSES_APPENDS';
+  }
+
   laneTrouble(lane: number): string | null {
     const reason = this.#sender.troubles.get(lane);
     return reason === undefined ? null : `partition ${lane}: ${reason}`;
@@ -131,7 +136,9 @@ export class KafkaAppender implements LogAppender {
     if (outcome.kind === 'appended') {
       return messages.map((_, i): LogPosition => ({ partition, offset: outcome.baseOffset + i }));
     }
-    if (outcome.kind === 'forbidden') throw this.#unavailable(outcome.reason);
+    if (outcome.kind === 'forbidden') {
+      throw new OrderonceError('LOG_REFUSES_APPENDS', `Topic "${this.topic}": ${outcome.reason}`);
+    }
     if (messages.length === 1) return [this.#refusal(outcome.kind, outcome.reason)];
     const middle = messages.length >> 1;
     const first = await this.#sendAll(partition, messages.slice(0, middle));

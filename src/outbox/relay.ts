@@ -41,7 +41,9 @@ export type RelayOptions = {
 const LEASE_MS = 15_000;
 const IDLE_POLL_MS = 500;
 const BATCH_MAX = 500;
+/** Of a topic that cannot be published to, and of the database. */
 const BACKOFF = { firstMs: 200, mostMs: 10_000 };
+const DATABASE_BACKOFF = { firstMs: 200, mostMs: 1000 };
 const CLEAN_MS = 60_000;
 const CLEAN_ROWS = 5000;
 const CLOSE_MS = 1000;
@@ -101,7 +103,7 @@ export class Relay implements Service {
         await this.#idle();
       } catch (error) {
         this.#databaseTrouble = `Outbox: ${reasonOf(error)}`;
-        await pause(backoffMs(++failures, BACKOFF), signal);
+        await pause(backoffMs(++failures, DATABASE_BACKOFF), signal);
       }
     }
   }

@@ -50,7 +50,7 @@ export type AssignmentOptions = {
   readonly onMended: () => void;
 };
 
-const BACKOFF = { firstMs: 100, mostMs: 3000 };
+const BACKOFF = { firstMs: 100, mostMs: 1000 };
 /** Wait of a fetch when nothing is left out: the log's answer comes at once when there is news. */
 const LONG_POLL_MS = 500;
 /** … and when a partition was left out since its buffer is full: it must not starve meanwhile. */

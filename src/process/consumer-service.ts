@@ -32,6 +32,7 @@ import { assertMigrated } from '../store/assert-migrated.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
+import { assertWritable } from '../store/writable.ts';
 import { Consumer, type ConsumerOptions } from './consumer.ts';
 import { addConsumerMetrics } from './consumer-metrics.ts';
 import { openConsumerPools } from './consumer-pools.ts';
@@ -56,6 +57,8 @@ export async function startConsumer(
     connections: settings.CONSUMER_CONNECTIONS,
     heartStatementMs: limits.statementMs,
     prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
+    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
+    onWarning: (warning) => logger.warn(warning),
   });
   const registry = createRegistry();
   const handlers = await handlersOf(settings);
@@ -74,7 +77,10 @@ export async function startConsumer(
   // What could block the event loop for ever is only in handlers.
   const watchdog =
     settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
-  const probe = new Probe(() => assertMigrated(pools.queries, handlers));
+  const probe = new Probe(async () => {
+    await assertMigrated(pools.health, handlers);
+    await assertWritable(pools.health);
+  });
   const stopping = new AbortController();
   const app = await createHttpServer({
     title: 'Orderonce consumer',
@@ -206,7 +212,7 @@ async function startWhenReady(
       return;
     } catch (error) {
       noteWait(`Waiting for database and log: ${reasonOf(error)}`);
-      await pause(backoffMs(attempt, { firstMs: 200, mostMs: 2000 }), signal);
+      await pause(backoffMs(attempt, { firstMs: 200, mostMs: 1000 }), signal);
     }
   }
 }

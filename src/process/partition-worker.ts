@@ -12,7 +12,7 @@ import { splitSlice } from '../log/log-slice.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
-import { isConnectionBroken } from '../store/sqlstate.ts';
+import { closesSession, isConnectionBroken } from '../store/sqlstate.ts';
 import { parkUnrun } from './isolate.ts';
 import { PartitionBuffer } from './partition-buffer.ts';
 import { processBatch } from './process-batch.ts';
@@ -32,6 +32,8 @@ export type WorkerOptions = {
 };
 
 const BACKOFF = { firstMs: 50, mostMs: 5000 };
+/** While the database is away: its return must be noticed soon, and asking costs little. */
+const OUTAGE_BACKOFF = { firstMs: 50, mostMs: 1000 };
 const WAIT_CHECK_MS = 500;
 const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had when this was added';
 /** Records of other clients may be a megabyte each: counting them alone would bound nothing. */
@@ -184,7 +186,8 @@ export class PartitionWorker {
   }
 
   async #failed(error: unknown): Promise<void> {
-    if (error instanceof OrderonceError && error.code === 'POSITION_MOVED') {
+    const isMoved = error instanceof OrderonceError && error.code === 'POSITION_MOVED';
+    if (isMoved) {
       this.#movesByOthers++;
       await this.#followPosition();
     }
@@ -202,7 +205,11 @@ export class PartitionWorker {
       const fields = { partition: this.partition, attempt: this.#failures, reason: this.#reason };
       this.#options.logger.warn(fields, 'Batch rolled back, trying again');
     }
-    await pause(backoffMs(this.#failures, BACKOFF), this.#options.signal);
+    const backoff = closesSession(error) ? OUTAGE_BACKOFF : BACKOFF;
+    await pause(backoffMs(this.#failures, backoff), this.#options.signal);
+    // The position is known again. Nothing else might ever show that all is well: where the reply
+    // to our own COMMIT was lost, there may be no record left to process.
+    if (isMoved && this.#movesByOthers < RIVAL_MOVES) this.#enter('running', null);
   }
 
   #describe(error: unknown): string {
@@ -231,7 +238,7 @@ export class PartitionWorker {
         return;
       } catch (error) {
         this.#enter('retrying', this.#describe(error));
-        await pause(backoffMs(attempt, BACKOFF), signal);
+        await pause(backoffMs(attempt, OUTAGE_BACKOFF), signal);
       }
     }
   }

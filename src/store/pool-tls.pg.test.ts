@@ -1,52 +1,95 @@
-/** `sslmode` in DATABASE_URL, towards a PostgreSQL that speaks TLS. */
+/** `sslmode` and its files in DATABASE_URL, towards a PostgreSQL that speaks TLS. */
 import assert from 'node:assert/strict';
 import { chown, stat } from 'node:fs/promises';
-import { it } from 'node:test';
+import { it, type TestContext } from 'node:test';
 import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts';
 import { asAdmin, createDatabase } from '../../test/support/database.ts';
 import { until } from '../../test/support/until.ts';
 import { createPool } from './pool.ts';
 
-it('sslmode=verify-full wants the right authority and the right host', {
-  skip: NO_OPENSSL,
-}, async (t) => {
+async function setUp(t: TestContext) {
   const { pool: admin, url } = await createDatabase(t);
-  // Not in a transaction, as each statement of a pool is.
-  const alterSystem = (what: string) => asAdmin((it) => it.query(`ALTER SYSTEM ${what}`));
-  const { folder, ca, server } = makeCertificates(t);
+  const certificates = makeCertificates(t);
+  const { folder, ca, server, stranger } = certificates;
   const { rows } = await admin.query('SHOW data_directory');
   const { uid, gid } = await stat(rows[0].data_directory);
-  for (const path of [folder, server.key, server.cert]) await chown(path, uid, gid);
-  for (const [name, value] of [
-    ['ssl_cert_file', server.cert],
-    ['ssl_key_file', server.key],
-  ]) {
-    await alterSystem(`SET ${name} = '${value}'`);
+  for (const path of [folder, ca, server.key, server.cert, stranger.key, stranger.cert]) {
+    await chown(path, uid, gid);
   }
-  await alterSystem('SET ssl = on');
-  await admin.query('SELECT pg_reload_conf()');
-  const ask = async (host: string, query: string) => {
+  /** Whether the session is encrypted, and whose certificate the server saw. */
+  const ask = async (query: string, host = '127.0.0.1') => {
     const its = new URL(`${url}?${query}`);
     its.hostname = host;
     const limits = { connectionsMax: 1, queryTimeoutMs: 5000 };
     const pool = createPool({ connectionString: its.href, name: 'test', ...limits });
     try {
-      const answer = await pool.query('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()');
-      return answer.rows[0].ssl;
+      const answer = await pool.query(
+        'SELECT ssl, client_dn AS client FROM pg_stat_ssl WHERE pid = pg_backend_pid()',
+      );
+      return answer.rows[0];
     } finally {
       await pool.end();
     }
   };
-  try {
-    await until('it speaks TLS', () => ask('127.0.0.1', 'sslmode=no-verify').catch(() => false));
-    const verified = `sslmode=verify-full&sslrootcert=${encodeURIComponent(ca)}`;
-    assert.equal(await ask('127.0.0.1', verified), true);
-    assert.equal(await ask('localhost', verified), true);
-    // A name of this machine that the certificate does not hold.
-    await assert.rejects(ask('127.0.0.2', verified), /altnames|certificate|ECONNREFUSED/i);
-    await assert.rejects(ask('127.0.0.1', 'sslmode=verify-full'), /certificate/i);
-  } finally {
-    await alterSystem('RESET ALL');
+  // Not in a transaction, as each statement of a pool is.
+  const alterSystem = (what: string) => asAdmin((it) => it.query(`ALTER SYSTEM ${what}`));
+  const present = async ({ cert, key }: { cert: string; key: string }) => {
+    const files = { ssl_cert_file: cert, ssl_key_file: key, ssl_ca_file: ca };
+    for (const [name, value] of Object.entries(files)) {
+      await alterSystem(`SET ${name} = '${value}'`);
+    }
+    await alterSystem('SET ssl = on');
     await admin.query('SELECT pg_reload_conf()');
+  };
+  t.after(() =>
+    asAdmin(async (other) => {
+      await other.query('ALTER SYSTEM RESET ALL');
+      await other.query('SELECT pg_reload_conf()');
+    }),
+  );
+  const path = encodeURIComponent;
+  return { ...certificates, ask, present, path };
+}
+
+it('sslmode means what it means to libpq', { skip: NO_OPENSSL }, async (t) => {
+  const { ask, present, path, ca, server, stranger, client } = await setUp(t);
+  const isEncrypted = async (query: string, host?: string) => (await ask(query, host)).ssl;
+  assert.equal(await isEncrypted('sslmode=prefer'), false);
+  await assert.rejects(ask('sslmode=require'), /does not support SSL/);
+
+  await present(server);
+  await until('it speaks TLS', () => isEncrypted('sslmode=no-verify').catch(() => false));
+  for (const [mode, encrypts] of [
+    ['disable', false],
+    ['allow', false],
+    ['prefer', true],
+    ['require', true],
+    ['no-verify', true],
+  ] as const) {
+    assert.equal(await isEncrypted(`sslmode=${mode}`), encrypts, mode);
   }
+  assert.equal(await isEncrypted(''), true);
+  const authority = `sslrootcert=${path(ca)}`;
+  for (const mode of ['require', 'verify-ca', 'verify-full']) {
+    assert.equal(await isEncrypted(`sslmode=${mode}&${authority}`), true, mode);
+    // Not an authority: nothing that the server has is signed by it.
+    const other = `sslrootcert=${path(client.cert)}`;
+    await assert.rejects(ask(`sslmode=${mode}&${other}`), /certificate/i, mode);
+  }
+  assert.equal(await isEncrypted(`sslmode=verify-full&${authority}`, 'localhost'), true);
+  await assert.rejects(ask('sslmode=verify-full'), /certificate/i);
+  await assert.rejects(ask('sslmode=verify-full&sslrootcert=system'), /certificate/i);
+  await assert.rejects(ask('sslmode=require&sslrootcert=/none'), /sslrootcert cannot be read/);
+
+  const ours = `sslcert=${path(client.cert)}&sslkey=${path(client.key)}`;
+  assert.equal((await ask(`sslmode=verify-full&${authority}&${ours}`)).client, '/CN=client');
+
+  await present(stranger);
+  await until('it has the certificate of another host', () =>
+    ask(`sslmode=verify-full&${authority}`).then(
+      () => false,
+      (error: Error) => /altnames|does not match/i.test(error.message),
+    ),
+  );
+  assert.equal(await isEncrypted(`sslmode=verify-ca&${authority}`), true);
 });

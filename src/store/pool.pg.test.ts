@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { it, type TestContext } from 'node:test';
 import { createDatabase } from '../../test/support/database.ts';
 import { createPool } from './pool.ts';
-import { prepared } from './statements.ts';
+import { prepared } from './statement-names.ts';
 
 const HOT = prepared('SELECT $1::int + 1 AS sum');
 

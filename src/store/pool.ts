@@ -1,15 +1,19 @@
-/** The one door to PostgreSQL: connection settings and their reasons stand here. */
+/** The one door to PostgreSQL: connection settings and their reasons are explained here. */
 import type pg from 'pg';
+import { KnownServers, openSession } from './connect.ts';
+import { type DatabaseTarget, parseDatabaseUrl } from './database-url.ts';
+import { USUAL_SCHEMA } from './schema.ts';
 import { splitSchema } from './schema-url.ts';
+import { StatementNames } from './statement-names.ts';
+import { SchemaName } from './statements.ts';
 import { StorePool } from './store-pool.ts';
 import { types } from './types.ts';
 
-/** Gives connections, or runs one statement in a transaction of its own. */
-export type Pool = pg.Pool & Pick<StorePool, 'schema' | 'useSchema'>;
+export type Pool = StorePool;
 /** One connection inside a transaction. */
 export type Transaction = pg.ClientBase;
 /** Anything that can run one statement by itself. */
-export type Queryable = pg.Pool | pg.ClientBase;
+export type Queryable = Pick<pg.ClientBase, 'query'>;
 
 export type PoolOptions = {
   /** May name the schema of the tables: `?schema=`. Where it does not, they are looked for. */
@@ -19,29 +23,63 @@ export type PoolOptions = {
   readonly connectionsMax: number;
   /** Client-side limit of one statement in ms: a hung server must not hang us. */
   readonly queryTimeoutMs: number;
-  /** Whether statements marked by prepared() get a name; see statements.ts. */
+  /** After so long a session is replaced at its next rest. Default: DEFAULT_LIFETIME_MS. */
+  readonly lifetimeMs?: number | undefined;
+  /** Whether statements marked by prepared() get a name; see there. */
   readonly prepares?: boolean;
+  /** Told once, in words, when the pool stops giving statements names. */
+  readonly onWarning?: ((warning: string) => void) | undefined;
 };
 
-/** Connects lazily: a pool can be made while PostgreSQL is down. */
+const DEFAULT_LIFETIME_MS = 1_800_000;
+/** Of a silent connection: then the kernel asks every second whether the other side is there. */
+const KEEP_ALIVE_MS = 5000;
+const NAMES_LOST =
+  'A connection pooler in front of PostgreSQL loses prepared statements: this process goes on ' +
+  'without them. DATABASE_PREPARED_STATEMENTS=off says so from the beginning; a pooler that ' +
+  'knows them (PgBouncer from 1.21 with max_prepared_statements) saves half of the work on small batches';
+
+const knownServers = new Map<string, KnownServers>();
+
+/**
+ * Connects lazily: a pool can be made while PostgreSQL is down.
+ * @throws SETTING_INVALID where the connection string is none.
+ */
 export function createPool(options: PoolOptions): Pool {
-  const { url, schema } = splitSchema(options.connectionString);
+  const { connectionString, onWarning } = options;
+  const { url, schema } = splitSchema(connectionString);
+  const target = parseDatabaseUrl(url);
+  const name = new SchemaName(schema ?? USUAL_SCHEMA);
+  const known = knownServers.get(connectionString) ?? new KnownServers();
+  knownServers.set(connectionString, known);
+  const names = options.prepares ? new StatementNames(() => onWarning?.(NAMES_LOST)) : undefined;
+  const base = { ...sessionConfigOf(target, options), names, schema: name };
   // The server gives up before we do: its answer says why.
   const serverMs = options.queryTimeoutMs * 0.9;
   const limits = { lockMs: serverMs, statementMs: serverMs, idleMs: serverMs };
-  const ofStatements = { schema, prepares: options.prepares ?? false, limits };
-  const pool = new StorePool(ofStatements, {
-    connectionString: url,
-    application_name: options.name,
-    max: options.connectionsMax,
+  return new StorePool(
+    { schema: name, isKnown: schema !== undefined, limits },
+    {
+      open: () => openSession(target, known, base),
+      known,
+      sessionsMax: options.connectionsMax,
+      lifetimeMs: options.lifetimeMs ?? DEFAULT_LIFETIME_MS,
+    },
+  );
+}
+
+function sessionConfigOf(target: DatabaseTarget, options: PoolOptions): pg.ClientConfig {
+  return {
+    user: target.user,
+    password: target.password,
+    database: target.database,
+    application_name: target.applicationName ?? options.name,
+    options: target.options,
+    enableChannelBinding: target.channelBinding,
+    sslnegotiation: target.sslNegotiation,
     query_timeout: options.queryTimeoutMs,
-    connectionTimeoutMillis: 5000,
-    idleTimeoutMillis: 60_000,
     keepAlive: true,
+    keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     types,
-  });
-  // An idle connection that breaks is replaced at the next use; without a listener it would end
-  // the process.
-  pool.on('error', () => {});
-  return pool;
+  };
 }

@@ -5,7 +5,7 @@
 import type { LogBounds } from '../log/event-log.ts';
 import { bigintArray, textArray } from './binary-arrays.ts';
 import type { Pool, Queryable, Transaction } from './pool.ts';
-import { prepared } from './statements.ts';
+import { prepared } from './statement-names.ts';
 import { inTransaction } from './transaction.ts';
 import { UTC } from './utc.ts';
 

@@ -10,7 +10,7 @@ import {
   uuidArray,
 } from './binary-arrays.ts';
 import type { Queryable, Transaction } from './pool.ts';
-import { prepared } from './statements.ts';
+import { prepared } from './statement-names.ts';
 
 /**
  * What `orders` keeps of the event that lies last in the log: higher offset in the same log and

@@ -1,12 +1,14 @@
-import pg from 'pg';
-import { findSchemas, onlySchema, USUAL_SCHEMA } from './schema.ts';
-import { clientClass, SchemaName } from './statements.ts';
+import type pg from 'pg';
+import { findSchemas, onlySchema } from './schema.ts';
+import { SessionPool, type SessionPoolOptions } from './session-pool.ts';
+import type { SchemaName } from './statements.ts';
 import { inTransaction, type TransactionLimits } from './transaction.ts';
 
 export type StorePoolOptions = {
-  /** Where the tables are; undefined to look for them. */
-  readonly schema: string | undefined;
-  readonly prepares: boolean;
+  /** Where the tables are; that of all sessions of the pool. */
+  readonly schema: SchemaName;
+  /** Otherwise they are looked for. */
+  readonly isKnown: boolean;
   /** Of a statement that runs by itself. */
   readonly limits: TransactionLimits;
 };
@@ -16,18 +18,17 @@ export type StorePoolOptions = {
  * says its own isolation and limits: whatever role and database set, and whoever had the session
  * before behind a pooler.
  */
-export class StorePool extends pg.Pool {
+export class StorePool extends SessionPool {
   readonly #schema: SchemaName;
   readonly #limits: TransactionLimits;
   #isKnown: boolean;
   #search: Promise<void> | undefined;
 
-  constructor({ schema, prepares, limits }: StorePoolOptions, options: pg.PoolConfig) {
-    const name = new SchemaName(schema ?? USUAL_SCHEMA);
-    super({ ...options, Client: clientClass(name, prepares) });
-    this.#schema = name;
+  constructor({ schema, isKnown, limits }: StorePoolOptions, options: SessionPoolOptions) {
+    super(options);
+    this.#schema = schema;
     this.#limits = limits;
-    this.#isKnown = schema !== undefined;
+    this.#isKnown = isKnown;
   }
 
   /** The schema as the settings give it, or as it was found; undefined while neither is so. */
@@ -41,9 +42,7 @@ export class StorePool extends pg.Pool {
     this.#isKnown = true;
   }
 
-  // Of the driver's overloads nobody here uses the one with a callback.
-  // biome-ignore lint/suspicious/noExplicitAny: see above
-  override async connect(): Promise<any> {
+  override async connect(): Promise<pg.PoolClient> {
     if (!this.#isKnown) this.#search ??= this.#findSchema();
     await this.#search;
     return await super.connect();
@@ -61,8 +60,7 @@ export class StorePool extends pg.Pool {
   }
 
   /** One statement in a transaction of its own. */
-  // biome-ignore lint/suspicious/noExplicitAny: the driver's overloads, see above
-  override async query(text: any, values?: any): Promise<any> {
+  override readonly query = (async (text: string, values?: unknown[]) => {
     return await inTransaction(this, this.#limits, (tx) => tx.query(text, values));
-  }
+  }) as pg.ClientBase['query'];
 }

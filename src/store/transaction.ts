@@ -1,11 +1,18 @@
 import type { PoolClient } from 'pg';
 import { OrderonceError } from '../errors.ts';
+import { within } from '../runtime/deadline.ts';
 import type { Transaction } from './pool.ts';
-import { isConnectionBroken } from './sqlstate.ts';
-import { type ServerFacts, serverOf } from './statements.ts';
+import { closesSession } from './sqlstate.ts';
+import { type ServerVersion, serverOf } from './statements.ts';
 
 /** Any fixed number: see lockParking. */
 const PARKING_LOCK = 7_140_211_003;
+
+/**
+ * Where the reply to COMMIT is lost the outcome is unknown, and waiting longer does not tell it: a
+ * new attempt does, on another connection. The server is not interrupted by this.
+ */
+const COMMIT_MS = 4000;
 
 /** Whatever gives connections: a pool. */
 export type Connector = { connect(): Promise<PoolClient> };
@@ -71,30 +78,25 @@ export async function lockParking(tx: Transaction): Promise<void> {
 
 async function run<T>(
   pool: Connector,
-  begin: (server: ServerFacts) => string,
+  begin: (server: ServerVersion) => string,
   work: (tx: Transaction) => Promise<T>,
 ): Promise<T> {
   const client = await pool.connect();
-  let broken = false;
-  const onError = () => {
-    broken = true;
-  };
-  client.on('error', onError);
+  let isUnfit = false;
   try {
     await client.query(begin(serverOf(client)));
     const result = await work(client);
-    const { command } = await client.query('COMMIT');
+    const { command } = await within(COMMIT_MS, client.query('COMMIT'), noReply);
     // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.
     if (command !== 'COMMIT') {
       throw new OrderonceError('COMMIT_ROLLED_BACK', `COMMIT was answered ${command}`);
     }
     return result;
   } catch (error) {
-    broken ||= isConnectionBroken(error) || !(await rolledBack(client));
+    isUnfit = closesSession(error) || !(await rolledBack(client));
     throw error;
   } finally {
-    client.off('error', onError);
-    client.release(broken);
+    client.release(isUnfit);
   }
 }
 
@@ -109,13 +111,18 @@ async function run<T>(
  */
 function beginText(
   { lockMs, statementMs, idleMs }: TransactionLimits,
-  { major, isStandby }: ServerFacts,
+  { major, isStandby }: ServerVersion,
   mode = `READ COMMITTED ${isStandby ? 'READ ONLY' : 'READ WRITE'}`,
 ): string {
   const ofAll = major >= 17 ? '; SET LOCAL transaction_timeout = 0' : '';
   return `BEGIN ISOLATION LEVEL ${mode} NOT DEFERRABLE; SET LOCAL synchronous_commit = on;
 SET LOCAL lock_timeout = ${Math.trunc(lockMs)}; SET LOCAL statement_timeout = ${Math.trunc(statementMs)};
 SET LOCAL idle_in_transaction_session_timeout = ${Math.trunc(idleMs)}; SET LOCAL exit_on_error = off${ofAll}`;
+}
+
+function noReply(): OrderonceError {
+  const message = `PostgreSQL did not reply to COMMIT within ${COMMIT_MS} ms: its outcome is unknown`;
+  return new OrderonceError('DATABASE_UNAVAILABLE', message);
 }
 
 async function rolledBack(client: Transaction): Promise<boolean> {

@@ -6,7 +6,7 @@
  * across partitions any partition's first); the same payload again is a duplicate, another one a
  * conflict. Records that nobody sent as events are dead letters.
  */
-import type pg from 'pg';
+import type { Queryable } from '../../src/store/pool.ts';
 import type { WireEvent } from './events.ts';
 
 export type LoggedRecord = {
@@ -35,7 +35,7 @@ export type History = {
 type Outcome = { kind: string; eventId: string | null };
 
 /** @returns every violation in words; empty when all is well. */
-export async function judge(history: History, db: pg.ClientBase | pg.Pool): Promise<string[]> {
+export async function judge(history: History, db: Queryable): Promise<string[]> {
   const outcomes = await readOutcomes(db);
   const records = new Map(history.log.map((record) => [placeOf(record), record]));
   return [
@@ -90,7 +90,7 @@ function checkReceipts(history: History, records: Map<string, LoggedRecord>): st
   return problems;
 }
 
-async function readOutcomes(db: pg.ClientBase | pg.Pool): Promise<Map<string, Outcome[]>> {
+async function readOutcomes(db: Queryable): Promise<Map<string, Outcome[]>> {
   const { rows } = await db.query(
     `SELECT 'stored' AS kind, log_partition, log_offset, event_id FROM processed_events
      UNION ALL SELECT 'duplicate', log_partition, log_offset, event_id FROM duplicates
@@ -151,7 +151,7 @@ function checkOutcomes(history: History, outcomes: Map<string, Outcome[]>): stri
 }
 
 async function checkStoredRows(
-  db: pg.ClientBase | pg.Pool,
+  db: Queryable,
   records: Map<string, LoggedRecord>,
 ): Promise<string[]> {
   const { rows } = await db.query(
@@ -168,10 +168,7 @@ async function checkStoredRows(
     .map((row) => `G4 ${row.event_id} is stored with another payload than the log's`);
 }
 
-async function checkOrders(
-  db: pg.ClientBase | pg.Pool,
-  records: Map<string, LoggedRecord>,
-): Promise<string[]> {
+async function checkOrders(db: Queryable, records: Map<string, LoggedRecord>): Promise<string[]> {
   const stored = await db.query('SELECT log_partition, log_offset FROM processed_events');
   const events = stored.rows.map((row) => {
     const record = records.get(`${row.log_partition}/${row.log_offset}`);
@@ -202,10 +199,7 @@ async function checkOrders(
   return problems;
 }
 
-async function checkPositions(
-  db: pg.ClientBase | pg.Pool,
-  log: readonly LoggedRecord[],
-): Promise<string[]> {
+async function checkPositions(db: Queryable, log: readonly LoggedRecord[]): Promise<string[]> {
   const { rows } = await db.query('SELECT log_partition, next_offset FROM consumer_positions');
   const positions = new Map(rows.map((row) => [row.log_partition, Number(row.next_offset)]));
   return [...Map.groupBy(log, ({ partition }) => partition)]

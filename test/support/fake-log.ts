@@ -34,6 +34,10 @@ export class FakeLog implements LogAppender {
     return Number(/\d*$/.exec(key.toString())?.[0] ?? 0) % this.lanes;
   }
 
+  isOverAfterCheck(): boolean {
+    return false;
+  }
+
   laneTrouble(): string | null {
     return null;
   }

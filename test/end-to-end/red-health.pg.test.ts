@@ -1,0 +1,98 @@
+/** How long health stays red after the cause is gone: a black hole, or a reply that was lost. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createDatabase, throughProxy } from '../support/database.ts';
+import { wireEvent } from '../support/events.ts';
+import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Shop } from '../support/shop.ts';
+import { until } from '../support/until.ts';
+
+const PORTS = { producer: 18_160, consumer: 18_161 };
+const RED_MS = 5000;
+/** Longer than any time-out of a statement, so that only attempts to connect are left. */
+const HOLE_MS = 12_000;
+
+async function setUp(t: TestContext) {
+  const db = await createDatabase(t);
+  const { proxy } = await throughProxy(t, db);
+  const url = new URL(db.url);
+  url.port = String(proxy.port);
+  const env = {
+    DATABASE_URL: url.href,
+    PRODUCER_PORT: String(PORTS.producer),
+    CONSUMER_PORT: String(PORTS.consumer),
+  };
+  const service = new Orderonce(t, ['start'], env);
+  const healthy = async () => {
+    for (const port of Object.values(PORTS)) await untilHealthy(port);
+  };
+  await healthy();
+  const shop = new Shop(PORTS.producer);
+  const untilStored = () =>
+    until('what was accepted is stored', async () => {
+      const { rows } = await db.pool.query('SELECT count(*) AS n FROM processed_events');
+      return rows[0].n >= shop.accepted.length;
+    });
+  const send = (count: number) => shop.sendAll(Array.from({ length: count }, () => wireEvent()));
+  await send(20);
+  await untilStored();
+  return { proxy, service, healthy, send, untilStored };
+}
+
+async function msUntil(condition: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await condition();
+  return Math.round(performance.now() - started);
+}
+
+const statusOf = async (port: number) => (await fetch(`http://127.0.0.1:${port}/health`)).status;
+
+describe('Health is green again within 5 s', () => {
+  it('of the end of a black hole [G6] [G10]', async (t) => {
+    const { proxy, service, healthy, send, untilStored } = await setUp(t);
+    proxy.fault = () => 'swallow';
+    const meanwhile = send(10);
+    await sleep(HOLE_MS);
+    for (const port of Object.values(PORTS)) assert.equal(await statusOf(port), 503);
+    proxy.heal();
+    const ms = await msUntil(healthy);
+    t.diagnostic(`green after ${ms} ms`);
+    assert.ok(ms < RED_MS, `green after ${ms} ms`);
+    await meanwhile;
+    await untilStored();
+    assert.equal(await service.kill('SIGTERM'), 0);
+  });
+
+  for (const verdict of ['swallow', 'cut'] as const) {
+    it(`of the loss of a reply to COMMIT (${verdict}), though nothing more is sent [G6] [G10]`, async (t) => {
+      const { proxy, service, healthy, send, untilStored } = await setUp(t);
+      let [isAsked, lost] = [false, 0];
+      proxy.fault = (direction, chunk) => {
+        if (direction === 'up') isAsked ||= chunk.includes('COMMIT\0');
+        else if (isAsked && lost < 3) {
+          isAsked = false;
+          lost++;
+          return verdict;
+        }
+        return 'pass';
+      };
+      await send(3);
+      await until('replies were lost', () => lost === 3);
+      // Red may come only when the loss is found.
+      const endAt = performance.now() + 2 * RED_MS;
+      let redMs = 0;
+      while (performance.now() < endAt) {
+        const before = performance.now();
+        const statuses = await Promise.all(Object.values(PORTS).map(statusOf));
+        await sleep(50);
+        if (statuses.includes(503)) redMs += performance.now() - before;
+      }
+      t.diagnostic(`red for ${Math.round(redMs)} ms`);
+      assert.ok(redMs < RED_MS, `red for ${redMs} ms`);
+      await healthy();
+      await untilStored();
+      assert.equal(await service.kill('SIGTERM'), 0);
+    });
+  }
+});

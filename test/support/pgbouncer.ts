@@ -1,0 +1,66 @@
+/** PgBouncer in front of a test's database, in transaction mode: each transaction gets any session. */
+import { spawn, spawnSync } from 'node:child_process';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { until } from './until.ts';
+
+const PATH = `${process.env.PATH}:/usr/sbin`;
+const found = spawnSync('pgbouncer', ['--version'], { encoding: 'utf8', env: { PATH } });
+
+/** Why tests with it are skipped; false where they run. CI demands it. */
+export const NO_PGBOUNCER: string | false =
+  process.env.CI === 'true' || found.status === 0 ? false : 'PgBouncer is not installed';
+
+/** @returns the URL by way of it. Ended after the test. */
+export async function startPgBouncer(
+  t: TestContext,
+  databaseUrl: string,
+  settings: Readonly<Record<string, string | number>> = {},
+): Promise<string> {
+  const { hostname, port, username, password, pathname } = new URL(databaseUrl);
+  const folder = mkdtempSync(join(tmpdir(), 'orderonce-pgbouncer-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const listenPort = 20_000 + (process.pid % 10_000);
+  const lines = {
+    listen_addr: '127.0.0.1',
+    listen_port: listenPort,
+    unix_socket_dir: '',
+    // Whoever comes: it logs in as the user of the URL.
+    auth_type: 'any',
+    pool_mode: 'transaction',
+    default_pool_size: 3,
+    max_client_conn: 200,
+    ...settings,
+  };
+  const file = join(folder, 'pgbouncer.ini');
+  writeFileSync(
+    file,
+    `[databases]\n* = host=${hostname} port=${port} user=${username} password=${password}\n` +
+      `[pgbouncer]\n${Object.entries(lines)
+        .map(([name, value]) => `${name} = ${value}\n`)
+        .join('')}`,
+  );
+  // It refuses to run as root.
+  const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : null;
+  if (nobody !== null) for (const path of [folder, file]) chownSync(path, nobody.uid, nobody.gid);
+  const child = spawn('pgbouncer', [file], { stdio: 'ignore', cwd: '/', env: { PATH }, ...nobody });
+  t.after(() => child.kill('SIGKILL'));
+  await until('PgBouncer listens', () => {
+    if (child.exitCode !== null) throw new Error(`PgBouncer ended: ${child.exitCode}`);
+    return answersOn(listenPort);
+  });
+  return `postgres://shop@127.0.0.1:${listenPort}${pathname}`;
+}
+
+function answersOn(port: number): Promise<boolean> {
+  const socket = createConnection(port, '127.0.0.1');
+  return new Promise((done) => {
+    socket.once('connect', () => done(true)).once('error', () => done(false));
+  }).then((answers) => {
+    socket.destroy();
+    return answers as boolean;
+  });
+}

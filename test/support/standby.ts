@@ -1,0 +1,115 @@
+/** A PostgreSQL of a test's own, and a streaming standby of it, from the machine's programs. */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { chownSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+
+/** Where pg_basebackup lies: npm's PostgreSQL comes without it. */
+const PROGRAMS = globSync('/usr/lib/postgresql/*/bin').find((folder) =>
+  existsSync(join(folder, 'pg_basebackup')),
+);
+
+/** Why tests with a standby are skipped; false where they run. CI demands pg_basebackup. */
+export const NO_STANDBY: string | false =
+  process.env.CI === 'true' || PROGRAMS !== undefined ? false : 'pg_basebackup is not installed';
+
+/** PostgreSQL refuses to run as root. */
+const ACCOUNT = process.getuid?.() === 0 ? idsOf('postgres') : null;
+
+function idsOf(name: string): { uid: number; gid: number } {
+  const id = (flag: string) => Number(spawnSync('id', [flag, name], { encoding: 'utf8' }).stdout);
+  return { uid: id('-u'), gid: id('-g') };
+}
+
+function run(program: string, ...words: string[]): void {
+  if (PROGRAMS === undefined) throw new Error('CI needs pg_basebackup: install postgresql');
+  execFileSync(join(PROGRAMS, program), words, { stdio: 'ignore', cwd: '/', ...ACCOUNT });
+}
+
+export class Postgres {
+  readonly port: number;
+  readonly #data: string;
+
+  private constructor(data: string, port: number) {
+    this.#data = data;
+    this.port = port;
+  }
+
+  /** Empty, of one role "postgres" that needs no password. Ended after the test. */
+  static async start(t: TestContext): Promise<Postgres> {
+    const postgres = await Postgres.#place(t);
+    run('initdb', '-D', postgres.#data, '-U', 'postgres', '-A', 'trust', '-N');
+    await postgres.#launch(t);
+    return postgres;
+  }
+
+  /** A streaming standby of this one. */
+  async standby(t: TestContext): Promise<Postgres> {
+    const standby = await Postgres.#place(t);
+    const from = `host=127.0.0.1 port=${this.port} user=postgres`;
+    run('pg_basebackup', '-D', standby.#data, '-d', from, '-R', '-X', 'stream', '-c', 'fast');
+    await standby.#launch(t);
+    return standby;
+  }
+
+  static async #place(t: TestContext): Promise<Postgres> {
+    const data = mkdtempSync(join(tmpdir(), 'orderonce-postgres-'));
+    if (ACCOUNT !== null) chownSync(data, ACCOUNT.uid, ACCOUNT.gid);
+    t.after(() => rmSync(data, { recursive: true, force: true }));
+    return new Postgres(data, await freePort());
+  }
+
+  async #launch(t: TestContext): Promise<void> {
+    const settings = `-p ${this.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=`;
+    const log = join(this.#data, 'log');
+    t.after(() => this.kill());
+    run('pg_ctl', '-D', this.#data, '-w', '-l', log, '-o', `${settings} -c fsync=off`, 'start');
+  }
+
+  url(...others: Postgres[]): string {
+    const hosts = [this, ...others].map(({ port }) => `127.0.0.1:${port}`).join(',');
+    return `postgres://postgres@${hosts}/postgres`;
+  }
+
+  promote(): void {
+    run('pg_ctl', '-D', this.#data, '-w', 'promote');
+  }
+
+  /** All processes of it, as when the machine is lost. */
+  kill(): void {
+    this.signal('SIGKILL');
+  }
+
+  /** To every process of it: a postmaster that is stopped alone leaves its sessions at work. */
+  signal(name: NodeJS.Signals): void {
+    for (const pid of this.#pids()) {
+      try {
+        process.kill(pid, name);
+      } catch {
+        // It has ended meanwhile.
+      }
+    }
+  }
+
+  #pids(): number[] {
+    try {
+      const [postmaster] = pidsOf(readFileSync(join(this.#data, 'postmaster.pid'), 'utf8'));
+      const children = readFileSync(`/proc/${postmaster}/task/${postmaster}/children`, 'utf8');
+      return [postmaster as number, ...pidsOf(children)];
+    } catch {
+      return [];
+    }
+  }
+}
+
+const pidsOf = (text: string) => text.split(/\s+/).filter(Boolean).map(Number);
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as { port: number };
+  await new Promise((done) => server.close(done));
+  return port;
+}
