@@ -1,7 +1,7 @@
 import { OrderonceError } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
 import type { Pool, Transaction } from './pool.ts';
-import { closesSession } from './sqlstate.ts';
+import { closesSession, isConnectionBroken } from './sqlstate.ts';
 
 /** Any fixed number: see lockParking. */
 const PARKING_LOCK = 7_140_211_003;
@@ -75,7 +75,9 @@ async function run<T>(
     }
     return result;
   } catch (error) {
-    isUnfit = closesSession(error) || !(await rolledBack(client));
+    // Rolled back also where it will be closed: so its locks are free before the next attempt.
+    const isRolledBack = !isConnectionBroken(error) && (await rolledBack(client));
+    isUnfit = !isRolledBack || closesSession(error);
     throw error;
   } finally {
     client.release(isUnfit);
