@@ -4,11 +4,12 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asAdmin, createDatabase, type TestDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
+import { servicePorts } from '../support/ports.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = { producer: 18_150, consumer: 18_151 };
+const PORTS = await servicePorts();
 const RECOVERED_MS = 30_000;
 /** How long sessions are ended, several times a second. */
 const ENDING_MS = Number(process.env.ENDING_SECONDS ?? 8) * 1000;

@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { openPool } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
+import { servicePorts } from '../support/ports.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { NO_STANDBY, Postgres } from '../support/standby.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = { producer: 18_130, consumer: 18_131 };
+const PORTS = await servicePorts();
 const RECOVERED_MS = 30_000;
 const EVENTS = 30;
 

@@ -4,11 +4,12 @@ import { describe, it } from 'node:test';
 import { createDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
 import { NO_PGBOUNCER, startPgBouncer } from '../support/pgbouncer.ts';
+import { servicePorts } from '../support/ports.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = { producer: 18_140, consumer: 18_141 };
+const PORTS = await servicePorts();
 const EVENTS = 400;
 
 describe('Behind PgBouncer in transaction mode', { skip: NO_PGBOUNCER }, () => {

@@ -4,11 +4,12 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDatabase, throughProxy } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
+import { servicePorts } from '../support/ports.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = { producer: 18_160, consumer: 18_161 };
+const PORTS = await servicePorts();
 const RED_MS = 5000;
 /** Longer than any time-out of a statement, so that only attempts to connect are left. */
 const HOLE_MS = 12_000;

@@ -1,0 +1,15 @@
+/** Ports that nobody listens on now, so that several test runs share a machine. */
+import { createServer } from 'node:net';
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as { port: number };
+  await new Promise((done) => server.close(done));
+  return port;
+}
+
+/** For both services. */
+export async function servicePorts(): Promise<{ producer: number; consumer: number }> {
+  return { producer: await freePort(), consumer: await freePort() };
+}
