@@ -120,6 +120,11 @@ export class Session extends pg.Client {
     return this.#unanswered === 0 ? 0 : performance.now() - this.#silentSince;
   }
 
+  /** So far; a large answer may be under way for long. */
+  get bytesRead(): number {
+    return this.wire.stream.bytesRead;
+  }
+
   /** Whether it is as good as new: idle, outside of a transaction, able to write, no error unknown. */
   get isReusable(): boolean {
     const isIdle = this.#unanswered === 0 && this.getTransactionStatus() === 'I';

@@ -4,12 +4,12 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createDatabase, throughProxy } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
-import { servicePorts } from '../support/ports.ts';
-import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = await servicePorts();
+/** Chosen by the system, as other test runs share the machine. */
+const PORTS = { producer: 0, consumer: 0 };
 const RED_MS = 5000;
 /** Longer than any time-out of a statement, so that only attempts to connect are left. */
 const HOLE_MS = 12_000;
@@ -21,10 +21,11 @@ async function setUp(t: TestContext) {
   url.port = String(proxy.port);
   const env = {
     DATABASE_URL: url.href,
-    PRODUCER_PORT: String(PORTS.producer),
-    CONSUMER_PORT: String(PORTS.consumer),
+    PRODUCER_PORT: '0',
+    CONSUMER_PORT: '0',
   };
   const service = new Orderonce(t, ['start'], env);
+  Object.assign(PORTS, await portsOf(service));
   const healthy = async () => {
     for (const port of Object.values(PORTS)) await untilHealthy(port);
   };

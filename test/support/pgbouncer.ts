@@ -5,7 +5,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { freePort } from './ports.ts';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 const PATH = `${process.env.PATH}:/usr/sbin`;

@@ -4,7 +4,7 @@ import { chownSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { freePort } from './ports.ts';
+import { freePort } from './free-port.ts';
 
 /** Where pg_basebackup lies: npm's PostgreSQL comes without it. */
 const PROGRAMS = globSync('/usr/lib/postgresql/*/bin').find((folder) =>

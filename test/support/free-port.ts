@@ -1,4 +1,4 @@
-/** Ports that nobody listens on now, so that several test runs share a machine. */
+/** A port that nobody listens on now, for programs that cannot be told to choose one. */
 import { createServer } from 'node:net';
 
 export async function freePort(): Promise<number> {
@@ -7,9 +7,4 @@ export async function freePort(): Promise<number> {
   const { port } = server.address() as { port: number };
   await new Promise((done) => server.close(done));
   return port;
-}
-
-/** For both services. */
-export async function servicePorts(): Promise<{ producer: number; consumer: number }> {
-  return { producer: await freePort(), consumer: await freePort() };
 }
