@@ -35,7 +35,7 @@ const endSessions = ({ name }: TestDatabase) =>
   );
 
 describe('A pool', () => {
-  it('writes again at once when a database is no longer read-only [G6]', async (t) => {
+  it('writes again as soon as a database is no longer read-only [G6]', async (t) => {
     const { db, pool } = await setUp(t);
     await insert(pool, 1);
     const set = (what: string) =>

@@ -131,7 +131,7 @@ export class Session extends pg.Client {
     return isIdle && !this.#isUseless && !this.#isReadOnly && !this.#isBroken;
   }
 
-  /** In order where it is idle, at once where it hangs. Resolves within CLOSE_MS; never throws. */
+  /** In order where it is idle, immediately where it hangs. Resolves within CLOSE_MS; never throws. */
   async close(): Promise<void> {
     if (this.#unanswered === 0 && !this.#isBroken) {
       const late = () => new Error('late');
