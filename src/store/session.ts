@@ -87,7 +87,8 @@ export class Session extends pg.Client {
   async start(): Promise<ServerFacts> {
     await this.connect();
     const { rows } = await this.query(
-      `SELECT pg_catalog.pg_postmaster_start_time()::text AS server,
+      // As a number: a date's text would differ with a session's time zone.
+      `SELECT pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text AS server,
               pg_catalog.pg_is_in_recovery() AS "isStandby",
               pg_catalog.current_setting('transaction_read_only') = 'on' AS "isReadOnly",
               pg_catalog.pg_backend_pid() AS pid`,
