@@ -29,12 +29,12 @@ export async function endIfReplyIsLost(
   );
   if (silent.length === 0) return;
   for (const session of silent) asking.add(session);
-  const read = new Map(silent.map((session) => [session, session.bytesRead]));
+  const passed = new Map(silent.map((session) => [session, session.bytesPassed]));
   try {
     const waiting = await findWaiting(silent, open);
     await new Promise((done) => setTimeout(done, GRACE_MS).unref());
     for (const session of waiting) {
-      const hasMoved = session.bytesRead !== read.get(session);
+      const hasMoved = session.bytesPassed !== passed.get(session);
       if (!hasMoved && session.silentMs > SILENT_MS) session.destroy();
     }
   } catch {

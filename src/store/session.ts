@@ -121,9 +121,10 @@ export class Session extends pg.Client {
     return this.#unanswered === 0 ? 0 : performance.now() - this.#silentSince;
   }
 
-  /** So far; a large answer may be under way for long. */
-  get bytesRead(): number {
-    return this.wire.stream.bytesRead;
+  /** Bytes that passed either way: a large statement or answer may be under way for long. */
+  get bytesPassed(): number {
+    const { bytesRead, bytesWritten, writableLength } = this.wire.stream;
+    return bytesRead + bytesWritten - writableLength;
   }
 
   /** Whether it is as good as new: idle, outside of a transaction, able to write, no error unknown. */
