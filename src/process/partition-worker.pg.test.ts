@@ -61,6 +61,7 @@ describe('PartitionWorker', () => {
     const event = wireEvent();
     worker.buffer.add(sliceOfEvents(0, [event]));
     await until('the position was read again', () => worker.nextOffset === 1);
+    await until('it runs, though nothing more comes', () => worker.status.state === 'running');
     worker.buffer.add(sliceOfEvents(1, [event, wireEvent()]));
     await until('the partition goes on', () => worker.nextOffset === 3);
     assert.ok(lost >= 1);

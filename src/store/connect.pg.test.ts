@@ -82,7 +82,7 @@ describe('A session is opened', () => {
     });
   });
 
-  it('not at once by all who wait, while the server is away', async (t) => {
+  it('one at a time while the server is away, however many wait', async (t) => {
     const { open } = await setUp(t);
     let attempts = 0;
     const server = createServer((socket) => {

@@ -1,10 +1,11 @@
 /**
  * DATABASE_URL, read as libpq reads a connection URI (PostgreSQL manual, section 34.1.1.2): several
- * hosts, sslmode and target_session_attrs mean here what they mean to psql. Pure.
+ * hosts, sslmode and target_session_attrs mean here what they mean to psql. PGHOST, PGPORT and
+ * PGSSLMODE fill in what the URL leaves out; the driver does so with PGUSER and PGPASSWORD.
  */
 import { OrderonceError } from '../errors.ts';
 
-export const SSL_MODES = [
+const SSL_MODES = [
   'disable',
   'allow',
   'prefer',
@@ -220,9 +221,10 @@ function targetOf(
   return target;
 }
 
-/** `ssl=true` is how JDBC and others say it. Without either, libpq's default. */
+/** `ssl=true` is how JDBC and others say it. Without either, the environment, then libpq's default. */
 function modeOfSsl(ssl: string | undefined): SslMode {
-  if (ssl === undefined) return 'prefer';
+  const ofEnvironment = SSL_MODES.find((mode) => mode === process.env.PGSSLMODE);
+  if (ssl === undefined) return ofEnvironment ?? 'prefer';
   if (ssl === 'no-verify') return 'no-verify';
   return ssl === 'false' || ssl === '0' ? 'disable' : 'require';
 }

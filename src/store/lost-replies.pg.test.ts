@@ -13,11 +13,9 @@ const FOUND_MS = 4800;
 async function setUp(t: TestContext, queryTimeoutMs = 30_000) {
   const db = await createDatabase(t);
   await db.pool.query('CREATE TABLE things (id int)');
-  const { proxy } = await throughProxy(t, db);
-  const url = new URL(db.url);
-  url.port = String(proxy.port);
+  const { proxy, url } = await throughProxy(t, db);
   const limits = { connectionsMax: 2, queryTimeoutMs };
-  const pool = createPool({ connectionString: url.href, name: 'test', ...limits });
+  const pool = createPool({ connectionString: url, name: 'test', ...limits });
   t.after(() => pool.end());
   /** The next answer that is about `text` never arrives. */
   const loseAnswerTo = (text: string) => {

@@ -29,10 +29,14 @@ export async function endIfReplyIsLost(
   );
   if (silent.length === 0) return;
   for (const session of silent) asking.add(session);
+  const passed = new Map(silent.map((session) => [session, session.bytesPassed]));
   try {
     const waiting = await findWaiting(silent, open);
     await new Promise((done) => setTimeout(done, GRACE_MS).unref());
-    for (const session of waiting) if (session.silentMs > SILENT_MS) session.destroy();
+    for (const session of waiting) {
+      const hasMoved = session.bytesPassed !== passed.get(session);
+      if (!hasMoved && session.silentMs > SILENT_MS) session.destroy();
+    }
   } catch {
     // The server is away. Time-outs bound what is under way, and the next sweep asks again.
   } finally {

@@ -1,14 +1,25 @@
 /** `sslmode` and its files in DATABASE_URL, towards a PostgreSQL that speaks TLS. */
 import assert from 'node:assert/strict';
-import { chown, stat } from 'node:fs/promises';
+import { chown, mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts';
-import { asAdmin, createDatabase } from '../../test/support/database.ts';
+import { openPool } from '../../test/support/database.ts';
 import { until } from '../../test/support/until.ts';
+import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { createPool } from './pool.ts';
 
 async function setUp(t: TestContext) {
-  const { pool: admin, url } = await createDatabase(t);
+  // One of its own: what passes other tests' proxies must not become encrypted meanwhile.
+  const place = await mkdtemp(join(tmpdir(), 'orderonce-tls-'));
+  const postgres = await startEmbeddedPostgres(place, () => {});
+  const admin = openPool(postgres.url);
+  t.after(async () => {
+    await admin.end();
+    await postgres.stop();
+    await rm(place, { recursive: true, force: true });
+  });
   const certificates = makeCertificates(t);
   const { folder, ca, server, stranger } = certificates;
   const { rows } = await admin.query('SHOW data_directory');
@@ -18,7 +29,7 @@ async function setUp(t: TestContext) {
   }
   /** Whether the session is encrypted, and whose certificate the server saw. */
   const ask = async (query: string, host = '127.0.0.1') => {
-    const its = new URL(`${url}?${query}`);
+    const its = new URL(`${postgres.url}?${query}`);
     its.hostname = host;
     const limits = { connectionsMax: 1, queryTimeoutMs: 5000 };
     const pool = createPool({ connectionString: its.href, name: 'test', ...limits });
@@ -32,7 +43,14 @@ async function setUp(t: TestContext) {
     }
   };
   // Not in a transaction, as each statement of a pool is.
-  const alterSystem = (what: string) => asAdmin((it) => it.query(`ALTER SYSTEM ${what}`));
+  const alterSystem = async (what: string) => {
+    const session = await admin.connect();
+    try {
+      await session.query(`ALTER SYSTEM ${what}`);
+    } finally {
+      session.release();
+    }
+  };
   const present = async ({ cert, key }: { cert: string; key: string }) => {
     const files = { ssl_cert_file: cert, ssl_key_file: key, ssl_ca_file: ca };
     for (const [name, value] of Object.entries(files)) {
@@ -41,12 +59,6 @@ async function setUp(t: TestContext) {
     await alterSystem('SET ssl = on');
     await admin.query('SELECT pg_reload_conf()');
   };
-  t.after(() =>
-    asAdmin(async (other) => {
-      await other.query('ALTER SYSTEM RESET ALL');
-      await other.query('SELECT pg_reload_conf()');
-    }),
-  );
   const path = encodeURIComponent;
   return { ...certificates, ask, present, path };
 }

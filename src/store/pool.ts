@@ -35,7 +35,7 @@ const DEFAULT_LIFETIME_MS = 1_800_000;
 /** Of a silent connection: then the kernel asks every second whether the other side is there. */
 const KEEP_ALIVE_MS = 5000;
 const NAMES_LOST =
-  'A connection pooler in front of PostgreSQL loses prepared statements: this process goes on ' +
+  'A connection pooler in front of PostgreSQL loses prepared statements: this process continues ' +
   'without them. DATABASE_PREPARED_STATEMENTS=off says so from the beginning; a pooler that ' +
   'knows them (PgBouncer from 1.21 with max_prepared_statements) saves half of the work on small batches';
 

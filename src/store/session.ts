@@ -31,7 +31,7 @@ export type SessionConfig = pg.ClientConfig & {
 };
 
 /** Server parameters whose change makes a session useless for writing; reported since release 14. */
-const READ_ONLY_PARAMETERS = new Set(['in_hot_standby']);
+const READ_ONLY_PARAMETERS = new Set(['in_hot_standby', 'default_transaction_read_only']);
 const CLOSE_MS = 1000;
 const RESET = `CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ALL; UNLISTEN *;
 SELECT pg_catalog.pg_advisory_unlock_all(); DISCARD TEMP; DISCARD SEQUENCES`;
@@ -41,7 +41,7 @@ export class Session extends pg.Client {
   readonly #names: StatementNames | undefined;
   readonly #schema: SchemaName | undefined;
   /** As the server reports it; see transaction.ts. */
-  readonly server = { major: 0, isStandby: false };
+  readonly server = { major: 0 };
   #facts: ServerFacts | undefined;
   #isUseless = false;
   #isReadOnly = false;
@@ -67,7 +67,6 @@ export class Session extends pg.Client {
       if (parameterName === 'server_version') {
         this.server.major = Number.parseInt(parameterValue, 10);
       }
-      if (parameterName === 'in_hot_standby') this.server.isStandby = parameterValue === 'on';
       if (READ_ONLY_PARAMETERS.has(parameterName)) this.#isReadOnly ||= parameterValue === 'on';
     });
     wire.on('readyForQuery', () => {
@@ -104,7 +103,8 @@ export class Session extends pg.Client {
   async start(): Promise<ServerFacts> {
     await this.connect();
     const { rows } = await this.query(
-      `SELECT pg_catalog.pg_postmaster_start_time()::text AS server,
+      // As a number: a date's text would differ with a session's time zone.
+      `SELECT pg_catalog.date_part('epoch', pg_catalog.pg_postmaster_start_time())::text AS server,
               pg_catalog.pg_is_in_recovery() AS "isStandby",
               pg_catalog.current_setting('transaction_read_only') = 'on' AS "isReadOnly",
               pg_catalog.pg_backend_pid() AS pid`,
@@ -137,13 +137,19 @@ export class Session extends pg.Client {
     return this.#unanswered === 0 ? 0 : performance.now() - this.#silentSince;
   }
 
+  /** Bytes that passed either way: a large statement or answer may be under way for long. */
+  get bytesPassed(): number {
+    const { bytesRead, bytesWritten, writableLength } = this.wire.stream;
+    return bytesRead + bytesWritten - writableLength;
+  }
+
   /** Whether it is as good as new: idle, outside of a transaction, able to write, no error unknown. */
   get isReusable(): boolean {
     const isIdle = this.#unanswered === 0 && this.getTransactionStatus() === 'I';
     return isIdle && !this.#isUseless && !this.#isReadOnly && !this.#isBroken;
   }
 
-  /** In order where it is idle, at once where it hangs. Resolves within CLOSE_MS; never throws. */
+  /** In order where it is idle, immediately where it hangs. Resolves within CLOSE_MS; never throws. */
   async close(): Promise<void> {
     if (this.#unanswered === 0 && !this.#isBroken) {
       const late = () => new Error('late');

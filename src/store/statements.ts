@@ -45,10 +45,10 @@ export class SchemaName {
 }
 
 /** What the server tells of itself when a session begins. */
-export type ServerVersion = { readonly major: number; readonly isStandby: boolean };
+export type ServerVersion = { readonly major: number };
 
-/** @returns of the server that a pool's connection leads to; of any primary where it is not known. */
+/** @returns of the server that a pool's connection leads to; of an old one where it is not known. */
 export function serverOf(client: object): ServerVersion {
   const { server } = client as { server?: ServerVersion };
-  return server ?? { major: 0, isStandby: false };
+  return server ?? { major: 0 };
 }

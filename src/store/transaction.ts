@@ -2,7 +2,7 @@ import type { PoolClient } from 'pg';
 import { OrderonceError } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
 import type { Transaction } from './pool.ts';
-import { closesSession } from './sqlstate.ts';
+import { closesSession, isConnectionBroken } from './sqlstate.ts';
 import { type ServerVersion, serverOf } from './statements.ts';
 
 /** Any fixed number: see lockParking. */
@@ -93,7 +93,9 @@ async function run<T>(
     }
     return result;
   } catch (error) {
-    isUnfit = closesSession(error) || !(await rolledBack(client));
+    // Rolled back also where it will be closed: so its locks are free before the next attempt.
+    const isRolledBack = !isConnectionBroken(error) && (await rolledBack(client));
+    isUnfit = !isRolledBack || closesSession(error);
     throw error;
   } finally {
     client.release(isUnfit);
@@ -106,13 +108,14 @@ async function run<T>(
  * runs is said here; what decides how values are written and read is not, since handlers in the
  * same transaction have a right to it: our statements do not depend on it (types.ts).
  *
- * A standby takes no READ WRITE, and servers before 17 know no transaction_timeout. The numbers come
- * from our own settings table, and the statement takes no parameters.
+ * Whether it may write is not said: default_transaction_read_only is how operators, and hosts whose
+ * disk is full, hold writes back. Servers before 17 know no transaction_timeout. The numbers come from
+ * our own settings table, and the statement takes no parameters.
  */
 function beginText(
   { lockMs, statementMs, idleMs }: TransactionLimits,
-  { major, isStandby }: ServerVersion,
-  mode = `READ COMMITTED ${isStandby ? 'READ ONLY' : 'READ WRITE'}`,
+  { major }: ServerVersion,
+  mode = 'READ COMMITTED',
 ): string {
   const ofAll = major >= 17 ? '; SET LOCAL transaction_timeout = 0' : '';
   return `BEGIN ISOLATION LEVEL ${mode} NOT DEFERRABLE; SET LOCAL synchronous_commit = on;

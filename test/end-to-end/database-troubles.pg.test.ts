@@ -4,11 +4,12 @@ import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asAdmin, createDatabase, type TestDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
-import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = { producer: 18_150, consumer: 18_151 };
+/** Chosen by the system, as other test runs share the machine. */
+const PORTS = { producer: 0, consumer: 0 };
 const RECOVERED_MS = 30_000;
 /** How long sessions are ended, several times a second. */
 const ENDING_MS = Number(process.env.ENDING_SECONDS ?? 8) * 1000;
@@ -17,11 +18,12 @@ async function setUp(t: TestContext, more: Record<string, string> = {}) {
   const db = await createDatabase(t);
   const env = {
     DATABASE_URL: db.url,
-    PRODUCER_PORT: String(PORTS.producer),
-    CONSUMER_PORT: String(PORTS.consumer),
+    PRODUCER_PORT: '0',
+    CONSUMER_PORT: '0',
     ...more,
   };
   const service = new Orderonce(t, ['start'], env);
+  Object.assign(PORTS, await portsOf(service));
   const healthy = () => Promise.all(Object.values(PORTS).map(untilHealthy));
   await healthy();
   const shop = new Shop(PORTS.producer);

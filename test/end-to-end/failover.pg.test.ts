@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { openPool } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
-import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { NO_STANDBY, Postgres } from '../support/standby.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = { producer: 18_130, consumer: 18_131 };
+/** Chosen by the system, as other test runs share the machine. */
+const PORTS = { producer: 0, consumer: 0 };
 const RECOVERED_MS = 30_000;
 const EVENTS = 30;
 
@@ -28,21 +29,22 @@ const events = () => Array.from({ length: EVENTS }, () => wireEvent());
 async function setUp(t: TestContext) {
   const primary = await Postgres.start(t);
   const standby = await primary.standby(t);
-  const shop = new Shop(PORTS.producer);
   const start = async (url: string) => {
     const env = {
       DATABASE_URL: url,
-      PRODUCER_PORT: String(PORTS.producer),
-      CONSUMER_PORT: String(PORTS.consumer),
+      PRODUCER_PORT: '0',
+      CONSUMER_PORT: '0',
     };
     const service = new Orderonce(t, ['start'], env);
+    Object.assign(PORTS, await portsOf(service));
     await untilHealthy(PORTS.producer);
     await untilHealthy(PORTS.consumer);
+    const shop = new Shop(PORTS.producer);
     await shop.sendAll(events());
     await until('the standby has them', async () => (await storedIn(standby)) === EVENTS);
-    return { service, env };
+    return { service, env, shop };
   };
-  return { primary, standby, shop, start };
+  return { primary, standby, start };
 }
 
 /** Both services healthy, and what was sent meanwhile stored; in ms from the promotion. */
@@ -61,10 +63,10 @@ describe('A failover of PostgreSQL', { skip: NO_STANDBY }, () => {
     ['freezes, and thaws later', 'SIGSTOP'],
   ] as const) {
     it(`both hosts are named, the primary ${how}: work goes to the promoted standby [G6]`, async (t) => {
-      const { primary, standby, shop, start } = await setUp(t);
+      const { primary, standby, start } = await setUp(t);
       // The standby first: it must be refused while it is one.
       const url = `${standby.url(primary)}?target_session_attrs=read-write`;
-      const { service, env } = await start(url);
+      const { service, env, shop } = await start(url);
       primary.signal(signal);
       standby.promote();
       const ms = await msUntilRecovered(shop, standby, 2 * EVENTS);
@@ -78,9 +80,11 @@ describe('A failover of PostgreSQL', { skip: NO_STANDBY }, () => {
     });
 
     it(`a proxy leads to the other server, the primary ${how}: sessions follow [G6]`, async (t) => {
-      const { primary, standby, shop, start } = await setUp(t);
+      const { primary, standby, start } = await setUp(t);
       const proxy = await TcpProxy.start(t, { host: '127.0.0.1', port: primary.port });
-      const { service, env } = await start(`postgres://postgres@127.0.0.1:${proxy.port}/postgres`);
+      const { service, env, shop } = await start(
+        `postgres://postgres@127.0.0.1:${proxy.port}/postgres`,
+      );
       primary.signal(signal);
       standby.promote();
       proxy.target = { host: '127.0.0.1', port: standby.port };

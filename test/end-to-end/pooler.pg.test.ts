@@ -4,11 +4,12 @@ import { describe, it } from 'node:test';
 import { createDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
 import { NO_PGBOUNCER, startPgBouncer } from '../support/pgbouncer.ts';
-import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const PORTS = { producer: 18_140, consumer: 18_141 };
+/** Chosen by the system, as other test runs share the machine. */
+const PORTS = { producer: 0, consumer: 0 };
 const EVENTS = 400;
 
 describe('Behind PgBouncer in transaction mode', { skip: NO_PGBOUNCER }, () => {
@@ -23,11 +24,12 @@ describe('Behind PgBouncer in transaction mode', { skip: NO_PGBOUNCER }, () => {
       const env = {
         DATABASE_URL: await startPgBouncer(t, db.url, settings),
         DATABASE_PREPARED_STATEMENTS: prepared,
-        PRODUCER_PORT: String(PORTS.producer),
-        CONSUMER_PORT: String(PORTS.consumer),
+        PRODUCER_PORT: '0',
+        CONSUMER_PORT: '0',
       };
       assert.equal(await new Orderonce(t, ['migrate'], env).exit(), 0);
       const service = new Orderonce(t, ['start'], env);
+      Object.assign(PORTS, await portsOf(service));
       await untilHealthy(PORTS.producer);
       await untilHealthy(PORTS.consumer);
       const shop = new Shop(PORTS.producer);

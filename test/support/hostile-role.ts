@@ -25,7 +25,6 @@ const SETTINGS: readonly (readonly [name: string, value: string, since?: number]
   ['lc_numeric', 'POSIX'],
   ['lc_time', 'POSIX'],
   ['default_transaction_isolation', 'serializable'],
-  ['default_transaction_read_only', 'on'],
   ['default_transaction_deferrable', 'on'],
   ['synchronous_commit', 'off'],
   ['statement_timeout', '150ms'],

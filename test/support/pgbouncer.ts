@@ -5,6 +5,7 @@ import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 const PATH = `${process.env.PATH}:/usr/sbin`;
@@ -22,8 +23,7 @@ export async function startPgBouncer(
 ): Promise<string> {
   const { hostname, port, username, password, pathname } = new URL(databaseUrl);
   const folder = mkdtempSync(join(tmpdir(), 'orderonce-pgbouncer-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
-  const listenPort = 20_000 + (process.pid % 10_000);
+  const listenPort = await freePort();
   const lines = {
     listen_addr: '127.0.0.1',
     listen_port: listenPort,
@@ -47,7 +47,10 @@ export async function startPgBouncer(
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : null;
   if (nobody !== null) for (const path of [folder, file]) chownSync(path, nobody.uid, nobody.gid);
   const child = spawn('pgbouncer', [file], { stdio: 'ignore', cwd: '/', env: { PATH }, ...nobody });
-  t.after(() => child.kill('SIGKILL'));
+  t.after(() => {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
   await until('PgBouncer listens', () => {
     if (child.exitCode !== null) throw new Error(`PgBouncer ended: ${child.exitCode}`);
     return answersOn(listenPort);

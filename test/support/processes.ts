@@ -48,3 +48,11 @@ export async function untilHealthy(port: number): Promise<void> {
     return (await fetch(`http://127.0.0.1:${port}/health`)).status === 200;
   });
 }
+
+/** Of a service that was started with ports of 0: those that the system chose, as it says. */
+export async function portsOf(service: Orderonce): Promise<{ producer: number; consumer: number }> {
+  await service.untilSays(/health: http\S+/);
+  const portAfter = (what: string) =>
+    Number(new RegExp(`${what} +http://127\\.0\\.0\\.1:(\\d+)`).exec(service.output)?.[1]);
+  return { producer: portAfter('ingest API'), consumer: portAfter('health:') };
+}

@@ -1,10 +1,10 @@
 /** A PostgreSQL of a test's own, and a streaming standby of it, from the machine's programs. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { freePort } from './free-port.ts';
 
 /** Where pg_basebackup lies: npm's PostgreSQL comes without it. */
 const PROGRAMS = globSync('/usr/lib/postgresql/*/bin').find((folder) =>
@@ -41,7 +41,7 @@ export class Postgres {
   static async start(t: TestContext): Promise<Postgres> {
     const postgres = await Postgres.#place(t);
     run('initdb', '-D', postgres.#data, '-U', 'postgres', '-A', 'trust', '-N');
-    await postgres.#launch(t);
+    postgres.#launch();
     return postgres;
   }
 
@@ -50,21 +50,25 @@ export class Postgres {
     const standby = await Postgres.#place(t);
     const from = `host=127.0.0.1 port=${this.port} user=postgres`;
     run('pg_basebackup', '-D', standby.#data, '-d', from, '-R', '-X', 'stream', '-c', 'fast');
-    await standby.#launch(t);
+    standby.#launch();
     return standby;
   }
 
   static async #place(t: TestContext): Promise<Postgres> {
     const data = mkdtempSync(join(tmpdir(), 'orderonce-postgres-'));
     if (ACCOUNT !== null) chownSync(data, ACCOUNT.uid, ACCOUNT.gid);
-    t.after(() => rmSync(data, { recursive: true, force: true }));
-    return new Postgres(data, await freePort());
+    const postgres = new Postgres(data, await freePort());
+    t.after(() => {
+      // First: what is to be killed is written in the folder.
+      postgres.kill();
+      rmSync(data, { recursive: true, force: true, maxRetries: 5 });
+    });
+    return postgres;
   }
 
-  async #launch(t: TestContext): Promise<void> {
+  #launch(): void {
     const settings = `-p ${this.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=`;
     const log = join(this.#data, 'log');
-    t.after(() => this.kill());
     run('pg_ctl', '-D', this.#data, '-w', '-l', log, '-o', `${settings} -c fsync=off`, 'start');
   }
 
@@ -105,11 +109,3 @@ export class Postgres {
 }
 
 const pidsOf = (text: string) => text.split(/\s+/).filter(Boolean).map(Number);
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
-}
