@@ -32,6 +32,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   suspects: 'SELECT, INSERT, UPDATE, DELETE',
   position_troubles: 'SELECT, INSERT, UPDATE, DELETE',
   closed_positions: 'SELECT, INSERT',
+  deployment_handlers: 'SELECT, INSERT, UPDATE',
 };
 
 export async function readDatabaseFacts(pool: Pool): Promise<DatabaseFacts> {

@@ -6,6 +6,7 @@ import { addAccess } from '../access/access.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
+import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { openOutboxLog } from '../log/open-log.ts';
 import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
@@ -71,8 +72,9 @@ export async function startConsumer(
     consumer.partitions.map(({ partition }) => partition),
   );
   // What could block the event loop for ever is only in handlers.
-  const watchdog =
-    settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
+  const hasModule = settings.HANDLERS_MODULE !== undefined;
+  const watchdog = hasModule ? startWatchdog(settings.HANDLER_BLOCK_MS) : null;
+  const strayErrors = hasModule ? watchStrayErrors(logger) : null;
   const probe = new Probe(() => assertMigrated(pools.queries));
   const stopping = new AbortController();
   const app = await createHttpServer({
@@ -121,6 +123,7 @@ export async function startConsumer(
       stopping.abort();
       probe.stop();
       watchdog?.stop();
+      strayErrors?.stop();
       waiters.stop();
       unattended.stop();
       access.stop();

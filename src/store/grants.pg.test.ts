@@ -4,6 +4,7 @@ import { createDatabase } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { redrive } from '../dead-letters/redrive.ts';
+import type { Handler } from '../handlers/handler.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { migrate } from './migrate.ts';
 import { createPool, type Pool } from './pool.ts';
@@ -72,6 +73,39 @@ it('the role of consumers can do all that the heart does, parking and redriving 
   const [result] = await redrive({ pool, handlers, actor: 'test' }, rows[0]);
   assert.equal(result?.outcome, 'stored');
   assert.equal(await count(owner, 'processed_events'), 2);
+});
+
+it('statements of handlers run under orderonce_handler where that is granted, the heart does not [G2]', async (t) => {
+  const { pool: owner, url, context } = await setUpHeart(t);
+  const login = await createRole(owner, 'orderonce_consumer');
+  await createRole(owner, 'orderonce_handler');
+  await owner.query(`GRANT orderonce_handler TO ${login};
+    CREATE TABLE ledger (event_id uuid PRIMARY KEY);
+    GRANT INSERT ON ledger TO orderonce_handler`);
+  const users: unknown[] = [];
+  const handler: Handler = {
+    name: 'charge',
+    handle: async (events, tx) => {
+      const { rows } = await tx.query('SELECT current_user AS name');
+      users.push(rows[0]?.name);
+      const ids = events.map(({ eventId }) => eventId);
+      await tx.query('INSERT INTO ledger SELECT unnest($1::uuid[])', [ids]);
+      await tx.query('SELECT FROM processed_events, orders LIMIT 1');
+      // It may not, whatever the setting that the triggers look at says.
+      const bad = events.some(({ userId }) => userId === 'bad');
+      if (bad) await tx.query(`SELECT set_config('orderonce.handler', '', true)`);
+      if (bad) await tx.query('DELETE FROM dead_letters');
+      events.map((event) => tx.emit(event, { topic: 'charges', key: 'a', value: 'b' }));
+    },
+  };
+  const pool = asRole(t, url, login);
+  const handlers = { handlers: [handler], timeoutMs: 2000, attemptsMax: 1 };
+  const records = [wireEvent(), wireEvent({ user_id: 'bad' }), wireEvent()];
+  await processAll({ ...context, pool, handlers }, sliceOfEvents(0, records));
+  assert.deepEqual([...new Set(users)], ['orderonce_handler']);
+  const { rows } = await owner.query('SELECT log_offset, sqlstate FROM dead_letters');
+  assert.deepEqual(rows, [{ log_offset: 1, sqlstate: '42501' }]);
+  assert.deepEqual([await count(owner, 'ledger'), await count(owner, 'outbox')], [2, 2]);
 });
 
 it('the role of readers can only read', async (t) => {

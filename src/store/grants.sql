@@ -1,6 +1,6 @@
--- What two groups of roles may do, where an administrator has made them: orderonce_consumer for
+-- What three groups of roles may do, where an administrator has made them: orderonce_consumer for
 -- the consumer (and for the producer with the embedded log), orderonce_reader for people and
--- reports. Run by every "migrate", by the owner of the tables. Nobody but the owner can change or
+-- reports, orderonce_handler for the statements of handlers. Run by every "migrate", by the owner of the tables. Nobody but the owner can change or
 -- remove what is stored, nor what is known of duplicates and conflicts, nor the audit.
 DO $$
 BEGIN
@@ -14,7 +14,8 @@ BEGIN
     GRANT UPDATE (event_id) ON duplicates TO orderonce_consumer;
     GRANT UPDATE (digest) ON conflicts TO orderonce_consumer;
     GRANT UPDATE (to_offset) ON log_gaps TO orderonce_consumer;
-    GRANT SELECT, INSERT, UPDATE ON orders, event_log_partitions TO orderonce_consumer;
+    GRANT SELECT, INSERT, UPDATE ON orders, event_log_partitions, deployment_handlers
+      TO orderonce_consumer;
     GRANT SELECT, INSERT, UPDATE, DELETE ON
       consumer_positions, dead_letters, held_orders, suspects, position_troubles, outbox,
       outbox_shards, outbox_relays
@@ -25,8 +26,12 @@ BEGIN
     GRANT SELECT ON
       schema_migrations, logs, processed_events, orders, consumer_positions, duplicates, conflicts,
       dead_letters, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
-      closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log
+      closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log,
+      deployment_handlers
       TO orderonce_reader;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_handler') THEN
+    GRANT SELECT ON processed_events, orders TO orderonce_handler;
   END IF;
 END
 $$;
