@@ -81,12 +81,15 @@ async function examinePositions(reader: LogReader, pool: Pool): Promise<Finding[
   try {
     const reports = await reportPositions(reader, pool);
     const lag = reports.reduce((sum, report) => sum + report.lag, 0);
-    const stopped = reports.filter(({ state }) => state === 'stopped');
-    if (stopped.length === 0) {
+    const held = reports.filter(({ state }) => state === 'stopped' || state === 'retrying');
+    if (held.length === 0) {
       return [ok('positions', `${reports.length} partitions, ${lag} records to process`)];
     }
     const remedy = 'See "orderonce positions" and docs/positions.md';
-    return stopped.map(({ trouble }) => fail('positions', trouble ?? '', remedy));
+    return held.map(({ partition, state, since, trouble }) => {
+      const found = `partition ${partition} ${state}${since === null ? '' : ` since ${since}`}: ${trouble}`;
+      return fail('positions', found, remedy);
+    });
   } catch (error) {
     return [warn('positions', reasonOf(error), 'They are made when a consumer first starts')];
   }

@@ -55,7 +55,7 @@ export class PartitionState {
   #trouble: Trouble | null = null;
   #saidAt = 0;
   /** What the row says, and since when; null where there is none. */
-  #written: { readonly record: PartitionRecord; readonly at: number } | null = null;
+  #written: (Trouble & { readonly state: WorkerState; readonly at: number }) | null = null;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(options: StateOptions) {
@@ -146,11 +146,14 @@ export class PartitionState {
       return;
     }
     const before = this.#written;
-    const isSame = before?.record.state === record.state && before.record.code === record.code;
+    const isSame =
+      before?.state === record.state &&
+      before.code === trouble.code &&
+      before.from === trouble.from;
     if (isSame && this.#now() - before.at < REFRESH_MS) return;
     const { state, since, attempts } = record;
     await noteTrouble(pool, topic, { partition, owner, state, since, attempts, ...trouble });
-    this.#written = { record, at: this.#now() };
+    this.#written = { ...trouble, state, at: this.#now() };
   }
 
   /** Resolves when what is to be written has been, or could not be. */
