@@ -5,6 +5,7 @@ import type { Registry } from 'prom-client';
 import { addAccess } from '../access/access.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
+import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import type { LogReader } from '../log/event-log.ts';
@@ -28,6 +29,7 @@ import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings.ts';
+import { recordHandlers } from '../store/deployment-handlers.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
@@ -112,6 +114,7 @@ export async function startConsumer(
   const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);
   const started = startWhenReady(pools.queries, reader, stopping.signal, logger, async () => {
+    await recordDeployment(settings, handlers, pools.queries, owner, logger);
     relay.start();
     unattended.start();
     await consumer.start();
@@ -143,6 +146,21 @@ async function handlersOf(settings: Settings): Promise<HandlerSet> {
     throw new OrderonceError('SETTING_INVALID', message);
   }
   return set;
+}
+
+/** For commands elsewhere: what a redrive or a proof must run to be the deployment's. */
+async function recordDeployment(
+  settings: Settings,
+  { handlers }: HandlerSet,
+  pool: Pool,
+  owner: string,
+  logger: Logger,
+): Promise<void> {
+  const now = await identityOf(settings, handlers);
+  const before = await recordHandlers(pool, now, owner);
+  if (before === null) return;
+  const fields = { before: nameOf(before), now: nameOf(now), started_by: before.owner };
+  logger.info(fields, 'Handlers differ from those that the deployment ran before');
 }
 
 function createConsumer(
