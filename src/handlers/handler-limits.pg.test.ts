@@ -111,7 +111,7 @@ const SESSION: readonly (readonly [what: RegExp, statement: string])[] = [
 
 describe('A handler that changes the session', () => {
   for (const [what, statement] of SESSION) {
-    it(`is stopped, and named: ${statement} [G2]`, async (t) => {
+    it(`is refused or fails, by name: ${statement} [G2]`, async (t) => {
       const { pool, message } = await runOneBad(t, (tx) => tx.query(statement));
       assert.match(message, /^Handler "rogue": /);
       assert.match(message, what);

@@ -171,7 +171,7 @@ const DONE: Readonly<Record<string, (tx: HandlerTransaction) => unknown>> = {
 
 describe('One event for which a handler', () => {
   for (const [what, act] of Object.entries(DONE)) {
-    it(`${what}: it alone is parked [G6]`, async (t) => {
+    it(`${what}, and it alone is parked [G6]`, async (t) => {
       await runOneBad(t, act, 300);
     });
   }

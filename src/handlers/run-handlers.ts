@@ -22,6 +22,8 @@ export class HandlerFailure extends Error {
   readonly fault: Fault;
   /** An outage in its own words: its dependency gets more time. */
   readonly isOutage: boolean;
+  /** It said itself that the event can never succeed. */
+  readonly isTerminal: boolean;
   readonly sqlState: string | undefined;
 
   constructor(handler: string, cause: unknown) {
@@ -29,6 +31,7 @@ export class HandlerFailure extends Error {
     super(`Handler "${readThrown(handler).message}": ${message}`);
     this.handler = handler;
     this.isOutage = kind === 'outage';
+    this.isTerminal = kind === 'terminal';
     this.sqlState = sqlState;
     const isRefused = kind === 'terminal' || kind === 'unawaited' || isRefusedState(sqlState);
     this.fault = isRefused ? 'refused' : 'unknown';

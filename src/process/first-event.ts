@@ -15,7 +15,14 @@ import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { allRefused, mayBlameBatch } from './blame.ts';
-import { type Batch, holdOf, parkUnrun, settleParking, wouldSucceed } from './isolate.ts';
+import {
+  type Batch,
+  holdOf,
+  isTakenAtWord,
+  parkUnrun,
+  settleParking,
+  wouldSucceed,
+} from './isolate.ts';
 import type { BatchContext, BatchOutcome, HeldEvent } from './settle-piece.ts';
 import { witnessesOf } from './witnesses.ts';
 
@@ -64,8 +71,10 @@ export async function processFirst(
   const later = batchOf(tail).events.filter(({ record }) => rules.mayAsk(record.offset));
   const othersSucceed = await anySucceeds(context, slice, later, rules);
   const suspect = known?.from === event.record.offset ? known : null;
+  const isRefused = faultOf(failure.error) === 'refused';
   const ruling = rule({
-    isRefused: faultOf(failure.error) === 'refused',
+    isRefused,
+    isTakenAtWord: isRefused && othersSucceed === null && isTakenAtWord(context, failure.error),
     othersSucceed,
     others: suspect?.othersSucceed ?? false,
     attempts: suspect?.attempts ?? 0,
@@ -81,6 +90,8 @@ export async function processFirst(
 /** What is known when an event has failed alone. */
 type Case = {
   readonly isRefused: boolean;
+  /** Whether that is enough where nobody else can be asked. */
+  readonly isTakenAtWord: boolean;
   /** Whether an event behind it succeeded just now; null where none could be tried. */
   readonly othersSucceed: boolean | null;
   /** Whether other partitions stored something since its last failure. */
@@ -99,8 +110,9 @@ type Ruling = {
 };
 
 /** Pure. */
-export function rule({ isRefused, othersSucceed, others, attempts, attemptsMax }: Case): Ruling {
-  const isAllRefused = isRefused && othersSucceed === false;
+export function rule(given: Case): Ruling {
+  const { isRefused, isTakenAtWord, othersSucceed, others, attempts, attemptsMax } = given;
+  const isAllRefused = isRefused && othersSucceed !== true;
   if (othersSucceed === true) {
     const counted = attempts + 1;
     const verdict = isRefused || counted >= attemptsMax ? 'try once more' : 'hold';
@@ -108,9 +120,7 @@ export function rule({ isRefused, othersSucceed, others, attempts, attemptsMax }
   }
   // The failure before this one was followed by a success elsewhere: this is the once more.
   const isProven = others && (isRefused || attempts >= attemptsMax);
-  // What is refused where nobody else can be asked is taken at its word.
-  const isAlone = isRefused && othersSucceed === null;
-  const verdict = isProven || isAlone ? 'park' : 'hold';
+  const verdict = isProven || isTakenAtWord ? 'park' : 'hold';
   return { verdict, attempts, isConfirmed: false, isAllRefused };
 }
 

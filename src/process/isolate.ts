@@ -229,7 +229,8 @@ class Isolation {
     if (!('event' in guilty)) throw failure;
     if (faultOf(failure) !== 'refused') return holdOf(guilty, failure);
     const success = await this.#othersSucceed(later);
-    if (success === 'none') throw allRefused(failure);
+    const isUnproven = success === 'unknown' && !isTakenAtWord(this.#context, failure);
+    if (success === 'none' || isUnproven) throw allRefused(failure);
     // Once more: what it was refused for may have ended before the others succeeded.
     const again = success === 'now' ? await this.#attempt([guilty]) : failure;
     if (again === null) return null;
@@ -287,6 +288,11 @@ class Isolation {
     await holdOrder(this.#tx, item.event.orderId);
     this.settled = merge(this.settled, { ...NOTHING, deadLetters: [letter] });
   }
+}
+
+/** Where nobody else can be asked: a handler's own word always, PostgreSQL's once in a while. */
+export function isTakenAtWord({ parkGuard }: BatchContext, failure: unknown): boolean {
+  return (failure instanceof HandlerFailure && failure.isTerminal) || parkGuard.takeAtWord();
 }
 
 async function undo(tx: Transaction): Promise<void> {

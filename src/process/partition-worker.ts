@@ -213,6 +213,7 @@ export class PartitionWorker {
       // transaction along: half of it is tried at once, until one event is left.
       const isNarrowed = slice.records.length > 1 && !this.#isFirstOnly;
       this.#batchMax = Math.max(1, slice.records.length >> 1);
+      this.#turnsApart = TURNS_APART;
       if (isNarrowed) return;
     }
     const isEvents = mayBlameBatch(error) || code === 'HANDLERS_REFUSE_TOO_MUCH';
