@@ -15,14 +15,8 @@ import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { allRefused, mayBlameBatch } from './blame.ts';
-import {
-  type Batch,
-  holdOf,
-  isTakenAtWord,
-  parkUnrun,
-  settleParking,
-  wouldSucceed,
-} from './isolate.ts';
+import { parkUnrun, settleParking, wouldSucceed } from './isolate.ts';
+import { type Batch, holdOf, isTakenAtWord } from './isolation.ts';
 import type { BatchContext, BatchOutcome, HeldEvent } from './settle-piece.ts';
 import { witnessesOf } from './witnesses.ts';
 

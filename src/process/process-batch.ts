@@ -13,7 +13,8 @@ import { insertGaps } from '../store/log-gaps.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
 import { blaming } from './blame.ts';
 import { type KnownSuspect, processFirst, type WitnessRules } from './first-event.ts';
-import { type Batch, isolate } from './isolate.ts';
+import { isolate } from './isolate.ts';
+import type { Batch } from './isolation.ts';
 import {
   type BatchContext,
   type BatchOutcome,
