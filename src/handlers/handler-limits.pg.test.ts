@@ -148,7 +148,7 @@ const UNAWAITED: Readonly<Record<string, Act>> = {
 
 describe('A handler that returns before its own statements have ended', () => {
   for (const [what, act] of Object.entries(UNAWAITED)) {
-    it(`is refused at once, by name: ${what} [G2]`, async (t) => {
+    it(`is refused immediately, by name: ${what} [G2]`, async (t) => {
       const started = performance.now();
       const { message } = await runOneBad(t, act);
       assert.match(message, /^Handler "rogue": It returned while .* was still under way: await /);

@@ -94,7 +94,7 @@ async function runOne(
       return isUnderWay;
     },
   };
-  // In a function, so that one which throws at once is treated like any other.
+  // In a function, so that one which throws synchronously is treated like any other.
   const handling = traced(run, async () => await handler.handle(events, guarded.door));
   // Node reports a promise that was rejected and not waited for once microtasks have run.
   const reported = handling.then(() => new Promise(setImmediate));

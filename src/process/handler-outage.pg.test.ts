@@ -48,20 +48,20 @@ async function setUp(t: TestContext, partitions = 2) {
   const feed = (partition: number, events: WireEvent[]) =>
     workers[partition]?.buffer.add(sliceOfEvents(0, events, partition));
   const triesOf = (partition: number) => workers[partition]?.status.attempts ?? 0;
-  const mend = () => pool.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY)');
-  return { pool, context, workers, lines, feed, triesOf, mend, calls: () => calls };
+  const restore = () => pool.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY)');
+  return { pool, context, workers, lines, feed, triesOf, restore, calls: () => calls };
 }
 
 const good = (n: number) => Array.from({ length: n }, () => wireEvent());
 
 describe('While all handlers fail', () => {
   it('attempts do not count: afterwards only the guilty event is parked [G6]', async (t) => {
-    const { pool, workers, feed, triesOf, mend } = await setUp(t);
+    const { pool, workers, feed, triesOf, restore } = await setUp(t);
     feed(0, [wireEvent(), wireEvent({ total_amount: '666' }), ...good(8)]);
     feed(1, good(10));
     await until('both have tried often', () => triesOf(0) >= 5 && triesOf(1) >= 5);
     assert.equal(await count(pool, 'dead_letters'), 0);
-    await mend();
+    await restore();
     const isDone = () => workers.every(({ nextOffset }) => nextOffset === 10);
     await until('all is settled', isDone, { withinMs: 30_000 });
     const { rows } = await pool.query(
@@ -72,7 +72,7 @@ describe('While all handlers fail', () => {
   });
 
   it('tries become rarer, each state is said once, and its end once [G10]', async (t) => {
-    const { workers, lines, feed, triesOf, mend, calls } = await setUp(t, 1);
+    const { workers, lines, feed, triesOf, restore, calls } = await setUp(t, 1);
     feed(0, good(50));
     await until('it has tried for a while', () => triesOf(0) >= 7);
     const before = calls();
@@ -84,7 +84,7 @@ describe('While all handlers fail', () => {
       lines.map(({ msg, code }) => [msg, code]),
       [['Partition retries', 'HANDLER_FAILS']],
     );
-    await mend();
+    await restore();
     await until('all is stored', () => workers[0]?.nextOffset === 50, { withinMs: 30_000 });
     assert.deepEqual(
       lines.slice(1).map(({ msg }) => msg),
@@ -93,7 +93,7 @@ describe('While all handlers fail', () => {
   });
 
   it('state, reason, since and tries can be read elsewhere; the position does not seem to move', async (t) => {
-    const { pool, context, workers, feed, mend } = await setUp(t, 1);
+    const { pool, context, workers, feed, restore } = await setUp(t, 1);
     feed(0, good(3));
     const [before] = await readPositions(pool, context.topic);
     const trouble = await until('it is written down', async () =>
@@ -105,7 +105,7 @@ describe('While all handlers fail', () => {
     assert.ok(trouble.attempts >= 2);
     const [after] = await readPositions(pool, context.topic);
     assert.deepEqual(after?.updatedAt, before?.updatedAt);
-    await mend();
+    await restore();
     await until('all is stored', () => workers[0]?.nextOffset === 3, { withinMs: 30_000 });
     await until('the record is gone', async () => {
       return (await readTroubles(pool, context.topic)).size === 0;
@@ -115,8 +115,8 @@ describe('While all handlers fail', () => {
 
 describe('While one event fails', () => {
   it('a row of bad events is found guilty, though none behind the first succeeds [G6]', async (t) => {
-    const { pool, workers, feed, mend } = await setUp(t);
-    await mend();
+    const { pool, workers, feed, restore } = await setUp(t);
+    await restore();
     const bad = Array.from({ length: 6 }, () => wireEvent({ total_amount: '666' }));
     feed(0, bad);
     feed(1, good(1));

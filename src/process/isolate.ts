@@ -1,5 +1,5 @@
 /**
- * Transactions that may have to park: of a batch that is taken apart, of one event by itself, or of
+ * Transactions that may have to park: of a batch that is taken apart, of one event on its own, or of
  * one that is parked without being run. Each moves the position as far as it settled.
  */
 import { OrderonceError } from '../errors.ts';

@@ -1,6 +1,6 @@
 /**
  * Poison: a row of the batch was refused, by PostgreSQL or by a handler. The batch is taken apart
- * with savepoints, halves in log order, until each guilty event stands alone; what is refused is
+ * with savepoints, halves in log order, until each guilty event is alone; what is refused is
  * parked, later events of its order wait behind it, and all others take effect. A batch of n with
  * one guilty event costs about 2·log2 n attempts. Where nothing else succeeds either, nothing is
  * parked: then it is not the event (G6).
@@ -80,7 +80,7 @@ export class Isolation {
 
   /** As a whole. @throws whatever failed; then the transaction is lost. */
   async settle(items: readonly Item[]): Promise<Settled> {
-    // Bars are always read here: an earlier piece of this very batch may have parked something.
+    // What dead letters forbid is always read here: an earlier part of this very batch may have parked something.
     const how = { anyClaims: true, mayPark: true };
     const settled = await settlePiece(this.#tx, this.#context, pieceOf(items), how);
     // A deferred constraint would otherwise fail only at COMMIT, and take the whole batch along.

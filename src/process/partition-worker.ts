@@ -37,7 +37,7 @@ const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had whe
 const BUFFER_BYTES_MAX = 16 << 20;
 /** After so many moves of the position by others, without one of ours, it is called a rival. */
 const RIVAL_MOVES = 3;
-/** Behind an event that is tried by itself: those that may show whether others succeed. */
+/** Behind an event that is tried alone: those that may show whether others succeed. */
 const WITNESSES_FROM = 100;
 /** Where events had to be parked or to wait, more of them may: a shared transaction would fail. */
 const TURNS_APART = 16;
@@ -210,7 +210,7 @@ export class PartitionWorker {
     if (code === 'ALL_REFUSED' && slice !== null) this.#suspicion.allRefused(slice);
     else if (slice !== null && mayBlameBatch(error)) {
       // Its size may be the reason (time-outs, memory), or one event in it that takes the whole
-      // transaction along: half of it is tried at once, until one event is left.
+      // transaction along: half of it is tried immediately, until one event is left.
       const isNarrowed = slice.records.length > 1 && !this.#isFirstOnly;
       this.#batchMax = Math.max(1, slice.records.length >> 1);
       this.#turnsApart = TURNS_APART;

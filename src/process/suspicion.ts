@@ -1,7 +1,7 @@
 /**
  * What to do with an event that may be poison but could not be parked yet, for one partition.
  *
- * - It **failed** alone: it is tried by itself (first-event.ts), and parked once enough failures
+ * - It **failed** alone: it is tried again on its own (first-event.ts), and parked once enough failures
  *   were each followed by a success of others. Counted in memory: a new process counts anew.
  * - A process **died** in the middle of a batch, or was killed. The first batch after that is noted
  *   before it runs, and runs alone in the process; if the process dies again, its events run one at
@@ -44,7 +44,7 @@ export class Suspicion {
     this.#deadly = noted !== null && noted.to === noted.from + 1 ? noted.from : null;
   }
 
-  /** The event that failed alone and is to be tried by itself, or null. */
+  /** The event that failed alone and is to be tried on its own, or null. */
   get failed(): KnownSuspect | null {
     if (this.#failure === null) return null;
     const { from, attempts, storedThen } = this.#failure;
@@ -114,7 +114,7 @@ export class Suspicion {
     await this.survived(slice);
   }
 
-  /** Every event of a batch was refused: its first one is tried by itself, as others may succeed. */
+  /** Every event of a batch was refused: its first one is tried on its own, as others may succeed. */
   allRefused({ from, records }: LogSlice): void {
     const offset = records[0]?.offset ?? from;
     this.#failure = this.#failedAgain({ offset, attempts: 0, isConfirmed: false });

@@ -52,7 +52,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
     {
       schema: {
         summary: 'Redrives all parked ones that ?reason= or ?order_id= names, or ?all=true',
-        description: `About ?limit= at once, ${RESULTS_MAX} by default; then \`next\` is to be given as \`after\`.`,
+        description: `About ?limit= per request, ${RESULTS_MAX} by default; then \`next\` is to be given as \`after\`.`,
         tags: ['dead letters'],
       },
     },
