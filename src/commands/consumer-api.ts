@@ -7,6 +7,7 @@ import { parsePlace } from '../store/log-place.ts';
 
 /** Of one request: so a long redrive shows how far it is. */
 const RESULTS_OF_ONE = 100;
+const ASK_MS = 3000;
 
 type Line = { readonly place: string; readonly outcome: string; readonly message?: string };
 type Answer = { readonly results: readonly Line[]; readonly next?: string | null };
@@ -26,13 +27,16 @@ export class ConsumerApi {
     };
   }
 
-  /** Whether anything answers there. */
-  async answers(): Promise<boolean> {
-    const asked = fetch(`${this.baseUrl}/health/live`, { signal: AbortSignal.timeout(3000) });
-    return await asked.then(
-      () => true,
-      () => false,
-    );
+  /** @returns null where nothing answers; else on which database it works, if it says so. */
+  async ask(): Promise<{ readonly deployment: string | null } | null> {
+    try {
+      const signal = AbortSignal.timeout(ASK_MS);
+      const answer = await fetch(`${this.baseUrl}/health`, { signal });
+      const { deployment } = (await answer.json()) as { deployment?: unknown };
+      return { deployment: typeof deployment === 'string' ? deployment : null };
+    } catch {
+      return null;
+    }
   }
 
   /** @param place log/partition/offset. */

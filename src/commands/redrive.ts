@@ -17,7 +17,8 @@ import {
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
 import { assertSameHandlers, identityOf } from '../handlers/handlers-identity.ts';
-import { readDeployedHandlers } from '../store/deployment-handlers.ts';
+import type { Settings } from '../settings.ts';
+import { readDeployedHandlers, readDeploymentId } from '../store/deployment-handlers.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call, Flags } from './command.ts';
@@ -46,8 +47,11 @@ export async function runRedrive(call: Call, say: Say): Promise<number> {
     throw usage('--local and --url exclude each other');
   const actor = `${userInfo().username}@${hostname()}`;
   const api = new ConsumerApi(settings, flags.url, actor);
-  const isRemote = flags.url !== undefined || (flags.local !== true && (await api.answers()));
-  if (isRemote) return await report(overHttp(api, wish), say);
+  const consumer = flags.local === true ? null : await api.ask();
+  if (consumer !== null || flags.url !== undefined) {
+    await assertSameDatabase(settings, consumer?.deployment ?? null, api.baseUrl);
+    return await report(overHttp(api, wish), say);
+  }
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-dead-letters');
   try {
     const context = await localContext(call, pool, actor, api.baseUrl);
@@ -55,6 +59,26 @@ export async function runRedrive(call: Call, say: Say): Promise<number> {
   } finally {
     await pool.end();
   }
+}
+
+/**
+ * Another deployment's consumer may answer on this port: its dead letters are not those that were
+ * meant. Where either side cannot be asked, the consumer's is taken.
+ * @throws SETTING_INVALID
+ */
+async function assertSameDatabase(
+  settings: Settings,
+  deployment: string | null,
+  url: string,
+): Promise<void> {
+  const databaseUrl = await databaseUrlOf(settings).catch(() => null);
+  if (databaseUrl === null || deployment === null) return;
+  const pool = openPool(databaseUrl, 'orderonce-dead-letters');
+  const ours = await readDeploymentId(pool).catch(() => null);
+  await pool.end();
+  if (ours === null || ours === deployment) return;
+  const message = `The consumer at ${url} works on another database than the one set here. Name the right one with --url, or set DATABASE_URL`;
+  throw usage(message);
 }
 
 /** @throws HANDLERS_DIFFER */

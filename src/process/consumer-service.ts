@@ -29,7 +29,7 @@ import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings.ts';
-import { recordHandlers } from '../store/deployment-handlers.ts';
+import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
@@ -79,6 +79,8 @@ export async function startConsumer(
   const strayErrors = hasModule ? watchStrayErrors(logger) : null;
   const probe = new Probe(() => assertMigrated(pools.queries));
   const stopping = new AbortController();
+  /** Commands make sure that they speak to a consumer of the same database. */
+  let deployment: string | null = null;
   const app = await createHttpServer({
     title: 'Orderonce consumer',
     description: 'Health, and where each event and order stands.',
@@ -107,6 +109,7 @@ export async function startConsumer(
     facts: {
       service: 'consumer',
       topic: reader.topic,
+      deployment,
       partitions: consumer.partitions,
       warnings: [...access.warnings(), ...unattended.warnings],
     },
@@ -115,6 +118,7 @@ export async function startConsumer(
   void probe.start(PROBE_MS);
   const started = startWhenReady(pools.queries, reader, stopping.signal, logger, async () => {
     await recordDeployment(settings, handlers, pools.queries, owner, logger);
+    deployment = await readDeploymentId(pools.queries);
     relay.start();
     unattended.start();
     await consumer.start();

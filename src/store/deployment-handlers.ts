@@ -52,3 +52,11 @@ export async function readDeployedHandlers(db: Queryable): Promise<DeployedHandl
   );
   return rows[0] ?? null;
 }
+
+/** Tells one deployment's database from another's; null before its first consumer has started. */
+export async function readDeploymentId(db: Queryable): Promise<string | null> {
+  const { rows } = await db.query<{ id: string | null }>(
+    `SELECT md5((min(recorded_at) AT TIME ZONE 'UTC')::text) AS id FROM deployment_handlers`,
+  );
+  return rows[0]?.id ?? null;
+}

@@ -72,6 +72,13 @@ describe('dead-letters redrive', () => {
     const refused = await run(bare, ...all);
     assert.equal(refused.code, 1, refused.output);
     assert.match(refused.output, /failed {2}Handler "ledger": no/);
+    const elsewhere = await createDatabase(t);
+    await elsewhere.pool.query(
+      `INSERT INTO deployment_handlers (handlers, digest, owner) VALUES ('[]', 'x', 'y')`,
+    );
+    const astray = await run({ ...bare, DATABASE_URL: elsewhere.url }, ...all);
+    assert.equal(astray.code, 2, astray.output);
+    assert.match(astray.output, /works on another database/);
     await pool.query('INSERT INTO mended VALUES (1)');
     const done = await run(bare, ...all, '--json');
     assert.equal(done.code, 0, done.output);
