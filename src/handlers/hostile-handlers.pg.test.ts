@@ -13,7 +13,12 @@ import type { HandledEvent, Handler, HandlerTransaction } from './handler.ts';
 import { OutageError } from './handler.ts';
 
 /** Workers of two partitions, whose handler charges, and does `act` where an event of 666 is there. */
-async function setUp(t: TestContext, act: (tx: HandlerTransaction) => unknown, timeoutMs = 1500) {
+async function setUp(
+  t: TestContext,
+  act: (tx: HandlerTransaction) => unknown,
+  timeoutMs = 1500,
+  batchMax = 100,
+) {
   const { pool, context } = await setUpHeart(t, 2);
   await pool.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY, amount numeric NOT NULL)');
   const handler: Handler = {
@@ -33,7 +38,7 @@ async function setUp(t: TestContext, act: (tx: HandlerTransaction) => unknown, t
         context: shared,
         suspicion: new Suspicion(shared, null, false),
         turns,
-        batchMax: 100,
+        batchMax,
         logger: createLogger('silent'),
         signal: stopping.signal,
       }),
@@ -58,8 +63,9 @@ async function runOneBad(
   t: TestContext,
   act: (tx: HandlerTransaction) => unknown,
   timeoutMs?: number,
+  batchMax?: number,
 ) {
-  const { pool, workers } = await setUp(t, act, timeoutMs);
+  const { pool, workers } = await setUp(t, act, timeoutMs, batchMax);
   const good = (n: number) => Array.from({ length: n }, () => wireEvent());
   const bad = wireEvent({ total_amount: '666' });
   workers[0]?.buffer.add(sliceOfEvents(0, [...good(7), bad, ...good(12)]));
@@ -189,6 +195,12 @@ describe('One event for which a handler', () => {
     workers[0]?.buffer.add(sliceOfEvents(0, events));
     await until('all are settled', () => workers[0]?.nextOffset === 3, { withinMs: 20_000 });
     assert.deepEqual([await count(pool, 'ledger'), await count(pool, 'dead_letters')], [2, 1]);
+  });
+
+  it('ends its session, where batches are of one event: it alone is parked [G6]', async (t) => {
+    const end = (tx: HandlerTransaction) =>
+      tx.query('SELECT pg_terminate_backend(pg_backend_pid())');
+    await runOneBad(t, end, 300, 1);
   });
 
   it('says that a dependency is away: it is parked in the end, as the others succeed [G6]', async (t) => {

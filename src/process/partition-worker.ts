@@ -154,9 +154,13 @@ export class PartitionWorker {
     return isInTrouble || this.#turnsApart > 0 ? 'apart' : 'together';
   }
 
-  /** Whether only the first event is to take effect, and those behind it to bear witness. */
+  /**
+   * Whether only the first event is to take effect, and those behind it to bear witness. Never in
+   * company: a shared transaction takes effect as a whole.
+   */
   get #isFirstOnly(): boolean {
-    return this.#batchMax === 1 || this.#suspicion.runsFirstOnly(this.#position.nextOffset);
+    const isNarrowed = this.#batchMax === 1 && this.#failures > 0;
+    return isNarrowed || this.#suspicion.runsFirstOnly(this.#position.nextOffset);
   }
 
   #takeBatch(): LogSlice | null {
