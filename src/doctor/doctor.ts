@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
+import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { openReader } from '../log/open-log.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -9,6 +10,7 @@ import { reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
+import { readDeployedHandlers } from '../store/deployment-handlers.ts';
 import { assertMigrated } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
 import { readDatabaseFacts } from './database-facts.ts';
@@ -30,6 +32,7 @@ export async function examine(settings: Settings, pool: Pool): Promise<Finding[]
       ...(await examineDatabase(pool)),
       ...(await examineLog(settings, reader, pool)),
       ...(await examineServices(settings)),
+      ...(await examineHandlers(settings, pool)),
       ...(await examineMachine(settings)),
     ];
   } finally {
@@ -123,15 +126,27 @@ async function examineServices(settings: Settings): Promise<Finding[]> {
   return findings;
 }
 
+/** Whether those here are the deployment's: `verify` and a redrive here need the same. */
+async function examineHandlers(settings: Settings, pool: Pool): Promise<Finding[]> {
+  const { ok, warn, fail } = judgeOf('this machine');
+  try {
+    const { handlers } = await handlerSetOf(settings);
+    const here = await identityOf(settings, handlers);
+    const deployed = await readDeployedHandlers(pool).catch(() => null);
+    if (deployed === null || deployed.digest === here.digest) {
+      return [ok('handlers', handlers.map(({ name }) => name).join(', ') || 'none')];
+    }
+    const found = `here ${nameOf(here)}; the deployment runs ${nameOf(deployed)}`;
+    const remedy = 'Set HANDLERS_MODULE as the consumers have it: "verify" needs the same handlers';
+    return [warn('handlers', found, remedy)];
+  } catch (error) {
+    return [fail('handlers', reasonOf(error), 'See docs/handlers.md')];
+  }
+}
+
 async function examineMachine(settings: Settings): Promise<Finding[]> {
   const { ok, warn, fail } = judgeOf('this machine');
   const findings: Finding[] = [];
-  try {
-    const { handlers } = await handlerSetOf(settings);
-    findings.push(ok('handlers', handlers.map(({ name }) => name).join(', ') || 'none'));
-  } catch (error) {
-    findings.push(fail('handlers', reasonOf(error), 'See docs/handlers.md'));
-  }
   if (settings.DATABASE_URL === undefined) {
     const { bavail, bsize } = await statfs(settings.ORDERONCE_DATA_DIR);
     const free = bavail * bsize;
