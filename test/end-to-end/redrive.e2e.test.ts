@@ -48,11 +48,12 @@ async function setUp(t: TestContext) {
   const park = async (n: number) => {
     const orders = Array.from({ length: n }, () => crypto.randomUUID());
     const shop = new Shop(Number(PORTS.PRODUCER_PORT));
-    await shop.sendAll(
-      orders.map((order_id) => wireEvent({ order_id, total_amount: '666' })),
-      2,
-    );
-    await until('they are parked', async () => (await count(db.pool, 'dead_letters')) >= n);
+    // One after the other: where all events of a batch are refused, none is parked.
+    for (const [parked, order_id] of orders.entries()) {
+      await shop.sendAll([wireEvent({ order_id, total_amount: '666' })], 1);
+      const isParked = async () => (await count(db.pool, 'dead_letters')) === parked + 1;
+      await until('it is parked', isParked);
+    }
     await shop.sendAll(
       orders.map((order_id) => wireEvent({ order_id })),
       2,
