@@ -93,7 +93,7 @@ ${settingFlags()
   .join('\n')}
 
 Exit codes
-  0 done or stopped as asked   1 failed   2 wrong usage or setting   3 a dependency is not there
+  0 done or stopped as asked   1 failed   2 wrong usage, setting or handlers   3 a dependency is not there
 `;
 }
 
@@ -153,7 +153,7 @@ function dotEnv(): Record<string, string> {
 
 function exitCodeOf(error: unknown): number {
   if (!(error instanceof OrderonceError)) return EXIT.failed;
-  if (error.code === 'SETTING_INVALID') return EXIT.usage;
+  if (error.code === 'SETTING_INVALID' || error.code === 'HANDLERS_DIFFER') return EXIT.usage;
   return error.kind === 'transient' ? EXIT.unavailable : EXIT.failed;
 }
 

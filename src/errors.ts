@@ -118,7 +118,19 @@ export const ERRORS = {
   },
   HANDLER_FAILS: {
     kind: 'transient',
-    help: 'An event fails alone for an unknown reason. It is tried again before anything behind it, and parked after HANDLER_ATTEMPTS_MAX failures if others succeed meanwhile.',
+    help: 'An event fails alone for an unknown reason. It is tried again before anything behind it, and parked after HANDLER_ATTEMPTS_MAX failures that were each followed by a success of others.',
+  },
+  WAITS_FOR_OLDER_PARTITIONS: {
+    kind: 'transient',
+    help: 'The topic has grown: the added partition waits until the older ones have passed the ends they had then, so that each order keeps its order.',
+  },
+  HANDLERS_DIFFER: {
+    kind: 'rejected',
+    help: 'The handlers here are not those that the deployment runs: a redrive with them would do something else. Nothing was changed. Leave out --local, so that a consumer redrives, or set HANDLERS_MODULE (and ORDER_PROCESSED_TOPIC, ORDERS_PROJECTION) as the consumers have them.',
+  },
+  CONSUMER_UNREACHABLE: {
+    kind: 'transient',
+    help: 'No consumer answers where the settings say. Start it, name it with --url, or redrive here with --local and the HANDLERS_MODULE of the deployment.',
   },
   HANDLERS_INVALID: {
     kind: 'rejected',
@@ -169,12 +181,33 @@ export class OrderonceError extends Error {
   }
 }
 
-/** The innermost message that says something, for health pages and logs. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.message === '' && error.errors.length > 0) {
-    return reasonOf(error.errors[0]);
+/** Longer messages are cut: they end up in logs, health pages and tables. */
+const REASON_CHARS_MAX = 2000;
+/** An AggregateError may hold itself. */
+const DEPTH_MAX = 5;
+
+/**
+ * The innermost message that says something, for health pages and logs. Never throws, whatever it
+ * is given: a team's code may throw anything, and an error whose message cannot be read must not
+ * become an error of ours.
+ */
+export function reasonOf(error: unknown, depth = 0): string {
+  try {
+    return describe(error, depth).slice(0, REASON_CHARS_MAX);
+  } catch {
+    return 'An error that cannot be read: reading it throws another one';
   }
+}
+
+function describe(error: unknown, depth: number): string {
+  if (typeof error === 'function') return `function ${error.name}`;
+  if (typeof error !== 'object' || error === null) return String(error);
+  const { message } = error as { message?: unknown };
+  if (error instanceof AggregateError && message === '' && depth < DEPTH_MAX) {
+    if (error.errors.length > 0) return reasonOf(error.errors[0], depth + 1);
+  }
+  if (typeof message === 'string' && message !== '') return message;
   if (!(error instanceof Error)) return String(error);
   const code = 'code' in error && typeof error.code === 'string' ? ` (${error.code})` : '';
-  return error.message === '' ? `${error.name}${code}` : error.message;
+  return `${error.name}${code}`;
 }

@@ -14,6 +14,14 @@ export const FLAGS = {
     type: 'string',
     help: 'dead-letters: only those parked for this reason; discard, positions: why.',
   },
+  local: {
+    type: 'boolean',
+    help: 'dead-letters redrive, edit, discard: here, not in a consumer; with the same handlers only.',
+  },
+  url: {
+    type: 'string',
+    help: 'dead-letters redrive, edit, discard: the consumer that does it. Default: HOST and CONSUMER_PORT.',
+  },
   role: { type: 'string', help: 'keys new: ingest, read or admin. Default: ingest.' },
   payload: { type: 'string', help: 'dead-letters edit: a file with the whole event as JSON.' },
   event: { type: 'string', help: 'dead-letters list: only this event id.' },

@@ -15,7 +15,7 @@ export const POSITIONS_HELP =
 
 const CLOSE_MS = 1000;
 
-/** Exit code 1 where a partition stands still. */
+/** Exit code 1 where a partition is stopped or retries. */
 export async function runPositions(call: Call): Promise<number> {
   const [action = 'list', partition] = call.words;
   return await withLog(call, async (reader, pool) => {
@@ -53,11 +53,21 @@ async function list({ flags }: Call, reader: LogReader, pool: Pool): Promise<num
   if (flags.json === true)
     console.log(JSON.stringify({ topic: reader.topic, partitions: reports }));
   else console.log(pageOf(reports));
-  return reports.some(({ state }) => state === 'stopped') ? 1 : 0;
+  return reports.some(({ state }) => state === 'stopped' || state === 'retrying') ? 1 : 0;
 }
 
 function pageOf(reports: readonly PartitionReport[]): string {
-  const header = ['partition', 'log', 'position', 'log holds', 'lag', 'state', 'moved at'];
+  const header = [
+    'partition',
+    'log',
+    'position',
+    'log holds',
+    'lag',
+    'state',
+    'since',
+    'tries',
+    'moved at',
+  ];
   const rows = reports.map((report) => [
     report.partition,
     report.log_id,
@@ -65,9 +75,14 @@ function pageOf(reports: readonly PartitionReport[]): string {
     `${report.log_start}..${report.log_end}`,
     report.lag,
     report.state,
+    report.since ?? '',
+    report.attempts ?? '',
     report.updated_at,
   ]);
-  const troubles = reports.flatMap(({ trouble }) => (trouble === null ? [] : [trouble]));
+  const troubles = reports.flatMap(({ partition, trouble, reported_at: at }) => {
+    if (trouble === null) return [];
+    return [`Partition ${partition}: ${trouble}${at === null ? '' : ` (as of ${at})`}`];
+  });
   return [tableOf(header, rows), ...troubles].join('\n');
 }
 

@@ -1,6 +1,7 @@
 /** `orderonce verify`: the proof that every record is accounted for, or what contradicts it. */
 
 import { handlerSetOf } from '../handlers/handler-set.ts';
+import { identityOf } from '../handlers/handlers-identity.ts';
 import { openReader } from '../log/open-log.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
@@ -16,6 +17,7 @@ const CLOSE_MS = 1000;
 export async function runVerify({ settings, flags }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   const { handlers, withoutOrders } = await handlerSetOf(settings);
+  const identity = await identityOf(settings, handlers);
   const pool = createPool({
     connectionString: url,
     name: 'orderonce-verify',
@@ -30,6 +32,7 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
       topic: settings.KAFKA_TOPIC,
       receipts: flags.receipts === undefined ? null : readReceipts(flags.receipts),
       handlers,
+      identity,
       withoutOrders,
       reader,
       onStep: flags.json === true ? () => {} : showProgress,
@@ -80,18 +83,31 @@ function pageOf(verdict: Verdict, seconds: number): string {
     log === null
       ? []
       : [`log       ${log.compared} offsets compared; ${log.gone} are gone from it by retention`];
-  const ofHandlers = handlers.map(({ handler, verdict: what }) =>
-    what === 'not checked'
-      ? `handler   ${handler}: not proven, it exports no check`
-      : `handler   ${handler}: ${what}`,
+  const ofHandlers = handlers.map(
+    ({ handler, verdict: what }) => `handler   ${handler}: ${WORDS[what]}`,
   );
   const findings = findingsOf(verdict);
   const end = isProven
     ? `Proven in ${seconds} s: every offset has exactly one outcome, and effects are what the events add up to.`
-    : `NOT proven: ${findings.length} findings above (at most 1000 of each kind are shown).`;
+    : endOf(findings.length, handlers);
   return [tableOf(HEADER, rows), ...ofReceipts, ...ofLog, ...ofHandlers, ...findings, end].join(
     '\n',
   );
+}
+
+const WORDS = {
+  proven: 'proven',
+  contradicted: 'contradicted',
+  'not checked': 'not proven, it exports no check',
+  'not run': "NOT RUN: the deployment's check is not here",
+};
+
+function endOf(findings: number, handlers: Verdict['handlers']): string {
+  const found = `${findings} findings above (at most 1000 of each kind are shown)`;
+  const [first, ...more] = handlers.filter(({ verdict }) => verdict === 'not run');
+  if (first === undefined) return `NOT proven: ${found}.`;
+  const how = `HANDLERS_MODULE=${first.module ?? 'MODULE'} orderonce verify`;
+  return `NOT proven: ${found}; ${1 + more.length} checks were not run. With the handlers of the deployment: ${how}`;
 }
 
 function findingsOf({ offsets, rows, missing, handlers, log }: Verdict): string[] {

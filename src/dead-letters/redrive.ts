@@ -12,6 +12,7 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import {
   faultOf,
+  HandlerFailure,
   type HandlerSet,
   parkReasonOf,
   runHandlers,
@@ -185,10 +186,43 @@ async function redriveOne(
     try {
       return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, wish));
     } catch (error) {
+      // It took the transaction along: it failed like any other, and the next one has its turn.
+      if (error instanceof HandlerFailure) return await noteFailed(context, place, wish, error);
       // A batch that parks takes held orders first and the lock of an edit last.
       if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
     }
   }
+}
+
+/** In a transaction of its own. */
+async function noteFailed(
+  { pool, actor }: RedriveContext,
+  place: LogPlace,
+  { event, edited }: Wish,
+  error: HandlerFailure,
+): Promise<RedriveResult> {
+  const { eventId, orderId } = event.event;
+  return await inTransaction(pool, LIMITS, async (tx) => {
+    await lockHeldOrders(tx, [orderId]);
+    const letter = await lockLetter(tx, place);
+    if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+    const result = await failedAgain(tx, place, error);
+    const action = edited === undefined ? 'redrive' : 'edit';
+    const { outcome, message: detail } = result;
+    await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
+    return result;
+  });
+}
+
+async function failedAgain(
+  tx: Transaction,
+  place: LogPlace,
+  error: unknown,
+): Promise<RedriveResult> {
+  const message = reasonOf(error).slice(0, 1000);
+  const reason = parkReasonOf(error);
+  await noteFailure(tx, place, { reason, message, sqlState: sqlStateBehind(error) });
+  return { ...place, outcome: 'failed', message };
 }
 
 async function redriveIn(
@@ -217,7 +251,7 @@ async function redriveIn(
 
 /** Insert, classify, handlers: as in the heart, for one event, in a savepoint. */
 async function settleAgain(
-  { handlers }: RedriveContext,
+  { handlers, pool }: RedriveContext,
   tx: Transaction,
   place: LogPlace,
   event: EventRecord,
@@ -231,16 +265,16 @@ async function settleAgain(
         : { stored: [] };
     if (stored.length === 0) return { ...place, outcome: await noteRepeat(tx, place, event) };
     const { partition, offset } = place;
-    await runHandlers(handlers, tx, [{ ...event.event, partition, offset }]);
+    await runHandlers(handlers, tx, pool, [{ ...event.event, partition, offset }]);
     await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
     return { ...place, outcome: 'stored' };
   } catch (error) {
     if (faultOf(error) === 'outage') throw error;
-    await tx.query('ROLLBACK TO SAVEPOINT redrive');
-    const message = reasonOf(error).slice(0, 1000);
-    const reason = parkReasonOf(error);
-    await noteFailure(tx, place, { reason, message, sqlState: sqlStateBehind(error) });
-    return { ...place, outcome: 'failed', message };
+    // A handler may have ended the session: then its failure is what is to be told.
+    await tx.query('ROLLBACK TO SAVEPOINT redrive').catch(() => {
+      throw error;
+    });
+    return await failedAgain(tx, place, error);
   }
 }
 

@@ -41,6 +41,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   suspects: 'SELECT, INSERT, UPDATE, DELETE',
   position_troubles: 'SELECT, INSERT, UPDATE, DELETE',
   closed_positions: 'SELECT, INSERT',
+  deployment_handlers: 'SELECT, INSERT, UPDATE',
 };
 const OF_EMBEDDED_LOG = {
   event_log: 'SELECT, INSERT, DELETE',

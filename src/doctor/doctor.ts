@@ -2,6 +2,7 @@
 import { statfs } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
+import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { kafkaOptions, openReader } from '../log/open-log.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -10,6 +11,7 @@ import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
+import { readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';
 import { readDatabaseFacts } from './database-facts.ts';
 import { type Finding, judgeOf } from './finding.ts';
@@ -34,6 +36,7 @@ export async function examine(settings: Settings, pool: Pool | null): Promise<Fi
       ...(await examineDatabase(settings, pool)),
       ...(await examineLog(settings, reader, pool)),
       ...(await examineServices(settings)),
+      ...(await examineHandlers(settings, pool)),
       ...(await examineMachine(settings, pool)),
     ];
   } finally {
@@ -97,12 +100,15 @@ async function examinePositions(reader: LogReader, pool: Pool): Promise<Finding[
   try {
     const reports = await reportPositions(reader, pool);
     const lag = reports.reduce((sum, report) => sum + report.lag, 0);
-    const stopped = reports.filter(({ state }) => state === 'stopped');
-    if (stopped.length === 0) {
+    const held = reports.filter(({ state }) => state === 'stopped' || state === 'retrying');
+    if (held.length === 0) {
       return [ok('positions', `${reports.length} partitions, ${lag} records to process`)];
     }
     const remedy = 'See "orderonce positions" and docs/positions.md';
-    return stopped.map(({ trouble }) => fail('positions', trouble ?? '', remedy));
+    return held.map(({ partition, state, since, trouble }) => {
+      const found = `partition ${partition} ${state}${since === null ? '' : ` since ${since}`}: ${trouble}`;
+      return fail('positions', found, remedy);
+    });
   } catch (error) {
     return [warn('positions', reasonOf(error), 'They are made when a consumer first starts')];
   }
@@ -136,15 +142,27 @@ async function examineServices(settings: Settings): Promise<Finding[]> {
   return findings;
 }
 
+/** Whether those here are the deployment's: `verify` and a redrive here need the same. */
+async function examineHandlers(settings: Settings, pool: Pool | null): Promise<Finding[]> {
+  const { ok, warn, fail } = judgeOf('this machine');
+  try {
+    const { handlers } = await handlerSetOf(settings);
+    const here = await identityOf(settings, handlers);
+    const deployed = pool && (await readDeployedHandlers(pool).catch(() => null));
+    if (deployed === null || deployed.digest === here.digest) {
+      return [ok('handlers', handlers.map(({ name }) => name).join(', ') || 'none')];
+    }
+    const found = `here ${nameOf(here)}; the deployment runs ${nameOf(deployed)}`;
+    const remedy = 'Set HANDLERS_MODULE as the consumers have it: "verify" needs the same handlers';
+    return [warn('handlers', found, remedy)];
+  } catch (error) {
+    return [fail('handlers', reasonOf(error), 'See docs/handlers.md')];
+  }
+}
+
 async function examineMachine(settings: Settings, pool: Pool | null): Promise<Finding[]> {
   const { ok, warn, fail } = judgeOf('this machine');
   const findings: Finding[] = [];
-  try {
-    const { handlers } = await handlerSetOf(settings);
-    findings.push(ok('handlers', handlers.map(({ name }) => name).join(', ') || 'none'));
-  } catch (error) {
-    findings.push(fail('handlers', reasonOf(error), 'See docs/handlers.md'));
-  }
   if (settings.DATABASE_URL === undefined && pool !== null) {
     const { bavail, bsize } = await statfs(settings.ORDERONCE_DATA_DIR);
     const free = bavail * bsize;

@@ -1,42 +1,60 @@
 import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../outbox/message.ts';
+import { pause } from '../runtime/backoff.ts';
+import { enterHandler, type HandlerEntry, leaveHandler } from '../store/handler-guard.ts';
 import { insertMessages } from '../store/outbox.ts';
 import type { Transaction } from '../store/pool.ts';
+import { whyForbidden } from './forbidden-statements.ts';
 import {
   type HandledEvent,
   type HandlerTransaction,
   type QueryResult,
   TerminalError,
 } from './handler.ts';
+import { readThrown, UnawaitedError } from './thrown.ts';
 
-/** Statements that would end the transaction, begin another, or reach past it. */
-const FORBIDDEN =
-  /^(abort|begin|commit|deallocate|discard|end|listen|notify|prepare|release|reset|rollback|savepoint|set|start|unlisten)\b/i;
-const COMMENTS_AND_SPACE = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()+/;
+/** A statement that is nearly done is waited for; it may say what is wrong. */
+const SETTLE_MS = 100;
+
+export type GuardedTransactionOptions = {
+  readonly handler: string;
+  readonly events: readonly HandledEvent[];
+  /** Ends the statement that runs on the connection. */
+  readonly cancel: () => Promise<void>;
+};
 
 /**
- * A handler's door to the transaction. Each statement travels by the extended protocol, which
- * takes one statement only, so its first word decides whether it may pass. (A procedure or DO
- * block that commits fails by itself inside a transaction block: PostgreSQL manual, 43.8.)
+ * A handler's access to the transaction. Each statement travels by the extended protocol, which
+ * takes one statement only. (A procedure or DO block that commits fails inside a transaction
+ * block: PostgreSQL manual, 43.8.)
  *
  * An SQL error aborts the whole transaction, whether or not the handler catches it; finish() says
  * so before COMMIT would be answered ROLLBACK.
  */
-export class GuardedTransaction implements HandlerTransaction {
+export class GuardedTransaction {
   readonly #tx: Transaction;
-  readonly #handler: string;
-  readonly #events: readonly HandledEvent[];
+  readonly #options: GuardedTransactionOptions;
   /** Made when the first message comes. */
   #eventIds: ReadonlySet<string> | undefined;
   readonly #emitted: Omit<EmittedMessage, 'n'>[] = [];
-  readonly #underWay = new Set<Promise<unknown>>();
+  /** Statements that have not ended, and their text. */
+  readonly #underWay = new Map<Promise<unknown>, string>();
+  #entered: Promise<HandlerEntry> | undefined;
   #failure: unknown;
-  #depth = 0;
+  #openSavepoints = 0;
   #closed = false;
 
-  constructor(tx: Transaction, handler: string, events: readonly HandledEvent[] = []) {
+  constructor(tx: Transaction, options: GuardedTransactionOptions) {
     this.#tx = tx;
-    this.#handler = handler;
-    this.#events = events;
+    this.#options = options;
+  }
+
+  /** What the handler is given: these three functions and nothing behind them. */
+  get door(): HandlerTransaction {
+    return Object.freeze({
+      query: (text: string, values?: readonly unknown[]) => this.#query(text, values),
+      savepoint: <T>(work: () => Promise<T>) => heard(this.#savepoint(work)),
+      emit: (event: HandledEvent, message: OutboxMessage) => this.#emit(event, message),
+    });
   }
 
   /** The first SQL error that no savepoint undid. */
@@ -44,38 +62,36 @@ export class GuardedTransaction implements HandlerTransaction {
     return this.#failure;
   }
 
-  async query(text: string, values: readonly unknown[] = []): Promise<QueryResult> {
-    const bare = text.replace(COMMENTS_AND_SPACE, '');
-    if (FORBIDDEN.test(bare)) {
-      throw new Error(
-        `A handler must not run "${bare.slice(0, 30)}": the transaction is not its own`,
-      );
-    }
-    return await this.#run(text, values);
+  #query(text: string, values: readonly unknown[] = []): Promise<QueryResult> {
+    const why = typeof text === 'string' ? whyForbidden(text) : 'Its text is no string';
+    if (why !== null) return Promise.reject(new Error(why));
+    return this.#run(text, values);
   }
 
-  async savepoint<T>(work: () => Promise<T>): Promise<T> {
-    const name = `handler_${++this.#depth}`;
+  async #savepoint<T>(work: () => Promise<T>): Promise<T> {
+    const name = `handler_${++this.#openSavepoints}`;
     const emitted = this.#emitted.length;
-    await this.#run(`SAVEPOINT ${name}`);
     try {
-      const result = await work();
-      await this.#run(`RELEASE SAVEPOINT ${name}`);
-      return result;
-    } catch (error) {
-      this.#failure = undefined;
-      this.#emitted.length = emitted;
-      await this.#run(`ROLLBACK TO SAVEPOINT ${name}`);
-      await this.#run(`RELEASE SAVEPOINT ${name}`);
-      throw error;
+      await this.#run(`SAVEPOINT ${name}`);
+      try {
+        const result = await work();
+        await this.#run(`RELEASE SAVEPOINT ${name}`);
+        return result;
+      } catch (error) {
+        this.#failure = undefined;
+        this.#emitted.length = emitted;
+        await this.#run(`ROLLBACK TO SAVEPOINT ${name}`);
+        await this.#run(`RELEASE SAVEPOINT ${name}`);
+        throw error;
+      }
     } finally {
-      this.#depth--;
+      this.#openSavepoints--;
     }
   }
 
-  emit({ eventId }: HandledEvent, message: OutboxMessage): void {
-    if (this.#closed) throw new Error('The handler has ended, and its transaction with it');
-    this.#eventIds ??= new Set(this.#events.map((event) => event.eventId));
+  #emit({ eventId }: HandledEvent, message: OutboxMessage): void {
+    if (this.#closed) throw hasEnded();
+    this.#eventIds ??= new Set(this.#options.events.map((event) => event.eventId));
     // Its number among the event's messages would be wrong, and its id one that is taken.
     if (!this.#eventIds.has(eventId)) {
       throw new Error(`A message must be about an event of this batch, not about ${eventId}`);
@@ -85,7 +101,7 @@ export class GuardedTransaction implements HandlerTransaction {
     const { topic, key, value, headers = {} } = message;
     this.#emitted.push({
       eventId,
-      handler: this.#handler,
+      handler: this.#options.handler,
       topic,
       key: Buffer.from(key),
       value: value === null ? null : Buffer.from(value),
@@ -103,33 +119,74 @@ export class GuardedTransaction implements HandlerTransaction {
     });
   }
 
-  async #run(text: string, values: readonly unknown[] = []): Promise<QueryResult> {
-    if (this.#closed) throw new Error('The handler has ended, and its transaction with it');
-    const running = this.#tx.query({ text, values: [...values], queryMode: 'extended' } as never);
-    this.#underWay.add(running);
+  #run(text: string, values: readonly unknown[] = []): Promise<QueryResult> {
+    if (this.#closed) return Promise.reject(hasEnded());
+    const running = this.#send(text, values);
+    this.#underWay.set(running, text);
+    const ended = running.finally(() => this.#underWay.delete(running));
+    // finish() reports it: a handler that does not wait for it must not end the process.
+    return heard(ended);
+  }
+
+  async #send(text: string, values: readonly unknown[]): Promise<QueryResult> {
     try {
-      const { rows, rowCount } = await running;
+      this.#entered ??= enterHandler(this.#tx, readThrown(this.#options.handler).message);
+      await this.#entered;
+      const query = { text, values: [...values], queryMode: 'extended' };
+      const { rows, rowCount } = await this.#tx.query(query as never);
       return { rows, rowCount: rowCount ?? 0 };
     } catch (error) {
       this.#failure ??= error;
       throw error;
-    } finally {
-      this.#underWay.delete(running);
     }
   }
 
   /**
    * Ends the handler's turn: nothing passes any more. Writes what it emitted, after all of its own.
-   * @throws the SQL error that the handler swallowed, or that a statement met which it did not wait for.
+   * @throws UnawaitedError; the SQL error that the handler swallowed; an Error that names settings
+   * which it changed.
    */
   async finish(): Promise<void> {
-    await Promise.allSettled(this.#underWay);
-    this.close();
+    this.#closed = true;
+    const [text] = this.#underWay.values();
+    const isUnawaited = text !== undefined || this.#openSavepoints > 0;
+    if (isUnawaited) {
+      await this.#settle();
+      const what = text === undefined ? 'a savepoint' : `"${text.trim().slice(0, 100)}"`;
+      throw new UnawaitedError(what, this.#failure);
+    }
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#entered !== undefined) {
+      const changed = await leaveHandler(this.#tx, await this.#entered);
+      if (changed.length > 0) {
+        throw new Error(`It changed settings of the session: ${changed.join(', ')}`);
+      }
+    }
     await insertMessages(this.#tx, this.#messages());
   }
 
-  close(): void {
+  /** Gives the handler up. Resolves once none of its statements is under way. */
+  async abandon(): Promise<void> {
     this.#closed = true;
+    await this.#settle();
   }
+
+  async #settle(): Promise<void> {
+    if (this.#underWay.size === 0) return;
+    const settled = Promise.allSettled(this.#underWay.keys());
+    const isSoon = await Promise.race([settled, pause(SETTLE_MS).then(() => null)]);
+    if (isSoon !== null) return;
+    await this.#options.cancel();
+    await settled;
+  }
+}
+
+function hasEnded(): Error {
+  return new Error('The handler has ended, and its transaction with it');
+}
+
+/** Its rejection is reported elsewhere, also where nobody waits for it. */
+function heard<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }

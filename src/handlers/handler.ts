@@ -36,8 +36,9 @@ export type QueryResult = {
 /** The transaction as a handler sees it: it can neither end it nor outlive its turn. */
 export type HandlerTransaction = {
   /**
-   * One statement, with parameters ($1, $2, …). Statements that begin or end transactions are
-   * refused. An SQL error fails the whole batch, also when it is caught: use savepoint() for an
+   * One statement, with parameters ($1, $2, …); to be awaited. Statements that begin or end
+   * transactions or reach into the session are refused, and so are changes of Orderonce's own
+   * tables (docs/handlers.md). An SQL error fails the whole batch, also when it is caught: use savepoint() for an
    * error that is expected.
    */
   query(text: string, values?: readonly unknown[]): Promise<QueryResult>;
@@ -58,7 +59,7 @@ export type Handler = {
   /** For logs and dead letters; unique. */
   readonly name: string;
   /**
-   * Takes all events that a batch stored, at least one. A batch is of one partition or of several;
+   * Takes all events that a batch stored, at least one; they and their list are frozen. A batch is of one partition or of several;
    * those of each partition come in log order. Called again with the same events, or with some of
    * them, after any failure: the transaction before has left nothing.
    */
@@ -75,7 +76,11 @@ export class TerminalError extends Error {
   override readonly name = 'TerminalError';
 }
 
-/** "A dependency of mine is away": nothing is parked, the batch waits and is tried again. */
+/**
+ * "A dependency of mine is away": the events are tried again with growing waits. While it happens to
+ * all events nothing is parked, however long it lasts; an event for which alone it is thrown, while
+ * others succeed, is parked in the end like any other that keeps failing.
+ */
 export class OutageError extends Error {
   override readonly name = 'OutageError';
 }

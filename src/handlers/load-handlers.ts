@@ -10,6 +10,16 @@ import type { Handler } from './handler.ts';
  */
 export async function loadHandlers(path: string): Promise<readonly Handler[]> {
   const exported = await importHandlers(path);
+  try {
+    return checked(path, exported);
+  } catch (error) {
+    // Reading a property of what a module exports may throw.
+    if (error instanceof OrderonceError) throw error;
+    throw invalid(path, `exports what cannot be read: ${reasonOf(error)}`, error);
+  }
+}
+
+function checked(path: string, exported: unknown): readonly Handler[] {
   if (!Array.isArray(exported) || exported.length === 0) {
     throw invalid(path, 'exports no array "handlers" with at least one handler');
   }

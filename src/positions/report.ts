@@ -2,7 +2,7 @@
 import type { LogBounds, LogReader } from '../log/event-log.ts';
 import { checkPositions } from '../process/position-check.ts';
 import type { Pool } from '../store/pool.ts';
-import { readTroubles } from '../store/position-troubles.ts';
+import { type ReadTrouble, readTroubles } from '../store/position-troubles.ts';
 import { type Position, readPositions } from '../store/positions.ts';
 
 export type PartitionReport = {
@@ -16,39 +16,77 @@ export type PartitionReport = {
   readonly lag: number;
   /** The process that works on it; null once it has been handed over. */
   readonly owner: string | null;
+  /** When the position moved last. */
   readonly updated_at: string;
-  readonly state: 'fine' | 'waiting' | 'stopped';
-  /** With the command that resolves it. */
+  /** `fine`: nothing is known to hold it up. The others as the consumer's health shows them. */
+  readonly state: 'fine' | 'retrying' | 'waiting' | 'stopped';
+  /** Why, from the registry of errors; null where it is fine, and so are the fields below. */
+  readonly code: string | null;
+  /** In words, where there is one with the command that resolves it. */
   readonly trouble: string | null;
+  readonly since: string | null;
+  /** Tries that failed since the position moved last. */
+  readonly attempts: number | null;
+  /** When the consumer said so last; null where it was found out just now. */
+  readonly reported_at: string | null;
 };
 
-/** Looks for itself: compares positions with the log, as a consumer does before it begins. */
+type Trouble = Pick<
+  PartitionReport,
+  'state' | 'code' | 'trouble' | 'since' | 'attempts' | 'reported_at'
+>;
+
+/**
+ * Looks for itself: compares positions with the log, as a consumer does before it begins. What
+ * only the consumer can know, such as that it retries, is told as it has written it down.
+ */
 export async function reportPositions(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
   const { topicId, partitions } = await reader.identity();
   const all = Array.from({ length: partitions }, (_, partition) => partition);
   const checked = await checkPositions(reader, pool, topicId, all);
-  return checked.map(({ position, bounds, trouble }) =>
-    reportOf(position, bounds, trouble && `${trouble.error.code}: ${trouble.error.message}`),
-  );
+  const stored = await readTroubles(pool, reader.topic);
+  return checked.map(({ position, bounds, trouble }) => {
+    const told = troubleOf(position, stored.get(position.partition));
+    if (trouble === null) return reportOf(position, bounds, told);
+    const { code, message } = trouble.error;
+    const found = { ...told, state: 'stopped', code, trouble: `${code}: ${message}` } as const;
+    return reportOf(position, bounds, found);
+  });
 }
 
 /** The same as the consumers have written it down, without reading a record. */
 export async function readStanding(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
   const positions = await readPositions(pool, reader.topic);
-  const troubles = await readTroubles(pool, reader.topic);
+  const stored = await readTroubles(pool, reader.topic);
   const bounds = await reader.bounds(positions.map(({ partition }) => partition));
   return positions.map((position) => {
     const { partition, nextOffset } = position;
-    const trouble = troubles.get(partition);
     const within = bounds.get(partition) ?? { start: 0, end: nextOffset };
-    return reportOf(position, within, trouble ? `${trouble.code}: ${trouble.message}` : null);
+    return reportOf(position, within, troubleOf(position, stored.get(partition)));
   });
+}
+
+/** What a consumer wrote before the position moved is over: it may have ended before it could say so. */
+function troubleOf({ nextOffset, waitsFor }: Position, stored: ReadTrouble | undefined): Trouble {
+  if (stored === undefined || (stored.state !== 'stopped' && stored.from !== nextOffset)) {
+    const state = waitsFor === null ? 'fine' : 'waiting';
+    return { state, code: null, trouble: null, since: null, attempts: null, reported_at: null };
+  }
+  const { state, code, message, since, attempts, seenAt } = stored;
+  return {
+    state,
+    code,
+    trouble: `${code}: ${message}`,
+    since: since,
+    attempts,
+    reported_at: seenAt,
+  };
 }
 
 function reportOf(
   position: Position,
   { start, end }: LogBounds,
-  trouble: string | null,
+  trouble: Trouble,
 ): PartitionReport {
   return {
     partition: position.partition,
@@ -59,7 +97,6 @@ function reportOf(
     lag: Math.max(0, end - position.nextOffset),
     owner: position.owner,
     updated_at: position.updatedAt,
-    state: trouble !== null ? 'stopped' : position.waitsFor !== null ? 'waiting' : 'fine',
-    trouble,
+    ...trouble,
   };
 }

@@ -14,7 +14,7 @@ import { unlessAborted } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { logIdOf } from '../store/logs.ts';
 import type { Pool } from '../store/pool.ts';
-import { clearTroubles, noteTrouble } from '../store/position-troubles.ts';
+import { clearTroubles } from '../store/position-troubles.ts';
 import {
   ensurePositions,
   readPositions,
@@ -272,10 +272,7 @@ export class Assignment {
 
   /** Stops the partition, and writes down why: an operator may look long after us. */
   #halt(partition: number, { error, from, to }: PositionTrouble): void {
-    const { reader, pool } = this.#options;
-    this.#workers.find((worker) => worker.partition === partition)?.halt(error);
-    const { code, message } = error;
-    void noteTrouble(pool, reader.topic, { partition, code, message, from, to }).catch(() => {});
+    this.#workers.find((worker) => worker.partition === partition)?.halt(error, { from, to });
   }
 
   /** An operator may resolve what stopped a partition: then its position is another one. */

@@ -80,6 +80,31 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
     },
   });
   new Gauge({
+    name: 'orderonce_partition_trouble_seconds',
+    help: 'Seconds since the partition ceased to run, by state and code; absent while it runs.',
+    labelNames: ['partition', 'state', 'code'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { partition, state, code, since } of source.partitions()) {
+        if (code === undefined) continue;
+        this.set({ partition, state, code }, (Date.now() - Date.parse(since)) / 1000);
+      }
+    },
+  });
+  new Gauge({
+    name: 'orderonce_partition_failed_attempts',
+    help: 'Tries of the partition that failed since its position moved last.',
+    labelNames,
+    registers,
+    collect() {
+      this.reset();
+      for (const { partition, attempts } of source.partitions()) {
+        this.set({ partition }, attempts ?? 0);
+      }
+    },
+  });
+  new Gauge({
     name: 'orderonce_lag_records',
     help: "Records between the position and the log's end. Absent while the log does not answer.",
     labelNames,

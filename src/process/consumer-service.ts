@@ -5,7 +5,9 @@ import type { Registry } from 'prom-client';
 import { addAccess } from '../access/access.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
+import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
+import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { openOutboxLog } from '../log/open-log.ts';
 import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
@@ -29,6 +31,7 @@ import { serverTlsOf } from '../runtime/tls.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
+import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
@@ -75,13 +78,16 @@ export async function startConsumer(
     consumer.partitions.map(({ partition }) => partition),
   );
   // What could block the event loop for ever is only in handlers.
-  const watchdog =
-    settings.HANDLERS_MODULE === undefined ? null : startWatchdog(settings.HANDLER_BLOCK_MS);
+  const hasModule = settings.HANDLERS_MODULE !== undefined;
+  const watchdog = hasModule ? startWatchdog(settings.HANDLER_BLOCK_MS) : null;
+  const strayErrors = hasModule ? watchStrayErrors(logger) : null;
   const probe = new Probe(async () => {
     await assertMigrated(pools.health, handlers);
     await assertWritable(pools.health);
   });
   const stopping = new AbortController();
+  /** Commands make sure that they speak to a consumer of the same database. */
+  let deployment: string | null = null;
   const app = await createHttpServer({
     title: 'Orderonce consumer',
     description: 'Health, and where each event and order stands.',
@@ -112,6 +118,7 @@ export async function startConsumer(
     facts: {
       service: 'consumer',
       topic: reader.topic,
+      deployment,
       partitions: consumer.partitions,
       warnings: [...access.warnings(), ...unattended.warnings],
     },
@@ -129,6 +136,8 @@ export async function startConsumer(
     await reader.identity();
   };
   const started = startWhenReady(assertReady, stopping.signal, noteWait, async () => {
+    await recordDeployment(settings, handlers, pools.queries, owner, logger);
+    deployment = await readDeploymentId(pools.queries);
     relay.start();
     unattended.start();
     await consumer.start();
@@ -141,6 +150,7 @@ export async function startConsumer(
       probe.stop();
       healthLog.stop();
       watchdog?.stop();
+      strayErrors?.stop();
       waiters.stop();
       unattended.stop();
       access.stop();
@@ -160,6 +170,21 @@ async function handlersOf(settings: Settings): Promise<HandlerSet> {
     throw new OrderonceError('SETTING_INVALID', message);
   }
   return set;
+}
+
+/** For commands elsewhere: what a redrive or a proof must run to be the deployment's. */
+async function recordDeployment(
+  settings: Settings,
+  { handlers }: HandlerSet,
+  pool: Pool,
+  owner: string,
+  logger: Logger,
+): Promise<void> {
+  const now = await identityOf(settings, handlers);
+  const before = await recordHandlers(pool, now, owner);
+  if (before === null) return;
+  const fields = { before: nameOf(before), now: nameOf(now), started_by: before.owner };
+  logger.info(fields, 'Handlers differ from those that the deployment ran before');
 }
 
 function createConsumer(

@@ -206,7 +206,7 @@ describe('Consumer', () => {
     db.script = script;
     await until('it goes on', () => consumer.partitions[0]?.next_offset === 1);
     assert.deepEqual(consumer.troubles, []);
-    assert.ok(lines.some(({ msg }) => msg === 'Partition goes on'));
+    assert.ok(lines.some(({ msg }) => msg === 'Partition runs again'));
   });
 
   it('waits for a log that does not answer, and says so [G6]', async (t) => {

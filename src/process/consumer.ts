@@ -2,6 +2,7 @@
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import { OutcomeLog } from './outcome-log.ts';
+import type { WorkerState } from './partition-state.ts';
 import type { Settled } from './settle-piece.ts';
 import { Turns } from './turns.ts';
 
@@ -14,8 +15,14 @@ export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onMended'> & {
 export type PartitionStatus = {
   readonly partition: number;
   readonly next_offset: number;
-  readonly state: string;
+  readonly state: WorkerState;
+  /** Since when it is in this state. */
+  readonly since: string;
+  /** Why it does not run, with the code; absent while it does. */
+  readonly code?: string;
   readonly reason?: string;
+  /** Tries that failed since the position moved last. */
+  readonly attempts?: number;
 };
 
 const HINT_MS = 1000;
@@ -101,9 +108,10 @@ export class Consumer {
 
   get partitions(): PartitionStatus[] {
     return (this.#assignment?.workers ?? []).map((worker) => {
-      const { state, reason } = worker.status;
-      const status = { partition: worker.partition, next_offset: worker.nextOffset, state };
-      return reason === null ? status : { ...status, reason };
+      const { state, code, reason, since, attempts } = worker.status;
+      const { partition, nextOffset: next_offset } = worker;
+      const status = { partition, next_offset, state, since: since.toISOString() };
+      return code === null || reason === null ? status : { ...status, code, reason, attempts };
     });
   }
 

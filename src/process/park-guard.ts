@@ -16,6 +16,8 @@ export class ParkGuard {
   #next = 0;
   #storedTotal = 0;
   #parked = 0;
+  /** Events stored when PostgreSQL's word alone was taken last. */
+  #storedAtWord = -1;
 
   /** @param percentMax of recent events that may be parked; 100 switches the guard off. */
   constructor(percentMax: number) {
@@ -36,6 +38,17 @@ export class ParkGuard {
       `More than ${percent} % of recent events would be parked (${all} of ${outOf}): nothing is. ` +
         'Is a bad version of the handlers deployed? To park them all the same, raise HANDLER_PARK_PERCENT_MAX',
     );
+  }
+
+  /**
+   * Whether an event that PostgreSQL refuses may be parked though no other could be tried: once,
+   * and again only when something has been stored since. With one event at a time a changed table
+   * would otherwise have all of them parked.
+   */
+  takeAtWord(): boolean {
+    if (this.#storedTotal <= this.#storedAtWord) return false;
+    this.#storedAtWord = this.#storedTotal;
+    return true;
   }
 
   /** Events that this process has stored: whether others succeed is read off its growth. */

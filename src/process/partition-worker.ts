@@ -1,10 +1,4 @@
-/**
- * One assigned partition, from buffer to COMMIT, one batch after the other.
- *
- * States: `running`; `retrying` after a failure that passes by itself (the same batch again, for
- * ever, with backoff); `waiting` for older partitions after the topic has grown; `stopped` because
- * going on would skip or repeat something: only an operator can resolve it.
- */
+/** One assigned partition, from buffer to COMMIT, one batch after the other. */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
@@ -12,15 +6,15 @@ import { splitSlice } from '../log/log-slice.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
-import { closesSession, isConnectionBroken } from '../store/sqlstate.ts';
+import { mayBlameBatch } from './blame.ts';
+import { firstOf } from './first-event.ts';
 import { parkUnrun } from './isolate.ts';
 import { PartitionBuffer } from './partition-buffer.ts';
-import { processBatch } from './process-batch.ts';
-import type { BatchContext, BatchOutcome } from './settle-piece.ts';
+import { type PartitionRecord, PartitionState } from './partition-state.ts';
+import { processBatch, processSuspect } from './process-batch.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from './settle-piece.ts';
 import type { Suspicion } from './suspicion.ts';
 import { BATCH_BYTES_MAX, type Turn, type Turns } from './turns.ts';
-
-export type WorkerState = 'running' | 'retrying' | 'waiting' | 'stopped';
 
 export type WorkerOptions = {
   readonly context: BatchContext;
@@ -31,15 +25,20 @@ export type WorkerOptions = {
   readonly suspicion: Suspicion;
 };
 
-const BACKOFF = { firstMs: 50, mostMs: 5000 };
-/** While the database is away: its return must be noticed soon, and asking costs little. */
-const OUTAGE_BACKOFF = { firstMs: 50, mostMs: 1000 };
+/** While PostgreSQL does not work at all: its return must be noticed soon, and asking costs little. */
+const BACKOFF = { firstMs: 50, mostMs: 1000 };
+/** While events fail: each try runs handlers, several times. */
+const EVENT_BACKOFF = { firstMs: 50, mostMs: 30_000 };
+/** A handler says that a dependency is away: it gets more time before its event is parked. */
+const OUTAGE_BACKOFF = { firstMs: 1000, mostMs: 30_000 };
 const WAIT_CHECK_MS = 500;
 const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had when this was added';
 /** Records of other clients may be a megabyte each: counting them alone would bound nothing. */
 const BUFFER_BYTES_MAX = 16 << 20;
 /** After so many moves of the position by others, without one of ours, it is called a rival. */
 const RIVAL_MOVES = 3;
+/** Behind an event that is tried alone: those that may show whether others succeed. */
+const WITNESSES_FROM = 100;
 /** Where events had to be parked or to wait, more of them may: a shared transaction would fail. */
 const TURNS_APART = 16;
 
@@ -48,8 +47,7 @@ export class PartitionWorker {
   readonly buffer: PartitionBuffer;
   readonly #options: WorkerOptions;
   readonly #suspicion: Suspicion;
-  #state: WorkerState = 'running';
-  #reason: string | null = null;
+  readonly #state: PartitionState;
   #position: Position;
   #batchMax: number;
   #failures = 0;
@@ -62,6 +60,9 @@ export class PartitionWorker {
     this.#options = options;
     this.#suspicion = options.suspicion;
     this.#batchMax = options.batchMax;
+    const { pool, topic, owner } = options.context;
+    const { logger } = options;
+    this.#state = new PartitionState({ pool, topic, owner, partition: position.partition, logger });
     this.buffer = new PartitionBuffer(position.nextOffset, {
       recordsMax: options.batchMax,
       bytesMax: BUFFER_BYTES_MAX,
@@ -77,33 +78,30 @@ export class PartitionWorker {
     return logId === this.#position.logId && nextOffset === this.#position.nextOffset;
   }
 
-  /** For health: what it does, and why it does not run. */
-  get status() {
-    return { state: this.#state, reason: this.#reason };
+  /** What it does, and why it does not run. */
+  get status(): PartitionRecord {
+    return this.#state.record;
   }
 
-  /** Stops the partition loudly instead of skipping; the others go on. */
-  halt(error: OrderonceError): void {
-    if (this.isStopped) return;
-    this.#state = 'stopped';
-    this.#reason = `${error.code}: ${error.message}`;
-    const fields = { partition: this.partition, code: error.code, reason: error.message };
-    this.#options.logger.error(fields, 'Partition stopped');
+  /**
+   * Stops the partition loudly instead of skipping; the others continue.
+   * @param range the offsets in question, half-open.
+   */
+  halt(error: OrderonceError, range = this.#here): void {
+    this.#state.stop({ code: error.code, message: error.message, ...range });
   }
 
-  /** From `stopped` nothing leads back: what was under way at the halt may still end, either way. */
-  #enter(state: WorkerState, reason: string | null): void {
-    if (this.isStopped) return;
-    this.#state = state;
-    this.#reason = reason;
+  get #here(): { from: number; to: number } {
+    return { from: this.nextOffset, to: this.nextOffset };
   }
 
   get isStopped(): boolean {
-    return this.#state === 'stopped';
+    return this.#state.isStopped;
   }
 
   get wantsRecords(): boolean {
-    return this.#state !== 'stopped' && this.#state !== 'waiting' && !this.buffer.isFull;
+    const { state } = this.#state.record;
+    return state !== 'stopped' && state !== 'waiting' && !this.buffer.isFull;
   }
 
   /** Works until the signal aborts or the partition is halted. Never throws. */
@@ -140,15 +138,13 @@ export class PartitionWorker {
       isDone = true;
       this.#committed(slice, outcome);
       await this.#suspicion.passed(slice, outcome);
-      if (outcome.held !== undefined) {
-        await this.#failed(new OrderonceError('HANDLER_FAILS', outcome.held.reason));
-      }
+      if (outcome.held !== undefined) await this.#failedAlone(outcome.held);
     } catch (error) {
       if (slice !== null && !isDone) {
         this.buffer.putBack(slice);
         await this.#suspicion.survived(slice).catch(() => {});
       }
-      await this.#failed(error);
+      await this.#failed(error, slice);
     }
   }
 
@@ -158,67 +154,86 @@ export class PartitionWorker {
     return isInTrouble || this.#turnsApart > 0 ? 'apart' : 'together';
   }
 
+  /**
+   * Whether only the first event is to take effect, and those behind it to bear witness. Never in
+   * company: a shared transaction takes effect as a whole.
+   */
+  get #isFirstOnly(): boolean {
+    const isNarrowed = this.#batchMax === 1 && this.#failures > 0;
+    return isNarrowed || this.#suspicion.runsFirstOnly(this.#position.nextOffset);
+  }
+
   #takeBatch(): LogSlice | null {
-    const recordsMax = this.#suspicion.recordsMax(this.#position.nextOffset, this.#batchMax);
+    const recordsMax = this.#isFirstOnly ? WITNESSES_FROM : this.#batchMax;
     return this.buffer.take({ recordsMax, bytesMax: BATCH_BYTES_MAX });
   }
 
   async #process(slice: LogSlice): Promise<BatchOutcome> {
     const { context } = this.#options;
     if (await this.#suspicion.mustPark(slice)) {
-      return await parkUnrun(context, { slice, ...decodeRecords(slice.records) });
+      const { head } = firstOf(slice);
+      const failure = new Error('Processes ended, again and again, while this event was handled');
+      const verdict = { failure, reason: 'ends_the_process', attempts: 1 };
+      return await parkUnrun(context, { slice: head, ...decodeRecords(head.records) }, verdict);
     }
-    return await processBatch(context, slice, this.#suspicion.failed);
+    if (!this.#isFirstOnly) return await processBatch(context, slice);
+    const rules = this.#suspicion.witnessRules(slice);
+    return await processSuspect(context, slice, this.#suspicion.failed, rules);
   }
 
   #committed(slice: LogSlice, outcome: BatchOutcome): void {
     if (outcome.next < slice.next) this.buffer.putBack(splitSlice(slice, outcome.next).tail);
-    if (this.#state === 'retrying') {
-      this.#options.logger.info({ partition: this.partition }, 'Partition goes on');
-    }
-    this.#position = { ...this.#position, nextOffset: outcome.next };
-    this.#enter('running', null);
-    this.#failures = 0;
     this.#movesByOthers = 0;
+    if (outcome.next === slice.from && outcome.held !== undefined) return;
+    this.#position = { ...this.#position, nextOffset: outcome.next };
+    this.#failures = 0;
+    this.#state.moved();
+    if (outcome.held === undefined) this.#state.run();
     const hasParked = outcome.deadLetters.some(({ event }) => event !== undefined);
     this.#turnsApart = hasParked ? TURNS_APART : Math.max(0, this.#turnsApart - 1);
     this.#batchMax = Math.min(this.#options.batchMax, this.#batchMax * 2);
   }
 
-  async #failed(error: unknown): Promise<void> {
-    const isMoved = error instanceof OrderonceError && error.code === 'POSITION_MOVED';
+  async #failedAlone({ code, reason, isOutage }: HeldEvent): Promise<void> {
+    this.#failures++;
+    this.#state.retry({ code, message: `${reason}.`, ...this.#here });
+    const backoff = isOutage ? OUTAGE_BACKOFF : EVENT_BACKOFF;
+    await pause(backoffMs(this.#failures, backoff), this.#options.signal);
+  }
+
+  async #failed(error: unknown, slice: LogSlice | null): Promise<void> {
+    const code = error instanceof OrderonceError ? error.code : 'DATABASE_UNAVAILABLE';
+    const isMoved = code === 'POSITION_MOVED';
     if (isMoved) {
       this.#movesByOthers++;
       await this.#followPosition();
     }
     if (this.isStopped) return;
-    // Whatever it is, it may lie in the size of the batch: time-outs, memory, limits of a string.
-    // Only what is refused must not end up alone by this: alone it would count as guilty.
-    const isAllRefused = error instanceof OrderonceError && error.code === 'ALL_REFUSED';
-    if (!isAllRefused && !isConnectionBroken(error)) {
-      this.#batchMax = Math.max(1, this.#batchMax >> 1);
-    }
     this.#failures++;
-    this.#enter('retrying', this.#describe(error));
-    // The first time at once and loudly, then now and then: an outage must not fill the disk.
-    if (this.#failures === 1 || this.#failures % 20 === 0) {
-      const fields = { partition: this.partition, attempt: this.#failures, reason: this.#reason };
-      this.#options.logger.warn(fields, 'Batch rolled back, trying again');
+    this.#state.retry({ code, message: this.#describe(error), ...this.#here });
+    const { signal } = this.#options;
+    if (code === 'ALL_REFUSED' && slice !== null) this.#suspicion.allRefused(slice);
+    else if (slice !== null && mayBlameBatch(error)) {
+      // Its size may be the reason (time-outs, memory), or one event in it that takes the whole
+      // transaction along: half of it is tried immediately, until one event is left.
+      const isNarrowed = slice.records.length > 1 && !this.#isFirstOnly;
+      this.#batchMax = Math.max(1, slice.records.length >> 1);
+      this.#turnsApart = TURNS_APART;
+      if (isNarrowed) return;
     }
-    const backoff = closesSession(error) ? OUTAGE_BACKOFF : BACKOFF;
-    await pause(backoffMs(this.#failures, backoff), this.#options.signal);
+    const isEvents = mayBlameBatch(error) || code === 'HANDLERS_REFUSE_TOO_MUCH';
+    await pause(backoffMs(this.#failures, isEvents ? EVENT_BACKOFF : BACKOFF), signal);
     // The position is known again. Nothing else might ever show that all is well: where the reply
     // to our own COMMIT was lost, there may be no record left to process.
-    if (isMoved && this.#movesByOthers < RIVAL_MOVES) this.#enter('running', null);
+    if (isMoved && this.#movesByOthers < RIVAL_MOVES) this.#state.run();
   }
 
   #describe(error: unknown): string {
-    const code = error instanceof OrderonceError ? error.code : 'DATABASE_UNAVAILABLE';
     const rival =
       this.#movesByOthers >= RIVAL_MOVES
         ? ' A rival moves this position: is a second deployment consuming into this database?'
         : '';
-    return `${code}: ${reasonOf(error)}.${rival}`;
+    return `${reasonOf(error)}.${rival}`;
   }
 
   /** Drops what is buffered and goes on from where PostgreSQL says. */
@@ -237,29 +252,35 @@ export class PartitionWorker {
         this.buffer.reset(position.nextOffset);
         return;
       } catch (error) {
-        this.#enter('retrying', this.#describe(error));
-        await pause(backoffMs(attempt, OUTAGE_BACKOFF), signal);
+        this.#state.retry({
+          code: 'DATABASE_UNAVAILABLE',
+          message: this.#describe(error),
+          ...this.#here,
+        });
+        await pause(backoffMs(attempt, BACKOFF), signal);
       }
     }
   }
 
   /** After growth an order's older events may lie in the older partitions: they go first. */
   async #waitForOlderPartitions(): Promise<void> {
-    const { context, signal, logger } = this.#options;
+    const { context, signal } = this.#options;
     const { waitsFor } = this.#position;
     if (waitsFor === null || this.isStopped) return;
-    this.#enter('waiting', GROWTH_WAIT);
-    logger.info({ partition: this.partition, waits_for: waitsFor }, GROWTH_WAIT);
+    const code = 'WAITS_FOR_OLDER_PARTITIONS';
+    const ends = Object.entries(waitsFor).map(([partition, end]) => `${partition} to ${end}`);
+    this.#state.wait({ code, message: `${GROWTH_WAIT}: ${ends.join(', ')}`, ...this.#here });
     while (!signal.aborted && !this.isStopped) {
       try {
         const all = await readPositions(context.pool, context.topic);
         if (all.every((p) => p.nextOffset >= (waitsFor[p.partition] ?? 0))) {
           await clearWaitsFor(context.pool, context.topic, this.partition);
-          this.#enter('running', null);
+          this.#state.run();
           return;
         }
       } catch (error) {
-        this.#enter('waiting', this.#describe(error));
+        const message = this.#describe(error);
+        this.#state.wait({ code: 'DATABASE_UNAVAILABLE', message, ...this.#here });
       }
       await pause(WAIT_CHECK_MS, signal);
     }

@@ -11,7 +11,10 @@ import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
-import { type Batch, isolate, type KnownSuspect } from './isolate.ts';
+import { blaming } from './blame.ts';
+import { type KnownSuspect, processFirst, type WitnessRules } from './first-event.ts';
+import { isolate } from './isolate.ts';
+import type { Batch } from './isolation.ts';
 import {
   type BatchContext,
   type BatchOutcome,
@@ -25,21 +28,29 @@ import {
 /**
  * Makes a slice of one partition take effect, or its first part where a row is refused.
  *
- * @param suspect an event that failed alone before: the batch is taken apart around it at once.
  * @throws POSITION_MOVED when the position is not at slice.from; any error that is not about the
  * rows themselves. After each, nothing of this attempt took effect, unless the connection broke in
  * COMMIT: then the next attempt throws POSITION_MOVED.
  */
-export async function processBatch(
+export async function processBatch(context: BatchContext, slice: LogSlice): Promise<BatchOutcome> {
+  const batch = { slice, ...decodeRecords(slice.records) };
+  return noted(context, await settleOrIsolate(context, batch));
+}
+
+/**
+ * The same for the first record of a slice alone, which failed before or may have: what lies behind
+ * it only shows whether others succeed. See first-event.ts.
+ */
+export async function processSuspect(
   context: BatchContext,
   slice: LogSlice,
-  suspect: KnownSuspect | null = null,
+  known: KnownSuspect | null,
+  rules?: WitnessRules,
 ): Promise<BatchOutcome> {
-  const batch = { slice, ...decodeRecords(slice.records) };
-  const outcome =
-    suspect === null
-      ? await settleOrIsolate(context, batch)
-      : await isolate(context, batch, suspect);
+  return noted(context, await processFirst(context, slice, known, rules));
+}
+
+function noted(context: BatchContext, outcome: BatchOutcome): BatchOutcome {
   const parked = outcome.deadLetters.filter(({ state, event }) => event && state === 'parked');
   context.parkGuard.note(parked.length, outcome.stored);
   return outcome;
@@ -67,20 +78,23 @@ async function settleOrIsolate(context: BatchContext, batch: Batch): Promise<Bat
     return { ...(await settleWhole(context, [batch])), next: batch.slice.next };
   } catch (error) {
     if (faultOf(error) === 'outage' && !(error instanceof ParkingNeeded)) throw error;
-    return await isolate(context, batch, null);
+    return await isolate(context, batch);
   }
 }
 
 async function settleWhole(context: BatchContext, batches: readonly Batch[]): Promise<Settled> {
-  return await inStoringTransaction(context.pool, context.limits, async (tx) => {
-    const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
-    const { anyClaims } = await fence(tx, context, advances);
-    const piece = {
-      events: batches.flatMap(({ events }) => events),
-      invalid: batches.flatMap(({ invalid }) => invalid),
-    };
-    const settled = await settlePiece(tx, context, piece, { anyClaims, mayPark: false });
-    for (const { slice } of batches) await insertGaps(tx, placeOf(context, slice), slice.gaps);
-    return settled;
-  });
+  return await blaming((passedFence) =>
+    inStoringTransaction(context.pool, context.limits, async (tx) => {
+      const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
+      const { anyClaims } = await fence(tx, context, advances);
+      passedFence();
+      const piece = {
+        events: batches.flatMap(({ events }) => events),
+        invalid: batches.flatMap(({ invalid }) => invalid),
+      };
+      const settled = await settlePiece(tx, context, piece, { anyClaims, mayPark: false });
+      for (const { slice } of batches) await insertGaps(tx, placeOf(context, slice), slice.gaps);
+      return settled;
+    }),
+  );
 }

@@ -29,10 +29,17 @@ export type BatchContext = {
   readonly parkGuard: ParkGuard;
 };
 
-/** An event that fails alone for an unknown reason: tried again before anything behind it. */
+/** An event that fails alone and is not parked yet: tried again before anything behind it. */
 export type HeldEvent = {
   readonly offset: number;
+  readonly code: 'HANDLER_FAILS' | 'ALL_REFUSED';
   readonly reason: string;
+  /** Failures after which another event succeeded, this one included if `isConfirmed`. */
+  readonly attempts: number;
+  /** Whether another event succeeded after this failure. */
+  readonly isConfirmed: boolean;
+  /** Its handler says that a dependency is away: it gets more time. */
+  readonly isOutage: boolean;
 };
 
 /** What a transaction did with its records; the lists are for logs, metrics and waiters. */
@@ -118,7 +125,7 @@ export async function settlePiece(
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor claimed');
   }
   if (handlers.handlers.length > 0) {
-    await runHandlers(handlers, tx, settlement.stored.map(viewOf));
+    await runHandlers(handlers, tx, context.pool, settlement.stored.map(viewOf));
   }
   // A letter that claims an id needs the look-back of a transaction that parks.
   if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();

@@ -1,8 +1,8 @@
 /**
  * What to do with an event that may be poison but could not be parked yet, for one partition.
  *
- * - It **failed** alone for an unknown reason: the batch is taken apart around it, and it is parked
- *   after some failures (isolate.ts). Counted in memory: a new process counts anew.
+ * - It **failed** alone: it is tried again on its own (first-event.ts), and parked once enough failures
+ *   were each followed by a success of others. Counted in memory: a new process counts anew.
  * - A process **died** in the middle of a batch, or was killed. The first batch after that is noted
  *   before it runs, and runs alone in the process; if the process dies again, its events run one at
  *   a time, each noted before; one with which the process dies more than DEATHS_MAX times is
@@ -13,12 +13,18 @@
  */
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
-import type { KnownSuspect } from './isolate.ts';
-import type { BatchContext, BatchOutcome } from './settle-piece.ts';
+import { firstOf, type KnownSuspect, type WitnessRules } from './first-event.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from './settle-piece.ts';
 
 const DEATHS_MAX = 2;
 
-type Failure = { readonly from: number; readonly attempts: number; readonly storedBefore: number };
+type Failure = {
+  readonly from: number;
+  /** Failures after which others succeeded. */
+  readonly attempts: number;
+  /** Events stored by this process when it failed last; null where that failure is counted. */
+  readonly storedThen: number | null;
+};
 
 export class Suspicion {
   readonly #context: BatchContext;
@@ -28,22 +34,22 @@ export class Suspicion {
   #isUnclean: boolean;
   /** Up to here events run one at a time. */
   readonly #singlyUntil: number;
+  /** With the event here a process died, alone. */
+  readonly #deadly: number | null;
 
   constructor(context: BatchContext, noted: Suspect | null, isUnclean: boolean) {
     this.#context = context;
     this.#isUnclean = isUnclean;
     this.#singlyUntil = noted?.to ?? 0;
+    this.#deadly = noted !== null && noted.to === noted.from + 1 ? noted.from : null;
   }
 
-  /**
-   * For the heart: the event to stand alone from the beginning. While events run one at a time,
-   * none behind it can show whether others succeed; then those before it count.
-   */
+  /** The event that failed alone and is to be tried on its own, or null. */
   get failed(): KnownSuspect | null {
     if (this.#failure === null) return null;
-    const { from, attempts, storedBefore } = this.#failure;
-    const since = from < this.#singlyUntil ? 0 : storedBefore;
-    return { from, attempts, othersSucceed: this.#context.parkGuard.storedTotal > since };
+    const { from, attempts, storedThen } = this.#failure;
+    const othersSucceed = storedThen !== null && this.#context.parkGuard.storedTotal > storedThen;
+    return { from, attempts: attempts + (othersSucceed ? 1 : 0), othersSucceed };
   }
 
   /**
@@ -51,21 +57,43 @@ export class Suspicion {
    * blame, and no innocent one of another partition.
    */
   runsAlone(nextOffset: number): boolean {
-    return this.#isUnclean || nextOffset < this.#singlyUntil;
+    return this.#isUnclean || this.#runsSingly(nextOffset);
   }
 
-  /** How many records the next batch may hold. */
-  recordsMax(nextOffset: number, batchMax: number): number {
-    return nextOffset < this.#singlyUntil ? 1 : batchMax;
+  /** Whether only the first event of the next batch may run. */
+  runsFirstOnly(nextOffset: number): boolean {
+    return this.#failure !== null || this.#runsSingly(nextOffset);
   }
 
-  /** To be called before a batch runs. @returns whether it must not run, but be parked. */
-  async mustPark({ from, next: to, partition }: LogSlice): Promise<boolean> {
-    if (!this.runsAlone(from)) return false;
+  #runsSingly(nextOffset: number): boolean {
+    return nextOffset < this.#singlyUntil;
+  }
+
+  /** To be called before a batch runs. @returns whether its first event must not run, but be parked. */
+  async mustPark(slice: LogSlice): Promise<boolean> {
+    if (!this.runsAlone(slice.from)) return false;
+    const isSingle = this.#runsSingly(slice.from);
+    const { from, next: to } = isSingle ? firstOf(slice).head : slice;
+    const attempts = await this.#note(slice, from, to);
+    return isSingle && attempts > DEATHS_MAX;
+  }
+
+  /** Where a process may die of a witness too, that one is noted before it is tried. */
+  witnessRules(slice: LogSlice): WitnessRules {
+    const mayDie = this.runsAlone(slice.from);
+    return {
+      mayAsk: (offset) => offset !== this.#deadly,
+      before: async (offset) => {
+        if (mayDie) await this.#note(slice, offset, offset + 1);
+      },
+    };
+  }
+
+  async #note({ partition }: LogSlice, from: number, to: number): Promise<number> {
     const { pool, logId } = this.#context;
-    const { attempts } = await noteAttempt(pool, { logId, partition }, { from, to });
     this.#isNoted = true;
-    return from < this.#singlyUntil && attempts > DEATHS_MAX;
+    const { attempts } = await noteAttempt(pool, { logId, partition }, { from, to });
+    return attempts;
   }
 
   /**
@@ -82,17 +110,22 @@ export class Suspicion {
   /** To be called after a batch has been committed. */
   async passed(slice: LogSlice, { held }: BatchOutcome): Promise<void> {
     this.#isUnclean = false;
-    this.#failure = held === undefined ? null : this.#failedAgain(held.offset);
+    this.#failure = held === undefined ? null : this.#failedAgain(held);
     await this.survived(slice);
   }
 
-  #failedAgain(from: number): Failure {
-    const before = this.#failure?.from === from ? this.#failure : null;
+  /** Every event of a batch was refused: its first one is tried on its own, as others may succeed. */
+  allRefused({ from, records }: LogSlice): void {
+    const offset = records[0]?.offset ?? from;
+    this.#failure = this.#failedAgain({ offset, attempts: 0, isConfirmed: false });
+  }
+
+  #failedAgain({
+    offset,
+    attempts,
+    isConfirmed,
+  }: Pick<HeldEvent, 'offset' | 'attempts' | 'isConfirmed'>): Failure {
     const { storedTotal } = this.#context.parkGuard;
-    return {
-      from,
-      attempts: (before?.attempts ?? 0) + 1,
-      storedBefore: before?.storedBefore ?? storedTotal,
-    };
+    return { from: offset, attempts, storedThen: isConfirmed ? null : storedTotal };
   }
 }

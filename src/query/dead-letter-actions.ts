@@ -13,12 +13,18 @@ import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { type LogPlace, placeText } from '../store/log-place.ts';
 import { actorOf, whyNoChange } from './change-guard.ts';
 import { type PlaceParams, placeIn } from './ledger-routes.ts';
-import { oneOf, PLACE, readQuery, UUID, WORD } from './query-string.ts';
+import { oneOf, PLACE, readQuery, UUID, WORD, wholeNumber } from './query-string.ts';
 
 /** Of one request that redrives many; the answer says where to go on. */
 const RESULTS_MAX = 1000;
 const REASON_CHARS_MAX = 1000;
-const OF_MANY = { reason: WORD, order_id: UUID, after: PLACE, all: oneOf(['true']) };
+const OF_MANY = {
+  reason: WORD,
+  order_id: UUID,
+  after: PLACE,
+  all: oneOf(['true']),
+  limit: wholeNumber(1, RESULTS_MAX),
+};
 const PLACE_URL = '/dead-letters/:log_id/:partition/:offset';
 
 type PlaceRequest = FastifyRequest<{ Params: PlaceParams; Body: Buffer | undefined }>;
@@ -46,7 +52,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
     {
       schema: {
         summary: 'Redrives all parked ones that ?reason= or ?order_id= names, or ?all=true',
-        description: `About ${RESULTS_MAX} at once; then \`next\` is to be given as \`after\`.`,
+        description: `About ?limit= per request, ${RESULTS_MAX} by default; then \`next\` is to be given as \`after\`.`,
         tags: ['dead letters'],
       },
     },
@@ -54,7 +60,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
       if (isRefused(request, reply)) return reply;
       const query = readQuery(request.url, OF_MANY);
       if (!query.ok) return sendDetail(reply, 422, query.errors);
-      const { all, after, reason, order_id: orderId } = query.values;
+      const { all, after, reason, order_id: orderId, limit = RESULTS_MAX } = query.values;
       if (all === undefined && reason === undefined && orderId === undefined) {
         return sendDetail(reply, 422, 'Say which: ?reason=, ?order_id= or ?all=true');
       }
@@ -63,7 +69,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
       let next: string | null = null;
       for await (const { asked, results } of redriveMatching(context, { reason, orderId, after })) {
         done.push(...results);
-        if (done.length < RESULTS_MAX) continue;
+        if (done.length < limit) continue;
         next = placeText(asked);
         break;
       }

@@ -6,6 +6,7 @@ import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { asRole } from '../../test/support/roles.ts';
 import { redrive } from '../dead-letters/redrive.ts';
 import { readDatabaseFacts } from '../doctor/database-facts.ts';
+import type { Handler } from '../handlers/handler.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { assertMigrated } from './assert-migrated.ts';
 
@@ -67,6 +68,42 @@ it('both roles may use a schema that is not public', async (t) => {
   }
   const { rows } = await owner.query('SELECT FROM public.orders');
   assert.equal(rows.length, 0);
+});
+
+it('statements of handlers run under orderonce_handler where that is granted, the heart does not [G2]', async (t) => {
+  const { pool: owner, url, context } = await setUpHeart(t);
+  await owner.query({
+    text: `DO $$ BEGIN
+      CREATE ROLE orderonce_handler NOLOGIN; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+    END $$`,
+  });
+  const pool = await asRole(t, { url, pool: owner }, 'orderonce_consumer');
+  await owner.query(`GRANT orderonce_handler TO ${pool.name};
+    CREATE TABLE ledger (event_id uuid PRIMARY KEY);
+    GRANT INSERT ON ledger TO orderonce_handler`);
+  const users: unknown[] = [];
+  const handler: Handler = {
+    name: 'charge',
+    handle: async (events, tx) => {
+      const { rows } = await tx.query('SELECT current_user AS name');
+      users.push(rows[0]?.name);
+      const ids = events.map(({ eventId }) => eventId);
+      await tx.query('INSERT INTO ledger SELECT unnest($1::uuid[])', [ids]);
+      await tx.query('SELECT FROM processed_events, orders LIMIT 1');
+      // It may not, whatever the setting that the triggers look at says.
+      const bad = events.some(({ userId }) => userId === 'bad');
+      if (bad) await tx.query(`SELECT set_config('orderonce_guard.handler', '', true)`);
+      if (bad) await tx.query('DELETE FROM dead_letters');
+      events.map((event) => tx.emit(event, { topic: 'charges', key: 'a', value: 'b' }));
+    },
+  };
+  const handlers = { handlers: [handler], timeoutMs: 2000, attemptsMax: 1 };
+  const records = [wireEvent(), wireEvent({ user_id: 'bad' }), wireEvent()];
+  await processAll({ ...context, pool, handlers }, sliceOfEvents(0, records));
+  assert.deepEqual([...new Set(users)], ['orderonce_handler']);
+  const { rows } = await owner.query('SELECT log_offset, sqlstate FROM dead_letters');
+  assert.deepEqual(rows, [{ log_offset: 1, sqlstate: '42501' }]);
+  assert.deepEqual([await count(owner, 'ledger'), await count(owner, 'outbox')], [2, 2]);
 });
 
 it('the role of readers can only read', async (t) => {

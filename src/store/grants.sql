@@ -1,6 +1,7 @@
--- What two groups of roles may do, where an administrator has made them: orderonce_consumer for
+-- What three groups of roles may do, where an administrator has made them: orderonce_consumer for
 -- the consumer (and for the producer with the embedded log), orderonce_reader for people and
--- reports. Run by every "migrate", by the owner of the tables, with the schema as search_path. Nobody but the owner can change or
+-- reports, orderonce_handler for the statements of handlers. Run by every "migrate", by the owner of
+-- the tables, with the schema as search_path. Nobody but the owner can change or
 -- remove what is stored, nor what is known of duplicates and conflicts, nor the audit.
 DO $$
 DECLARE
@@ -10,7 +11,7 @@ DECLARE
      WHERE attrelid = to_regclass(format('%I.orders', current_schema())) AND attname = 'last_log_offset');
   member text;
 BEGIN
-  FOREACH member IN ARRAY ARRAY['orderonce_consumer', 'orderonce_reader'] LOOP
+  FOREACH member IN ARRAY ARRAY['orderonce_consumer', 'orderonce_reader', 'orderonce_handler'] LOOP
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = member)
        AND NOT has_schema_privilege(member, current_schema(), 'USAGE') THEN
       EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', current_schema(), member);
@@ -26,7 +27,7 @@ BEGIN
     GRANT UPDATE (event_id) ON duplicates TO orderonce_consumer;
     GRANT UPDATE (digest) ON conflicts TO orderonce_consumer;
     GRANT UPDATE (to_offset) ON log_gaps TO orderonce_consumer;
-    GRANT SELECT, INSERT, UPDATE ON event_log_partitions TO orderonce_consumer;
+    GRANT SELECT, INSERT, UPDATE ON event_log_partitions, deployment_handlers TO orderonce_consumer;
     IF has_orders THEN
       GRANT SELECT, INSERT, UPDATE ON orders TO orderonce_consumer;
     END IF;
@@ -40,10 +41,17 @@ BEGIN
     GRANT SELECT ON
       schema_migrations, logs, processed_events, consumer_positions, duplicates, conflicts,
       dead_letters, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
-      closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log
+      closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log,
+      deployment_handlers
       TO orderonce_reader;
     IF has_orders THEN
       GRANT SELECT ON orders TO orderonce_reader;
+    END IF;
+  END IF;
+  IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_handler') THEN
+    GRANT SELECT ON processed_events TO orderonce_handler;
+    IF has_orders THEN
+      GRANT SELECT ON orders TO orderonce_handler;
     END IF;
   END IF;
 END

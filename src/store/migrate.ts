@@ -14,6 +14,7 @@ import { quoted } from './statements.ts';
 import { inTransaction } from './transaction.ts';
 
 const GRANTS = new URL('./grants.sql', import.meta.url);
+const HANDLER_TRIGGERS = new URL('./handler-triggers.sql', import.meta.url);
 
 /** Any fixed number: whoever migrates this database takes this lock first. */
 const LOCK = 7_140_211_001;
@@ -98,6 +99,7 @@ async function applyIn(
     }
     const lacksOrders = !withoutOrders && !hasOrders;
     if (lacksOrders) await asItIs(tx, orders);
+    await asItIs(tx, await readFile(HANDLER_TRIGGERS, 'utf8'));
     await asItIs(tx, await readFile(GRANTS, 'utf8'));
     return [...missing.map(({ name }) => name), ...(lacksOrders && isOurs ? ['orders'] : [])];
   } catch (error) {

@@ -1,29 +1,42 @@
-/** position_troubles: why partitions stand still, for operators. The consumer's own state decides. */
+/** position_troubles: why partitions do not run, for operators. The consumer's own state decides. */
 import type { Queryable, Transaction } from './pool.ts';
+import { UTC } from './utc.ts';
 
 export type StoredTrouble = {
   readonly partition: number;
+  readonly state: 'retrying' | 'waiting' | 'stopped';
   readonly code: string;
   readonly message: string;
+  /** The offsets in question, half-open; the position where there are none. */
   readonly from: number;
   readonly to: number;
+  readonly since: Date;
+  readonly attempts: number;
+  /** The process that says so. */
+  readonly owner: string | null;
 };
 
-/** Writes what is wrong now; `since` stays that of the first time. */
+/** One that was read: with the time at which its owner last said so. */
+export type ReadTrouble = Omit<StoredTrouble, 'since'> & {
+  readonly since: string;
+  readonly seenAt: string;
+};
+
+/** Writes what is wrong now. */
 export async function noteTrouble(
   db: Queryable,
   topic: string,
-  { partition, code, message, from, to }: StoredTrouble,
+  { partition, state, code, message, from, to, since, attempts, owner }: StoredTrouble,
 ): Promise<void> {
   await db.query(
     `INSERT INTO orderonce.position_troubles AS t
-       (topic, log_partition, code, message, from_offset, to_offset)
-     VALUES ($1, $2, $3, $4, $5, $6)
+       (topic, log_partition, state, code, message, from_offset, to_offset, since, attempts, owner)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
      ON CONFLICT (topic, log_partition) DO UPDATE SET
-       since = CASE WHEN t.code = excluded.code THEN t.since ELSE now() END, seen_at = now(),
-       code = excluded.code, message = excluded.message,
-       from_offset = excluded.from_offset, to_offset = excluded.to_offset`,
-    [topic, partition, code, message, from, to],
+       state = excluded.state, code = excluded.code, message = excluded.message,
+       from_offset = excluded.from_offset, to_offset = excluded.to_offset, since = excluded.since,
+       attempts = excluded.attempts, owner = excluded.owner, seen_at = now()`,
+    [topic, partition, state, code, message, from, to, since, attempts, owner],
   );
 }
 
@@ -31,9 +44,11 @@ export async function noteTrouble(
 export async function readTroubles(
   db: Queryable,
   topic: string,
-): Promise<Map<number, StoredTrouble>> {
-  const { rows } = await db.query<StoredTrouble>(
-    `SELECT log_partition AS partition, code, message, from_offset AS "from", to_offset AS "to"
+): Promise<Map<number, ReadTrouble>> {
+  const { rows } = await db.query<ReadTrouble>(
+    `SELECT log_partition AS partition, state, code, message, from_offset AS "from",
+            to_offset AS "to", ${UTC('since')} AS since, attempts, owner,
+            ${UTC('seen_at')} AS "seenAt"
        FROM orderonce.position_troubles WHERE topic = $1`,
     [topic],
   );

@@ -255,7 +255,8 @@ export type Mover = {
 
 const MOVE = prepared(`UPDATE orderonce.consumer_positions p
        SET next_offset = m.to_offset, leader_epoch = coalesce(nullif(m.leader_epoch, -1), p.leader_epoch),
-           owner = $3, updated_at = now(),
+           owner = $3,
+           updated_at = CASE WHEN m.to_offset > m.from_offset THEN now() ELSE p.updated_at END,
            last_offset = coalesce(m.last_offset, p.last_offset),
            last_digest = coalesce(decode(m.last_digest, 'hex'), p.last_digest)
       FROM unnest($4::int[], $5::bigint[], $6::bigint[], $7::int[], $8::bigint[], $9::text[])

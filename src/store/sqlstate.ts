@@ -13,7 +13,12 @@ export function sqlStateOf(error: unknown): string | undefined {
  * outages are waited for (G6), since parking good events is worse than waiting.
  */
 export function isRefusedData(error: unknown): boolean {
-  return /^(22|23|44)/.test(sqlStateOf(error) ?? '');
+  return isRefusedState(sqlStateOf(error));
+}
+
+/** The same for the SQLSTATE alone. */
+export function isRefusedState(state: string | undefined): boolean {
+  return /^(22|23|44)/.test(state ?? '');
 }
 
 /** Whether the connection must not be used again: it broke, timed out, or is being ended. */

@@ -8,15 +8,16 @@ export function toStorableJson(value: unknown): string {
 }
 
 function storable(value: unknown): unknown {
-  if (typeof value === 'string') return cleaned(value);
+  if (typeof value === 'string') return storableText(value);
   if (JSON.isRawJSON(value)) return value.rawJSON;
   if (Array.isArray(value)) return value.map(storable);
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [cleaned(key), storable(member)]),
+    Object.entries(value).map(([key, member]) => [storableText(key), storable(member)]),
   );
 }
 
-function cleaned(text: string): string {
+/** Text that a column of type text takes, for the same reason. */
+export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');
 }

@@ -1,25 +1,51 @@
 import { reasonOf } from '../errors.ts';
 import type { Handler } from '../handlers/handler.ts';
+import { type HandlersIdentity, readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Transaction } from '../store/pool.ts';
 
 export type HandlerVerdict = {
   readonly handler: string;
-  /** `not checked`: it exports no check, so nothing is said of its tables. */
-  readonly verdict: 'proven' | 'contradicted' | 'not checked';
+  /**
+   * `not checked`: it exports no check, so nothing is said of its tables. `not run`: the deployment
+   * has it with a check, and that check was not run here.
+   */
+  readonly verdict: 'proven' | 'contradicted' | 'not checked' | 'not run';
   /** FINDINGS_MAX at most. */
   readonly findings: readonly string[];
+  /** Of a check that was not run: the module that the deployment has it from. */
+  readonly module?: string | null;
 };
 
 const FINDINGS_MAX = 1000;
 
-/** Asks each handler about its own tables, on the caller's snapshot. One that fails proves nothing. */
+/**
+ * Asks each handler about its own tables, on the caller's snapshot. One that fails proves nothing,
+ * nor does the check of another version than the deployment runs.
+ *
+ * @param here what runs here; null where nobody said, then names alone are compared.
+ */
 export async function checkHandlers(
   tx: Transaction,
   handlers: readonly Handler[],
+  here: HandlersIdentity | null,
 ): Promise<HandlerVerdict[]> {
+  const deployed = await readDeployedHandlers(tx);
+  const isSame = here === null || deployed === null || here.digest === deployed.digest;
+  const checked = (deployed?.handlers ?? []).filter(({ hasCheck }) => hasCheck);
   const verdicts: HandlerVerdict[] = [];
-  for (const handler of handlers) verdicts.push(await checkHandler(tx, handler));
-  return verdicts;
+  for (const handler of handlers) {
+    const verdict = await checkHandler(tx, handler);
+    const isOther = !isSame && checked.some(({ name }) => name === handler.name);
+    const provesNothing = isOther && verdict.verdict !== 'contradicted';
+    verdicts.push(provesNothing ? notRun(handler.name, deployed) : verdict);
+  }
+  const names = new Set(handlers.map(({ name }) => name));
+  const absent = checked.filter(({ name }) => !names.has(name));
+  return [...verdicts, ...absent.map(({ name }) => notRun(name, deployed))];
+}
+
+function notRun(handler: string, deployed: HandlersIdentity | null): HandlerVerdict {
+  return { handler, verdict: 'not run', findings: [], module: deployed?.module ?? null };
 }
 
 async function checkHandler(tx: Transaction, handler: Handler): Promise<HandlerVerdict> {

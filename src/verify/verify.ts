@@ -19,6 +19,7 @@ import {
   readAccounts,
 } from '../store/account-queries.ts';
 import { assertOrders } from '../store/assert-migrated.ts';
+import type { HandlersIdentity } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';
 import { inSnapshot } from '../store/transaction.ts';
 import { compareWithLog, type LogComparison } from './against-log.ts';
@@ -44,6 +45,8 @@ export type VerifyOptions = {
   /** In pieces, so that a file of any size takes little memory; null where none are given. */
   readonly receipts: AsyncIterable<readonly Receipt[]> | null;
   readonly handlers: readonly Handler[];
+  /** Whose they are: compared with what the deployment runs. Without it, by their names alone. */
+  readonly identity?: HandlersIdentity | undefined;
   /** ORDERS_PROJECTION=off: then nothing is asked of `orders`. */
   readonly withoutOrders?: boolean | undefined;
   /** Its records are compared with the tables; null to ask the tables alone. */
@@ -57,7 +60,7 @@ const MISSING_MAX = 1000;
 const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
 
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
-  const { topic, receipts, handlers, reader, withoutOrders = false, onStep } = options;
+  const { topic, receipts, handlers, identity, reader, withoutOrders = false, onStep } = options;
   const questions = QUESTIONS.filter((q) => !(withoutOrders && q.isOfOrders));
   const steps = questions.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
   if (!withoutOrders) await assertOrders(pool);
@@ -74,7 +77,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       rows.push(...(await ask(tx, question)));
     }
     onStep(2 + questions.length, steps, 'handlers');
-    const ofHandlers = await checkHandlers(tx, handlers);
+    const ofHandlers = await checkHandlers(tx, handlers, identity ?? null);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
     const missing: ReceiptFinding[] = [];
     if (receipts !== null) onStep(3 + questions.length, steps, 'receipts');
@@ -95,7 +98,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       rows.length === 0 &&
       counts.missing === 0 &&
       (log?.findings ?? []).length === 0 &&
-      ofHandlers.every(({ verdict }) => verdict !== 'contradicted');
+      ofHandlers.every(({ verdict }) => verdict === 'proven' || verdict === 'not checked');
     return {
       isProven,
       partitions,

@@ -1,12 +1,12 @@
 /** Handlers that end, block or hang the process: found, parked, and nobody else pays for it. */
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { openPool } from '../support/database.ts';
+import { createDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
-import { Orderonce } from '../support/processes.ts';
+import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
@@ -49,23 +49,20 @@ describe('Handlers that break the process', () => {
     const folder = await mkdtemp(join(tmpdir(), 'orderonce-handlers-'));
     t.after(() => rm(folder, { recursive: true, force: true }));
     await writeFile(join(folder, 'handlers.mjs'), MODULE);
+    // A server that keeps running: to start one anew after each death would be most of the time.
+    const { pool: db, url } = await createDatabase(t);
+    await db.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY)');
     const env = {
       ...PORTS,
-      ORDERONCE_DATA_DIR: join(folder, 'data'),
+      DATABASE_URL: url,
       KAFKA_PARTITIONS: '2',
       HANDLERS_MODULE: 'handlers.mjs',
-      HANDLER_BLOCK_MS: '2500',
-      HANDLER_TIMEOUT_MS: '1500',
+      HANDLER_BLOCK_MS: '2000',
+      HANDLER_TIMEOUT_MS: '1000',
       HANDLER_ATTEMPTS_MAX: '3',
     };
     const supervised = supervise(t, env, folder);
-    const url = await until('the database is there', async () =>
-      (await readFile(join(folder, 'data', 'database-url'), 'utf8')).trim(),
-    );
-    const db = openPool(url);
-    t.after(() => db.end());
-    await until('the tables are there', () => db.query('SELECT FROM orders'));
-    await db.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY)');
+    await untilHealthy(Number(PORTS.CONSUMER_PORT));
     const events = Array.from({ length: 60 }, (_, i) =>
       wireEvent({ total_amount: { 20: '661', 30: '662', 40: '663' }[i] ?? '10' }),
     );

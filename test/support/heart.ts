@@ -3,9 +3,9 @@ import type { TestContext } from 'node:test';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import type { LogSlice } from '../../src/log/event-log.ts';
 import { splitSlice } from '../../src/log/log-slice.ts';
-import type { KnownSuspect } from '../../src/process/isolate.ts';
+import type { KnownSuspect } from '../../src/process/first-event.ts';
 import { ParkGuard } from '../../src/process/park-guard.ts';
-import { processBatch } from '../../src/process/process-batch.ts';
+import { processBatch, processSuspect } from '../../src/process/process-batch.ts';
 import type { BatchContext, BatchOutcome } from '../../src/process/settle-piece.ts';
 import { logIdOf } from '../../src/store/logs.ts';
 import type { Pool } from '../../src/store/pool.ts';
@@ -58,15 +58,17 @@ export async function nextOffset(pool: Pool, partition = 0): Promise<number | un
   return positions.find((position) => position.partition === partition)?.nextOffset;
 }
 
-/** Processes a slice to its end, as the worker does when an isolation commits only a prefix. */
+/** Processes a slice to its end, as the worker does when only a prefix was committed. */
 export async function processAll(context: BatchContext, slice: LogSlice): Promise<number> {
   let transactions = 0;
   let suspect: KnownSuspect | null = null;
   for (let rest = slice; rest.from < rest.next; transactions++) {
-    const { next, held }: BatchOutcome = await processBatch(context, rest, suspect);
+    const { next, held }: BatchOutcome =
+      suspect === null
+        ? await processBatch(context, rest)
+        : await processSuspect(context, rest, suspect);
     rest = splitSlice(rest, next).tail;
-    const attempts: number = held?.offset === suspect?.from ? (suspect?.attempts ?? 0) + 1 : 1;
-    suspect = held ? { from: held.offset, attempts, othersSucceed: false } : null;
+    suspect = held ? { from: held.offset, attempts: held.attempts, othersSucceed: false } : null;
   }
   return transactions;
 }

@@ -1,5 +1,7 @@
 /** Orderonce's own processes, as a user would start them. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { until } from './until.ts';
@@ -11,7 +13,13 @@ export class Orderonce {
   output = '';
 
   constructor(t: TestContext, args: string[], env: Record<string, string>, cwd?: string) {
-    const clean = { PATH: process.env.PATH, HOME: process.env.HOME, LOG_LEVEL: 'info' };
+    const clean = {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      LOG_LEVEL: 'info',
+      // As bin/orderonce.js does: without it each start compiles everything anew.
+      NODE_COMPILE_CACHE: join(tmpdir(), 'orderonce-compile-cache'),
+    };
     this.child = spawn(process.execPath, [CLI, ...args], { env: { ...clean, ...env }, cwd });
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on('data', (chunk) => {

@@ -70,6 +70,8 @@ async function showPartitions() {
     ['log end', (p) => p.log_end.toLocaleString('en'), 'number'],
     ['lag', (p) => p.lag.toLocaleString('en'), 'number'],
     ['state', (p) => p.state],
+    ['since', (p) => p.since ?? ''],
+    ['tries', (p) => p.attempts ?? '', 'number'],
     ['', (p) => p.trouble ?? ''],
   ];
   at('partitions').replaceChildren(table(columns, items, 'No partition has a position yet.'));

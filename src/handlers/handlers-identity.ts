@@ -1,0 +1,50 @@
+/** Which handlers run here, and whether they are those of the deployment. */
+import { createHash } from 'node:crypto';
+import { OrderonceError } from '../errors.ts';
+import type { Settings } from '../settings.ts';
+import type { DeployedHandlers, HandlersIdentity } from '../store/deployment-handlers.ts';
+import type { Handler } from './handler.ts';
+import { digestOfModule } from './module-digest.ts';
+
+/** @param handlers that these settings name. */
+export async function identityOf(
+  settings: Settings,
+  handlers: readonly Handler[],
+): Promise<HandlersIdentity> {
+  const { HANDLERS_MODULE: module, ORDER_PROCESSED_TOPIC, ORDERS_PROJECTION } = settings;
+  const code = module === undefined ? null : await digestOfModule(module);
+  const names = handlers.map(({ name }) => name);
+  const all = JSON.stringify([code, names, ORDER_PROCESSED_TOPIC ?? null, ORDERS_PROJECTION]);
+  return {
+    handlers: handlers.map(({ name, check }) => ({ name, hasCheck: check !== undefined })),
+    digest: createHash('sha256').update(all).digest('hex'),
+    module: module ?? null,
+  };
+}
+
+/** @throws HANDLERS_DIFFER where a redrive here would do something else than the deployment does. */
+export function assertSameHandlers(
+  here: HandlersIdentity,
+  deployed: DeployedHandlers | null,
+): void {
+  if (deployed === null) {
+    const message =
+      'No consumer of this release has started on this database yet: which handlers the deployment runs is not known. Start one first';
+    throw new OrderonceError('HANDLERS_DIFFER', message);
+  }
+  if (here.digest === deployed.digest) return;
+  const { owner, startedAt } = deployed;
+  throw new OrderonceError(
+    'HANDLERS_DIFFER',
+    `The deployment runs ${nameOf(deployed)} (consumer ${owner}, started ${startedAt}); ` +
+      `here there are ${nameOf(here)}. Nothing was changed. Start a consumer, which redrives with its ` +
+      'own handlers, or set HANDLERS_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION as the consumers have them',
+  );
+}
+
+/** In words: names, module and the beginning of the digest. */
+export function nameOf({ handlers, module, digest }: HandlersIdentity): string {
+  const names = handlers.map(({ name }) => name).join(', ');
+  const what = names === '' ? 'no handlers' : `the handlers ${names}`;
+  return `${what}${module === null ? '' : ` of ${module}`} [${digest.slice(0, 12)}]`;
+}

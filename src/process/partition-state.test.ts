@@ -1,0 +1,84 @@
+/** What is said and written of a partition's state, and how often: PostgreSQL is made up. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { pino } from 'pino';
+import { FakePool, sqlError } from '../../test/support/fake-pool.ts';
+import { PartitionState } from './partition-state.ts';
+
+const TROUBLE = { code: 'HANDLER_FAILS', message: 'no', from: 3, to: 3 } as const;
+
+function setUp() {
+  const pool = new FakePool();
+  const lines: string[] = [];
+  const clock = { ms: 0 };
+  const state = new PartitionState({
+    pool: pool.asPool(),
+    topic: 'order_events',
+    owner: 'test',
+    partition: 3,
+    logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line).msg) }),
+    now: () => clock.ms,
+  });
+  const written = () => pool.statements.map((text) => text.trim().split(' ')[0]);
+  return { pool, state, lines, clock, written };
+}
+
+describe('PartitionState', () => {
+  it('says and writes nothing while it runs, and little for a failure that passes', async () => {
+    const { state, lines, written } = setUp();
+    state.moved();
+    state.run();
+    state.retry(TROUBLE);
+    state.moved();
+    state.run();
+    await state.settled();
+    assert.deepEqual(lines, ['Partition retries', 'Partition runs again']);
+    assert.deepEqual(written(), []);
+  });
+
+  it('says each change once, reminds once a minute, and writes once in half a minute [G10]', async () => {
+    const { state, lines, clock, written } = setUp();
+    for (; clock.ms < 125_000; clock.ms += 1000) {
+      state.retry(TROUBLE);
+      await state.settled();
+    }
+    assert.deepEqual(lines, [
+      'Partition retries',
+      'Partition still retries',
+      'Partition still retries',
+    ]);
+    assert.equal(written().length, 5);
+    assert.equal(state.record.attempts, 125);
+    assert.equal(state.record.since.getTime(), 0);
+    state.retry({ ...TROUBLE, code: 'DATABASE_UNAVAILABLE' });
+    assert.equal(state.record.since.getTime(), 125_000);
+    state.moved();
+    state.run();
+    await state.settled();
+    assert.equal(written().at(-1), 'DELETE');
+    assert.equal(lines.at(-1), 'Partition runs again');
+  });
+
+  it('writes as soon as it can where PostgreSQL was away', async () => {
+    const { pool, state, written } = setUp();
+    pool.script = [['INSERT', () => sqlError('57P03', 'starting up')]];
+    for (let tries = 0; tries < 3; tries++) {
+      state.retry(TROUBLE);
+      await state.settled();
+    }
+    assert.deepEqual(written(), ['INSERT', 'INSERT']);
+    pool.script = [];
+    state.retry(TROUBLE);
+    state.retry(TROUBLE);
+    await state.settled();
+    assert.deepEqual(written(), ['INSERT', 'INSERT', 'INSERT']);
+  });
+
+  it('never leaves stopped', () => {
+    const { state } = setUp();
+    state.stop({ ...TROUBLE, code: 'LOG_RECREATED' });
+    state.run();
+    state.retry(TROUBLE);
+    assert.deepEqual([state.record.state, state.record.code], ['stopped', 'LOG_RECREATED']);
+  });
+});

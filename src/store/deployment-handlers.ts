@@ -1,0 +1,63 @@
+/** deployment_handlers: which handlers the consumers run. The newest row counts. */
+import type { Queryable } from './pool.ts';
+import { UTC } from './utc.ts';
+
+export type DeployedHandler = {
+  readonly name: string;
+  /** Whether it exports a check for `verify`. */
+  readonly hasCheck: boolean;
+};
+
+export type HandlersIdentity = {
+  /** In the order in which they run. */
+  readonly handlers: readonly DeployedHandler[];
+  /** Equal where a redrive does the same. */
+  readonly digest: string;
+  /** As HANDLERS_MODULE names it; null where there is none. */
+  readonly module: string | null;
+};
+
+export type DeployedHandlers = HandlersIdentity & {
+  /** The consumer that started with them last, and when. */
+  readonly owner: string;
+  readonly startedAt: string;
+};
+
+/** A consumer starts with these. @returns those before them, where they are others; else null. */
+export async function recordHandlers(
+  db: Queryable,
+  { handlers, digest, module }: HandlersIdentity,
+  owner: string,
+): Promise<DeployedHandlers | null> {
+  const before = await readDeployedHandlers(db);
+  if (before?.digest === digest) {
+    await db.query(
+      `UPDATE orderonce.deployment_handlers SET owner = $1, started_at = now()
+        WHERE recorded_id = (SELECT max(recorded_id) FROM orderonce.deployment_handlers)`,
+      [owner],
+    );
+    return null;
+  }
+  await db.query(
+    'INSERT INTO orderonce.deployment_handlers (handlers, digest, module, owner) VALUES ($1, $2, $3, $4)',
+    [JSON.stringify(handlers), digest, module, owner],
+  );
+  return before;
+}
+
+/** @returns null where no consumer of this release has started yet. */
+export async function readDeployedHandlers(db: Queryable): Promise<DeployedHandlers | null> {
+  const { rows } = await db.query<DeployedHandlers>(
+    `SELECT handlers, digest, module, owner, ${UTC('started_at')} AS "startedAt"
+       FROM orderonce.deployment_handlers ORDER BY recorded_id DESC LIMIT 1`,
+  );
+  return rows[0] ?? null;
+}
+
+/** Tells one deployment's database from another's; null before its first consumer has started. */
+export async function readDeploymentId(db: Queryable): Promise<string | null> {
+  const { rows } = await db.query<{ id: string | null }>(
+    `SELECT md5((min(recorded_at) AT TIME ZONE 'UTC')::text) AS id FROM orderonce.deployment_handlers`,
+  );
+  return rows[0]?.id ?? null;
+}
