@@ -4,7 +4,7 @@ import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { openReader } from '../log/open-log.ts';
 import { acceptCut, acceptGap, acceptNewLog } from '../positions/accept.ts';
-import { type PartitionReport, reportPositions } from '../positions/report.ts';
+import { isHeldUp, type PartitionReport, reportPositions } from '../positions/report.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
@@ -27,10 +27,13 @@ export async function runPositions(call: Call): Promise<number> {
 }
 
 /** A line per partition and a sum. Exit code 0 whatever the lag. */
+/** Where nobody can tell. */
+const UNKNOWN = '?';
+
 export async function runLag(call: Call): Promise<number> {
   return await withLog(call, async (reader, pool) => {
     const reports = await reportPositions(reader, pool);
-    const total = reports.reduce((sum, { lag }) => sum + lag, 0);
+    const total = reports.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
     if (call.flags.json === true) {
       const partitions = reports.map(({ partition, lag }) => ({ partition, lag }));
       console.log(JSON.stringify({ topic: reader.topic, total, partitions }));
@@ -39,11 +42,15 @@ export async function runLag(call: Call): Promise<number> {
     const rows = reports.map(({ partition, position, log_end, lag }) => [
       partition,
       position,
-      log_end,
-      lag,
+      log_end ?? UNKNOWN,
+      lag ?? UNKNOWN,
     ]);
     console.log(tableOf(['partition', 'position', 'log end', 'lag'], rows));
     console.log(`${total} records of ${reader.topic} are still to be processed`);
+    const unknown = reports.filter(({ lag }) => lag === null).map(({ partition }) => partition);
+    if (unknown.length > 0) {
+      console.log(`Not counted, since no broker leads them now: partitions ${unknown.join(', ')}`);
+    }
     return 0;
   });
 }
@@ -53,7 +60,7 @@ async function list({ flags }: Call, reader: LogReader, pool: Pool): Promise<num
   if (flags.json === true)
     console.log(JSON.stringify({ topic: reader.topic, partitions: reports }));
   else console.log(pageOf(reports));
-  return reports.some(({ state }) => state === 'stopped' || state === 'retrying') ? 1 : 0;
+  return reports.some(isHeldUp) ? 1 : 0;
 }
 
 function pageOf(reports: readonly PartitionReport[]): string {
@@ -72,8 +79,8 @@ function pageOf(reports: readonly PartitionReport[]): string {
     report.partition,
     report.log_id,
     report.position,
-    `${report.log_start}..${report.log_end}`,
-    report.lag,
+    report.log_end === null ? UNKNOWN : `${report.log_start}..${report.log_end}`,
+    report.lag ?? UNKNOWN,
     report.state,
     report.since ?? '',
     report.attempts ?? '',

@@ -6,7 +6,7 @@ import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { kafkaOptions, openReader } from '../log/open-log.ts';
 import { readSlice } from '../log/read-slice.ts';
-import { reportPositions } from '../positions/report.ts';
+import { isHeldUp, reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings.ts';
@@ -99,8 +99,8 @@ async function examinePositions(reader: LogReader, pool: Pool): Promise<Finding[
   const { ok, warn, fail } = judgeOf('kafka');
   try {
     const reports = await reportPositions(reader, pool);
-    const lag = reports.reduce((sum, report) => sum + report.lag, 0);
-    const held = reports.filter(({ state }) => state === 'stopped' || state === 'retrying');
+    const lag = reports.reduce((sum, report) => sum + (report.lag ?? 0), 0);
+    const held = reports.filter(isHeldUp);
     if (held.length === 0) {
       return [ok('positions', `${reports.length} partitions, ${lag} records to process`)];
     }
@@ -119,7 +119,7 @@ async function ageOfOldest(reader: LogReader, pool: Pool): Promise<number | null
   const { topicId } = await reader.identity();
   let oldest: number | null = null;
   for (const report of await reportPositions(reader, pool)) {
-    if (report.lag === 0 || report.position < report.log_start) continue;
+    if (!report.lag || report.position < (report.log_start ?? 0)) continue;
     const wish = { partition: report.partition, offset: report.position };
     const [first] = (await readSlice(reader, topicId, wish)).records;
     if (first !== undefined) oldest = Math.max(oldest ?? 0, Date.now() - first.appendedMs);

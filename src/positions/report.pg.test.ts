@@ -26,7 +26,13 @@ describe('Reports of positions', () => {
       );
     };
     const fine = ['fine', null, null, null, null];
-    const held = ['retrying', 'HANDLER_FAILS', 'HANDLER_FAILS: no', '2026-01-02T03:04:05.000000Z', 7];
+    const held = [
+      'retrying',
+      'HANDLER_FAILS',
+      'HANDLER_FAILS: no',
+      '2026-01-02T03:04:05.000000Z',
+      7,
+    ];
     assert.deepEqual(await read(), [
       [held, fine],
       [held, fine],

@@ -67,15 +67,15 @@ async function showPartitions() {
   const columns = [
     ['partition', (p) => p.partition, 'number'],
     ['position', (p) => p.position.toLocaleString('en'), 'number'],
-    ['log end', (p) => p.log_end.toLocaleString('en'), 'number'],
-    ['lag', (p) => p.lag.toLocaleString('en'), 'number'],
+    ['log end', (p) => p.log_end?.toLocaleString('en') ?? '?', 'number'],
+    ['lag', (p) => p.lag?.toLocaleString('en') ?? '?', 'number'],
     ['state', (p) => p.state],
     ['since', (p) => p.since ?? ''],
     ['tries', (p) => p.attempts ?? '', 'number'],
     ['', (p) => p.trouble ?? ''],
   ];
   at('partitions').replaceChildren(table(columns, items, 'No partition has a position yet.'));
-  const lag = items.reduce((sum, p) => sum + p.lag, 0);
+  const lag = items.reduce((sum, p) => sum + (p.lag ?? 0), 0);
   at('lag').textContent = `${lag.toLocaleString('en')} records to process`;
 }
 
