@@ -13,8 +13,13 @@ export function scramFlags(secure: SecureListener | undefined): string[] {
   ]);
 }
 
+const AUTHORIZES = {
+  'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+  'super.users': 'User:ANONYMOUS',
+};
+
 /** In the broker's words (its manual, "Security"). */
-function secureProperties({ port, ca, cert, key, user }: SecureListener) {
+function secureProperties({ port, ca, cert, key, user, authorizes = false }: SecureListener) {
   const text = (file: string) => readFileSync(file, 'utf8').trim().replaceAll('\n', '\\n');
   const jaas = (module: string, options = '') =>
     `org.apache.kafka.common.security.${module} required ${options};`;
@@ -36,6 +41,7 @@ function secureProperties({ port, ca, cert, key, user }: SecureListener) {
         'oauthbearer.OAuthBearerLoginModule',
         'unsecuredLoginStringClaim_sub="broker"',
       ),
+      ...(authorizes ? AUTHORIZES : {}),
     },
   };
 }
@@ -60,7 +66,8 @@ function replication(members: number) {
   };
 }
 
-export function brokerProperties({ port, folder, mode, secure, member }: BrokerOptions) {
+export function brokerProperties(options: BrokerOptions) {
+  const { port, folder, mode, secure, member, advertisedHost = '127.0.0.1' } = options;
   const { id, ports } = member ?? { id: 1, ports: [port] };
   const voters = ports.map((other, i) => `${i + 1}@127.0.0.1:${other + CONTROLLER_OFFSET}`);
   const address = `127.0.0.1:${port}`;
@@ -92,7 +99,7 @@ export function brokerProperties({ port, folder, mode, secure, member }: BrokerO
   return {
     ...quorum,
     ...tls?.properties,
-    'advertised.listeners': `PLAINTEXT://${address}${tlsListener}`,
+    'advertised.listeners': `PLAINTEXT://${advertisedHost}:${port}${tlsListener}`,
     'log.dirs': join(folder, 'log'),
     'auto.create.topics.enable': false,
     ...replication(ports.length),

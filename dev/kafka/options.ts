@@ -7,6 +7,8 @@ export type BrokerOptions = {
   readonly say?: (line: string) => void;
   /** Of a cluster of several brokers, each a controller too; KRaft only. Left out: it is alone. */
   readonly member?: ClusterMember;
+  /** The name that it gives out to its clients; left out: its address. */
+  readonly advertisedHost?: string;
   /** A second listener, with TLS and SASL; KRaft only. */
   readonly secure?: SecureListener;
 };
@@ -26,6 +28,8 @@ export type SecureListener = {
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
+  /** Users have only the rights that they were granted; those of the plain listener have all. */
+  readonly authorizes?: boolean;
   /** By PLAIN and by SCRAM. OAUTHBEARER takes unsigned tokens of any name. */
   readonly user: { readonly name: string; readonly password: string };
 };

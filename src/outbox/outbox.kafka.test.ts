@@ -56,6 +56,7 @@ describe('Relays on Kafka', { skip: KAFKA === undefined }, () => {
           };
           return Object.assign(Object.create(log), {
             append,
+            refusalOf: log.refusalOf.bind(log),
             close: (ms: number) => log.close(ms),
           });
         },

@@ -61,11 +61,24 @@ describe('rule', () => {
 });
 
 describe('witnessesOf', () => {
-  it('asks the next, the last and one in the middle, each once', () => {
-    const offsets = (n: number) => {
-      const records = Array.from({ length: n }, (_, offset) => recordOf(offset, wireEvent()));
-      return witnessesOf(decodeRecords(records).events).map(({ record }) => record.offset);
-    };
-    assert.deepEqual([0, 1, 2, 9].map(offsets), [[], [0], [0, 1], [0, 8, 4]]);
+  const offsets = (n: number, random?: () => number) => {
+    const records = Array.from({ length: n }, (_, offset) => recordOf(offset, wireEvent()));
+    return witnessesOf(decodeRecords(records).events, random).map(({ record }) => record.offset);
+  };
+
+  it('asks up to three, each once', () => {
+    const asked = [0, 1, 2, 9].map((n) => new Set(offsets(n)).size);
+    assert.deepEqual(asked, [0, 1, 2, 3]);
+  });
+
+  it('asks others the next time, so that one of which the process dies is not asked for ever', () => {
+    assert.deepEqual(
+      offsets(9, () => 0),
+      [0, 1, 2],
+    );
+    assert.deepEqual(
+      offsets(9, () => 0.99),
+      [8, 7, 6],
+    );
   });
 });

@@ -4,13 +4,18 @@ import type { EventRecord } from '../log/decoded-record.ts';
 const WITNESSES_MAX = 3;
 
 /**
- * Which events to try in order to see whether others than a failing one succeed: the next, the
- * last, and one in the middle, since bad ones often come in a row. Pure.
- *
- * @param later in log order.
+ * Which events to try in order to see whether others than a failing one succeed. By chance, since
+ * bad ones often come in a row, and since a process that died of a witness would otherwise ask the
+ * same one again after each restart. Pure but for the random source.
  */
-export function witnessesOf(later: readonly EventRecord[]): EventRecord[] {
-  const { length } = later;
-  const places = [0, length - 1, length >> 1].slice(0, WITNESSES_MAX);
-  return [...new Set(places)].flatMap((place) => later[place] ?? []);
+export function witnessesOf(
+  later: readonly EventRecord[],
+  random: () => number = Math.random,
+): EventRecord[] {
+  const left = [...later];
+  const chosen: EventRecord[] = [];
+  while (chosen.length < WITNESSES_MAX && left.length > 0) {
+    chosen.push(...left.splice(Math.trunc(random() * left.length), 1));
+  }
+  return chosen;
 }

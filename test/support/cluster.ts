@@ -8,6 +8,7 @@ import {
   Connection,
   createTopicsV7,
   describeQuorumV1,
+  FindCoordinatorKeyTypes,
 } from '@platformatic/kafka';
 import { Cluster } from '../../dev/kafka/cluster.ts';
 import { KafkaCluster } from '../../src/log/kafka-cluster.ts';
@@ -91,11 +92,9 @@ export async function untilBrokers(cluster: Cluster, ids: readonly number[]): Pr
 
 /** The broker that coordinates a consumer group. */
 export async function coordinatorOf(cluster: Cluster, groupId: string): Promise<number> {
+  const question = { keys: [groupId], keyType: FindCoordinatorKeyTypes.GROUP };
   return await until('the group has a coordinator', async () => {
-    const [found] = await withAdmin(
-      (admin) => admin.findCoordinator({ keys: [groupId], keyType: 0 } as never),
-      cluster.bootstrap,
-    ).then((answer) => answer as unknown as { nodeId: number }[]);
+    const [found] = await withAdmin((admin) => admin.findCoordinator(question), cluster.bootstrap);
     return found?.nodeId;
   });
 }
