@@ -5,6 +5,7 @@
  *   npm test                        everything this machine can run
  *   npm test -- src/event           files below a folder, or whose path contains the word
  *   npm run test:unit               no I/O at all
+ *   npm test -- .cluster.           three brokers of their own: some minutes, so only if asked for
  *   npm test -- --kafka=zookeeper   with another Kafka: kraft, kraft-3.9, zookeeper
  *   npm test -- --postgres=DIR      with the PostgreSQL whose programs lie in DIR
  *
@@ -36,15 +37,17 @@ const files = globSync([
   'scripts/**/*.test.ts',
   'examples/**/*.test.ts',
 ])
-  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
-  .filter((file) => !isUnitOnly || !/\.(pg|kafka|e2e)\.test\.ts$/.test(file))
+  .filter((file) => words.some((word) => file.includes(word)) || words.length === 0)
+  .filter((file) => words.length > 0 || !file.endsWith('.cluster.test.ts'))
+  .filter((file) => !isUnitOnly || !/\.(pg|kafka|e2e|cluster)\.test\.ts$/.test(file))
   .sort();
 if (files.length === 0) {
   console.error('No test file matches');
   process.exit(1);
 }
 
-const needsServers = files.some((file) => /\.(pg|kafka|e2e)\.test\.ts$/.test(file));
+const needsServers = files.some((file) => /\.(pg|kafka|e2e|cluster)\.test\.ts$/.test(file));
+const needsCluster = files.some((file) => file.endsWith('.cluster.test.ts'));
 const needsKafka = files.some((file) => /\.(kafka|e2e)\.test\.ts$/.test(file));
 const folder = await mkdtemp(join(tmpdir(), 'orderonce-test-'));
 const env: Record<string, string | undefined> = { ...process.env, LOG_LEVEL: 'silent' };
@@ -74,6 +77,7 @@ try {
   } else if (needsKafka) {
     console.log('Kafka suites are skipped: they need Java 17 and Maven');
   }
+  if (needsCluster && !canRunBroker()) throw new Error('A cluster needs Java 17 and Maven');
   code = await runNodeTest();
 } catch (error) {
   console.error(error);
@@ -90,7 +94,8 @@ function programsIn(folder: string): Binaries {
 }
 
 function runNodeTest(): Promise<number> {
-  const flags = ['--test', '--test-concurrency=2', '--test-timeout=180000'];
+  const timeoutMs = needsCluster ? 400_000 : 180_000;
+  const flags = ['--test', '--test-concurrency=2', `--test-timeout=${timeoutMs}`];
   const child = spawn(process.execPath, [...flags, '--test-reporter=spec', ...files], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env,

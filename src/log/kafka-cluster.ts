@@ -105,7 +105,10 @@ export class KafkaCluster {
   async call<Answer>(broker: number, purpose: string, request: Request): Promise<Answer> {
     const address = this.#layout?.brokers.get(broker);
     if (address === undefined) {
-      throw new OrderonceError('LOG_UNAVAILABLE', `Broker ${broker} is not in the cluster now`);
+      throw new OrderonceError(
+        'LOG_UNAVAILABLE',
+        `Kafka broker ${broker} is not in the cluster now`,
+      );
     }
     return await this.#callAt(address, purpose, request);
   }

@@ -72,7 +72,7 @@ export class GroupClient extends Consumer {
     };
     const timer = setTimeout(() => {
       this.#silentSince.set(place, performance.now());
-      end(new NetworkError(`Broker ${place} does not answer`));
+      end(new NetworkError(`Kafka broker ${place} does not answer`));
       void connection.close().catch(() => {});
       connection.socket?.destroy();
     }, ANSWER_MS);
@@ -91,7 +91,7 @@ export class GroupClient extends Consumer {
 
   #firstThatAnswers([place, ...others]: readonly Broker[], callback: Callback<Connection>): void {
     if (place === undefined) {
-      callback(new NetworkError('No broker answers'));
+      callback(new NetworkError('No Kafka broker answers'));
       return;
     }
     const next = (error: Error | null) => {

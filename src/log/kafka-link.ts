@@ -120,7 +120,7 @@ export class KafkaLink {
 
   #unavailable(what: string, cause?: unknown): OrderonceError {
     const { host, port } = this.address;
-    return new OrderonceError('LOG_UNAVAILABLE', `Broker ${host}:${port} ${what}`, { cause });
+    return new OrderonceError('LOG_UNAVAILABLE', `Kafka broker ${host}:${port} ${what}`, { cause });
   }
 }
 

@@ -84,11 +84,15 @@ export class Assignment {
   /** Why nothing comes from the log, or null. */
   get logTrouble(): string | null {
     if (this.#ended.signal.aborted) return 'The partitions are changing hands';
-    return this.partitions.length === 0 ? null : this.#logTrouble;
+    if (this.partitions.length === 0) return null;
+    const why = this.#unread.whyAll(this.partitions);
+    return why === null ? this.#logTrouble : `LOG_UNAVAILABLE: ${why}`;
   }
 
   /** Partitions that the log does not give now, in words. */
   get partitionTroubles(): string[] {
+    // Said once for all of them.
+    if (this.#unread.whyAll(this.partitions) !== null) return [];
     // What stopped a partition is its worker's to say.
     const stopped = this.#workers.filter((w) => w.isStopped).map(({ partition }) => partition);
     return [...this.#unread.troubles]

@@ -7,6 +7,8 @@ import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
+/** A leader that moves is found at the second try or the third: nothing to speak of. */
+const FAILURES_TO_TELL = 4;
 /** A transaction of another client that is open for less is nothing unusual. */
 const OPEN_TRANSACTION_MS = 10_000;
 
@@ -43,18 +45,20 @@ export class UnreadPartitions {
     for (const [partition, reason] of failed) this.fail(partition, reason);
   }
 
-  /** One line when it begins to fail and one when it is read again, however often it was tried. */
+  /** One line when it goes on failing and one when it is read again, however often it was tried. */
   fail(partition: number, reason: string): void {
     const failures = (this.#failing.get(partition)?.failures ?? 0) + 1;
     const retryAt = this.#now() + backoffMs(failures, BACKOFF);
     this.#failing.set(partition, { reason, failures, retryAt });
-    if (failures === 1) this.#logger.warn({ partition, reason }, 'Partition cannot be read');
+    if (failures === FAILURES_TO_TELL)
+      this.#logger.warn({ partition, reason }, 'Partition cannot be read');
   }
 
   #recover(partition: number): void {
     const before = this.#failing.get(partition);
     if (before === undefined) return;
     this.#failing.delete(partition);
+    if (before.failures < FAILURES_TO_TELL) return;
     const fields = { partition, attempts: before.failures };
     this.#logger.info(fields, 'Partition is read again');
   }
@@ -68,6 +72,17 @@ export class UnreadPartitions {
     }
   }
 
+  #told(partition: number): string | null {
+    const failing = this.#failing.get(partition);
+    return failing !== undefined && failing.failures >= FAILURES_TO_TELL ? failing.reason : null;
+  }
+
+  /** Why none of these can be read, with the reason of one of them; null while one can. */
+  whyAll(partitions: readonly number[]): string | null {
+    const reasons = partitions.map((partition) => this.#told(partition));
+    return reasons.every((reason) => reason !== null) ? (reasons[0] ?? null) : null;
+  }
+
   /** In words, by partition. */
   get troubles(): ReadonlyMap<number, string> {
     const troubles = new Map<number, string>();
@@ -79,7 +94,9 @@ export class UnreadPartitions {
           'open. kafka-transactions.sh find-hanging shows it, and abort ends it',
       );
     }
-    for (const [partition, { reason }] of this.#failing) {
+    for (const partition of this.#failing.keys()) {
+      const reason = this.#told(partition);
+      if (reason === null) continue;
       troubles.set(partition, `cannot be read from the log: ${reason}`);
     }
     return troubles;

@@ -80,6 +80,21 @@ export async function leadersOf(cluster: Cluster, topic: string): Promise<(numbe
   }
 }
 
+/** Resolves when every partition has this many replicas in sync. */
+export async function untilInSync(
+  cluster: Cluster,
+  topic: string,
+  replicas: number,
+): Promise<void> {
+  await until(`${replicas} replicas of ${topic} are in sync`, async () => {
+    const { topics } = await withAdmin(
+      (admin) => admin.metadata({ topics: [topic], forceUpdate: true }),
+      cluster.bootstrap,
+    );
+    return topics.get(topic)?.partitions.every(({ isr }) => isr.length === replicas);
+  });
+}
+
 export async function untilBrokers(cluster: Cluster, ids: readonly number[]): Promise<void> {
   await until(`brokers ${ids} are in the cluster`, async () => {
     const { brokers } = await withAdmin(
