@@ -211,7 +211,13 @@ export class KafkaSender {
       });
       for (const batch of batches) this.#judge(batch, answer);
     } catch (error) {
-      for (const batch of batches) this.#repeat(batch, (error as Error).message);
+      const { message: reason } = error as Error;
+      // Without an id nothing was sent.
+      const isForbidden = error instanceof OrderonceError && error.code === 'LOG_REFUSES_APPENDS';
+      for (const batch of batches) {
+        if (isForbidden) batch.resolve({ kind: 'forbidden', reason });
+        else this.#repeat(batch, reason);
+      }
     } finally {
       const rest = this.#underWay.get(leader)?.filter((other) => other !== underWay) ?? [];
       this.#underWay.set(leader, rest);
@@ -249,7 +255,8 @@ export class KafkaSender {
       const { errorCode, producerId, producerEpoch } = answer;
       if (errorCode === 0) return { producerId, producerEpoch };
       const reason = `Kafka gives no producer id: ${produceReason(errorCode, null)}`;
-      throw new OrderonceError('LOG_UNAVAILABLE', reason);
+      const isForbidden = produceVerdict(errorCode) === 'forbidden';
+      throw new OrderonceError(isForbidden ? 'LOG_REFUSES_APPENDS' : 'LOG_UNAVAILABLE', reason);
     });
   }
 
