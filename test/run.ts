@@ -29,7 +29,7 @@ const postgresFolder = flag('postgres');
 const isUnitOnly = process.argv.includes('--unit');
 const KAFKA_PORT = 19_192;
 /** Far more than all tests need. */
-const RUN_MS = 15 * 60_000;
+const RUN_MS = 30 * 60_000;
 
 const files = globSync([
   'src/**/*.test.ts',
