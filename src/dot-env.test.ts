@@ -79,6 +79,7 @@ describe('readDotEnv', () => {
         const value = text.replace(/['\0\r]/g, '').toWellFormed();
         assert.deepEqual(read(`A='${value}'`), { A: value });
       }),
+      { examples: [['\t\n'], [' \n \n ']] },
     );
   });
 });

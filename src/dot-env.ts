@@ -68,7 +68,8 @@ function assignmentsIn(
   const found: Line[] = [];
   const lines = text.split(/\r?\n/);
   for (let i = 0; i < lines.length; i++) {
-    const line = (lines[i] as string).trim();
+    // Not trimmed at its end: a quoted value may go on in the next line, and blanks are part of it.
+    const line = (lines[i] as string).trimStart();
     if (line === '' || line.startsWith('#')) continue;
     const number = i + 1;
     const [, name, rest] = NAME.exec(line) ?? [];
