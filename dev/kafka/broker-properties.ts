@@ -67,12 +67,14 @@ function replication(members: number) {
 }
 
 export function brokerProperties(options: BrokerOptions) {
-  const { port, folder, mode, secure, member, advertisedHost = '127.0.0.1' } = options;
+  const { port, folder, mode, secure, member, behind, advertisedHost = '127.0.0.1' } = options;
   const { id, ports } = member ?? { id: 1, ports: [port] };
   const voters = ports.map((other, i) => `${i + 1}@127.0.0.1:${other + CONTROLLER_OFFSET}`);
   const address = `127.0.0.1:${port}`;
   const tls = secure === undefined ? null : secureProperties(secure);
   const tlsListener = tls === null ? '' : `,SASL_SSL://127.0.0.1:${tls.port}`;
+  const behindAt = (at: number | undefined) =>
+    at === undefined ? '' : `,BEHIND://127.0.0.1:${at}`;
   const controller = `127.0.0.1:${port + CONTROLLER_OFFSET}`;
   const quorum =
     mode === 'zookeeper'
@@ -89,9 +91,9 @@ export function brokerProperties(options: BrokerOptions) {
           'process.roles': 'broker,controller',
           'controller.quorum.voters': voters.join(','),
           'controller.listener.names': 'CONTROLLER',
-          listeners: `PLAINTEXT://${address},CONTROLLER://${controller}${tlsListener}`,
+          listeners: `PLAINTEXT://${address},CONTROLLER://${controller}${tlsListener}${behindAt(behind?.port)}`,
           'listener.security.protocol.map':
-            'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL',
+            'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT,SASL_SSL:SASL_SSL',
           // A killed broker comes back only once its old registration has run out.
           'broker.session.timeout.ms': 2000,
           'broker.heartbeat.interval.ms': 500,
@@ -99,7 +101,7 @@ export function brokerProperties(options: BrokerOptions) {
   return {
     ...quorum,
     ...tls?.properties,
-    'advertised.listeners': `PLAINTEXT://${advertisedHost}:${port}${tlsListener}`,
+    'advertised.listeners': `PLAINTEXT://${advertisedHost}:${port}${tlsListener}${behindAt(behind?.advertisedPort)}`,
     'log.dirs': join(folder, 'log'),
     'auto.create.topics.enable': false,
     ...replication(ports.length),

@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path';
 import { Broker, randomClusterId } from './broker.ts';
+import type { BrokerOptions } from './options.ts';
 
 export class Cluster {
   readonly brokers: readonly Broker[];
@@ -14,8 +15,15 @@ export class Cluster {
     this.bootstrap = brokers.map((broker) => broker.bootstrap).join(',');
   }
 
-  /** @param ports one for each broker; its controller takes the one 10,000 above. */
-  static async start(ports: readonly number[], folder: string): Promise<Cluster> {
+  /**
+   * @param ports one for each broker; its controller takes the one 10,000 above.
+   * @param behind of each broker, where its other listener is, if it has one.
+   */
+  static async start(
+    ports: readonly number[],
+    folder: string,
+    behind: readonly NonNullable<BrokerOptions['behind']>[] = [],
+  ): Promise<Cluster> {
     const clusterId = randomClusterId();
     const brokers = ports.map((port, i) =>
       Broker.start({
@@ -23,6 +31,7 @@ export class Cluster {
         folder: join(folder, `broker-${i + 1}`),
         mode: 'kraft',
         member: { id: i + 1, ports, clusterId },
+        ...(behind[i] === undefined ? {} : { behind: behind[i] }),
       }),
     );
     return new Cluster(await Promise.all(brokers));

@@ -9,6 +9,8 @@ export type BrokerOptions = {
   readonly member?: ClusterMember;
   /** The name that it gives out to its clients; left out: its address. */
   readonly advertisedHost?: string;
+  /** Another listener, for clients that reach the broker through something in between; KRaft only. */
+  readonly behind?: { readonly port: number; readonly advertisedPort: number };
   /** A second listener, with TLS and SASL; KRaft only. */
   readonly secure?: SecureListener;
 };

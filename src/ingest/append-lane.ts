@@ -30,6 +30,8 @@ export type Item = {
   readonly reject: (error: OrderonceError) => void;
 };
 
+/** An append that takes this long holds its lane up, in ms. */
+const HELD_UP_MS = 500;
 /** How often deadlines are looked at, in ms: answers go out this much early. */
 export const SWEEP_MS = 50;
 
@@ -66,8 +68,17 @@ export class AppendLane {
 
   /** Whether the append under way is older than the delivery deadline. */
   get isStalled(): boolean {
+    return this.#hasWaited(this.#limits.deadlineMs - SWEEP_MS);
+  }
+
+  /** Whether the append under way takes much longer than an append does. */
+  get isHeldUp(): boolean {
+    return this.#hasWaited(HELD_UP_MS);
+  }
+
+  #hasWaited(ms: number): boolean {
     const since = this.#inFlightSince;
-    return since !== null && this.#now() - since > this.#limits.deadlineMs - SWEEP_MS;
+    return since !== null && this.#now() - since > ms;
   }
 
   /** Why the last append failed, or does not end; null when all is well. */

@@ -132,6 +132,27 @@ describe('AppendQueue', () => {
     assert.deepEqual(log.appended, ['a', 'b', 'c', 'e']);
   });
 
+  it('gives a lane that is held up no more than its share: the others go on taking events [G10]', async (t) => {
+    const { log, queue, pass } = setUp(t, { itemsMax: 6 });
+    log.lanes = 3;
+    const verdicts: string[] = [];
+    const append = (key: string) => {
+      queue.append({ key: Buffer.from(key), value: Buffer.from(key) }).then(
+        () => verdicts.push(key),
+        (error: OrderonceError) => verdicts.push(`${key} ${error.code}`),
+      );
+    };
+    append('k1');
+    await nextTurn();
+    await pass(600);
+    for (const key of ['k1', 'k1', 'k1', 'k0', 'k0', 'k2']) append(key);
+    await nextTurn();
+    assert.deepEqual(verdicts, ['k1 QUEUE_FULL', 'k1 QUEUE_FULL']);
+    for (const pending of [...log.pending]) pending.acknowledge();
+    await nextTurn();
+    assert.equal(verdicts.filter((verdict) => !verdict.includes(' ')).length, 4);
+  });
+
   it('keeps batches within count and bytes, but sends one that is larger alone [G10]', async (t) => {
     const { log, append } = setUp(t, { batchItemsMax: 3, batchBytesMax: 100 });
     log.isAutomatic = true;

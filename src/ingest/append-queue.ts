@@ -1,6 +1,7 @@
 /**
  * What waits for the log: bounded in count, every item answered by its deadline. Each lane of the
- * log has a queue of its own, so that a partition which is not available delays only its events.
+ * log has a queue of its own, so that a partition which is not available delays only its events. Nor
+ * can its events use up the bound: a lane that is held up takes no more than its equal share.
  */
 import { OrderonceError } from '../errors.ts';
 import {
@@ -85,6 +86,10 @@ export class AppendQueue {
     const refusals = records.map((record) => this.#log.refusalOf(record));
     const taken = records.filter((_, index) => refusals[index] === null);
     if (taken.length === 0) return refusals as OrderonceError[];
+    if (this.#isOverShare(lane, taken.length)) {
+      const full = new OrderonceError('QUEUE_FULL', 'Too many events wait for this partition');
+      return refusals.map((refusal) => refusal ?? full);
+    }
     const { promise, resolve } = Promise.withResolvers<readonly AppendOutcome[]>();
     this.#lanes[lane]?.add({
       records: taken,
@@ -104,6 +109,11 @@ export class AppendQueue {
     if (this.#draining) return new OrderonceError('DRAINING', 'The service is stopping');
     if (this.#size + count <= this.#options.itemsMax) return null;
     return new OrderonceError('QUEUE_FULL', 'Too many events wait for the log');
+  }
+
+  #isOverShare(lane: number, count: number): boolean {
+    const { isHeldUp = false, size = 0 } = this.#lanes[lane] ?? {};
+    return isHeldUp && size + count > Math.ceil(this.#options.itemsMax / this.#lanes.length);
   }
 
   /**

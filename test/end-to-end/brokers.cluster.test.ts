@@ -18,6 +18,7 @@ import { startJavaProducer } from '../support/java-steady-producer.ts';
 import { newTopicName, readTopic } from '../support/kafka.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { SteadyShop } from '../support/steady-shop.ts';
+import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
 const PORTS = { producer: 18_210, consumer: 18_211 };
@@ -27,16 +28,23 @@ const RECOVERED_MS = 30_000;
 const TAKEN_OVER_MS = 15_000;
 /** What an answer over HTTP may take longer than one of the client, on a busy machine. */
 const HTTP_MS = 2000;
+/** Longer than a session of the consumer group, and than any request. */
+const SILENT_MS = 25_000;
 const ALL = [0, 1, 2, 3, 4, 5];
 
 /** A running deployment under load, which is judged at the end of the test. */
-async function setUp(t: TestContext, cluster: Cluster, replicas: readonly (readonly number[])[]) {
+async function setUp(
+  t: TestContext,
+  cluster: Cluster,
+  replicas: readonly (readonly number[])[],
+  bootstrap = cluster.bootstrap,
+) {
   const topic = newTopicName();
   await createPlacedTopic(cluster, topic, replicas);
   const { pool, url } = await createDatabase(t);
   const env = {
     DATABASE_URL: url,
-    KAFKA_BOOTSTRAP_SERVERS: cluster.bootstrap,
+    KAFKA_BOOTSTRAP_SERVERS: bootstrap,
     KAFKA_TOPIC: topic,
     KAFKA_GROUP_ID: topic,
     SESSION_TIMEOUT_MS: '6000',
@@ -107,7 +115,7 @@ const EVERYWHERE = [
   [3, 2, 1],
 ];
 
-const cluster = await ownCluster(22_092);
+const { cluster, proxies } = await ownCluster(22_092);
 
 describe('Three brokers', () => {
   it('a killed and a frozen leader are replaced as soon as for the Java client; nothing stays stuck [G1] [G5] [G9]', async (t) => {
@@ -254,4 +262,28 @@ describe('A partition that is not available', () => {
       ],
       [0, 2, 3],
     ));
+
+  it('led by a broker that its clients cannot reach: the others are taken and processed meanwhile [G5] [G6]', async (t) => {
+    const bootstrap = proxies.map(({ port }) => `127.0.0.1:${port}`).join(',');
+    const set = await setUp(t, cluster, EVERYWHERE, bootstrap);
+    const { topic, shop, untilProcessed, assertNothingLost } = set;
+    // The worst one: the consumer's heartbeats go there too.
+    const silent = await coordinatorOf(cluster, topic);
+    const leaders = await leadersOf(cluster, topic);
+    const well = ALL.filter((partition) => leaders[partition] !== silent);
+    const proxy = proxies[silent - 1] as TcpProxy;
+    // It takes connections and bytes, and answers nothing.
+    proxy.fault = () => 'swallow';
+    t.after(() => proxy.heal());
+    const since = Date.now();
+    while (Date.now() - since < SILENT_MS) {
+      await shop.untilAcknowledged(well, TAKEN_OVER_MS);
+      await untilProcessed(well, TAKEN_OVER_MS);
+    }
+    t.diagnostic(`longest gap of the others: ${shop.acknowledged.longestGap(well, since)} ms`);
+    proxy.heal();
+    t.diagnostic(`back: ${await shop.untilAcknowledged(ALL, RECOVERED_MS)} ms`);
+    await untilProcessed(ALL, RECOVERED_MS);
+    await assertNothingLost();
+  });
 });

@@ -13,20 +13,38 @@ import {
 import { Cluster } from '../../dev/kafka/cluster.ts';
 import { KafkaCluster } from '../../src/log/kafka-cluster.ts';
 import { withAdmin } from './kafka.ts';
+import { TcpProxy } from './tcp-proxy.ts';
 import { until } from './until.ts';
 
 const REQUEST_MS = 10_000;
 
-/** @param firstPort and the two above it are the brokers'. Stops after the suite. */
-export async function ownCluster(firstPort: number): Promise<Cluster> {
+/** A cluster whose clients may also come through proxies, one in front of each broker. */
+export type OwnCluster = {
+  readonly cluster: Cluster;
+  /** By broker: the first one's is proxies[0]. */
+  readonly proxies: readonly TcpProxy[];
+};
+
+/** @param firstPort and the five above it are the brokers'. Stops after the suite. */
+export async function ownCluster(firstPort: number): Promise<OwnCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-cluster-'));
-  const cluster = await Cluster.start([firstPort, firstPort + 1, firstPort + 2], folder);
+  const ports = [firstPort, firstPort + 1, firstPort + 2];
+  const behindProxy = ports.map((port) => port + ports.length);
+  const proxies = await Promise.all(
+    behindProxy.map((port) => TcpProxy.open({ host: '127.0.0.1', port })),
+  );
+  const behind = proxies.map((proxy, i) => ({
+    port: behindProxy[i] as number,
+    advertisedPort: proxy.port,
+  }));
+  const cluster = await Cluster.start(ports, folder, behind);
   after(async () => {
     await cluster.stop();
+    for (const proxy of proxies) proxy.stop();
     await rm(folder, { recursive: true, force: true });
   });
   await untilBrokers(cluster, [1, 2, 3]);
-  return cluster;
+  return { cluster, proxies };
 }
 
 /** @param replicas of each partition, the preferred leader first. */

@@ -17,10 +17,17 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#connect(client));
   }
 
+  /** Runs until the test has ended. */
   static async start(t: TestContext, target: { host: string; port: number }): Promise<TcpProxy> {
+    const proxy = await TcpProxy.open(target);
+    t.after(() => proxy.stop());
+    return proxy;
+  }
+
+  /** Runs until stop(). */
+  static async open(target: { host: string; port: number }): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
     await new Promise<void>((done) => proxy.#server.listen(0, '127.0.0.1', done));
-    t.after(() => proxy.stop());
     return proxy;
   }
 
