@@ -2,7 +2,7 @@
 import { startProducer } from '../src/ingest/producer-service.ts';
 import type { LogAppender } from '../src/log/event-log.ts';
 import { createLogger } from '../src/runtime/logger.ts';
-import { readSettings } from '../src/settings.ts';
+import { readSettings } from '../src/settings/settings.ts';
 
 let next = 0;
 const log: LogAppender = {

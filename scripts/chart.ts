@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { parseAllDocuments } from 'yaml';
-import { readSettings, SETTINGS } from '../src/settings.ts';
+import { readSettings, SETTINGS } from '../src/settings/settings.ts';
 
 const CHART = new URL('../deploy/helm/orderonce', import.meta.url).pathname;
 const KUBERNETES = ['1.27.0', '1.37.0'];

@@ -13,7 +13,7 @@ import { ERRORS } from '../src/errors.ts';
 import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
 import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
 import { addConsumerMetrics } from '../src/process/consumer-metrics.ts';
-import { SETTINGS } from '../src/settings.ts';
+import { SETTINGS } from '../src/settings/settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const MADE = 'Made from the code by `npm run docs`; `npm run ok` fails where it differs.';

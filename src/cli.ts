@@ -11,11 +11,11 @@ import { POSITIONS_HELP, runLag, runPositions } from './commands/positions.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
 import { runVerify } from './commands/verify.ts';
-import { readDotEnv } from './dot-env.ts';
 import { OrderonceError, reasonOf } from './errors.ts';
 import { createLogger } from './runtime/logger.ts';
-import { judgeNames } from './setting-names.ts';
-import { readSettings, SETTINGS, settingFlags } from './settings.ts';
+import { readDotEnv } from './settings/dot-env.ts';
+import { judgeNames } from './settings/names.ts';
+import { readSettings, SETTINGS, settingFlags } from './settings/settings.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
   // Without a prototype, "constructor" is as unknown as any other word.

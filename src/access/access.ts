@@ -5,7 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { watchTls } from '../runtime/tls.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { Allowance } from './allowance.ts';
 import { type ApiKey, ApiKeys, type Role } from './api-keys.ts';
 import { LOOPBACK_HOST, OwnNames } from './own-names.ts';

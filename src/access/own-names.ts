@@ -9,7 +9,7 @@
  */
 import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 
 export const LOOPBACK_HOST = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 /** The last label is a number: no name ends so (WHATWG, URL, "ends in a number"). */

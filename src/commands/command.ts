@@ -1,5 +1,5 @@
 import type { Logger } from '../runtime/logger.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 
 /** What the process ends with. */
 export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 3 } as const;

@@ -2,7 +2,7 @@
 import type { RedriveResult } from '../dead-letters/redrive.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { baseUrlOf, consumerPlace } from '../runtime/port.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { parsePlace } from '../store/log-place.ts';
 
 /** Of one request: so a long redrive shows how far it is. */

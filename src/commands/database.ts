@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OrderonceError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import { joinSchema } from '../settings/schema-url.ts';
+import type { Settings } from '../settings/settings.ts';
 import { createPool, type Pool, type PoolOptions } from '../store/pool.ts';
-import { joinSchema } from '../store/schema-url.ts';
 
 /**
  * With the schema of the tables in it, where that is set. For every command but `start`, which

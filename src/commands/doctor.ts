@@ -1,7 +1,7 @@
 /** `orderonce doctor`: a verdict for each thing that the guarantees rest on, and how to resolve it. */
 import { examine } from '../doctor/doctor.ts';
 import type { Finding } from '../doctor/finding.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';

@@ -1,6 +1,6 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { createLog } from '../log/open-log.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';

@@ -17,7 +17,7 @@ import {
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { handlerSetOf } from '../handlers/handler-set.ts';
 import { assertSameHandlers, identityOf } from '../handlers/handlers-identity.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { readDeployedHandlers, readDeploymentId } from '../store/deployment-handlers.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';

@@ -1,7 +1,7 @@
 /** `orderonce send`: events to the ingest API, from any shell. */
 import { OrderonceError } from '../errors.ts';
 import { baseUrlOf, producerPlace } from '../runtime/port.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Call } from './command.ts';
 import { exampleEvent } from './example-event.ts';
 import type { IngestApi } from './send-batch.ts';

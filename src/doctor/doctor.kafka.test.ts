@@ -14,7 +14,7 @@ import { Orderonce } from '../../test/support/processes.ts';
 import { asRole } from '../../test/support/roles.ts';
 import { until } from '../../test/support/until.ts';
 import { createLog } from '../log/open-log.ts';
-import { readSettings } from '../settings.ts';
+import { readSettings } from '../settings/settings.ts';
 import { examine } from './doctor.ts';
 
 const PORT = 19_992;

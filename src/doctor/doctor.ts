@@ -9,7 +9,7 @@ import { readSlice } from '../log/read-slice.ts';
 import { isHeldUp, reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import { readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';

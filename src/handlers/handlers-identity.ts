@@ -1,7 +1,7 @@
 /** Which handlers run here, and whether they are those of the deployment. */
 import { createHash } from 'node:crypto';
 import { OrderonceError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { DeployedHandlers, HandlersIdentity } from '../store/deployment-handlers.ts';
 import type { Handler } from './handler.ts';
 import { digestOfModule } from './module-digest.ts';

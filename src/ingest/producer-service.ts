@@ -18,7 +18,7 @@ import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
 import { AppendFailures } from './append-failures.ts';
 import { AppendQueue } from './append-queue.ts';

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 import { fetchJars } from '../../dev/kafka/jars.ts';
 import { KAFKA, MODE, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
-import { COMPRESSIONS } from '../settings.ts';
+import { COMPRESSIONS } from '../settings/settings.ts';
 import type { LogRecord } from './event-log.ts';
 import { KafkaReader } from './kafka-reader.ts';
 import { partitionOf } from './partition.ts';

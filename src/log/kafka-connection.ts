@@ -1,7 +1,7 @@
 /** What all Kafka clients of ours share: addresses, limits, and the translation of their errors. */
 import { findErrorBy } from '@platformatic/kafka';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { KafkaSecurity } from './kafka-security.ts';
 
 export type KafkaOptions = {

@@ -9,7 +9,7 @@ import {
 import { KAFKA, newTopic, ownBroker, readTopic, withAdmin } from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
-import { COMPRESSIONS } from '../settings.ts';
+import { COMPRESSIONS } from '../settings/settings.ts';
 import { type AppendRecord, type LogAppender, positionsOf } from './event-log.ts';
 import { KafkaAppender } from './kafka-appender.ts';
 import { KafkaReader } from './kafka-reader.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { BaseOptions } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
 import { readSettingFile } from '../runtime/tls.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 
 /** For every connection to a broker, those of fetches too. */
 export type KafkaSecurity = Pick<BaseOptions, 'tls' | 'tlsServerName' | 'sasl'>;

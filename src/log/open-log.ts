@@ -1,5 +1,5 @@
 /** Which log the settings mean: Kafka where brokers are named, else the embedded one. */
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
 import { createEmbeddedLog, EmbeddedAppender, EmbeddedReader } from './embedded-log.ts';
 import type { LogAppender, LogReader } from './event-log.ts';

@@ -29,7 +29,7 @@ import { consumerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
 import { readOutboxLag } from '../store/outbox.ts';

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { OrderonceError } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { holderOf } from './port-holder.ts';
 
 /** A place to listen on, and the name of the setting that chooses the port. */

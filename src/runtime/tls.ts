@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { SecureVersion, Server } from 'node:tls';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { Settings } from '../settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Logger } from './logger.ts';
 import { WatchedFiles } from './watched-files.ts';
 

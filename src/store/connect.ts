@@ -9,13 +9,13 @@
 import dns from 'node:dns/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
-import { encryptionsOf } from './database-tls.ts';
 import {
   type DatabaseTarget,
   describeHost,
   type HostAndPort,
   type SessionAttributes,
-} from './database-url.ts';
+} from '../settings/database-url.ts';
+import { encryptionsOf } from './database-tls.ts';
 import { type ServerFacts, Session, type SessionConfig } from './session.ts';
 import { sqlStateOf } from './sqlstate.ts';
 

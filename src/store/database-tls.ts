@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { DatabaseTarget } from './database-url.ts';
+import type { DatabaseTarget } from '../settings/database-url.ts';
 
 export type Encryption = ConnectionOptions | false;
 

@@ -1,9 +1,9 @@
 /** The one door to PostgreSQL: connection settings and their reasons are explained here. */
 import type pg from 'pg';
+import { type DatabaseTarget, parseDatabaseUrl } from '../settings/database-url.ts';
+import { splitSchema } from '../settings/schema-url.ts';
 import { KnownServers, openSession } from './connect.ts';
-import { type DatabaseTarget, parseDatabaseUrl } from './database-url.ts';
 import { USUAL_SCHEMA } from './schema.ts';
-import { splitSchema } from './schema-url.ts';
 import { StatementNames } from './statement-names.ts';
 import { SchemaName } from './statements.ts';
 import { StorePool } from './store-pool.ts';

@@ -6,11 +6,11 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { contextIn } from '../../test/support/heart.ts';
 import { createRole } from '../../test/support/roles.ts';
 import { processBatch } from '../process/process-batch.ts';
+import { joinSchema } from '../settings/schema-url.ts';
 import { verify } from '../verify/verify.ts';
 import { assertMigrated } from './assert-migrated.ts';
 import { migrate } from './migrate.ts';
 import type { Pool } from './pool.ts';
-import { joinSchema } from './schema-url.ts';
 
 /** What an application's tools leave in `public`, each by a name of ours. */
 const FOREIGN = {

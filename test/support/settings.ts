@@ -1,4 +1,4 @@
-import { readSettings, type Settings } from '../../src/settings.ts';
+import { readSettings, type Settings } from '../../src/settings/settings.ts';
 
 /** Defaults, on ports that the system chooses. */
 export function testSettings(env: Record<string, string> = {}): Settings {

@@ -2,7 +2,8 @@
  * The one table of settings: types, parsing, `--help`, `.env.example` and the reference page all
  * come from it. A secret has no default and is never printed.
  */
-import { OrderonceError } from './errors.ts';
+import { OrderonceError } from '../errors.ts';
+import { parseDatabaseUrl } from './database-url.ts';
 import {
   brokers,
   choice,
@@ -14,9 +15,8 @@ import {
   type Spec,
   text,
   toggle,
-} from './setting-kinds.ts';
-import { parseDatabaseUrl } from './store/database-url.ts';
-import { isSchemaName, splitSchema } from './store/schema-url.ts';
+} from './kinds.ts';
+import { isSchemaName, splitSchema } from './schema-url.ts';
 
 /** Kafka's names. All of them are read, whoever wrote them. */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;

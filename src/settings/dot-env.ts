@@ -3,7 +3,7 @@
  * front, quotes, comments. A line that is nothing of this is an error, never left out: what somebody
  * wrote down there would not be in force.
  */
-import { OrderonceError } from './errors.ts';
+import { OrderonceError } from '../errors.ts';
 
 const NAME = /^(?:export\s+)?([A-Za-z_][\w.-]*)[ \t]*=(.*)$/s;
 /** In double quotes; anything else behind a backslash keeps it, as in a path of Windows. */

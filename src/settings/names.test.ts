@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { judgeNames } from './setting-names.ts';
+import { judgeNames } from './names.ts';
 
 const BROKERS = 'kafka:9092';
 const URL = 'postgres://shop:secret@db/orders';
