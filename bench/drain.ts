@@ -2,9 +2,10 @@
  * Drain: a backlog in the log, then one consumer process; events per second from the first
  * transaction to the last. A run counts only if every record of the log is accounted for.
  */
-import { EmbeddedAppender } from '../src/log/embedded-log.ts';
+
 import type { AppendRecord, LogAppender } from '../src/log/event-log.ts';
-import { KafkaAppender } from '../src/log/kafka-appender.ts';
+import { EmbeddedAppender } from '../src/log-embedded/embedded-log.ts';
+import { KafkaAppender } from '../src/log-kafka/appender.ts';
 import type { Pool } from '../src/store/pool.ts';
 import { cpuSecondsOfFamily } from './cpu.ts';
 import { freshDatabase, openPool } from './databases.ts';

@@ -4,9 +4,10 @@
  * and two) and of the embedded log, and the batch endpoint. A run of ours counts only if every answer
  * was 202 and the log holds exactly the accepted events.
  */
-import { EmbeddedReader } from '../src/log/embedded-log.ts';
+
 import type { LogReader } from '../src/log/event-log.ts';
-import { KafkaReader } from '../src/log/kafka-reader.ts';
+import { EmbeddedReader } from '../src/log-embedded/embedded-log.ts';
+import { KafkaReader } from '../src/log-kafka/reader.ts';
 import { freshDatabase, openPool } from './databases.ts';
 import { runScript } from './script.ts';
 import type { Servers } from './servers.ts';

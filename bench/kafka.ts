@@ -6,9 +6,9 @@
  */
 import { decodeRecords } from '../src/log/decoded-record.ts';
 import type { AppendRecord } from '../src/log/event-log.ts';
-import { KafkaAppender } from '../src/log/kafka-appender.ts';
-import { KafkaReader } from '../src/log/kafka-reader.ts';
-import { createTopic } from '../src/log/kafka-topic.ts';
+import { KafkaAppender } from '../src/log-kafka/appender.ts';
+import { KafkaReader } from '../src/log-kafka/reader.ts';
+import { createTopic } from '../src/log-kafka/topic.ts';
 import { recordSource } from './mixes.ts';
 
 const PARTITIONS = 6;

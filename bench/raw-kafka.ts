@@ -5,9 +5,9 @@
  *
  *   raw-kafka.ts BOOTSTRAP TOPIC RATE SECONDS   → one JSON line: percentiles in ms
  */
-import { KafkaAppender } from '../src/log/kafka-appender.ts';
-import { KafkaReader } from '../src/log/kafka-reader.ts';
-import { createTopic } from '../src/log/kafka-topic.ts';
+import { KafkaAppender } from '../src/log-kafka/appender.ts';
+import { KafkaReader } from '../src/log-kafka/reader.ts';
+import { createTopic } from '../src/log-kafka/topic.ts';
 import { percentiles } from './percentiles.ts';
 
 const PARTITIONS = 6;

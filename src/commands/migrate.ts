@@ -1,5 +1,5 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { createLog } from '../log/open-log.ts';
+import { createLog } from '../services/open-log.ts';
 import type { Settings } from '../settings/settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';

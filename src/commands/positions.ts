@@ -2,9 +2,9 @@
 import { hostname, userInfo } from 'node:os';
 import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { openReader } from '../log/open-log.ts';
 import { acceptCut, acceptGap, acceptNewLog } from '../positions/accept.ts';
 import { isHeldUp, type PartitionReport, reportPositions } from '../positions/report.ts';
+import { openReader } from '../services/open-log.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';

@@ -2,14 +2,14 @@
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { startProducer } from '../ingest/producer-service.ts';
-import { EmbeddedRetention } from '../log/embedded-retention.ts';
-import { openAppender, openReader } from '../log/open-log.ts';
+import { EmbeddedRetention } from '../log-embedded/retention.ts';
 import { startConsumer } from '../process/consumer-service.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { assertPortFree, baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { isWorker, Workers } from '../runtime/workers.ts';
+import { openAppender, openReader } from '../services/open-log.ts';
 import { joinSchema } from '../settings/schema-url.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';

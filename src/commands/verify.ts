@@ -2,7 +2,7 @@
 
 import { handlerSetOf } from '../handlers/handler-set.ts';
 import { identityOf } from '../handlers/handlers-identity.ts';
-import { openReader } from '../log/open-log.ts';
+import { openReader } from '../services/open-log.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
 import { type Verdict, verify } from '../verify/verify.ts';

@@ -13,7 +13,7 @@ import { KAFKA, newTopic, newTopicName, withAdmin } from '../../test/support/kaf
 import { Orderonce } from '../../test/support/processes.ts';
 import { asRole } from '../../test/support/roles.ts';
 import { until } from '../../test/support/until.ts';
-import { createLog } from '../log/open-log.ts';
+import { createLog } from '../services/open-log.ts';
 import { readSettings } from '../settings/settings.ts';
 import { examine } from './doctor.ts';
 

@@ -11,9 +11,9 @@ import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { makeKey } from '../access/api-keys.ts';
 import { startProducer } from '../ingest/producer-service.ts';
-import { createLog, openAppender, openReader } from '../log/open-log.ts';
 import { startConsumer } from '../process/consumer-service.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { createLog, openAppender, openReader } from '../services/open-log.ts';
 import { examine } from './doctor.ts';
 import type { Finding } from './finding.ts';
 

@@ -1,6 +1,6 @@
 import { Admin, ConfigResourceTypes } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
-import { clientOptions, type KafkaOptions, kafkaError } from '../log/kafka-connection.ts';
+import { clientOptions, type KafkaOptions, kafkaError } from '../log-kafka/connection.ts';
 import { within } from '../runtime/deadline.ts';
 
 export type KafkaFacts = {

@@ -1,4 +1,4 @@
-import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../outbox/message.ts';
+import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../log/message.ts';
 import { pause } from '../runtime/backoff.ts';
 import { enterHandler, type HandlerEntry, leaveHandler } from '../store/handler-guard.ts';
 import { insertMessages } from '../store/outbox.ts';

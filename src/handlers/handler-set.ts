@@ -1,7 +1,8 @@
 /** The handlers that the settings name, with their limits: the same for consumer and redrive. */
-import { orderProcessed } from '../outbox/order-processed.ts';
+
 import type { Settings } from '../settings/settings.ts';
 import { loadHandlers } from './load-handlers.ts';
+import { orderProcessed } from './order-processed.ts';
 import type { HandlerSet } from './run-handlers.ts';
 
 /** @throws HANDLERS_INVALID */

@@ -9,7 +9,7 @@
  * What a handler does outside `tx` (HTTP calls, files) is outside the transaction too: it may
  * happen again after a rollback. Emit a message instead, or make the call idempotent by event id.
  */
-import type { OutboxMessage } from '../outbox/message.ts';
+import type { OutboxMessage } from '../log/message.ts';
 
 export type { OutboxMessage };
 

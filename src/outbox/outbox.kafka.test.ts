@@ -8,11 +8,11 @@ import { KAFKA, newTopic, type ReadRecord, readRecords } from '../../test/suppor
 import { until } from '../../test/support/until.ts';
 import { forEachEvent } from '../handlers/handler.ts';
 import type { LogAppender } from '../log/event-log.ts';
-import { KafkaAppender } from '../log/kafka-appender.ts';
+import { MESSAGE_ID_HEADER } from '../log/message.ts';
+import { KafkaAppender } from '../log-kafka/appender.ts';
 import { processBatch } from '../process/process-batch.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { readOutboxLag } from '../store/outbox.ts';
-import { MESSAGE_ID_HEADER } from './message.ts';
 import { Relay } from './relay.ts';
 
 const EVENTS = 400;

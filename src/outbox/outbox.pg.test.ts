@@ -6,15 +6,15 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
 import { forEachEvent, type Handler, TerminalError } from '../handlers/handler.ts';
-import { createEmbeddedLog, EmbeddedAppender } from '../log/embedded-log.ts';
+import { orderProcessed } from '../handlers/order-processed.ts';
 import type { LogAppender } from '../log/event-log.ts';
+import { MESSAGE_ID_HEADER, SHARDS } from '../log/message.ts';
+import { createEmbeddedLog, EmbeddedAppender } from '../log-embedded/embedded-log.ts';
 import { processBatch } from '../process/process-batch.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { deletePublished, findUnpublished, readOutboxLag } from '../store/outbox.ts';
 import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
 import type { Pool } from '../store/pool.ts';
-import { MESSAGE_ID_HEADER, SHARDS } from './message.ts';
-import { orderProcessed } from './order-processed.ts';
 import { Relay } from './relay.ts';
 
 const TOPIC = 'charges';

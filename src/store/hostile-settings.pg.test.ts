@@ -18,7 +18,11 @@ import { runVerify } from '../commands/verify.ts';
 import { discard, redrive, redriveEdited } from '../dead-letters/redrive.ts';
 import { readDatabaseFacts } from '../doctor/database-facts.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
-import { createEmbeddedLog, EmbeddedAppender, EmbeddedReader } from '../log/embedded-log.ts';
+import {
+  createEmbeddedLog,
+  EmbeddedAppender,
+  EmbeddedReader,
+} from '../log-embedded/embedded-log.ts';
 import { readStanding, reportPositions } from '../positions/report.ts';
 import { startConsumer } from '../process/consumer-service.ts';
 import { EventWaiters } from '../query/event-waiters.ts';

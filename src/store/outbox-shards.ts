@@ -1,5 +1,5 @@
 /** outbox_shards and outbox_relays: which relay publishes which share of the keys. */
-import { SHARDS } from '../outbox/message.ts';
+import { SHARDS } from '../log/message.ts';
 import type { Pool, Transaction } from './pool.ts';
 import { inTransaction } from './transaction.ts';
 

@@ -7,7 +7,7 @@ import {
   MESSAGE_ID_HEADER,
   messageIdOf,
   shardOf,
-} from '../outbox/message.ts';
+} from '../log/message.ts';
 import { bytesArray, intArray, textArray, uuidArray } from './binary-arrays.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import { MILLISECONDS } from './utc.ts';

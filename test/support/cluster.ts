@@ -11,7 +11,7 @@ import {
   FindCoordinatorKeyTypes,
 } from '@platformatic/kafka';
 import { Cluster } from '../../dev/kafka/cluster.ts';
-import { KafkaCluster } from '../../src/log/kafka-cluster.ts';
+import { KafkaCluster } from '../../src/log-kafka/cluster.ts';
 import { withAdmin } from './kafka.ts';
 import { TcpProxy } from './tcp-proxy.ts';
 import { until } from './until.ts';

@@ -7,7 +7,7 @@ import { after } from 'node:test';
 import { Admin, Consumer, Producer } from '@platformatic/kafka';
 import { Broker } from '../../dev/kafka/broker.ts';
 import type { BrokerMode } from '../../dev/kafka/options.ts';
-import { createTopic } from '../../src/log/kafka-topic.ts';
+import { createTopic } from '../../src/log-kafka/topic.ts';
 import type { LoggedRecord } from './checker.ts';
 import { until } from './until.ts';
 

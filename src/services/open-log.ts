@@ -1,13 +1,18 @@
 /** Which log the settings mean: Kafka where brokers are named, else the embedded one. */
+
+import type { LogAppender, LogReader } from '../log/event-log.ts';
+import {
+  createEmbeddedLog,
+  EmbeddedAppender,
+  EmbeddedReader,
+} from '../log-embedded/embedded-log.ts';
+import { KafkaAppender } from '../log-kafka/appender.ts';
+import type { KafkaOptions } from '../log-kafka/connection.ts';
+import { KafkaReader } from '../log-kafka/reader.ts';
+import { kafkaSecurityOf } from '../log-kafka/security.ts';
+import { createTopic } from '../log-kafka/topic.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
-import { createEmbeddedLog, EmbeddedAppender, EmbeddedReader } from './embedded-log.ts';
-import type { LogAppender, LogReader } from './event-log.ts';
-import { KafkaAppender } from './kafka-appender.ts';
-import type { KafkaOptions } from './kafka-connection.ts';
-import { KafkaReader } from './kafka-reader.ts';
-import { kafkaSecurityOf } from './kafka-security.ts';
-import { createTopic } from './kafka-topic.ts';
 
 /** @param openPool called only where the log lies in PostgreSQL. */
 export function openAppender(settings: Settings, openPool: () => Pool): LogAppender {

@@ -1,7 +1,7 @@
 /** A topic as the cluster describes it: its partitions, and who leads each. Pure. */
 import { protocolErrors, protocolErrorsCodesById } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
-import type { BrokerAddress } from './kafka-connection.ts';
+import type { BrokerAddress } from './connection.ts';
 
 export type PartitionLayout = {
   /** The broker that leads it; null while it has no leader. */

@@ -1,12 +1,7 @@
 import { Admin } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
-import {
-  clientOptions,
-  isProtocolError,
-  type KafkaOptions,
-  kafkaError,
-} from './kafka-connection.ts';
+import { clientOptions, isProtocolError, type KafkaOptions, kafkaError } from './connection.ts';
 
 const CREATE_MS = 15_000;
 

@@ -5,13 +5,13 @@ import {
   type LogAppender,
   type LogPosition,
   refusalBySize,
-} from './event-log.ts';
-import { KafkaCluster } from './kafka-cluster.ts';
-import type { KafkaOptions } from './kafka-connection.ts';
-import { describeFailing, failingLeaders } from './kafka-leaders.ts';
-import { KafkaSender, type ProduceMessage } from './kafka-sender.ts';
-import { readBatchBytesMax } from './kafka-topic-limit.ts';
-import { partitionOf } from './partition.ts';
+} from '../log/event-log.ts';
+import { partitionOf } from '../log/partition.ts';
+import { KafkaCluster } from './cluster.ts';
+import type { KafkaOptions } from './connection.ts';
+import { describeFailing, failingLeaders } from './leaders.ts';
+import { KafkaSender, type ProduceMessage } from './sender.ts';
+import { readBatchBytesMax } from './topic-limit.ts';
 
 /** How often the topic is asked for its limit, which an operator may change. */
 const LIMIT_CHECK_MS = 60_000;
@@ -21,7 +21,7 @@ const OVERHEAD_BYTES = 100;
 /**
  * Appends with acks=all and idempotence, a lane for each partition: what holds up one partition
  * holds up no other. Repeats are endless and keep producer id and sequence number, so that the
- * broker drops them (kafka-sender.ts).
+ * broker drops them (sender.ts).
  */
 export class KafkaAppender implements LogAppender {
   readonly topic: string;

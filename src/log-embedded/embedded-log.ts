@@ -8,17 +8,6 @@ import { randomUUID } from 'node:crypto';
 import { EventEmitter } from 'node:events';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import {
-  findEmbeddedLog,
-  insertEmbeddedLog,
-  insertLogRecords,
-  readLogBounds,
-  readLogRecords,
-  type StoredLog,
-} from '../store/event-log-table.ts';
-import type { Pool, Transaction } from '../store/pool.ts';
-import { inTransaction } from '../store/transaction.ts';
-import { assertWritable } from '../store/writable.ts';
-import {
   type AppendOutcome,
   type AppendRecord,
   type AssignmentListener,
@@ -33,8 +22,19 @@ import {
   type LogSlice,
   NOTHING_NEW,
   refusalBySize,
-} from './event-log.ts';
-import { partitionOf } from './partition.ts';
+} from '../log/event-log.ts';
+import { partitionOf } from '../log/partition.ts';
+import {
+  findEmbeddedLog,
+  insertEmbeddedLog,
+  insertLogRecords,
+  readLogBounds,
+  readLogRecords,
+  type StoredLog,
+} from '../store/event-log-table.ts';
+import type { Pool, Transaction } from '../store/pool.ts';
+import { inTransaction } from '../store/transaction.ts';
+import { assertWritable } from '../store/writable.ts';
 
 const LIMITS = { lockMs: 4000, statementMs: 4000, idleMs: 4000 };
 /** How often a reader looks for records that another process appended. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type MetadataAnswer, newerLayout, topicIn } from './kafka-topic-layout.ts';
+import { type MetadataAnswer, newerLayout, topicIn } from './topic-layout.ts';
 
 type Partition = MetadataAnswer['topics'][number]['partitions'][number];
 

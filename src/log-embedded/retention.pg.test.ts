@@ -4,7 +4,7 @@ import { createDatabase } from '../../test/support/database.ts';
 import { createLogger } from '../runtime/logger.ts';
 import type { Pool } from '../store/pool.ts';
 import { createEmbeddedLog, EmbeddedAppender, EmbeddedReader } from './embedded-log.ts';
-import { EmbeddedRetention } from './embedded-retention.ts';
+import { EmbeddedRetention } from './retention.ts';
 
 const LIMITS = { waitMs: 0, bytesPerPartition: 1 << 20 };
 const record = (text: string) => ({ key: Buffer.from('k'), value: Buffer.from(text) });

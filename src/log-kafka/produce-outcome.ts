@@ -1,5 +1,5 @@
 /** What the broker's answer for one partition of a Produce request means. Pure. */
-import { describeErrorCode } from './kafka-topic-layout.ts';
+import { describeErrorCode } from './topic-layout.ts';
 
 /**
  * - `appended`: durable, by acks=all.

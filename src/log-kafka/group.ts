@@ -2,16 +2,12 @@
  * Membership in the consumer group. The group decides only who reads which partition; from where,
  * PostgreSQL knows. Classic protocol: it alone offers a hook that is awaited before each rejoin.
  */
+
+import type { AssignmentListener } from '../log/event-log.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { within } from '../runtime/deadline.ts';
-import type { AssignmentListener } from './event-log.ts';
-import {
-  clientOptions,
-  isProtocolError,
-  type KafkaOptions,
-  kafkaError,
-} from './kafka-connection.ts';
-import { GroupClient } from './kafka-group-client.ts';
+import { clientOptions, isProtocolError, type KafkaOptions, kafkaError } from './connection.ts';
+import { GroupClient } from './group-client.ts';
 
 export type GroupOptions = KafkaOptions & {
   readonly groupId: string;

@@ -8,8 +8,8 @@
  */
 import * as kafka from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
-import { type BrokerAddress, withWayOut } from './kafka-connection.ts';
-import type { KafkaSecurity } from './kafka-security.ts';
+import { type BrokerAddress, withWayOut } from './connection.ts';
+import type { KafkaSecurity } from './security.ts';
 
 /** A request of the protocol, by its name there: 'Produce', 'Fetch', 'Metadata' … */
 export type Request = {

@@ -7,19 +7,9 @@
  * while nobody answers: appends and fetches to brokers that work need no news.
  */
 import { OrderonceError } from '../errors.ts';
-import {
-  addressOf,
-  type BrokerAddress,
-  clientOptions,
-  type KafkaOptions,
-} from './kafka-connection.ts';
-import { KafkaLink, type Request } from './kafka-link.ts';
-import {
-  type MetadataAnswer,
-  newerLayout,
-  type TopicLayout,
-  topicIn,
-} from './kafka-topic-layout.ts';
+import { addressOf, type BrokerAddress, clientOptions, type KafkaOptions } from './connection.ts';
+import { KafkaLink, type Request } from './link.ts';
+import { type MetadataAnswer, newerLayout, type TopicLayout, topicIn } from './topic-layout.ts';
 
 const METADATA_MS = 2000;
 /** So long a broker may be silent before the next one is asked as well. */

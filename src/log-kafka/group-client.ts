@@ -20,7 +20,7 @@ import {
   NetworkError,
   ResponseError,
 } from '@platformatic/kafka';
-import { addressOf } from './kafka-connection.ts';
+import { addressOf } from './connection.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: each API has arguments and an answer of its own
 type Any = any;

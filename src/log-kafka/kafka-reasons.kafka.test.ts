@@ -19,9 +19,9 @@ import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts
 import { foreignProducer, KAFKA, MODE, newTopic, withAdmin } from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
-import { KafkaAppender } from './kafka-appender.ts';
-import { KafkaReader } from './kafka-reader.ts';
-import { openAppender, openReader } from './open-log.ts';
+import { openAppender, openReader } from '../services/open-log.ts';
+import { KafkaAppender } from './appender.ts';
+import { KafkaReader } from './reader.ts';
 
 const NO_HOST = 'kafka-inside.invalid';
 

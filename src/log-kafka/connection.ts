@@ -2,7 +2,7 @@
 import { findErrorBy } from '@platformatic/kafka';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { KafkaSecurity } from './kafka-security.ts';
+import type { KafkaSecurity } from './security.ts';
 
 export type KafkaOptions = {
   readonly bootstrapServers: string;

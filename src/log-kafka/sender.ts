@@ -14,8 +14,8 @@
 import { NumericMap } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
 import { backoffMs } from '../runtime/backoff.ts';
-import type { KafkaCluster } from './kafka-cluster.ts';
-import type { KafkaOptions } from './kafka-connection.ts';
+import type { KafkaCluster } from './cluster.ts';
+import type { KafkaOptions } from './connection.ts';
 import { produceReason, produceVerdict } from './produce-outcome.ts';
 
 /** A record in the form that the client's codec takes. */

@@ -8,10 +8,10 @@ import { promisify } from 'node:util';
 import { fetchJars } from '../../dev/kafka/jars.ts';
 import { KAFKA, MODE, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
+import type { LogRecord } from '../log/event-log.ts';
+import { partitionOf } from '../log/partition.ts';
 import { COMPRESSIONS } from '../settings/settings.ts';
-import type { LogRecord } from './event-log.ts';
-import { KafkaReader } from './kafka-reader.ts';
-import { partitionOf } from './partition.ts';
+import { KafkaReader } from './reader.ts';
 
 const PRODUCER = fileURLToPath(new URL('../../test/support/JavaProducer.java', import.meta.url));
 const PARTITIONS = 3;

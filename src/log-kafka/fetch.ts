@@ -1,9 +1,9 @@
 /** A Fetch request and what its answer says: pure. */
 import type { RecordsBatch } from '@platformatic/kafka';
-import type { FetchAnswer, FetchLimits, FetchWish, LogSlice } from './event-log.ts';
-import type { Request } from './kafka-link.ts';
-import { type AbortedTransaction, sliceOf } from './kafka-records.ts';
-import { describeErrorCode, type TopicLayout } from './kafka-topic-layout.ts';
+import type { FetchAnswer, FetchLimits, FetchWish, LogSlice } from '../log/event-log.ts';
+import type { Request } from './link.ts';
+import { type AbortedTransaction, sliceOf } from './records.ts';
+import { describeErrorCode, type TopicLayout } from './topic-layout.ts';
 
 export type FetchResponse = {
   readonly responses: readonly {

@@ -1,5 +1,5 @@
 import { ConfigResourceTypes } from '@platformatic/kafka';
-import type { KafkaCluster } from './kafka-cluster.ts';
+import type { KafkaCluster } from './cluster.ts';
 
 const ANSWER_MS = 2000;
 const LIMIT = 'max.message.bytes';

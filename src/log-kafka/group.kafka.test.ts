@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { KAFKA, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
-import { KafkaGroup } from './kafka-group.ts';
+import { KafkaGroup } from './group.ts';
 
 async function join(t: TestContext, topic: string) {
   const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };

@@ -1,7 +1,7 @@
 /** Do the brokers that lead a topic's partitions answer under the addresses they give out? */
 import { reasonOf } from '../errors.ts';
-import type { KafkaCluster } from './kafka-cluster.ts';
-import type { TopicLayout } from './kafka-topic-layout.ts';
+import type { KafkaCluster } from './cluster.ts';
+import type { TopicLayout } from './topic-layout.ts';
 
 export type FailingLeader = {
   /** What it leads, or should. */

@@ -1,6 +1,4 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { pause } from '../runtime/backoff.ts';
-import { within } from '../runtime/deadline.ts';
 import {
   type AssignmentListener,
   type FetchAnswer,
@@ -10,12 +8,14 @@ import {
   type LogIdentity,
   type LogReader,
   NOTHING_NEW,
-} from './event-log.ts';
-import { KafkaCluster } from './kafka-cluster.ts';
-import { type FetchResponse, fetchRequest, readFetchAnswer } from './kafka-fetch.ts';
-import { type GroupOptions, KafkaGroup } from './kafka-group.ts';
-import { listOffsets } from './kafka-offsets.ts';
-import type { TopicLayout } from './kafka-topic-layout.ts';
+} from '../log/event-log.ts';
+import { pause } from '../runtime/backoff.ts';
+import { within } from '../runtime/deadline.ts';
+import { KafkaCluster } from './cluster.ts';
+import { type FetchResponse, fetchRequest, readFetchAnswer } from './fetch.ts';
+import { type GroupOptions, KafkaGroup } from './group.ts';
+import { listOffsets } from './offsets.ts';
+import type { TopicLayout } from './topic-layout.ts';
 
 /** How old the list of leaders may be before it is asked for again, and growth is noticed. */
 const LAYOUT_MS = 3000;

@@ -1,7 +1,7 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { LogBounds } from './event-log.ts';
-import type { KafkaCluster } from './kafka-cluster.ts';
-import { describeErrorCode, type TopicLayout } from './kafka-topic-layout.ts';
+import type { LogBounds } from '../log/event-log.ts';
+import type { KafkaCluster } from './cluster.ts';
+import { describeErrorCode, type TopicLayout } from './topic-layout.ts';
 
 const ANSWER_MS = 2000;
 const EARLIEST = -2n;

@@ -12,7 +12,7 @@ import {
 } from '../../test/support/certificates.ts';
 import { KAFKA, newTopicName } from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
-import { createLog, openAppender, openReader } from './open-log.ts';
+import { createLog, openAppender, openReader } from '../services/open-log.ts';
 
 const PORT = 19_892;
 const SECURE_PORT = 19_893;

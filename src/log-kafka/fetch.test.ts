@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type FetchResponse, readFetchAnswer } from './kafka-fetch.ts';
+import { type FetchResponse, readFetchAnswer } from './fetch.ts';
 
 type Partition = FetchResponse['responses'][number]['partitions'][number];
 

@@ -1,7 +1,7 @@
 /** A message that a handler emits: what it is made of, and how it is named. Pure. */
 import { createHash } from 'node:crypto';
-import { RECORD_BYTES_MAX } from '../log/event-log.ts';
-import { partitionOf } from '../log/partition.ts';
+import { RECORD_BYTES_MAX } from './event-log.ts';
+import { partitionOf } from './partition.ts';
 
 /** Shares of the keys; fixed, since the rows of outbox_shards are made by the migration. */
 export const SHARDS = 16;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { RecordsBatch } from '@platformatic/kafka';
-import { sliceOf } from './kafka-records.ts';
+import { sliceOf } from './records.ts';
 
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;

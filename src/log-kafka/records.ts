@@ -3,8 +3,8 @@
  * (its READ_COMMITTED filter only sees abort markers of the same answer), so the filter is ours.
  */
 import type { RecordsBatch } from '@platformatic/kafka';
-import type { LogGap, LogRecord, LogSlice } from './event-log.ts';
-import { slimRecord } from './log-record.ts';
+import type { LogGap, LogRecord, LogSlice } from '../log/event-log.ts';
+import { slimRecord } from '../log/log-record.ts';
 
 export type AbortedTransaction = { readonly producerId: bigint; readonly firstOffset: bigint };
 

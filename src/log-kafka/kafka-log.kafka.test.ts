@@ -9,12 +9,12 @@ import {
 import { KAFKA, newTopic, ownBroker, readTopic, withAdmin } from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
+import { type AppendRecord, type LogAppender, positionsOf } from '../log/event-log.ts';
+import { partitionOf } from '../log/partition.ts';
+import { openAppender } from '../services/open-log.ts';
 import { COMPRESSIONS } from '../settings/settings.ts';
-import { type AppendRecord, type LogAppender, positionsOf } from './event-log.ts';
-import { KafkaAppender } from './kafka-appender.ts';
-import { KafkaReader } from './kafka-reader.ts';
-import { openAppender } from './open-log.ts';
-import { partitionOf } from './partition.ts';
+import { KafkaAppender } from './appender.ts';
+import { KafkaReader } from './reader.ts';
 
 if (KAFKA !== undefined) {
   const broker = await ownBroker(19_292);

@@ -1,4 +1,4 @@
-import type { Handler } from '../handlers/handler.ts';
+import type { Handler } from './handler.ts';
 
 /** Built in, where ORDER_PROCESSED_TOPIC is set: tells of each stored event, once per message id. */
 export function orderProcessed(topic: string): Handler {
