@@ -9,10 +9,10 @@ import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
+import { addConsumerMetrics } from '../src/consume/consumer-metrics.ts';
 import { ERRORS } from '../src/errors.ts';
 import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
 import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
-import { addConsumerMetrics } from '../src/process/consumer-metrics.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, orderRow, processAll } from '../../test/support/heart.ts';
 import { poison, setUpLetters } from '../../test/support/letters.ts';
-import { processBatch } from '../process/process-batch.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { readAudit } from '../store/dead-letter-queue.ts';
 import { verify } from '../verify/verify.ts';
 import { type RedriveResult, redriveEdited, redriveMatching } from './redrive.ts';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, processAll } from '../../test/support/heart.ts';
 import { poison, setUpLetters } from '../../test/support/letters.ts';
-import { processBatch } from '../process/process-batch.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { verify } from '../verify/verify.ts';
 import { discard, redrive, redriveEdited } from './redrive.ts';
 

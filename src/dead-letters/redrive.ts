@@ -18,8 +18,8 @@ import {
   runHandlers,
   sqlStateBehind,
 } from '../handlers/run-handlers.ts';
+import { repeatOf } from '../inbox/provenance.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
-import { repeatOf } from '../process/provenance.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import {
   deleteLetter,

@@ -4,7 +4,7 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { recordOf } from '../../test/support/events.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
-import { processBatch } from '../process/process-batch.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { type OrderEvent, toCanonicalJson } from './order-event.ts';
 import { parseEvent } from './parse-event.ts';
 

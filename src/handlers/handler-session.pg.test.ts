@@ -4,7 +4,7 @@ import { asAdmin, createEmptyDatabase, openPool } from '../../test/support/datab
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { contextIn } from '../../test/support/heart.ts';
 import { createRole } from '../../test/support/roles.ts';
-import { processBatch } from '../process/process-batch.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Handler } from './handler.ts';
 

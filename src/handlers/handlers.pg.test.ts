@@ -4,8 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, processAll, setUpHeart } from '../../test/support/heart.ts';
-import { ParkGuard } from '../process/park-guard.ts';
-import { processBatch, processSuspect } from '../process/process-batch.ts';
+import { ParkGuard } from '../inbox/park-guard.ts';
+import { processBatch, processSuspect } from '../inbox/process-batch.ts';
 import {
   forEachEvent,
   type HandledEvent,

@@ -7,7 +7,6 @@ import { type ErrorCode, OrderonceError } from '../errors.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
-import { type CheckedPosition, checkPositions } from '../process/position-check.ts';
 import { insertAcceptedGap } from '../store/log-gaps.ts';
 import type { LogPartition } from '../store/log-place.ts';
 import { insertGeneration, logIdOf } from '../store/logs.ts';
@@ -25,6 +24,7 @@ import {
 } from '../store/positions.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';
+import { type CheckedPosition, checkPositions } from './check.ts';
 
 export type AcceptContext = {
   readonly reader: LogReader;

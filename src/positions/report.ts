@@ -1,9 +1,9 @@
 /** Where each partition stands: position, log, lag, and what keeps it from going on. */
 import type { LogBounds, LogReader } from '../log/event-log.ts';
-import { checkPositions } from '../process/position-check.ts';
 import type { Pool } from '../store/pool.ts';
 import { type ReadTrouble, readTroubles } from '../store/position-troubles.ts';
 import { type Position, readPositions } from '../store/positions.ts';
+import { checkPositions } from './check.ts';
 
 export type PartitionReport = {
   readonly partition: number;

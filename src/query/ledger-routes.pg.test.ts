@@ -4,9 +4,9 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { processAll, setUpHeart } from '../../test/support/heart.ts';
 import { serve } from '../../test/support/serve.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { logRecord } from '../log/log-record.ts';
 import { RequestIds, requestIdHeader } from '../log/request-id.ts';
-import { processBatch } from '../process/process-batch.ts';
 import { addDeadLetterActions } from './dead-letter-actions.ts';
 import { addLedgerRoutes } from './ledger-routes.ts';
 

@@ -4,7 +4,7 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
 import { serve } from '../../test/support/serve.ts';
 import { until } from '../../test/support/until.ts';
-import { processBatch } from '../process/process-batch.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { EventWaiters } from './event-waiters.ts';
 import { addQueryRoutes } from './query-routes.ts';
 

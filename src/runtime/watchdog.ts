@@ -6,7 +6,7 @@ const CHECKS = 20;
 /**
  * Ends the process when its event loop is blocked for `blockedMs`, as by a handler that never
  * returns: neither time-outs nor signals would come through. What was under way is rolled back;
- * after the restart the guilty event is found and parked (process/suspicion.ts).
+ * after the restart the guilty event is found and parked (consume/suspicion.ts).
  */
 export function startWatchdog(blockedMs: number): { stop(): void } {
   const beats = new SharedArrayBuffer(4);

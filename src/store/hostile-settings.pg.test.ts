@@ -24,12 +24,12 @@ import {
   EmbeddedReader,
 } from '../log-embedded/embedded-log.ts';
 import { readStanding, reportPositions } from '../positions/report.ts';
-import { startConsumer } from '../process/consumer-service.ts';
 import { EventWaiters } from '../query/event-waiters.ts';
 import { addLedgerRoutes } from '../query/ledger-routes.ts';
 import { addPositionRoute } from '../query/position-route.ts';
 import { addQueryRoutes } from '../query/query-routes.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { startConsumer } from '../services/consumer-service.ts';
 import { listLetters, readAudit } from './dead-letter-queue.ts';
 import type { LogPlace } from './log-place.ts';
 import { migrate } from './migrate.ts';

@@ -5,7 +5,7 @@ import { createEmptyDatabase, openPool } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { contextIn } from '../../test/support/heart.ts';
 import { createRole } from '../../test/support/roles.ts';
-import { processBatch } from '../process/process-batch.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { joinSchema } from '../settings/schema-url.ts';
 import { verify } from '../verify/verify.ts';
 import { assertMigrated } from './assert-migrated.ts';

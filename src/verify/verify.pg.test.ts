@@ -7,7 +7,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { processAll, setUpHeart } from '../../test/support/heart.ts';
 import type { Handler } from '../handlers/handler.ts';
-import { processBatch } from '../process/process-batch.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import type { Pool } from '../store/pool.ts';
 import { readReceipts } from './receipts.ts';
 import { verify } from './verify.ts';

@@ -1,7 +1,7 @@
 /** The judge must convict: each planted fault is found, and a true account is acquitted. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { processBatch } from '../../src/process/process-batch.ts';
+import { processBatch } from '../../src/inbox/process-batch.ts';
 import { type History, judge } from './checker.ts';
 import { sliceOfEvents, wireEvent } from './events.ts';
 import { setUpHeart } from './heart.ts';

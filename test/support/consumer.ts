@@ -1,10 +1,10 @@
 /** A consumer of the product on a real broker and database, in this process; and topics to read. */
 import type { TestContext } from 'node:test';
+import { Consumer } from '../../src/consume/consumer.ts';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
+import { ParkGuard } from '../../src/inbox/park-guard.ts';
 import { KafkaReader } from '../../src/log-kafka/reader.ts';
 import { createTopic } from '../../src/log-kafka/topic.ts';
-import { Consumer } from '../../src/process/consumer.ts';
-import { ParkGuard } from '../../src/process/park-guard.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import type { TestDatabase } from './database.ts';
 import { wireEvent } from './events.ts';

@@ -1,12 +1,12 @@
 /** The heart on a real PostgreSQL: tables, positions, and a context to process batches in. */
 import type { TestContext } from 'node:test';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
+import type { KnownSuspect } from '../../src/inbox/first-event.ts';
+import { ParkGuard } from '../../src/inbox/park-guard.ts';
+import { processBatch, processSuspect } from '../../src/inbox/process-batch.ts';
+import type { BatchContext, BatchOutcome } from '../../src/inbox/settle-piece.ts';
 import type { LogSlice } from '../../src/log/event-log.ts';
 import { splitSlice } from '../../src/log/log-slice.ts';
-import type { KnownSuspect } from '../../src/process/first-event.ts';
-import { ParkGuard } from '../../src/process/park-guard.ts';
-import { processBatch, processSuspect } from '../../src/process/process-batch.ts';
-import type { BatchContext, BatchOutcome } from '../../src/process/settle-piece.ts';
 import { logIdOf } from '../../src/store/logs.ts';
 import type { Pool } from '../../src/store/pool.ts';
 import { ensurePositions, readPositions } from '../../src/store/positions.ts';

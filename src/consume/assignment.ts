@@ -8,7 +8,15 @@
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
+import type { ParkGuard } from '../inbox/park-guard.ts';
+import type { BatchContext } from '../inbox/settle-piece.ts';
 import type { LogBounds, LogReader } from '../log/event-log.ts';
+import {
+  type CheckedPosition,
+  checkOffset,
+  checkPositions,
+  type PositionTrouble,
+} from '../positions/check.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { unlessAborted } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -23,15 +31,7 @@ import {
 } from '../store/positions.ts';
 import { findSuspect } from '../store/suspects.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
-import type { ParkGuard } from './park-guard.ts';
 import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
-import {
-  type CheckedPosition,
-  checkOffset,
-  checkPositions,
-  type PositionTrouble,
-} from './position-check.ts';
-import type { BatchContext } from './settle-piece.ts';
 import { Suspicion } from './suspicion.ts';
 import type { Turns } from './turns.ts';
 import { UnreadPartitions } from './unread-partitions.ts';

@@ -1,5 +1,5 @@
+import type { Settled } from '../inbox/settle-piece.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Settled } from './settle-piece.ts';
 
 const LINES_PER_SECOND_MAX = 100;
 

@@ -6,11 +6,12 @@
  * Where such a transaction fails, for whatever reason, each of its turns waits again for one of its
  * own, so that the trouble of one partition stays its own.
  */
+
+import { processTogether } from '../inbox/process-batch.ts';
+import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-piece.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
 import type { BufferSize } from './partition-buffer.ts';
-import { processTogether } from './process-batch.ts';
-import type { BatchContext, BatchOutcome, Settled } from './settle-piece.ts';
 
 export type Turn = {
   readonly context: BatchContext;

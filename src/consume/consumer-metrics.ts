@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { Settled } from '../inbox/settle-piece.ts';
 import { within } from '../runtime/deadline.ts';
 import { RETRY_WINDOW_MS } from '../store/duplicates.ts';
 import type { PartitionStatus } from './consumer.ts';
-import type { Settled } from './settle-piece.ts';
 
 /** What the gauges ask at each scrape. */
 export type ConsumerSource = {

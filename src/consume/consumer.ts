@@ -1,9 +1,10 @@
 /** The consumer: takes part in the group and keeps one Assignment alive between rebalances. */
+
+import type { Settled } from '../inbox/settle-piece.ts';
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import type { WorkerState } from './partition-state.ts';
-import type { Settled } from './settle-piece.ts';
 import { Turns } from './turns.ts';
 
 export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onMended'> & {

@@ -1,18 +1,18 @@
 /** One assigned partition, from buffer to COMMIT, one batch after the other. */
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { mayBlameBatch } from '../inbox/blame.ts';
+import { firstOf } from '../inbox/first-event.ts';
+import { parkUnrun } from '../inbox/isolate.ts';
+import { processBatch, processSuspect } from '../inbox/process-batch.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-piece.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
-import { mayBlameBatch } from './blame.ts';
-import { firstOf } from './first-event.ts';
-import { parkUnrun } from './isolate.ts';
 import { PartitionBuffer } from './partition-buffer.ts';
 import { type PartitionRecord, PartitionState } from './partition-state.ts';
-import { processBatch, processSuspect } from './process-batch.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from './settle-piece.ts';
 import type { Suspicion } from './suspicion.ts';
 import { BATCH_BYTES_MAX, type Turn, type Turns } from './turns.ts';
 

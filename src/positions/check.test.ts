@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import type { Position } from '../store/positions.ts';
-import { checkPosition } from './position-check.ts';
+import { checkPosition } from './check.ts';
 
 const position: Position = {
   partition: 2,

@@ -5,12 +5,12 @@ import { pino } from 'pino';
 import { sliceOfEvents, type WireEvent, wireEvent } from '../../test/support/events.ts';
 import { count, setUpHeart } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
+import { PartitionWorker } from '../consume/partition-worker.ts';
+import { Suspicion } from '../consume/suspicion.ts';
+import { Turns } from '../consume/turns.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { readTroubles } from '../store/position-troubles.ts';
 import { readPositions } from '../store/positions.ts';
-import { PartitionWorker } from './partition-worker.ts';
-import { Suspicion } from './suspicion.ts';
-import { Turns } from './turns.ts';
 
 /** Workers of partitions that all charge into a table that may be missing. */
 async function setUp(t: TestContext, partitions = 2) {

@@ -6,9 +6,9 @@ import { throughProxy } from '../../test/support/database.ts';
 import { sliceOfEvents, type WireEvent, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/heart.ts';
 import { TerminalError } from '../handlers/handler.ts';
+import { processBatch } from '../inbox/process-batch.ts';
+import type { BatchContext } from '../inbox/settle-piece.ts';
 import type { LogSlice } from '../log/event-log.ts';
-import { processBatch } from './process-batch.ts';
-import type { BatchContext } from './settle-piece.ts';
 import { type Turn, Turns } from './turns.ts';
 
 async function setUp(t: TestContext, partitions: number, connections = 2) {

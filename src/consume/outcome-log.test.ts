@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { repeatOf } from '../inbox/provenance.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { OutcomeLog } from './outcome-log.ts';
-import { repeatOf } from './provenance.ts';
 
 const NOTHING = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
 

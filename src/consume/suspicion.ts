@@ -11,10 +11,11 @@
  * Without handlers nothing dies of an event, and nothing is noted: what could loop or exit is only
  * in them.
  */
+
+import { firstOf, type KnownSuspect, type WitnessRules } from '../inbox/first-event.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-piece.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
-import { firstOf, type KnownSuspect, type WitnessRules } from './first-event.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from './settle-piece.ts';
 
 const DEATHS_MAX = 2;
 

@@ -14,9 +14,9 @@ import { FakeReader } from '../../test/support/fake-reader.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
+import { ParkGuard } from '../inbox/park-guard.ts';
+import { limitsOf } from '../services/consumer-service.ts';
 import { Consumer } from './consumer.ts';
-import { limitsOf } from './consumer-service.ts';
-import { ParkGuard } from './park-guard.ts';
 
 /** PostgreSQL with positions in memory; everything is new but the ids in `taken`. */
 class FakeDatabase extends FakePool {
