@@ -1,7 +1,8 @@
 /** Our API in front of a log that acknowledges at once: what HTTP, checks and queue cost. */
-import { startProducer } from '../src/ingest/producer-service.ts';
+
 import type { LogAppender } from '../src/log/event-log.ts';
 import { createLogger } from '../src/runtime/logger.ts';
+import { startProducer } from '../src/services/producer-service.ts';
 import { readSettings } from '../src/settings/settings.ts';
 
 let next = 0;

@@ -11,9 +11,9 @@ import { wireEvent } from '../../test/support/events.ts';
 import { FakeLog } from '../../test/support/fake-log.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
-import { startProducer } from '../ingest/producer-service.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
+import { startProducer } from '../services/producer-service.ts';
 import { makeKey } from './api-keys.ts';
 
 const INGEST = { role: 'ingest' };

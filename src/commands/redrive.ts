@@ -15,8 +15,8 @@ import {
   redriveMatching,
 } from '../dead-letters/redrive.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { handlerSetOf } from '../handlers/handler-set.ts';
 import { assertSameHandlers, identityOf } from '../handlers/handlers-identity.ts';
+import { handlerSetOf } from '../services/handler-set.ts';
 import type { Settings } from '../settings/settings.ts';
 import { readDeployedHandlers, readDeploymentId } from '../store/deployment-handlers.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';

@@ -14,8 +14,8 @@ import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { makeKey } from '../access/api-keys.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
-import { startProducer } from '../ingest/producer-service.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { startProducer } from '../services/producer-service.ts';
 import { sendFile } from './send-file.ts';
 
 async function setUp(t: TestContext, lines: readonly string[]) {

@@ -1,7 +1,6 @@
 /** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which is both and more. */
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { startProducer } from '../ingest/producer-service.ts';
 import { EmbeddedRetention } from '../log-embedded/retention.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -10,6 +9,8 @@ import type { Service } from '../runtime/service.ts';
 import { isWorker, Workers } from '../runtime/workers.ts';
 import { startConsumer } from '../services/consumer-service.ts';
 import { openAppender, openReader } from '../services/open-log.ts';
+import { startProducer } from '../services/producer-service.ts';
+import { type Run, runServices } from '../services/run-services.ts';
 import { joinSchema } from '../settings/schema-url.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
@@ -18,7 +19,6 @@ import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { exampleCurl } from './example-event.ts';
 import { migrateAll } from './migrate.ts';
-import { type Run, runServices } from './run-services.ts';
 
 type PoolLimits = { readonly queryTimeoutMs: number; readonly lifetimeMs: number };
 /**

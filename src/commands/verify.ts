@@ -1,7 +1,7 @@
 /** `orderonce verify`: the proof that every record is accounted for, or what contradicts it. */
 
-import { handlerSetOf } from '../handlers/handler-set.ts';
 import { identityOf } from '../handlers/handlers-identity.ts';
+import { handlerSetOf } from '../services/handler-set.ts';
 import { openReader } from '../services/open-log.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';

@@ -10,10 +10,10 @@ import { asRole } from '../../test/support/roles.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { makeKey } from '../access/api-keys.ts';
-import { startProducer } from '../ingest/producer-service.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startConsumer } from '../services/consumer-service.ts';
 import { createLog, openAppender, openReader } from '../services/open-log.ts';
+import { startProducer } from '../services/producer-service.ts';
 import { examine } from './doctor.ts';
 import type { Finding } from './finding.ts';
 

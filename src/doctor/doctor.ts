@@ -1,19 +1,19 @@
 /** Looks at a live deployment: a verdict for each thing that the guarantees rest on. */
 import { statfs } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { handlerSetOf } from '../handlers/handler-set.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { readSlice } from '../log/read-slice.ts';
 import { isHeldUp, reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
+import { handlerSetOf } from '../services/handler-set.ts';
 import { kafkaOptions, openReader } from '../services/open-log.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
+import { readDatabaseFacts } from '../store/database-facts.ts';
 import { readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';
-import { readDatabaseFacts } from './database-facts.ts';
 import { type Finding, judgeOf } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
 import { judgeKafka } from './judge-kafka.ts';

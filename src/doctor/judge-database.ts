@@ -1,6 +1,7 @@
 /** What PostgreSQL's settings mean for the guarantees. Pure. */
+
+import type { DatabaseFacts } from '../store/database-facts.ts';
 import { USUAL_SCHEMA } from '../store/schema.ts';
-import type { DatabaseFacts } from './database-facts.ts';
 import { type Finding, judgeOf } from './finding.ts';
 
 /** Tested with 15 and 18. */

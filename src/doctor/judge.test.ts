@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { DatabaseFacts } from './database-facts.ts';
+import type { DatabaseFacts } from '../store/database-facts.ts';
 import type { Finding } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
 import { judgeKafka } from './judge-kafka.ts';

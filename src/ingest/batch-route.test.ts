@@ -8,8 +8,8 @@ import { FakeLog } from '../../test/support/fake-log.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { startProducer } from '../services/producer-service.ts';
 import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX } from './accept-batch.ts';
-import { startProducer } from './producer-service.ts';
 
 type Result = {
   index: number;

@@ -5,10 +5,10 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { asRole } from '../../test/support/roles.ts';
 import { redrive } from '../dead-letters/redrive.ts';
-import { readDatabaseFacts } from '../doctor/database-facts.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { assertMigrated } from './assert-migrated.ts';
+import { readDatabaseFacts } from './database-facts.ts';
 
 const USE = { hasEmbeddedLog: false, keepsOrders: true };
 const DENIED = { code: '42501' };

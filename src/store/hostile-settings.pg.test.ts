@@ -10,13 +10,16 @@ import { hostileUrl } from '../../test/support/hostile-role.ts';
 import { serve } from '../../test/support/serve.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
+import { EventWaiters } from '../admin/event-waiters.ts';
+import { addLedgerRoutes } from '../admin/ledger-routes.ts';
+import { addPositionRoute } from '../admin/position-route.ts';
+import { addQueryRoutes } from '../admin/query-routes.ts';
 import type { Call, Flags } from '../commands/command.ts';
 import { runDeadLetters } from '../commands/dead-letters.ts';
 import { runMigrate } from '../commands/migrate.ts';
 import { runLag, runPositions } from '../commands/positions.ts';
 import { runVerify } from '../commands/verify.ts';
 import { discard, redrive, redriveEdited } from '../dead-letters/redrive.ts';
-import { readDatabaseFacts } from '../doctor/database-facts.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import {
   createEmbeddedLog,
@@ -24,12 +27,9 @@ import {
   EmbeddedReader,
 } from '../log-embedded/embedded-log.ts';
 import { readStanding, reportPositions } from '../positions/report.ts';
-import { EventWaiters } from '../query/event-waiters.ts';
-import { addLedgerRoutes } from '../query/ledger-routes.ts';
-import { addPositionRoute } from '../query/position-route.ts';
-import { addQueryRoutes } from '../query/query-routes.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startConsumer } from '../services/consumer-service.ts';
+import { readDatabaseFacts } from './database-facts.ts';
 import { listLetters, readAudit } from './dead-letter-queue.ts';
 import type { LogPlace } from './log-place.ts';
 import { migrate } from './migrate.ts';

@@ -1,7 +1,7 @@
 /** The ingest API over real HTTP, in front of a log that the test controls. */
 import type { TestContext } from 'node:test';
-import { startProducer } from '../../src/ingest/producer-service.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
+import { startProducer } from '../../src/services/producer-service.ts';
 import { FakeLog } from './fake-log.ts';
 import { testSettings } from './settings.ts';
 

@@ -2,6 +2,13 @@
 import type { FastifyReply } from 'fastify';
 import { addAccess } from '../access/access.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { type Acceptance, acceptEvent } from '../ingest/accept-event.ts';
+import { AppendFailures } from '../ingest/append-failures.ts';
+import { AppendQueue } from '../ingest/append-queue.ts';
+import { addBatchRoute } from '../ingest/batch-route.ts';
+import { POST_EVENT_SCHEMA } from '../ingest/event-schema.ts';
+import { addIngestMetrics, type NoteAnswer } from '../ingest/ingest-metrics.ts';
+import { logTroubles } from '../ingest/producer-troubles.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
@@ -19,13 +26,6 @@ import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
-import { type Acceptance, acceptEvent } from './accept-event.ts';
-import { AppendFailures } from './append-failures.ts';
-import { AppendQueue } from './append-queue.ts';
-import { addBatchRoute } from './batch-route.ts';
-import { POST_EVENT_SCHEMA } from './event-schema.ts';
-import { addIngestMetrics, type NoteAnswer } from './ingest-metrics.ts';
-import { logTroubles } from './producer-troubles.ts';
 
 const PROBE_MS = 2000;
 /** Below Kafka's 1 MiB per batch, with room for the records' own overhead. */

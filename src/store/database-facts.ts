@@ -1,6 +1,6 @@
-import type { Pool } from '../store/pool.ts';
-import { USUAL_SCHEMA } from '../store/schema.ts';
-import { MILLISECONDS } from '../store/utc.ts';
+import type { Pool } from './pool.ts';
+import { USUAL_SCHEMA } from './schema.ts';
+import { MILLISECONDS } from './utc.ts';
 
 export type DatabaseFacts = {
   readonly version: number;

@@ -1,9 +1,9 @@
 /** The handlers that the settings name, with their limits: the same for consumer and redrive. */
 
+import { loadHandlers } from '../handlers/load-handlers.ts';
+import { orderProcessed } from '../handlers/order-processed.ts';
+import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { Settings } from '../settings/settings.ts';
-import { loadHandlers } from './load-handlers.ts';
-import { orderProcessed } from './order-processed.ts';
-import type { HandlerSet } from './run-handlers.ts';
 
 /** @throws HANDLERS_INVALID */
 export async function handlerSetOf(settings: Settings): Promise<HandlerSet> {
