@@ -1,25 +1,17 @@
 /** The producer service: HTTP in front of the log. */
-import type { FastifyReply } from 'fastify';
 import { addAccess } from '../access/access.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
-import { type Acceptance, acceptEvent } from '../ingest/accept-event.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
 import { AppendQueue } from '../ingest/append-queue.ts';
 import { addBatchRoute } from '../ingest/batch-route.ts';
-import { POST_EVENT_SCHEMA } from '../ingest/event-schema.ts';
-import { addIngestMetrics, type NoteAnswer } from '../ingest/ingest-metrics.ts';
+import { addEventRoutes } from '../ingest/event-routes.ts';
+import { addIngestMetrics } from '../ingest/ingest-metrics.ts';
 import { logTroubles } from '../ingest/producer-troubles.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
 import { addHealthRoutes, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
-import {
-  closeServer,
-  createHttpServer,
-  type HttpServer,
-  listen,
-  sendDetail,
-} from '../runtime/http-server.ts';
+import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
@@ -32,7 +24,6 @@ const PROBE_MS = 2000;
 const BATCH_BYTES_MAX = 512 * 1024;
 /** For the log's client to hang up; what it has in flight is unknown to its callers already. */
 const LOG_CLOSE_MS = 1000;
-const RETRY_AFTER_SECONDS = '1';
 
 export type ProducerService = Service & { readonly port: number };
 
@@ -103,70 +94,6 @@ export async function startProducer(
       await log.close(LOG_CLOSE_MS);
     },
   };
-}
-
-type EventRouteParts = {
-  readonly queue: AppendQueue;
-  readonly requestIds: RequestIds;
-  readonly topic: string;
-  readonly statusUrl: string;
-  readonly noteAnswer: NoteAnswer;
-  readonly failures: AppendFailures;
-};
-
-function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
-  const { queue, requestIds, topic, statusUrl, noteAnswer, failures } = parts;
-  app.post<{ Body: Buffer | undefined }>(
-    '/events',
-    { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
-    async (request, reply) => {
-      const started = performance.now();
-      const requestId = requestIds.next();
-      // Before anything can fail: whoever asks about a 500 can name it.
-      reply.header('Orderonce-Request-Id', requestId);
-      const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
-      noteAnswer(acceptance.status, (performance.now() - started) / 1000);
-      if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
-      return answer(reply, acceptance, topic, statusUrl);
-    },
-  );
-  app.get<{ Params: { event_id: string } }>(
-    '/events/:event_id',
-    { schema: { summary: 'Redirects to where the status can be read', tags: ['events'] } },
-    (request, reply) => {
-      const [, query] = request.url.split('?');
-      const id = encodeURIComponent(request.params.event_id);
-      const target = `${statusUrl}/events/${id}`;
-      return reply.redirect(query === undefined ? target : `${target}?${query}`, 307);
-    },
-  );
-}
-
-function answer(
-  reply: FastifyReply,
-  acceptance: Acceptance,
-  topic: string,
-  statusUrl: string,
-): FastifyReply {
-  switch (acceptance.status) {
-    case 'accepted': {
-      const { eventId, position } = acceptance;
-      return reply
-        .code(202)
-        .header('Location', `${statusUrl}/events/${eventId}`)
-        .header('Orderonce-Topic', topic)
-        .header('Orderonce-Partition', position.partition)
-        .header('Orderonce-Offset', position.offset)
-        .type('application/json; charset=utf-8')
-        .send(`{"status":"accepted","event_id":"${eventId}"}`);
-    }
-    case 'rejected':
-      return sendDetail(reply, acceptance.isTooLarge === true ? 413 : 422, acceptance.errors);
-    case 'unknown':
-      return sendDetail(reply, 500, 'Internal Server Error');
-    case 'refused':
-      return sendDetail(reply.header('Retry-After', RETRY_AFTER_SECONDS), 503, acceptance.reason);
-  }
 }
 
 function statusUrlOf(settings: Settings): string {

@@ -1,0 +1,75 @@
+/** `POST /events`, and where the status of an event can be read. */
+import type { FastifyReply } from 'fastify';
+import type { RequestIds } from '../log/request-id.ts';
+import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import { type Acceptance, acceptEvent } from './accept-event.ts';
+import type { AppendFailures } from './append-failures.ts';
+import type { AppendQueue } from './append-queue.ts';
+import { POST_EVENT_SCHEMA } from './event-schema.ts';
+import type { NoteAnswer } from './ingest-metrics.ts';
+
+const RETRY_AFTER_SECONDS = '1';
+
+type EventRouteParts = {
+  readonly queue: AppendQueue;
+  readonly requestIds: RequestIds;
+  readonly topic: string;
+  readonly statusUrl: string;
+  readonly noteAnswer: NoteAnswer;
+  readonly failures: AppendFailures;
+};
+
+export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
+  const { queue, requestIds, topic, statusUrl, noteAnswer, failures } = parts;
+  app.post<{ Body: Buffer | undefined }>(
+    '/events',
+    { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
+    async (request, reply) => {
+      const started = performance.now();
+      const requestId = requestIds.next();
+      // Before anything can fail: whoever asks about a 500 can name it.
+      reply.header('Orderonce-Request-Id', requestId);
+      const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
+      noteAnswer(acceptance.status, (performance.now() - started) / 1000);
+      if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
+      return answer(reply, acceptance, topic, statusUrl);
+    },
+  );
+  app.get<{ Params: { event_id: string } }>(
+    '/events/:event_id',
+    { schema: { summary: 'Redirects to where the status can be read', tags: ['events'] } },
+    (request, reply) => {
+      const [, query] = request.url.split('?');
+      const id = encodeURIComponent(request.params.event_id);
+      const target = `${statusUrl}/events/${id}`;
+      return reply.redirect(query === undefined ? target : `${target}?${query}`, 307);
+    },
+  );
+}
+
+function answer(
+  reply: FastifyReply,
+  acceptance: Acceptance,
+  topic: string,
+  statusUrl: string,
+): FastifyReply {
+  switch (acceptance.status) {
+    case 'accepted': {
+      const { eventId, position } = acceptance;
+      return reply
+        .code(202)
+        .header('Location', `${statusUrl}/events/${eventId}`)
+        .header('Orderonce-Topic', topic)
+        .header('Orderonce-Partition', position.partition)
+        .header('Orderonce-Offset', position.offset)
+        .type('application/json; charset=utf-8')
+        .send(`{"status":"accepted","event_id":"${eventId}"}`);
+    }
+    case 'rejected':
+      return sendDetail(reply, acceptance.isTooLarge === true ? 413 : 422, acceptance.errors);
+    case 'unknown':
+      return sendDetail(reply, 500, 'Internal Server Error');
+    case 'refused':
+      return sendDetail(reply.header('Retry-After', RETRY_AFTER_SECONDS), 503, acceptance.reason);
+  }
+}
