@@ -1,13 +1,7 @@
 /** The way back for dead letters over HTTP: what `orderonce dead-letters` does. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import {
-  discard,
-  type RedriveContext,
-  type RedriveResult,
-  redrive,
-  redriveEdited,
-  redriveMatching,
-} from '../dead-letters/redrive.ts';
+import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letters/redrive.ts';
+import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError } from '../errors.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { type LogPlace, placeText } from '../store/log-place.ts';

@@ -1,5 +1,5 @@
 /** The consumer's HTTP API, for commands that are to be done with the deployment's own handlers. */
-import type { RedriveResult } from '../dead-letters/redrive.ts';
+import type { RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { baseUrlOf, consumerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings/settings.ts';

@@ -1,6 +1,6 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { createLog } from '../services/open-log.ts';
-import type { Settings } from '../settings/settings.ts';
+import { isWithoutOrders, type Settings } from '../settings/settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
@@ -17,7 +17,7 @@ export type MigrateReport = {
 
 /** Tables, then topic or embedded log; each only where it is missing. */
 export async function migrateAll(settings: Settings, pool: Pool): Promise<MigrateReport> {
-  const migrations = await migrate(pool, { withoutOrders: settings.ORDERS_PROJECTION === 'off' });
+  const migrations = await migrate(pool, { withoutOrders: isWithoutOrders(settings) });
   const log_created = await createLog(settings, () => pool);
   return { migrations, schema: pool.schema ?? '', log: settings.KAFKA_TOPIC, log_created };
 }

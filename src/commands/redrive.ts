@@ -6,18 +6,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
-import {
-  discard,
-  type RedriveContext,
-  type RedriveResult,
-  redrive,
-  redriveEdited,
-  redriveMatching,
-} from '../dead-letters/redrive.ts';
+import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letters/redrive.ts';
+import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { assertSameHandlers, identityOf } from '../handlers/handlers-identity.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
-import type { Settings } from '../settings/settings.ts';
+import { isWithoutOrders, type Settings } from '../settings/settings.ts';
 import { readDeployedHandlers, readDeploymentId } from '../store/deployment-handlers.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
@@ -100,7 +94,7 @@ async function localContext(
   if (flags.local !== true) {
     console.error(`No consumer answers at ${url}: done here, with the handlers of the deployment`);
   }
-  return { pool, handlers, actor };
+  return { pool, handlers, withoutOrders: isWithoutOrders(settings), actor };
 }
 
 async function* overHttp(api: ConsumerApi, wish: Wish): AsyncGenerator<RedriveResult> {

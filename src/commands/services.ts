@@ -12,7 +12,7 @@ import { openAppender, openReader } from '../services/open-log.ts';
 import { startProducer } from '../services/producer-service.ts';
 import { type Run, runServices } from '../services/run-services.ts';
 import { joinSchema } from '../settings/schema-url.ts';
-import type { Settings } from '../settings/settings.ts';
+import { isWithoutOrders, type Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
 import { type Call, EXIT } from './command.ts';
@@ -84,7 +84,7 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
  * application's tables. What may still come (server, tables) is waited for elsewhere.
  */
 async function refuseUnfit(settings: Settings, pools: Pools, fail: Run['fail']): Promise<void> {
-  const withoutOrders = settings.ORDERS_PROJECTION === 'off';
+  const withoutOrders = isWithoutOrders(settings);
   const pool = pools.open('orderonce-check');
   try {
     await assertMigrated(pool, { withoutOrders });

@@ -3,6 +3,7 @@
 import { identityOf } from '../handlers/handlers-identity.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
 import { openReader } from '../services/open-log.ts';
+import { isWithoutOrders } from '../settings/settings.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
 import { type Verdict, verify } from '../verify/verify.ts';
@@ -16,7 +17,7 @@ const CLOSE_MS = 1000;
 
 export async function runVerify({ settings, flags }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
-  const { handlers, withoutOrders } = await handlerSetOf(settings);
+  const { handlers } = await handlerSetOf(settings);
   const identity = await identityOf(settings, handlers);
   const pool = createPool({
     connectionString: url,
@@ -33,7 +34,7 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
       receipts: flags.receipts === undefined ? null : readReceipts(flags.receipts),
       handlers,
       identity,
-      withoutOrders,
+      withoutOrders: isWithoutOrders(settings),
       reader,
       onStep: flags.json === true ? () => {} : showProgress,
     });

@@ -42,6 +42,7 @@ export type AssignmentOptions = {
   readonly limits: TransactionLimits;
   readonly owner: string;
   readonly handlers: HandlerSet;
+  readonly withoutOrders?: boolean | undefined;
   readonly parkGuard: ParkGuard;
   readonly turns: Turns;
   readonly batchMax: number;
@@ -201,8 +202,9 @@ export class Assignment {
   }
 
   #context(logId: number): BatchContext {
-    const { reader, pool, limits, owner, handlers, parkGuard } = this.#options;
-    return { pool, limits, topic: reader.topic, logId, owner, handlers, parkGuard };
+    const { reader, pool, limits, owner, handlers, parkGuard, withoutOrders } = this.#options;
+    const { topic } = reader;
+    return { pool, limits, topic, logId, owner, handlers, parkGuard, withoutOrders };
   }
 
   #workerOptions(context: BatchContext, suspicion: Suspicion): WorkerOptions {

@@ -15,7 +15,7 @@ import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
-import { limitsOf } from '../services/consumer-service.ts';
+import { limitsOf } from '../services/consumer-parts.ts';
 import { Consumer } from './consumer.ts';
 
 /** PostgreSQL with positions in memory; everything is new but the ids in `taken`. */

@@ -7,7 +7,8 @@ import { poison, setUpLetters } from '../../test/support/letters.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { readAudit } from '../store/dead-letter-queue.ts';
 import { verify } from '../verify/verify.ts';
-import { type RedriveResult, redriveEdited, redriveMatching } from './redrive.ts';
+import { redriveEdited, redriveMatching } from './redrive.ts';
+import type { RedriveResult } from './redrive-one.ts';
 
 describe('redrive with an edited payload', () => {
   const json = (event: object) => Buffer.from(JSON.stringify(event));

@@ -1,77 +1,25 @@
 /**
- * The way back for dead letters. Each one has a transaction of its own, which locks the order's
- * held row first, so that it and an arriving event of the same order never pass each other:
- *
- *   lock held row → lock letter → is it the head of its order's queue? → insert, handlers →
- *   delete letter, write audit → let the order go if its queue is empty → COMMIT
- *
- * A redrive takes effect once, however often and by however many it is asked for: the letter's row
- * is the ticket. It moves no position and keeps the record's own place and digest. When the head
- * has gone through, those that wait behind it follow, in log order, until one fails.
+ * Redrives dead letters: one at a time (redrive-one.ts), then what waits behind it. When the head of
+ * an order's queue has taken effect, the waiting events behind it follow in log order, until one
+ * fails.
  */
-import { OrderonceError, reasonOf } from '../errors.ts';
+import { OrderonceError } from '../errors.ts';
 import {
-  faultOf,
-  HandlerFailure,
-  type HandlerSet,
-  parkReasonOf,
-  runHandlers,
-  sqlStateBehind,
-} from '../handlers/run-handlers.ts';
-import { repeatOf } from '../inbox/provenance.ts';
-import type { EventRecord } from '../log/decoded-record.ts';
-import { insertConflicts } from '../store/conflicts.ts';
-import {
-  deleteLetter,
   discardLetter,
   findLetter,
   headOfQueue,
   type LetterFilter,
   listLetters,
   lockLetter,
-  noteFailure,
   writeAudit,
 } from '../store/dead-letter-queue.ts';
-import { insertDuplicates } from '../store/duplicates.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
-import { isSamePlace, type LogPlace } from '../store/log-place.ts';
-import type { Pool, Transaction } from '../store/pool.ts';
-import { type Claim, findClaims, insertEvents } from '../store/processed-events.ts';
-import { sqlStateOf } from '../store/sqlstate.ts';
-import { inStoringTransaction, inTransaction } from '../store/transaction.ts';
+import type { LogPlace } from '../store/log-place.ts';
+import { inTransaction } from '../store/transaction.ts';
 import { editOf, eventOf, type Wish } from './letter-event.ts';
-
-export type RedriveContext = {
-  readonly pool: Pool;
-  readonly handlers: HandlerSet;
-  /** Who asks, for the audit. */
-  readonly actor: string;
-};
-
-export type RedriveOutcome =
-  /** Took effect now. */
-  | 'stored'
-  /** Its id had been stored meanwhile, with the same payload or with another one. */
-  | 'duplicate'
-  | 'conflict'
-  /** Refused again; it stays parked, with the new reason. */
-  | 'failed'
-  /** An earlier event of its order is parked: that one goes first. */
-  | 'behind'
-  /** No such dead letter, or a discarded one: nothing was done. */
-  | 'gone'
-  /** Its bytes are no valid event. */
-  | 'invalid';
-
-export type RedriveResult = LogPlace & {
-  readonly outcome: RedriveOutcome;
-  readonly message?: string;
-};
+import { LIMITS, type RedriveContext, type RedriveResult, redriveOne } from './redrive-one.ts';
 
 const PAGE = 200;
-const DEADLOCK = '40P01';
-const ATTEMPTS_MAX = 5;
-const LIMITS = { lockMs: 10_000, statementMs: 30_000, idleMs: 30_000 };
 
 /** Redrives one dead letter, and whatever waits behind it. @returns a result for each one tried. */
 export async function redrive(context: RedriveContext, place: LogPlace): Promise<RedriveResult[]> {
@@ -173,134 +121,4 @@ async function followQueue(context: RedriveContext, orderId: string): Promise<Re
     results.push(result);
     if (result.outcome === 'failed' || result.outcome === 'behind') return results;
   }
-}
-
-async function redriveOne(
-  context: RedriveContext,
-  place: LogPlace,
-  wish: Wish,
-): Promise<RedriveResult> {
-  // An edited record may take an id that it did not hold: nobody may park that id meanwhile.
-  const begin = wish.edited === undefined ? inTransaction : inStoringTransaction;
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, wish));
-    } catch (error) {
-      // It took the transaction along: it failed like any other, and the next one has its turn.
-      if (error instanceof HandlerFailure) return await noteFailed(context, place, wish, error);
-      // A batch that parks takes held orders first and the lock of an edit last.
-      if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
-    }
-  }
-}
-
-/** In a transaction of its own. */
-async function noteFailed(
-  { pool, actor }: RedriveContext,
-  place: LogPlace,
-  { event, edited }: Wish,
-  error: HandlerFailure,
-): Promise<RedriveResult> {
-  const { eventId, orderId } = event.event;
-  return await inTransaction(pool, LIMITS, async (tx) => {
-    await lockHeldOrders(tx, [orderId]);
-    const letter = await lockLetter(tx, place);
-    if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
-    const result = await failedAgain(tx, place, error);
-    const action = edited === undefined ? 'redrive' : 'edit';
-    const { outcome, message: detail } = result;
-    await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
-    return result;
-  });
-}
-
-async function failedAgain(
-  tx: Transaction,
-  place: LogPlace,
-  error: unknown,
-): Promise<RedriveResult> {
-  const message = reasonOf(error).slice(0, 1000);
-  const reason = parkReasonOf(error);
-  await noteFailure(tx, place, { reason, message, sqlState: sqlStateBehind(error) });
-  return { ...place, outcome: 'failed', message };
-}
-
-async function redriveIn(
-  tx: Transaction,
-  context: RedriveContext,
-  place: LogPlace,
-  { event, edited }: Wish,
-): Promise<RedriveResult> {
-  const { eventId, orderId } = event.event;
-  await lockHeldOrders(tx, [orderId]);
-  const letter = await lockLetter(tx, place);
-  if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
-  const head = await headOfQueue(tx, orderId, place);
-  if (head === null || !isSamePlace(head, place)) return { ...place, outcome: 'behind' };
-  const result = await settleAgain(context, tx, place, event);
-  const { outcome, message: detail } = result;
-  const action = edited === undefined ? 'redrive' : 'edit';
-  const { actor } = context;
-  await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
-  if (outcome !== 'failed') {
-    await deleteLetter(tx, place);
-    await releaseOrderIfEmpty(tx, orderId);
-  }
-  return result;
-}
-
-/** Insert, classify, handlers: as in the heart, for one event, in a savepoint. */
-async function settleAgain(
-  { handlers, pool }: RedriveContext,
-  tx: Transaction,
-  place: LogPlace,
-  event: EventRecord,
-): Promise<RedriveResult> {
-  await tx.query('SAVEPOINT redrive');
-  try {
-    const rival = await rivalOf(tx, place, event);
-    const { stored } =
-      rival === null
-        ? await insertEvents(tx, place.logId, [event], { ...handlers, isLate: true })
-        : { stored: [] };
-    if (stored.length === 0) return { ...place, outcome: await noteRepeat(tx, place, event) };
-    const { partition, offset } = place;
-    await runHandlers(handlers, tx, pool, [{ ...event.event, partition, offset }]);
-    await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
-    return { ...place, outcome: 'stored' };
-  } catch (error) {
-    if (faultOf(error) === 'outage') throw error;
-    // A handler may have ended the session: then its failure is what is to be told.
-    await tx.query('ROLLBACK TO SAVEPOINT redrive').catch(() => {
-      throw error;
-    });
-    return await failedAgain(tx, place, error);
-  }
-}
-
-/** Another record that has taken this id, stored or set aside; or null. */
-async function rivalOf(
-  tx: Transaction,
-  place: LogPlace,
-  { event }: EventRecord,
-): Promise<Claim | null> {
-  const claim = (await findClaims(tx, [event.eventId])).get(event.eventId);
-  return claim === undefined || isSamePlace(claim, place) ? null : claim;
-}
-
-/** The id is taken: this record is a duplicate of that one, or in conflict with it. */
-async function noteRepeat(
-  tx: Transaction,
-  place: LogPlace,
-  event: EventRecord,
-): Promise<'duplicate' | 'conflict'> {
-  const claim = await rivalOf(tx, place, event);
-  if (claim === null) {
-    throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor stored');
-  }
-  const isSame = claim.digest === event.digest;
-  const repeat = { ...repeatOf(event, claim), source: 'redrive' } as const;
-  if (isSame) await insertDuplicates(tx, place.logId, [repeat]);
-  else await insertConflicts(tx, place.logId, [repeat]);
-  return isSame ? 'duplicate' : 'conflict';
 }

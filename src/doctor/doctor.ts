@@ -9,7 +9,7 @@ import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
 import { kafkaOptions, openReader } from '../services/open-log.ts';
-import type { Settings } from '../settings/settings.ts';
+import { isWithoutOrders, type Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import { readDatabaseFacts } from '../store/database-facts.ts';
 import { readDeployedHandlers } from '../store/deployment-handlers.ts';
@@ -52,7 +52,7 @@ async function examineDatabase(settings: Settings, pool: Pool | null): Promise<F
   }
   const use = {
     hasEmbeddedLog: settings.KAFKA_BOOTSTRAP_SERVERS === undefined,
-    keepsOrders: settings.ORDERS_PROJECTION === 'on',
+    keepsOrders: !isWithoutOrders(settings),
   };
   try {
     const found = judgeDatabase(await readDatabaseFacts(pool, use));

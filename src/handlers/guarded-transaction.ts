@@ -3,6 +3,7 @@ import { pause } from '../runtime/backoff.ts';
 import { enterHandler, type HandlerEntry, leaveHandler } from '../store/handler-guard.ts';
 import { insertMessages } from '../store/outbox.ts';
 import type { Transaction } from '../store/pool.ts';
+import { inSavepoint } from '../store/transaction.ts';
 import { whyForbidden } from './forbidden-statements.ts';
 import {
   type HandledEvent,
@@ -71,19 +72,19 @@ export class GuardedTransaction {
   async #savepoint<T>(work: () => Promise<T>): Promise<T> {
     const name = `handler_${++this.#openSavepoints}`;
     const emitted = this.#emitted.length;
-    try {
-      await this.#run(`SAVEPOINT ${name}`);
+    const undoing = async () => {
       try {
-        const result = await work();
-        await this.#run(`RELEASE SAVEPOINT ${name}`);
-        return result;
+        return await work();
       } catch (error) {
         this.#failure = undefined;
         this.#emitted.length = emitted;
-        await this.#run(`ROLLBACK TO SAVEPOINT ${name}`);
-        await this.#run(`RELEASE SAVEPOINT ${name}`);
         throw error;
       }
+    };
+    try {
+      const attempt = await inSavepoint((text) => this.#run(text), undoing, name);
+      if ('failure' in attempt) throw attempt.failure;
+      return attempt.value;
     } finally {
       this.#openSavepoints--;
     }

@@ -45,8 +45,6 @@ export type HandlerSet = {
   readonly timeoutMs: number;
   /** Failures alone for an unknown reason after which an event is parked, if others succeed. */
   readonly attemptsMax: number;
-  /** The table `orders` is not kept: a team that has its own needs no second one. */
-  readonly withoutOrders?: boolean;
 };
 
 export const NO_HANDLERS: HandlerSet = { handlers: [], timeoutMs: 3000, attemptsMax: 5 };

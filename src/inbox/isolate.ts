@@ -10,7 +10,7 @@ import { lockHeldOrders } from '../store/held-orders.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import type { Transaction } from '../store/pool.ts';
 import { findDoubleClaim, lockOrders } from '../store/processed-events.ts';
-import { inTransaction, lockParking } from '../store/transaction.ts';
+import { checkDeferredConstraints, inTransaction, lockParking } from '../store/transaction.ts';
 import { blaming, mayBlameBatch } from './blame.ts';
 import { type Batch, Isolation, type Item, type Verdict } from './isolation.ts';
 import {
@@ -66,9 +66,9 @@ export async function wouldSucceed(
       inTransaction(context.pool, context.limits, async (tx) => {
         await fence(tx, context, [{ slice, to: slice.from }]);
         passedFence();
-        const how = { anyClaims: true, mayPark: true };
-        ({ stored } = await settlePiece(tx, context, { events, invalid: [] }, how));
-        await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
+        const manner = { order: 'log', anyClaims: true, mayPark: true } as const;
+        ({ stored } = await settlePiece(tx, context, { events, invalid: [] }, manner));
+        await checkDeferredConstraints(tx);
         throw undone;
       }),
     );
@@ -100,7 +100,7 @@ async function inParkingTransaction(
       // one another, nor with a redrive: held rows first, then orders.
       const orderIds = [...new Set(events.map(({ event }) => event.orderId))];
       await lockHeldOrders(tx, orderIds);
-      if (!context.handlers.withoutOrders) await lockOrders(tx, orderIds);
+      if (!context.withoutOrders) await lockOrders(tx, orderIds);
       const isolation = new Isolation(tx, context, slice);
       const end = await work(isolation);
       await fence(tx, context, [{ slice, to: end.next }]);

@@ -20,6 +20,7 @@ import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { holdOrder, lockHeldOrders } from '../store/held-orders.ts';
 import type { Transaction } from '../store/pool.ts';
 import { findClaims } from '../store/processed-events.ts';
+import { checkDeferredConstraints, inSavepoint } from '../store/transaction.ts';
 import { allRefused } from './blame.ts';
 import {
   type BatchContext,
@@ -43,6 +44,16 @@ export type Verdict = {
   readonly reason: string;
   readonly attempts: number;
 };
+
+/** Thrown to undo what was only tried. Not an error. */
+class Probed extends Error {
+  readonly stored: number;
+
+  constructor(stored: number) {
+    super('It was only tried');
+    this.stored = stored;
+  }
+}
 
 /** Inside one transaction, which the caller owns. */
 export class Isolation {
@@ -81,12 +92,9 @@ export class Isolation {
   /** As a whole. @throws whatever failed; then the transaction is lost. */
   async settle(items: readonly Item[]): Promise<Settled> {
     // What dead letters forbid is always read here: an earlier part of this very batch may have parked something.
-    const how = { anyClaims: true, mayPark: true };
-    const settled = await settlePiece(this.#tx, this.#context, pieceOf(items), how);
-    // A deferred constraint would otherwise fail only at COMMIT, and take the whole batch along.
-    await this.#tx.query('SET CONSTRAINTS ALL IMMEDIATE');
-    // Back, so that the next piece may again defer what its statements only together satisfy.
-    await this.#tx.query('SET CONSTRAINTS ALL DEFERRED');
+    const manner = { order: 'log', anyClaims: true, mayPark: true } as const;
+    const settled = await settlePiece(this.#tx, this.#context, pieceOf(items), manner);
+    await checkDeferredConstraints(this.#tx);
     this.settled = merge(this.settled, settled);
     return settled;
   }
@@ -94,25 +102,20 @@ export class Isolation {
   /** @returns null when the piece is settled, or why it cannot be; then nothing of it is left. */
   async #attempt(items: readonly Item[], isProbe = false): Promise<unknown> {
     this.#savepoints++;
-    const tx = this.#tx;
     const before = this.settled;
-    await tx.query('SAVEPOINT piece');
-    try {
-      const settled = await this.settle(items);
-      if (isProbe) {
-        this.settled = before;
-        await tx.query('ROLLBACK TO SAVEPOINT piece');
-      }
-      await tx.query('RELEASE SAVEPOINT piece');
-      return isProbe && settled.stored === 0 ? 'nothing stored' : null;
-    } catch (error) {
-      if (faultOf(error) === 'outage') throw error;
-      // A handler may have ended the session: then its failure is what is to be told.
-      await undo(tx).catch(() => {
-        throw error;
-      });
-      return error;
-    }
+    const attempt = await inSavepoint(
+      (text) => this.#tx.query(text),
+      async () => {
+        const { stored } = await this.settle(items);
+        if (isProbe) throw new Probed(stored);
+      },
+    );
+    if (!('failure' in attempt)) return null;
+    const { failure } = attempt;
+    this.settled = before;
+    if (failure instanceof Probed) return failure.stored === 0 ? failure : null;
+    if (faultOf(failure) === 'outage') throw failure;
+    return failure;
   }
 
   /** Parks it, or @returns why it is held instead. @throws ALL_REFUSED, HANDLERS_REFUSE_TOO_MUCH */
@@ -189,11 +192,6 @@ export class Isolation {
 /** Where nobody else can be asked: a handler's own word always, PostgreSQL's once in a while. */
 export function isTakenAtWord({ parkGuard }: BatchContext, failure: unknown): boolean {
   return (failure instanceof HandlerFailure && failure.isTerminal) || parkGuard.takeAtWord();
-}
-
-async function undo(tx: Transaction): Promise<void> {
-  await tx.query('ROLLBACK TO SAVEPOINT piece');
-  await tx.query('RELEASE SAVEPOINT piece');
 }
 
 export function holdOf({ record }: EventRecord, failure: unknown): HeldEvent {

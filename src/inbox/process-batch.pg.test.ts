@@ -278,10 +278,10 @@ describe('processBatch', () => {
 
   it('keeps no orders where the projection is off; all else is the same [G2] [G3]', async (t) => {
     const { pool, context } = await setUpHeart(t);
-    const handlers = { ...context.handlers, withoutOrders: true };
+    const without = { ...context, withoutOrders: true };
     const event = wireEvent();
     const slice = sliceOfEvents(0, [event, event, wireEvent(), { ...event, user_id: 'other' }]);
-    const outcome = await processBatch({ ...context, handlers }, slice);
+    const outcome = await processBatch(without, slice);
     assert.deepEqual(
       [outcome.stored, outcome.duplicates.length, outcome.conflicts.length],
       [2, 1, 1],

@@ -92,7 +92,11 @@ async function settleWhole(context: BatchContext, batches: readonly Batch[]): Pr
         events: batches.flatMap(({ events }) => events),
         invalid: batches.flatMap(({ invalid }) => invalid),
       };
-      const settled = await settlePiece(tx, context, piece, { anyClaims, mayPark: false });
+      const settled = await settlePiece(tx, context, piece, {
+        order: 'log',
+        anyClaims,
+        mayPark: false,
+      });
       for (const { slice } of batches) await insertGaps(tx, placeOf(context, slice), slice.gaps);
       return settled;
     }),

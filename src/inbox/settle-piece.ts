@@ -11,10 +11,10 @@ import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
 import { lockHeldOrders } from '../store/held-orders.ts';
-import type { LogPartition } from '../store/log-place.ts';
+import { isSamePlace, type LogPartition } from '../store/log-place.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
 import { movePositions, type PositionMove } from '../store/positions.ts';
-import { findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
+import { type Claim, findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import type { ParkGuard } from './park-guard.ts';
 import { type Bars, NO_BARS, planPiece, type Settlement, settle } from './settle.ts';
@@ -27,7 +27,22 @@ export type BatchContext = {
   readonly owner: string;
   readonly handlers: HandlerSet;
   readonly parkGuard: ParkGuard;
+  /** The table `orders` is not kept. */
+  readonly withoutOrders?: boolean | undefined;
 };
+
+/** What settling needs of it: a redrive moves no position, and guards nothing. */
+export type SettleContext = Pick<BatchContext, 'pool' | 'logId' | 'handlers' | 'withoutOrders'>;
+
+/** How a piece is settled. */
+export type Manner =
+  /** By the transaction that moves past it. `anyClaims`: whether there are dead letters to look at. */
+  | { readonly order: 'log'; readonly anyClaims: boolean; readonly mayPark: boolean }
+  /**
+   * A redrive of a dead letter, the first of its order's queue: neither its own claim nor the hold on
+   * its order counts, and others that lie behind it in the log may be stored already.
+   */
+  | { readonly order: 'late' };
 
 /** An event that fails alone and is not parked yet: tried again before anything behind it. */
 export type HeldEvent = {
@@ -100,26 +115,27 @@ export type Piece = {
 export class ParkingNeeded extends Error {}
 
 /**
- * Settles records inside the transaction that moves past them. Those of a partition come in log
- * order; of several partitions, those of a later one count as later.
+ * Settles records: G2, G3 and G4, here alone. Those of a partition come in log order; of several
+ * partitions, those of a later one count as later.
  * @throws ParkingNeeded
  */
 export async function settlePiece(
   tx: Transaction,
-  context: BatchContext,
+  context: SettleContext,
   piece: Piece,
-  { anyClaims, mayPark }: { readonly anyClaims: boolean; readonly mayPark: boolean },
+  manner: Manner,
 ): Promise<Settled> {
-  const { logId, handlers } = context;
-  const bars = anyClaims ? await readBars(tx, piece.events, mayPark) : NO_BARS;
+  const { logId, handlers, withoutOrders } = context;
+  const isLate = manner.order === 'late';
+  const bars = await readBars(tx, logId, piece.events, manner);
   const plan = planPiece(piece.events, bars);
-  const inserted = await insertEvents(tx, logId, plan.firsts, handlers);
+  const inserted = await insertEvents(tx, logId, plan.firsts, { withoutOrders, isLate });
   // A later statement than the insert: within one, the loser of a race for an id would see it
   // neither as new nor as existing, and the record would vanish.
-  const claims = await findClaims(
-    tx,
-    [...inserted.known, ...plan.barred].map(({ event }) => event.eventId),
-  );
+  const doubtful = [...inserted.known, ...plan.barred];
+  const claims = isLate
+    ? await findClaimsOfOthers(tx, logId, doubtful)
+    : await findClaims(tx, idsOf(doubtful));
   const settlement = settle(plan, inserted, claims, logId);
   if (settlement === null) {
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor claimed');
@@ -127,7 +143,9 @@ export async function settlePiece(
   if (handlers.handlers.length > 0) {
     await runHandlers(handlers, tx, context.pool, settlement.stored.map(viewOf));
   }
-  // A letter that claims an id needs the look-back of a transaction that parks.
+  // Parking requires a final check that no other partition has taken the id; only a parking
+  // transaction makes it.
+  const mayPark = manner.order === 'log' && manner.mayPark;
   if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();
   const deadLetters = [
     ...piece.invalid.map(letterOfInvalid),
@@ -137,8 +155,8 @@ export async function settlePiece(
     stored: inserted.count,
     // Before conflicts, which quote the payload of a letter that came first in this very piece.
     deadLetters: await insertDeadLetters(tx, logId, deadLetters),
-    duplicates: await insertDuplicates(tx, logId, settlement.duplicates),
-    conflicts: await insertConflicts(tx, logId, settlement.conflicts),
+    duplicates: await insertDuplicates(tx, logId, settlement.duplicates.map(ofManner(manner))),
+    conflicts: await insertConflicts(tx, logId, settlement.conflicts.map(ofManner(manner))),
   };
   assertComplete(piece, settlement, written);
   const { duplicates, conflicts } = settlement;
@@ -163,10 +181,17 @@ function assertComplete(
 
 async function readBars(
   tx: Transaction,
+  logId: number,
   events: readonly EventRecord[],
-  mayPark: boolean,
+  manner: Manner,
 ): Promise<Bars> {
-  const ids = events.map(({ event }) => event.eventId);
+  if (manner.order === 'late') {
+    const others = await findClaimsOfOthers(tx, logId, events);
+    return { heldOrders: new Set(), takenIds: new Set(others.keys()) };
+  }
+  if (!manner.anyClaims) return NO_BARS;
+  const { mayPark } = manner;
+  const ids = idsOf(events);
   const orders = [...new Set(events.map(({ event }) => event.orderId))];
   return {
     heldOrders: await lockHeldOrders(tx, orders),
@@ -174,6 +199,32 @@ async function readBars(
     // before its id is looked at, and it must not be parked for that.
     takenIds: mayPark ? new Set((await findClaims(tx, ids)).keys()) : await findParkedIds(tx, ids),
   };
+}
+
+/** Without those that these very records hold: each is a dead letter that is to take effect. */
+async function findClaimsOfOthers(
+  tx: Transaction,
+  logId: number,
+  events: readonly EventRecord[],
+): Promise<ReadonlyMap<string, Claim>> {
+  const claims = await findClaims(tx, idsOf(events));
+  for (const { event, record } of events) {
+    const claim = claims.get(event.eventId);
+    const { partition, offset } = record;
+    if (claim !== undefined && isSamePlace(claim, { logId, partition, offset })) {
+      claims.delete(event.eventId);
+    }
+  }
+  return claims;
+}
+
+function idsOf(events: readonly EventRecord[]): string[] {
+  return events.map(({ event }) => event.eventId);
+}
+
+/** Who sent the record twice says nothing where an operator redrove it. */
+function ofManner({ order }: Manner): (repeat: Repeat) => Repeat {
+  return (repeat) => (order === 'late' ? { ...repeat, source: 'redrive' } : repeat);
 }
 
 /** The event as handlers see it. */

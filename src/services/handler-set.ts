@@ -14,6 +14,5 @@ export async function handlerSetOf(settings: Settings): Promise<HandlerSet> {
     handlers: [...ofTeam, ...builtIn],
     timeoutMs: settings.HANDLER_TIMEOUT_MS,
     attemptsMax: settings.HANDLER_ATTEMPTS_MAX,
-    withoutOrders: settings.ORDERS_PROJECTION === 'off',
   };
 }

@@ -279,3 +279,8 @@ export function settingFlags(): SettingFlag[] {
     fallback: spec.fallback === undefined ? '' : ` Default: ${spec.fallback}.`,
   }));
 }
+
+/** The table `orders` is not kept: a team that has its own needs no second one. */
+export function isWithoutOrders({ ORDERS_PROJECTION }: Settings): boolean {
+  return ORDERS_PROJECTION === 'off';
+}

@@ -76,6 +76,49 @@ export async function lockParking(tx: Transaction): Promise<void> {
   await tx.query(`SELECT pg_advisory_xact_lock(${PARKING_LOCK})`);
 }
 
+/** What came of an attempt; after a failure nothing of it is left. */
+export type Attempt<T> = { readonly value: T } | { readonly failure: unknown };
+
+/**
+ * Runs `work` in a savepoint, and undoes it where it fails: the transaction goes on either way.
+ * Savepoints may lie in one another.
+ *
+ * @param query of the transaction.
+ * @param name of its own where others may be open beside it, instead of around it: then an order of
+ * ends that cannot be is an error, where one name would undo the wrong statements.
+ * @throws what `work` threw, where that took the transaction along (it ended the session).
+ */
+export async function inSavepoint<T>(
+  query: (text: string) => Promise<unknown>,
+  work: () => Promise<T>,
+  name = 'attempt',
+): Promise<Attempt<T>> {
+  await query(`SAVEPOINT ${name}`);
+  let value: T;
+  try {
+    value = await work();
+  } catch (failure) {
+    try {
+      await query(`ROLLBACK TO SAVEPOINT ${name}`);
+      await query(`RELEASE SAVEPOINT ${name}`);
+    } catch {
+      throw failure;
+    }
+    return { failure };
+  }
+  await query(`RELEASE SAVEPOINT ${name}`);
+  return { value };
+}
+
+/**
+ * Has PostgreSQL check deferred constraints now: one that fails only at COMMIT takes the whole
+ * transaction along. Afterwards they are deferred again, since later statements may need it.
+ */
+export async function checkDeferredConstraints(tx: Transaction): Promise<void> {
+  await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
+  await tx.query('SET CONSTRAINTS ALL DEFERRED');
+}
+
 async function run<T>(
   pool: Connector,
   begin: (server: ServerVersion) => string,

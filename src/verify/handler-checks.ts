@@ -2,6 +2,7 @@ import { reasonOf } from '../errors.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { type HandlersIdentity, readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Transaction } from '../store/pool.ts';
+import { inSavepoint } from '../store/transaction.ts';
 
 export type HandlerVerdict = {
   readonly handler: string;
@@ -59,16 +60,12 @@ async function checkHandler(tx: Transaction, handler: Handler): Promise<HandlerV
     const { rows, rowCount } = await tx.query(query);
     return { rows, rowCount: rowCount ?? 0 };
   };
-  await tx.query('SAVEPOINT handler_check');
-  try {
-    const findings = (await handler.check({ query })).slice(0, FINDINGS_MAX);
-    const verdict = findings.length === 0 ? 'proven' : 'contradicted';
-    return { handler: name, verdict, findings };
-  } catch (error) {
-    await tx.query('ROLLBACK TO SAVEPOINT handler_check');
-    const findings = [`The check failed: ${reasonOf(error)}`];
-    return { handler: name, verdict: 'contradicted', findings };
-  } finally {
-    await tx.query('RELEASE SAVEPOINT handler_check');
-  }
+  const attempt = await inSavepoint(
+    (text) => tx.query(text),
+    async () => (await handler.check?.({ query }))?.slice(0, FINDINGS_MAX) ?? [],
+  );
+  const findings =
+    'failure' in attempt ? [`The check failed: ${reasonOf(attempt.failure)}`] : attempt.value;
+  const verdict = findings.length === 0 ? 'proven' : 'contradicted';
+  return { handler: name, verdict, findings };
 }

@@ -1,0 +1,174 @@
+/**
+ * Redrives one dead letter, in a transaction of its own. It locks the order's held row first, so that
+ * a redrive and an arriving event of the same order never overtake each other:
+ *
+ *   lock held row → lock dead letter → is it the head of its order's queue? → settle, as every record
+ *   is settled → delete the dead letter, write the audit → let the order go if its queue is empty →
+ *   COMMIT
+ *
+ * A redrive takes effect once, however often and by however many it is asked for: the row of the
+ * dead letter is the ticket. It moves no position and keeps the record's own place and digest.
+ */
+import { reasonOf } from '../errors.ts';
+import {
+  faultOf,
+  HandlerFailure,
+  type HandlerSet,
+  parkReasonOf,
+  sqlStateBehind,
+} from '../handlers/run-handlers.ts';
+import { type Settled, settlePiece } from '../inbox/settle-piece.ts';
+import type { EventRecord } from '../log/decoded-record.ts';
+import {
+  deleteLetter,
+  headOfQueue,
+  lockLetter,
+  noteFailure,
+  writeAudit,
+} from '../store/dead-letter-queue.ts';
+import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
+import { isSamePlace, type LogPlace } from '../store/log-place.ts';
+import type { Pool, Transaction } from '../store/pool.ts';
+import { sqlStateOf } from '../store/sqlstate.ts';
+import {
+  checkDeferredConstraints,
+  inSavepoint,
+  inStoringTransaction,
+  inTransaction,
+} from '../store/transaction.ts';
+import type { Wish } from './letter-event.ts';
+
+export type RedriveContext = {
+  readonly pool: Pool;
+  readonly handlers: HandlerSet;
+  /** The table `orders` is not kept. */
+  readonly withoutOrders?: boolean | undefined;
+  /** Who asks, for the audit. */
+  readonly actor: string;
+};
+
+export type RedriveOutcome =
+  /** Took effect now. */
+  | 'stored'
+  /** Its id had been stored meanwhile, with the same payload or with another one. */
+  | 'duplicate'
+  | 'conflict'
+  /** Refused again; it stays parked, with the new reason. */
+  | 'failed'
+  /** An earlier event of its order is parked: that one goes first. */
+  | 'behind'
+  /** No such dead letter, or a discarded one: nothing was done. */
+  | 'gone'
+  /** Its bytes are no valid event. */
+  | 'invalid';
+
+export type RedriveResult = LogPlace & {
+  readonly outcome: RedriveOutcome;
+  readonly message?: string;
+};
+
+export const LIMITS = { lockMs: 10_000, statementMs: 30_000, idleMs: 30_000 };
+const DEADLOCK = '40P01';
+const ATTEMPTS_MAX = 5;
+
+export async function redriveOne(
+  context: RedriveContext,
+  place: LogPlace,
+  wish: Wish,
+): Promise<RedriveResult> {
+  // An edited record may take an id that it did not hold: nobody may park that id meanwhile.
+  const begin = wish.edited === undefined ? inTransaction : inStoringTransaction;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, wish));
+    } catch (error) {
+      // It took the transaction along: it failed like any other, and the next one has its turn.
+      if (error instanceof HandlerFailure) return await noteFailed(context, place, wish, error);
+      // A batch that parks takes held orders first and the lock of an edit last.
+      if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+/** In a transaction of its own. */
+async function noteFailed(
+  { pool, actor }: RedriveContext,
+  place: LogPlace,
+  { event, edited }: Wish,
+  error: HandlerFailure,
+): Promise<RedriveResult> {
+  const { eventId, orderId } = event.event;
+  return await inTransaction(pool, LIMITS, async (tx) => {
+    await lockHeldOrders(tx, [orderId]);
+    const letter = await lockLetter(tx, place);
+    if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+    const result = await failedAgain(tx, place, error);
+    const action = edited === undefined ? 'redrive' : 'edit';
+    const { outcome, message: detail } = result;
+    await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
+    return result;
+  });
+}
+
+async function failedAgain(
+  tx: Transaction,
+  place: LogPlace,
+  error: unknown,
+): Promise<RedriveResult> {
+  const message = reasonOf(error).slice(0, 1000);
+  const reason = parkReasonOf(error);
+  await noteFailure(tx, place, { reason, message, sqlState: sqlStateBehind(error) });
+  return { ...place, outcome: 'failed', message };
+}
+
+async function redriveIn(
+  tx: Transaction,
+  context: RedriveContext,
+  place: LogPlace,
+  { event, edited }: Wish,
+): Promise<RedriveResult> {
+  const { eventId, orderId } = event.event;
+  await lockHeldOrders(tx, [orderId]);
+  const letter = await lockLetter(tx, place);
+  if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+  const head = await headOfQueue(tx, orderId, place);
+  if (head === null || !isSamePlace(head, place)) return { ...place, outcome: 'behind' };
+  const result = await settleAgain(context, tx, place, event);
+  const { outcome, message: detail } = result;
+  const action = edited === undefined ? 'redrive' : 'edit';
+  const { actor } = context;
+  await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
+  if (outcome !== 'failed') {
+    await deleteLetter(tx, place);
+    await releaseOrderIfEmpty(tx, orderId);
+  }
+  return result;
+}
+
+/** In a savepoint: where it fails, the dead letter stays, with the new reason. */
+async function settleAgain(
+  context: RedriveContext,
+  tx: Transaction,
+  place: LogPlace,
+  event: EventRecord,
+): Promise<RedriveResult> {
+  const { logId } = place;
+  const attempt = await inSavepoint(
+    (text) => tx.query(text),
+    async () => {
+      const piece = { events: [event], invalid: [] };
+      const settled = await settlePiece(tx, { ...context, logId }, piece, { order: 'late' });
+      await checkDeferredConstraints(tx);
+      return settled;
+    },
+  );
+  if ('value' in attempt) return { ...place, outcome: outcomeOf(attempt.value) };
+  const { failure } = attempt;
+  if (faultOf(failure) === 'outage') throw failure;
+  return await failedAgain(tx, place, failure);
+}
+
+function outcomeOf({ stored, duplicates }: Settled): 'stored' | 'duplicate' | 'conflict' {
+  if (stored > 0) return 'stored';
+  return duplicates.length > 0 ? 'duplicate' : 'conflict';
+}

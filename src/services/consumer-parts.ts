@@ -1,0 +1,123 @@
+/** The parts of the consumer service that work behind its HTTP port, put together and not started. */
+import { randomBytes } from 'node:crypto';
+import type { Registry } from 'prom-client';
+import { EventWaiters } from '../admin/event-waiters.ts';
+import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
+import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
+import { UnattendedWatch } from '../consume/unattended.ts';
+import { OrderonceError } from '../errors.ts';
+import type { HandlerSet } from '../handlers/run-handlers.ts';
+import { watchStrayErrors } from '../handlers/stray-errors.ts';
+import { ParkGuard } from '../inbox/park-guard.ts';
+import type { LogReader } from '../log/event-log.ts';
+import { Relay } from '../outbox/relay.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { createRegistry } from '../runtime/metrics.ts';
+import { startWatchdog } from '../runtime/watchdog.ts';
+import { isWithoutOrders, type Settings } from '../settings/settings.ts';
+import type { Pool } from '../store/pool.ts';
+import type { TransactionLimits } from '../store/transaction.ts';
+import { openConsumerPools } from './consumer-pools.ts';
+import { handlerSetOf } from './handler-set.ts';
+import { openOutboxLog } from './open-log.ts';
+
+export type Parts = Awaited<ReturnType<typeof partsOf>>;
+
+/** Everything that works behind the HTTP port; nothing of it has started yet. */
+export async function partsOf(
+  settings: Settings,
+  databaseUrl: string,
+  reader: LogReader,
+  logger: Logger,
+) {
+  const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
+  const handlers = await handlersOf(settings);
+  const withoutOrders = isWithoutOrders(settings);
+  const pools = openConsumerPools(databaseUrl, {
+    connections: settings.CONSUMER_CONNECTIONS,
+    heartStatementMs: limits.statementMs,
+    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
+    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
+    onWarning: (warning) => logger.warn(warning),
+  });
+  const registry = createRegistry();
+  const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
+  const waiters = new EventWaiters(pools.queries);
+  const relay = createRelay(settings, pools.outbox, owner, logger);
+  const ofConsumer = { reader, pool: pools.heart, limits, logger, handlers, withoutOrders, owner };
+  const consumer = createConsumer(settings, ofConsumer, registry, () => {
+    waiters.notify();
+    // Only handlers emit; without them there is nothing to look for after each commit.
+    if (handlers.handlers.length > 0) relay.notify();
+  });
+  const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
+    consumer.partitions.map(({ partition }) => partition),
+  );
+  // Only handlers can block the event loop for ever, or leave promises and timers behind.
+  const watches =
+    settings.HANDLERS_MODULE === undefined
+      ? []
+      : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
+  return {
+    ...{ settings, reader, logger, handlers, withoutOrders, owner, registry },
+    ...{ pools, waiters, relay, consumer, unattended, watches },
+  };
+}
+
+/** @throws SETTING_INVALID where a handler could outlast its transaction. */
+async function handlersOf(settings: Settings): Promise<HandlerSet> {
+  const set = await handlerSetOf(settings);
+  if (set.handlers.length > 0 && set.timeoutMs >= limitsOf(settings.SESSION_TIMEOUT_MS).idleMs) {
+    const message = 'HANDLER_TIMEOUT_MS must be less than half of SESSION_TIMEOUT_MS';
+    throw new OrderonceError('SETTING_INVALID', message);
+  }
+  return set;
+}
+
+function createConsumer(
+  settings: Settings,
+  parts: Pick<
+    ConsumerOptions,
+    'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'withoutOrders' | 'owner'
+  >,
+  registry: Registry,
+  onStored: () => void,
+): Consumer {
+  const noteSettled = addConsumerMetrics(registry, {
+    partitions: () => consumer.partitions,
+    ends: async (partitions) => {
+      const bounds = await parts.reader.bounds(partitions);
+      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+    },
+  });
+  const consumer: Consumer = new Consumer({
+    ...parts,
+    parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
+    connections: settings.CONSUMER_CONNECTIONS,
+    batchMax: settings.CONSUMER_BATCH_MAX,
+    onCommitted: (settled) => {
+      noteSettled(settled);
+      onStored();
+    },
+  });
+  return consumer;
+}
+
+function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logger): Relay {
+  const openLog = (topic: string) => openOutboxLog(settings, pool, topic);
+  const { OUTBOX_RETENTION_HOURS: retentionHours } = settings;
+  return new Relay({ pool, openLog, owner, retentionHours, logger });
+}
+
+/**
+ * Each below the session time-out: a statement that hangs is ended by PostgreSQL before the group
+ * gives its partitions away. A transaction of many statements may take longer; then the position's
+ * compare-and-set decides.
+ */
+export function limitsOf(sessionTimeoutMs: number): TransactionLimits {
+  return {
+    lockMs: sessionTimeoutMs * 0.3,
+    statementMs: sessionTimeoutMs * 0.8,
+    idleMs: sessionTimeoutMs * 0.5,
+  };
+}
