@@ -33,7 +33,6 @@ const DATABASE: DatabaseFacts = {
   onlyReads: false,
   clockSkewMs: 3,
   connectionsFree: 90,
-  sizeBytes: 1,
 };
 
 const notOk = (findings: Finding[]) =>

@@ -172,8 +172,8 @@ export const QUESTIONS: readonly Question[] = [
             FROM (SELECT event_id, 'duplicate' AS what FROM orderonce.duplicates
                   UNION ALL SELECT event_id, 'conflict' FROM orderonce.conflicts) r
            WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p WHERE p.event_id = r.event_id)
-             AND NOT EXISTS (SELECT FROM orderonce.dead_letters d
-                              WHERE d.event_id = r.event_id AND d.digest IS NOT NULL)`,
+             AND NOT EXISTS (SELECT FROM orderonce.dead_letter_claims d
+                              WHERE d.event_id = r.event_id)`,
   },
   {
     kind: 'orphan',
@@ -196,7 +196,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     kind: 'claimed twice',
     sql: `SELECT event_id AS id, 'both stored and a dead letter' AS message
-            FROM orderonce.dead_letters d JOIN orderonce.processed_events p USING (event_id) WHERE d.digest IS NOT NULL`,
+            FROM orderonce.dead_letter_claims d JOIN orderonce.processed_events p USING (event_id)`,
   },
   {
     kind: 'held order',
@@ -204,8 +204,8 @@ export const QUESTIONS: readonly Question[] = [
                  CASE WHEN d.order_id IS NULL THEN 'is held, but nothing of it is parked'
                       ELSE 'has parked events, but is not held' END AS message
             FROM orderonce.held_orders h FULL JOIN (
-              SELECT DISTINCT order_id FROM orderonce.dead_letters
-               WHERE digest IS NOT NULL AND state IN ('parked', 'waiting')) d USING (order_id)
+              SELECT DISTINCT order_id FROM orderonce.dead_letter_claims
+               WHERE state IN ('parked', 'waiting')) d USING (order_id)
            WHERE h.order_id IS NULL OR d.order_id IS NULL`,
   },
 ];

@@ -18,7 +18,6 @@ export type DatabaseFacts = {
   /** The server's clock before ours, in ms; half a round trip is allowed for. */
   readonly clockSkewMs: number;
   readonly connectionsFree: number;
-  readonly sizeBytes: number;
 };
 
 const SETTINGS = ['fsync', 'synchronous_commit', 'full_page_writes', 'max_connections'];
@@ -31,6 +30,7 @@ const RIGHTS: Readonly<Record<string, string>> = {
   duplicates: 'SELECT, INSERT, UPDATE (event_id)',
   conflicts: 'SELECT, INSERT, UPDATE (digest)',
   dead_letters: 'SELECT, INSERT, UPDATE, DELETE',
+  dead_letter_claims: 'SELECT',
   dead_letter_audit: 'SELECT, INSERT',
   held_orders: 'SELECT, INSERT, UPDATE, DELETE',
   log_gaps: 'SELECT, INSERT, UPDATE (to_offset)',
@@ -59,8 +59,7 @@ export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseF
             current_schemas(false)::text[] AS "searchPath",
             ${MILLISECONDS('clock_timestamp()')} AS "atMs",
             current_setting('max_connections')::int - (SELECT count(*) FROM pg_stat_activity)::int
-              AS "connectionsFree",
-            pg_database_size(current_database()) AS "sizeBytes"`,
+              AS "connectionsFree"`,
   );
   const answered = Date.now();
   const { atMs, ...facts } = rows[0];

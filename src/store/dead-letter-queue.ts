@@ -60,12 +60,14 @@ export type LetterFilter = {
 /** In log order. */
 export async function listLetters(db: Queryable, filter: LetterFilter): Promise<ListedLetter[]> {
   const { after } = filter;
-  // Only letters that decoded have an order_id, and the index on it is of these alone.
+  // Only those that decoded have an order_id, and the index on it is of these alone.
+  const table =
+    filter.orderId === undefined ? 'orderonce.dead_letters' : 'orderonce.dead_letter_claims';
   const { rows } = await db.query<ListedLetter>(
-    `SELECT ${LISTED} FROM orderonce.dead_letters
+    `SELECT ${LISTED} FROM ${table}
       WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2)
         AND ($3::uuid IS NULL OR event_id = $3)
-        AND ($4::uuid IS NULL OR (order_id = $4 AND digest IS NOT NULL))
+        AND ($4::uuid IS NULL OR order_id = $4)
         AND ($5::int IS NULL OR (log_id, log_partition, log_offset) > ($5, $6::int, $7::bigint))
       ORDER BY log_id, log_partition, log_offset LIMIT $8`,
     [
@@ -113,9 +115,12 @@ export async function headOfQueue(
   const { rows } = await db.query<LogPlace>(
     `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset" FROM (
        SELECT DISTINCT ON (log_id, log_partition) log_id, log_partition, log_offset, parked_at
-         FROM orderonce.dead_letters
-        WHERE (order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting'))
-           OR (log_id = $2 AND log_partition = $3 AND log_offset = $4)
+         FROM (SELECT log_id, log_partition, log_offset, parked_at
+                 FROM orderonce.dead_letter_claims
+                WHERE order_id = $1 AND state IN ('parked', 'waiting')
+               UNION
+               SELECT log_id, log_partition, log_offset, parked_at FROM orderonce.dead_letters
+                WHERE log_id = $2 AND log_partition = $3 AND log_offset = $4) queue
         ORDER BY log_id, log_partition, log_offset) firsts
       ORDER BY log_id, parked_at, log_partition LIMIT 1`,
     [orderId, asked?.logId ?? null, asked?.partition ?? null, asked?.offset ?? null],
@@ -158,8 +163,7 @@ export type AuditEntry = {
   readonly edited?: { readonly json: string; readonly digest: string } | undefined;
 };
 
-/** To be called while the letter is still there: an edit quotes its bytes. */
-
+/** To be called while the dead letter is still there: an edit quotes its bytes. */
 export async function writeAudit(
   tx: Transaction,
   place: LogPlace,

@@ -15,7 +15,7 @@ export async function findKnownIds(db: Queryable, ids: readonly string[]): Promi
   const { rows } = await db.query<{ event_id: string }>(
     `SELECT event_id FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])
      UNION ALL
-     SELECT event_id FROM orderonce.dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
+     SELECT event_id FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])`,
     [ids],
   );
   return new Set(rows.map(({ event_id }) => event_id));
@@ -37,8 +37,8 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
             convert_from(e.value, 'UTF8')::jsonb AS payload,
             encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
             ${UTC('e.parked_at')} AS parked_at, ${COUNTS}
-       FROM orderonce.dead_letters e JOIN orderonce.logs l USING (log_id)
-      WHERE e.event_id = $1 AND e.digest IS NOT NULL`,
+       FROM orderonce.dead_letter_claims e JOIN orderonce.logs l USING (log_id)
+      WHERE e.event_id = $1`,
     [eventId],
   );
   return aside.rows[0] ?? null;

@@ -28,8 +28,8 @@ export async function holdOrder(tx: Transaction, orderId: string): Promise<void>
 export async function releaseOrderIfEmpty(tx: Transaction, orderId: string): Promise<void> {
   await tx.query(
     `DELETE FROM orderonce.held_orders WHERE order_id = $1 AND NOT EXISTS (
-       SELECT FROM orderonce.dead_letters
-        WHERE order_id = $1 AND digest IS NOT NULL AND state IN ('parked', 'waiting'))`,
+       SELECT FROM orderonce.dead_letter_claims
+        WHERE order_id = $1 AND state IN ('parked', 'waiting'))`,
     [orderId],
   );
 }

@@ -36,7 +36,7 @@ export async function findOutcomes(
             encode(coalesce(p.digest, l.digest), 'hex'), NULL
        FROM orderonce.duplicates d
        LEFT JOIN orderonce.processed_events p ON p.event_id = d.event_id
-       LEFT JOIN orderonce.dead_letters l ON l.event_id = d.event_id AND l.digest IS NOT NULL
+       LEFT JOIN orderonce.dead_letter_claims l ON l.event_id = d.event_id
       WHERE d.log_id = $1 AND d.log_partition = $2 AND d.log_offset >= $3 AND d.log_offset < $4
      UNION ALL
      SELECT 'conflict', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), NULL

@@ -264,7 +264,7 @@ const MOVE = prepared(`UPDATE orderonce.consumer_positions p
      WHERE p.topic = $1 AND p.log_id = $2
        AND p.log_partition = m.log_partition AND p.next_offset = m.from_offset
  RETURNING p.log_partition AS partition,
-           EXISTS (SELECT FROM orderonce.dead_letters WHERE digest IS NOT NULL) AS any_claims`);
+           EXISTS (SELECT FROM orderonce.dead_letter_claims) AS any_claims`);
 
 /**
  * The fence: moves each position from exactly `from` to `to` and holds its row until COMMIT.

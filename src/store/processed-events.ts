@@ -167,7 +167,7 @@ export async function findClaims(
   const { rows } = await db.query<Claim>(
     `SELECT ${CLAIM} FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])
      UNION ALL
-     SELECT ${CLAIM} FROM orderonce.dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL`,
+     SELECT ${CLAIM} FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])`,
     [uuidArray(eventIds)],
   );
   // A stored event wins over a dead letter of the same id (stored by another partition meanwhile).
@@ -177,7 +177,7 @@ export async function findClaims(
 /** Which of these ids a dead letter has taken: they must not be inserted (G4). */
 export async function findParkedIds(tx: Transaction, eventIds: string[]): Promise<Set<string>> {
   const { rows } = await tx.query<{ event_id: string }>(
-    'SELECT event_id FROM orderonce.dead_letters WHERE event_id = ANY ($1::uuid[]) AND digest IS NOT NULL',
+    'SELECT event_id FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])',
     [eventIds],
   );
   return new Set(rows.map((row) => row.event_id));
@@ -189,8 +189,8 @@ export async function findDoubleClaim(
   eventIds: readonly string[],
 ): Promise<string | null> {
   const { rows } = await tx.query<{ event_id: string }>(
-    `SELECT d.event_id FROM orderonce.dead_letters d JOIN orderonce.processed_events p USING (event_id)
-      WHERE d.digest IS NOT NULL AND p.event_id = ANY ($1::uuid[]) LIMIT 1`,
+    `SELECT d.event_id FROM orderonce.dead_letter_claims d JOIN orderonce.processed_events p USING (event_id)
+      WHERE p.event_id = ANY ($1::uuid[]) LIMIT 1`,
     [eventIds],
   );
   return rows[0]?.event_id ?? null;
