@@ -21,6 +21,14 @@ describe('SPEC.md', () => {
       const gone = lines.filter((line) => !tests.get(guarantee)?.includes(line));
       assert.deepEqual(gone, []);
     });
+
+    it(`${guarantee} names no test twice`, () => {
+      // Cases of one loop may share a title that is written once; the tests say how often.
+      const count = (all: readonly string[], line: string) => all.filter((l) => l === line).length;
+      const held = tests.get(guarantee) ?? [];
+      const twice = lines.filter((line) => count(lines, line) > Math.max(1, count(held, line)));
+      assert.deepEqual(twice, []);
+    });
   }
 
   for (const [guarantee, lines] of tests) {
@@ -30,4 +38,15 @@ describe('SPEC.md', () => {
       assert.deepEqual(toAdd, []);
     });
   }
+
+  it('is refused where a list of tests holds anything else', () => {
+    assert.throws(() => mappingOfSpec('## G1 Once\n\n- `a.test.ts`: works\n'), /Tests of G1/);
+    const item = '## G1 Once\n\n### Tests of G1\n\n- a.test.ts: works\n';
+    assert.throws(() => mappingOfSpec(item), /Not of the form/);
+  });
+
+  it('is read up to the next heading of the same level', () => {
+    const text = '## G1 Once\n\n### Tests of G1\n\n- `a.test.ts`: works\n\n## Gaps\n\n- None\n';
+    assert.deepEqual([...mappingOfSpec(text)], [['G1', ['a.test.ts: works']]]);
+  });
 });

@@ -23,15 +23,29 @@ export function mappingOfTests(root: string): Mapping {
   return sorted(mapping);
 }
 
-/** From the list items `file`: title below the headings `## Gn ...` of SPEC.md. */
+/**
+ * From the list items `file`: title below the headings `### Tests of Gn` of SPEC.md.
+ *
+ * @throws where a guarantee has no such heading, or an item below it has another form: it would
+ * otherwise look like a test that is listed, and be checked by nobody.
+ */
 export function mappingOfSpec(spec: string): Mapping {
   const mapping = new Map<string, string[]>();
-  for (const section of spec.split(/^## (?=G\d+ )/m).slice(1)) {
-    const guarantee = /^G\d+/.exec(section)?.[0] ?? '';
-    const lines = [...section.matchAll(/^- `([^`]+)`: (.+)$/gm)].map(([, f, t]) => `${f}: ${t}`);
-    mapping.set(guarantee, lines);
+  for (const section of spec.split(/^## /m)) {
+    const guarantee = /^G\d+(?= )/.exec(section)?.[0];
+    if (guarantee === undefined) continue;
+    const [, tests] = section.split(`\n### Tests of ${guarantee}\n`);
+    if (tests === undefined) throw new Error(`${guarantee} has no heading "Tests of ${guarantee}"`);
+    const items = tests.split('\n').filter((line) => /^\s*[-*] /.test(line));
+    mapping.set(guarantee, items.map(testOf));
   }
   return sorted(mapping);
+}
+
+function testOf(item: string): string {
+  const [, file, title] = /^- `([^`]+)`: (.+)$/.exec(item) ?? [];
+  if (file === undefined) throw new Error(`Not of the form "- \`file\`: title": ${item}`);
+  return `${file}: ${title}`;
 }
 
 function sorted(mapping: Map<string, string[]>): Mapping {
