@@ -14,7 +14,7 @@ import { clearWaitsFor, type Position, readPositions } from '../store/positions.
 import { PartitionBuffer } from './partition-buffer.ts';
 import { type PartitionRecord, PartitionState } from './partition-state.ts';
 import type { Suspicion } from './suspicion.ts';
-import { BATCH_BYTES_MAX, type Turn, type Turns } from './turns.ts';
+import type { Turn, Turns } from './turns.ts';
 
 export type WorkerOptions = {
   readonly context: BatchContext;
@@ -117,33 +117,29 @@ export class PartitionWorker {
 
   /** One turn of the loop: one batch, or one failure and its wait. */
   async turn(): Promise<void> {
-    let slice: LogSlice | null = null;
-    let isDone = false;
+    const { turns, context, signal } = this.#options;
+    const carriedOut = await turns.carryOut({
+      context,
+      share: this.#share,
+      buffer: this.buffer,
+      recordsMax: this.#isFirstOnly ? WITNESSES_FROM : this.#batchMax,
+      signal,
+      process: (slice) => this.#process(slice),
+    });
+    if (carriedOut === null) return;
+    const { slice } = carriedOut;
+    if ('failure' in carriedOut) {
+      this.buffer.putBack(slice);
+      await this.#suspicion.survived(slice).catch(() => {});
+      await this.#failed(carriedOut.failure, slice);
+      return;
+    }
+    const { outcome } = carriedOut;
+    this.#committed(slice, outcome);
     try {
-      const outcome = await this.#options.turns.carryOut({
-        context: this.#options.context,
-        share: this.#share,
-        size: () => this.buffer.size,
-        take: () => {
-          slice = this.#options.signal.aborted ? null : this.#takeBatch();
-          return slice;
-        },
-        putBack: (taken) => {
-          slice = null;
-          this.buffer.putBack(taken);
-        },
-        process: (taken) => this.#process(taken),
-      });
-      if (slice === null || outcome === null) return;
-      isDone = true;
-      this.#committed(slice, outcome);
       await this.#suspicion.passed(slice, outcome);
       if (outcome.held !== undefined) await this.#failedAlone(outcome.held);
     } catch (error) {
-      if (slice !== null && !isDone) {
-        this.buffer.putBack(slice);
-        await this.#suspicion.survived(slice).catch(() => {});
-      }
       await this.#failed(error, slice);
     }
   }
@@ -161,11 +157,6 @@ export class PartitionWorker {
   get #isFirstOnly(): boolean {
     const isNarrowed = this.#batchMax === 1 && this.#failures > 0;
     return isNarrowed || this.#suspicion.runsFirstOnly(this.#position.nextOffset);
-  }
-
-  #takeBatch(): LogSlice | null {
-    const recordsMax = this.#isFirstOnly ? WITNESSES_FROM : this.#batchMax;
-    return this.buffer.take({ recordsMax, bytesMax: BATCH_BYTES_MAX });
   }
 
   async #process(slice: LogSlice): Promise<BatchOutcome> {
@@ -201,7 +192,7 @@ export class PartitionWorker {
     await pause(backoffMs(this.#failures, backoff), this.#options.signal);
   }
 
-  async #failed(error: unknown, slice: LogSlice | null): Promise<void> {
+  async #failed(error: unknown, slice: LogSlice): Promise<void> {
     const code = error instanceof OrderonceError ? error.code : 'DATABASE_UNAVAILABLE';
     const isMoved = code === 'POSITION_MOVED';
     if (isMoved) {
@@ -212,8 +203,8 @@ export class PartitionWorker {
     this.#failures++;
     this.#state.retry({ code, message: this.#describe(error), ...this.#here });
     const { signal } = this.#options;
-    if (code === 'ALL_REFUSED' && slice !== null) this.#suspicion.allRefused(slice);
-    else if (slice !== null && mayBlameBatch(error)) {
+    if (code === 'ALL_REFUSED') this.#suspicion.allRefused(slice);
+    else if (mayBlameBatch(error)) {
       // Its size may be the reason (time-outs, memory), or one event in it that takes the whole
       // transaction along: half of it is tried immediately, until one event is left.
       const isNarrowed = slice.records.length > 1 && !this.#isFirstOnly;

@@ -30,9 +30,13 @@ function setUp(connections: number) {
     const carried = turns.carryOut({
       context: { ...context, logId },
       share,
-      size: () => ({ records, bytes: 0 }),
-      take: () => (++taken > takes ? null : sliceOfEvents(0, events, ends.size)),
-      putBack: () => void back.push(name),
+      buffer: {
+        size: { records, bytes: 0 },
+        take: () => (++taken > takes ? null : sliceOfEvents(0, events, ends.size)),
+        putBack: () => void back.push(name),
+      },
+      recordsMax: 100,
+      signal: new AbortController().signal,
       process: async () => {
         begun.push(name);
         atBegin();
@@ -41,7 +45,6 @@ function setUp(connections: number) {
         return { stored: 0, duplicates: [], conflicts: [], deadLetters: [], next: 1 };
       },
     });
-    carried.catch(() => {});
     return carried;
   };
   const end = (...names: string[]) => {
@@ -72,7 +75,9 @@ describe('Turns, by themselves', () => {
     for (const name of ['b', 'c', 'd']) void start(name);
     await has('a', 'b');
     fail('a');
-    await assert.rejects(first, /failed/);
+    const carriedOut = await first;
+    assert.ok(carriedOut !== null && 'failure' in carriedOut);
+    assert.match(String(carriedOut.failure), /failed/);
     await has('a', 'b', 'c');
     end('b', 'c');
     await has('a', 'b', 'c', 'd');

@@ -11,8 +11,9 @@ import { processTogether } from '../inbox/process-batch.ts';
 import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-piece.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
-import type { BufferSize } from './partition-buffer.ts';
+import type { PartitionBuffer } from './partition-buffer.ts';
 
+/** One batch of one partition, to be carried out when its turn comes. */
 export type Turn = {
   readonly context: BatchContext;
   /**
@@ -20,15 +21,20 @@ export type Turn = {
    * nothing else may run in the process meanwhile.
    */
   readonly share: 'together' | 'apart' | 'alone';
-  /** What waits for it now. */
-  size(): BufferSize;
-  /** Called when the turn begins: while it waited, its batch may have grown. null: nothing to do. */
-  take(): LogSlice | null;
-  /** What it took did not take effect: it will take again, apart. */
-  putBack(slice: LogSlice): void;
-  /** Carries it out by itself. */
-  process(slice: LogSlice): Promise<BatchOutcome>;
+  /** Its batch is taken when the turn begins: while it waits, the batch may grow. */
+  readonly buffer: Pick<PartitionBuffer, 'size' | 'take' | 'putBack'>;
+  /** Records of its batch, at most. */
+  readonly recordsMax: number;
+  /** Aborted: nothing is taken any more. */
+  readonly signal: AbortSignal;
+  /** Processes the batch in a transaction of its own. */
+  readonly process: (slice: LogSlice) => Promise<BatchOutcome>;
 };
+
+/** What was taken for a turn, and what became of it. After a failure nothing of it took effect. */
+export type CarriedOut =
+  | { readonly slice: LogSlice; readonly outcome: BatchOutcome }
+  | { readonly slice: LogSlice; readonly failure: unknown };
 
 export type TurnsOptions = {
   readonly connections: number;
@@ -41,13 +47,12 @@ export type TurnsOptions = {
 type Waiting = {
   readonly turn: Turn;
   readonly share: Turn['share'];
-  readonly resolve: (outcome: BatchOutcome | null) => void;
-  readonly reject: (error: unknown) => void;
+  readonly resolve: (result: CarriedOut | null) => void;
 };
 type Taken = Waiting & { readonly slice: LogSlice };
 
 /** Of one transaction: records of other clients may be a megabyte each. */
-export const BATCH_BYTES_MAX = 4 << 20;
+const TRANSACTION_BYTES_MAX = 4 << 20;
 /**
  * Fewer records do not go beside a shared transaction that is under way, but with the next one: on
  * a second connection they would slow down both. Unless it takes long.
@@ -75,12 +80,12 @@ export class Turns {
   }
 
   /**
-   * @returns what became of what the turn took, or null when it took nothing.
-   * @throws what its process() throws.
+   * Never rejects. What failed is not put back into the buffer: the caller does so, if it wants.
+   * @returns null when there was nothing to take.
    */
-  async carryOut(turn: Turn): Promise<BatchOutcome | null> {
-    const { promise, resolve, reject } = Promise.withResolvers<BatchOutcome | null>();
-    this.#waiting.push({ turn, share: turn.share, resolve, reject });
+  async carryOut(turn: Turn): Promise<CarriedOut | null> {
+    const { promise, resolve } = Promise.withResolvers<CarriedOut | null>();
+    this.#waiting.push({ turn, share: turn.share, resolve });
     this.#startSoon();
     return await promise;
   }
@@ -123,7 +128,7 @@ export class Turns {
   /** Whether the head should wait for the shared transaction under way; looks again in time. */
   #shouldWait(): boolean {
     if (this.#shared === 0) return false;
-    const records = this.#waiting.reduce((sum, { turn }) => sum + turn.size().records, 0);
+    const records = this.#waiting.reduce((sum, { turn }) => sum + turn.buffer.size.records, 0);
     const left = this.#patienceLeftMs;
     if (records >= RECORDS_FOR_ANOTHER || left <= 0) return false;
     clearTimeout(this.#patience);
@@ -135,12 +140,12 @@ export class Turns {
   #takeGroup(): Taken[] {
     const [head, ...others] = this.#waiting as [Waiting, ...Waiting[]];
     const group = [head];
-    const size = { ...head.turn.size() };
+    const size = { ...head.turn.buffer.size };
     this.#waiting = [];
     for (const other of others) {
-      const records = size.records + other.turn.size().records;
-      const bytes = size.bytes + other.turn.size().bytes;
-      const fits = records <= this.#sharedMax && bytes <= BATCH_BYTES_MAX;
+      const records = size.records + other.turn.buffer.size.records;
+      const bytes = size.bytes + other.turn.buffer.size.bytes;
+      const fits = records <= this.#sharedMax && bytes <= TRANSACTION_BYTES_MAX;
       if (fits && canShare(head, other)) {
         group.push(other);
         Object.assign(size, { records, bytes });
@@ -183,7 +188,9 @@ export class Turns {
       return;
     }
     this.#growShared();
-    for (const { slice, resolve } of group) resolve({ ...settled, next: slice.next });
+    for (const { slice, resolve } of group) {
+      resolve({ slice, outcome: { ...settled, next: slice.next } });
+    }
     this.#options.onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
   }
 
@@ -194,21 +201,21 @@ export class Turns {
   #separate(group: readonly Taken[]): void {
     const records = group.reduce((sum, { slice }) => sum + slice.records.length, 0);
     this.#sharedMax = Math.max(1, records >> 1);
-    for (const { turn, slice } of group) turn.putBack(slice);
+    for (const { turn, slice } of group) turn.buffer.putBack(slice);
     this.#waiting.unshift(...group.map((waiting) => ({ ...waiting, share: 'apart' as const })));
   }
 
-  async #byItself({ turn, share, slice, resolve, reject }: Taken): Promise<void> {
+  async #byItself({ turn, share, slice, resolve }: Taken): Promise<void> {
     let outcome: BatchOutcome;
     try {
       outcome = await turn.process(slice);
-    } catch (error) {
-      reject(error);
+    } catch (failure) {
+      resolve({ slice, failure });
       return;
     }
     // Else a limit too small for any two turns would stay for ever.
     if (share === 'together') this.#growShared();
-    resolve(outcome);
+    resolve({ slice, outcome });
     this.#options.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
   }
 }
@@ -219,7 +226,9 @@ function canShare(a: Waiting, b: Waiting): boolean {
 }
 
 function take(waiting: Waiting): Taken[] {
-  const slice = waiting.turn.take();
+  const { buffer, recordsMax, signal } = waiting.turn;
+  const bytesMax = TRANSACTION_BYTES_MAX;
+  const slice = signal.aborted ? null : buffer.take({ recordsMax, bytesMax });
   if (slice !== null) return [{ ...waiting, slice }];
   waiting.resolve(null);
   return [];

@@ -11,14 +11,14 @@ import { type Position, readPositions } from '../store/positions.ts';
 const CHECK_MS = 30_000;
 
 /** By partition, where one with records to process stood. */
-export type Standing = ReadonlyMap<number, number>;
+export type NextOffsets = ReadonlyMap<number, number>;
 
 /** Of the partitions that are not ours: those with records to process. Pure. */
 export function behindOf(
   positions: readonly Position[],
   bounds: ReadonlyMap<number, LogBounds>,
   ours: ReadonlySet<number>,
-): Standing {
+): NextOffsets {
   return new Map(
     positions
       .filter(({ partition }) => !ours.has(partition))
@@ -28,7 +28,7 @@ export function behindOf(
 }
 
 /** Behind at both looks, and not moved between them. Pure. */
-export function unmovedSince(before: Standing, now: Standing): number[] {
+export function unmovedSince(before: NextOffsets, now: NextOffsets): number[] {
   return [...now].flatMap(([partition, next]) => (before.get(partition) === next ? partition : []));
 }
 
@@ -38,7 +38,7 @@ export class UnattendedWatch {
   readonly #logger: Logger;
   readonly #ours: () => readonly number[];
   #timer: NodeJS.Timeout | undefined;
-  #before: Standing = new Map();
+  #before: NextOffsets = new Map();
   #unmoved: readonly number[] = [];
 
   constructor(reader: LogReader, pool: Pool, logger: Logger, ours: () => readonly number[]) {

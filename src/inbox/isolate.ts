@@ -18,7 +18,7 @@ import {
   type BatchOutcome,
   fence,
   type HeldEvent,
-  placeOf,
+  logPartitionOf,
   settlePiece,
 } from './settle-piece.ts';
 
@@ -104,7 +104,7 @@ async function inParkingTransaction(
       const isolation = new Isolation(tx, context, slice);
       const end = await work(isolation);
       await fence(tx, context, [{ slice, to: end.next }]);
-      await insertGaps(tx, placeOf(context, slice), splitSlice(slice, end.next).head.gaps);
+      await insertGaps(tx, logPartitionOf(context, slice), splitSlice(slice, end.next).head.gaps);
       await assertClaimsHold(tx, events);
       return { ...isolation.settled, ...end };
     }),

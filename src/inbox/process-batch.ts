@@ -19,8 +19,8 @@ import {
   type BatchContext,
   type BatchOutcome,
   fence,
+  logPartitionOf,
   ParkingNeeded,
-  placeOf,
   type Settled,
   settlePiece,
 } from './settle-piece.ts';
@@ -97,7 +97,8 @@ async function settleWhole(context: BatchContext, batches: readonly Batch[]): Pr
         anyClaims,
         mayPark: false,
       });
-      for (const { slice } of batches) await insertGaps(tx, placeOf(context, slice), slice.gaps);
+      for (const { slice } of batches)
+        await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
       return settled;
     }),
   );

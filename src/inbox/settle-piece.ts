@@ -17,7 +17,7 @@ import { movePositions, type PositionMove } from '../store/positions.ts';
 import { type Claim, findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import type { ParkGuard } from './park-guard.ts';
-import { type Bars, NO_BARS, planPiece, type Settlement, settle } from './settle.ts';
+import { type Bars, NO_BARS, placeOf, planPiece, type Settlement, settle } from './settle.ts';
 
 export type BatchContext = {
   readonly pool: Pool;
@@ -73,7 +73,7 @@ export type BatchOutcome = Settled & {
   readonly held?: HeldEvent;
 };
 
-export function placeOf(context: BatchContext, slice: LogSlice): LogPartition {
+export function logPartitionOf(context: BatchContext, slice: LogSlice): LogPartition {
   return { logId: context.logId, partition: slice.partition };
 }
 
@@ -208,12 +208,10 @@ async function findClaimsOfOthers(
   events: readonly EventRecord[],
 ): Promise<ReadonlyMap<string, Claim>> {
   const claims = await findClaims(tx, idsOf(events));
-  for (const { event, record } of events) {
-    const claim = claims.get(event.eventId);
-    const { partition, offset } = record;
-    if (claim !== undefined && isSamePlace(claim, { logId, partition, offset })) {
-      claims.delete(event.eventId);
-    }
+  for (const event of events) {
+    const { eventId } = event.event;
+    const claim = claims.get(eventId);
+    if (claim !== undefined && isSamePlace(claim, placeOf(event, logId))) claims.delete(eventId);
   }
   return claims;
 }

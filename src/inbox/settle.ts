@@ -102,6 +102,6 @@ function claimOf(event: EventRecord, logId: number): Claim {
   };
 }
 
-function placeOf({ record }: EventRecord, logId: number): LogPlace {
+export function placeOf({ record }: EventRecord, logId: number): LogPlace {
   return { logId, partition: record.partition, offset: record.offset };
 }

@@ -20,7 +20,7 @@ import type { AppendQueue } from './append-queue.ts';
 import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
 
 export const BATCH_ITEMS_MAX = 10_000;
-export const BATCH_BYTES_MAX = 8 << 20;
+export const BODY_BYTES_MAX = 8 << 20;
 /** Records that are appended together. */
 const PIECE = 500;
 

@@ -9,7 +9,7 @@ import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startProducer } from '../services/producer-service.ts';
-import { BATCH_BYTES_MAX, BATCH_ITEMS_MAX } from './accept-batch.ts';
+import { BATCH_ITEMS_MAX, BODY_BYTES_MAX } from './accept-batch.ts';
 
 type Result = {
   index: number;
@@ -184,7 +184,7 @@ describe('POST /events/batch', () => {
     const { status, body } = await lines(many);
     assert.deepEqual([status, body.accepted, body.rejected], [202, BATCH_ITEMS_MAX, 1]);
     assert.match(JSON.stringify(body.results.at(-1)?.detail), /More than 10000 events/);
-    const tooLong = await lines('x'.repeat(BATCH_BYTES_MAX + 1));
+    const tooLong = await lines('x'.repeat(BODY_BYTES_MAX + 1));
     assert.equal(tooLong.status, 413);
     assert.equal((await array(['{"a":1', '2'])).status, 422);
     log.appended.length = 0;

@@ -10,7 +10,7 @@ import {
   discardRest,
   openBody,
 } from '../runtime/request-body.ts';
-import { acceptBatch, BATCH_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
+import { acceptBatch, BODY_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { BodyForm } from './body-items.ts';
@@ -23,7 +23,7 @@ const RULES: BodyRules<BodyForm> = {
     [NDJSON_TYPES, 'lines'],
   ],
   advice: 'Send application/json (an array) or application/x-ndjson (an event per line), in UTF-8',
-  bytesMax: BATCH_BYTES_MAX,
+  bytesMax: BODY_BYTES_MAX,
 };
 
 type BatchBody = { readonly form: BodyForm; readonly content: BodyContent };

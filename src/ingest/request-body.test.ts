@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { wireEvent } from '../../test/support/events.ts';
 import { startIngest } from '../../test/support/ingest.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
-import { BATCH_BYTES_MAX } from './accept-batch.ts';
+import { BODY_BYTES_MAX } from './accept-batch.ts';
 
 type Packed = readonly [coding: string, body: Buffer];
 
@@ -63,9 +63,9 @@ describe('Content-Encoding', () => {
   it('has the same limits as none: of one event, and of a batch [G10]', async (t) => {
     const { log, send } = await startIngest(t);
     const type = 'application/x-ndjson';
-    const batch = Buffer.alloc(BATCH_BYTES_MAX, `${' '.repeat(1000)}\n`);
+    const batch = Buffer.alloc(BODY_BYTES_MAX, `${' '.repeat(1000)}\n`);
     event().copy(batch);
-    const tooMuch = Buffer.alloc(BATCH_BYTES_MAX + 1, `${' '.repeat(1000)}\n`);
+    const tooMuch = Buffer.alloc(BODY_BYTES_MAX + 1, `${' '.repeat(1000)}\n`);
     const one = packings(padded(event(), EVENT_BYTES_MAX));
     const more = packings(padded(event(), EVENT_BYTES_MAX + 1));
     for (const [i, [coding, body]] of one.entries()) {

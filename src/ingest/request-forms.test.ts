@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { wireEvent } from '../../test/support/events.ts';
 import { parseAnswer, sendRaw } from '../../test/support/http.ts';
 import { startIngest } from '../../test/support/ingest.ts';
-import { BATCH_BYTES_MAX } from './accept-batch.ts';
+import { BODY_BYTES_MAX } from './accept-batch.ts';
 
 const event = () => Buffer.from(JSON.stringify(wireEvent()));
 
@@ -91,7 +91,7 @@ describe('Expect: 100-continue', () => {
     const refused: [headers: string, status: number][] = [
       ['Content-Type: text/plain\r\nContent-Length: 5', 415],
       ['Content-Type: application/json\r\nContent-Encoding: br\r\nContent-Length: 5', 415],
-      [`Content-Type: application/json\r\nContent-Length: ${BATCH_BYTES_MAX * 2}`, 413],
+      [`Content-Type: application/json\r\nContent-Length: ${BODY_BYTES_MAX * 2}`, 413],
     ];
     for (const path of ['/events', '/events/batch', '/nowhere']) {
       for (const [headers, status] of [

@@ -21,7 +21,7 @@ import type { Settings } from '../settings/settings.ts';
 
 const PROBE_MS = 2000;
 /** Below Kafka's 1 MiB per batch, with room for the records' own overhead. */
-const BATCH_BYTES_MAX = 512 * 1024;
+const APPEND_BYTES_MAX = 512 * 1024;
 /** For the log's client to hang up; what it has in flight is unknown to its callers already. */
 const LOG_CLOSE_MS = 1000;
 
@@ -37,7 +37,7 @@ export async function startProducer(
     deadlineMs: settings.DELIVERY_DEADLINE_MS,
     itemsMax: settings.APPEND_QUEUE_MAX,
     batchItemsMax: settings.APPEND_BATCH_MAX,
-    batchBytesMax: BATCH_BYTES_MAX,
+    batchBytesMax: APPEND_BYTES_MAX,
   });
   let found: readonly string[] = [];
   const probe = new Probe(async () => {

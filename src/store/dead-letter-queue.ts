@@ -34,17 +34,17 @@ const LISTED = `log_id AS "logId", log_partition AS partition, log_offset AS "of
   ${UTC('parked_at')} AS "parkedAt", ${UTC('updated_at')} AS "updatedAt"`;
 const COLUMNS = `${LISTED}, key, value, headers`;
 const PLACE = 'log_id = $1 AND log_partition = $2 AND log_offset = $3';
-const placeOf = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
+const placeParameters = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
 
 export async function findLetter(db: Queryable, place: LogPlace): Promise<StoredLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE}`;
-  return (await db.query<StoredLetter>(sql, placeOf(place))).rows[0] ?? null;
+  return (await db.query<StoredLetter>(sql, placeParameters(place))).rows[0] ?? null;
 }
 
 /** Locks it until COMMIT. Lock the order's held row first. */
 export async function lockLetter(tx: Transaction, place: LogPlace): Promise<StoredLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE} FOR UPDATE`;
-  return (await tx.query<StoredLetter>(sql, placeOf(place))).rows[0] ?? null;
+  return (await tx.query<StoredLetter>(sql, placeParameters(place))).rows[0] ?? null;
 }
 
 export type LetterFilter = {
@@ -129,13 +129,13 @@ export async function headOfQueue(
 }
 
 export async function deleteLetter(tx: Transaction, place: LogPlace): Promise<void> {
-  await tx.query(`DELETE FROM orderonce.dead_letters WHERE ${PLACE}`, placeOf(place));
+  await tx.query(`DELETE FROM orderonce.dead_letters WHERE ${PLACE}`, placeParameters(place));
 }
 
 export async function discardLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(
     `UPDATE orderonce.dead_letters SET state = 'discarded', updated_at = now() WHERE ${PLACE}`,
-    placeOf(place),
+    placeParameters(place),
   );
 }
 
@@ -149,7 +149,7 @@ export async function noteFailure(
     `UPDATE orderonce.dead_letters SET state = 'parked', attempts = attempts + 1, reason = $4,
             detail = jsonb_build_object('message', $5::text), sqlstate = $6, updated_at = now()
       WHERE ${PLACE}`,
-    [...placeOf(place), reason, message, sqlState ?? null],
+    [...placeParameters(place), reason, message, sqlState ?? null],
   );
 }
 
@@ -176,7 +176,7 @@ export async function writeAudit(
              (SELECT value FROM orderonce.dead_letters WHERE ${PLACE} AND $9::jsonb IS NOT NULL),
              $9, decode($10, 'hex'))`,
     [
-      ...placeOf(place),
+      ...placeParameters(place),
       actor,
       action,
       outcome,
@@ -194,7 +194,7 @@ export async function readAudit(db: Queryable, place: LogPlace): Promise<object[
     `SELECT ${UTC('at')} AS at, actor, action, outcome, event_id, detail,
             encode(original_value, 'base64') AS original_value_base64, edited_payload
        FROM orderonce.dead_letter_audit WHERE ${PLACE} ORDER BY audit_id`,
-    placeOf(place),
+    placeParameters(place),
   );
   return rows;
 }

@@ -118,8 +118,10 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
   const { topicId, partitions } = await reader.identity();
   const wishes = Array.from({ length: partitions }, (_, partition) => ({ partition, offset: 0 }));
   const log = await reader.fetch(topicId, wishes, { waitMs: 0 } as never);
-  const { clockSkewMs, connectionsFree, settings, searchPath, ...facts } =
-    await readDatabaseFacts(pool, { hasEmbeddedLog: true, keepsOrders: true });
+  const { clockSkewMs, connectionsFree, settings, searchPath, ...facts } = await readDatabaseFacts(
+    pool,
+    { hasEmbeddedLog: true, keepsOrders: true },
+  );
   assert.ok(Math.abs(clockSkewMs) < 5000, `${clockSkewMs}`);
   assert.equal(settings.synchronous_commit, syncs);
   assert.ok(!searchPath.includes(facts.schema));

@@ -34,18 +34,40 @@ const IS_LATE = `EXISTS (SELECT FROM orderonce.processed_events p WHERE p.order_
 const newest = (column: string, keeps: string) =>
   `${column} = CASE WHEN ${keeps} THEN o.${column} ELSE excluded.${column} END`;
 
+/** What travels for each event: one array per column, from the second parameter on. */
+const COLUMNS = [
+  column('event_id', 'uuid', ({ event }) => event.eventId, uuidArray),
+  column('order_id', 'uuid', ({ event }) => event.orderId, uuidArray),
+  column('user_id', 'text', ({ event }) => event.userId, textArray),
+  column('total_amount', 'numeric', ({ event }) => event.totalAmount, amountArray),
+  column('occurred_at', 'timestamptz', ({ event }) => event.timestamp, timestampArray),
+  column('digest', 'bytea', ({ digest }) => digest, byteaArray),
+  column('log_partition', 'int', ({ record }) => record.partition, intArray),
+  column('log_offset', 'bigint', ({ record }) => record.offset, bigintArray),
+  column('request_id', 'uuid', ({ record }) => record.requestId, uuidArray),
+];
+const NAMES = COLUMNS.map(({ name }) => name).join(', ');
+const ARRAYS = COLUMNS.map(({ type }, i) => `$${i + 2}::${type}[]`);
+const [EVENT_IDS] = ARRAYS;
+
+function column<T>(
+  name: string,
+  type: string,
+  read: (event: EventRecord) => T,
+  encode: (values: T[]) => Buffer,
+) {
+  return {
+    name,
+    type,
+    encode: (events: readonly EventRecord[]) => encode(events.map(read)),
+  };
+}
+
 const INSERT = `WITH input AS (
-       SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::numeric[], $6::timestamptz[],
-                            $7::bytea[], $8::int[], $9::bigint[], $10::uuid[])
-         AS e (event_id, order_id, user_id, total_amount, occurred_at, digest, log_partition,
-               log_offset, request_id)
+       SELECT * FROM unnest(${ARRAYS.join(', ')}) AS e (${NAMES})
      ), stored AS (
-       INSERT INTO orderonce.processed_events (event_id, order_id, user_id, total_amount, occurred_at,
-                                     digest, log_id, log_partition, log_offset, request_id)
-       SELECT event_id, order_id, user_id, total_amount, occurred_at, digest, $1, log_partition,
-              log_offset, request_id
-         FROM input
-        ORDER BY event_id
+       INSERT INTO orderonce.processed_events (log_id, ${NAMES})
+       SELECT $1, ${NAMES} FROM input ORDER BY event_id
        ON CONFLICT (event_id) DO NOTHING
        RETURNING event_id, order_id, user_id, total_amount, occurred_at, log_partition, log_offset
      )`;
@@ -73,8 +95,8 @@ const project = (keeps: string) => `, totals AS (
      )`;
 /** Usually all are new, or none: then their number says it, and no list has to travel. */
 const RETURN = ` SELECT count(*)::int AS count,
-       CASE WHEN count(*) BETWEEN 1 AND cardinality($2::uuid[]) - 1 THEN (
-         SELECT json_agg(id) FROM unnest($2::uuid[]) AS id
+       CASE WHEN count(*) BETWEEN 1 AND cardinality(${EVENT_IDS}) - 1 THEN (
+         SELECT json_agg(id) FROM unnest(${EVENT_IDS}) AS id
           WHERE NOT EXISTS (SELECT FROM stored s WHERE s.event_id = id)) END AS known
   FROM stored`;
 const INSERT_AND_PROJECT = prepared(INSERT + project(IS_BEHIND) + RETURN);
@@ -116,7 +138,7 @@ export async function insertEvents(
   const projecting = isLate ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
   const { rows } = await tx.query<{ count: number; known: string[] | null }>(
     withoutOrders ? INSERT_ONLY : projecting,
-    [logId, ...columnsOf(events)],
+    [logId, ...COLUMNS.map(({ encode }) => encode(events))],
   );
   const { count, known } = rows[0] as { count: number; known: string[] | null };
   if (count === 0) return { count, stored: [], known: events };
@@ -127,21 +149,6 @@ export async function insertEvents(
     stored: events.filter(({ event }) => !ids.has(event.eventId)),
     known: events.filter(({ event }) => ids.has(event.eventId)),
   };
-}
-
-/** In the order of the statement's parameters. */
-function columnsOf(events: readonly EventRecord[]): Buffer[] {
-  return [
-    uuidArray(events.map(({ event }) => event.eventId)),
-    uuidArray(events.map(({ event }) => event.orderId)),
-    textArray(events.map(({ event }) => event.userId)),
-    amountArray(events.map(({ event }) => event.totalAmount)),
-    timestampArray(events.map(({ event }) => event.timestamp)),
-    byteaArray(events.map(({ digest }) => digest)),
-    intArray(events.map(({ record }) => record.partition)),
-    bigintArray(events.map(({ record }) => record.offset)),
-    uuidArray(events.map(({ record }) => record.requestId)),
-  ];
 }
 
 /** Who has taken an event id: a stored event, or a dead letter that decoded. */
