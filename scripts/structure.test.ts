@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type Facts, factsOf, readSources } from './sources.ts';
@@ -7,6 +8,7 @@ import {
   circles,
   FOLDERS,
   FUNCTION_LINES_MAX,
+  forbiddenImports,
   longFunctions,
   sqlOutsideStore,
 } from './structure.ts';
@@ -33,15 +35,23 @@ const filesOf = (problems: readonly string[]) => [
 ];
 
 describe('The structure of src/', () => {
-  const facts = factsOf(readSources(fileURLToPath(new URL('..', import.meta.url))));
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  const facts = factsOf(readSources(root));
 
   it('has every folder of the list, and no other', () => {
     const folders = new Set([...facts.keys()].map((path) => path.split(/[/.]/)[1]));
     assert.deepEqual([...folders].sort(), [...FOLDERS].sort());
   });
 
-  it('has no import against the order of the folders', () => {
+  it('is the one that ARCHITECTURE.md gives', () => {
+    const text = readFileSync(`${root}/ARCHITECTURE.md`, 'utf8');
+    const rows = [...text.matchAll(/^\| `([a-z-]+)(?:\/|\.ts)` \|/gm)].map(([, folder]) => folder);
+    assert.deepEqual(rows, FOLDERS);
+  });
+
+  it('has no import against the order of the folders, nor of what a folder must not know', () => {
     assert.deepEqual(backwardImports(facts), []);
+    assert.deepEqual(forbiddenImports(facts), []);
   });
 
   it('has no circle of files that import one another', () => {
@@ -85,6 +95,14 @@ describe('The rules of the structure', () => {
     ]);
     assert.deepEqual(backwardImports(made({ 'src/cli.ts': `import '../dev/a.ts';` })), [
       'src/cli.ts:1 imports dev/a.ts of outside src/, which is not listed',
+    ]);
+  });
+
+  it('find an import of what a folder must not know', () => {
+    const files = { 'src/ingest/a.ts': `import type { B } from '../store/b.ts';` };
+    assert.deepEqual(backwardImports(made(files)), []);
+    assert.deepEqual(forbiddenImports(made(files)), [
+      'src/ingest/a.ts:1 imports src/store/b.ts, which ingest must not know',
     ]);
   });
 

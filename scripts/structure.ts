@@ -34,6 +34,27 @@ export const FOLDERS = [
   'cli',
 ];
 
+/**
+ * What a folder must not know, though its place would allow it: each of these imports would tie
+ * together what ARCHITECTURE.md promises to be independent.
+ */
+export const APART: Readonly<Record<string, readonly string[]>> = {
+  runtime: ['event', 'log'],
+  embedded: ['event', 'log'],
+  outbox: ['handlers'],
+  'log-kafka': ['store', 'embedded', 'handlers', 'outbox'],
+  'log-embedded': ['handlers', 'outbox', 'log-kafka'],
+  access: ['event', 'log', 'store'],
+  inbox: ['outbox', 'log-kafka', 'log-embedded', 'access'],
+  ingest: ['store', 'handlers', 'log-kafka', 'log-embedded', 'inbox'],
+  verify: ['log-kafka', 'log-embedded', 'access', 'inbox'],
+  'dead-letters': ['log-kafka', 'log-embedded', 'access', 'ingest'],
+  positions: ['log-kafka', 'log-embedded', 'access', 'inbox'],
+  consume: ['log-kafka', 'log-embedded', 'access', 'ingest'],
+  admin: ['log-kafka', 'log-embedded', 'ingest', 'consume'],
+  services: ['embedded'],
+};
+
 /** Longer ones are not read as one thing. */
 export const FUNCTION_LINES_MAX = 70;
 
@@ -54,6 +75,17 @@ export function backwardImports(facts: Facts, folders: readonly string[] = FOLDE
       return [`${path}:${line} imports ${to} of ${folderOf(to) || 'outside src/'}, ${why}`];
     });
   });
+}
+
+/** Imports of what a folder must not know. */
+export function forbiddenImports(facts: Facts, apart = APART): string[] {
+  return [...facts].flatMap(([path, { imports }]) =>
+    imports
+      .filter(({ to }) => apart[folderOf(path)]?.includes(folderOf(to)))
+      .map(
+        ({ to, line }) => `${path}:${line} imports ${to}, which ${folderOf(path)} must not know`,
+      ),
+  );
 }
 
 /** Circles of files that import one another; types count, since readers follow them too. */
