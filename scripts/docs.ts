@@ -1,11 +1,11 @@
 /**
- * Pages that are made from the code, so that they cannot say anything else:
+ * Pages and diagrams that are made from the code, so that they cannot say anything else:
  *
  *   docs.ts --write    writes them          docs.ts --check    fails where one differs
  *
- * --check also looks for relative links that lead nowhere.
+ * --check also looks for relative links and pictures that lead nowhere.
  */
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
@@ -14,6 +14,8 @@ import { ERRORS } from '../src/errors.ts';
 import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
 import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
+import { diagramFiles } from './diagrams.ts';
+import { factsOf, readSources } from './sources.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const MADE = 'Made from the code by `npm run docs`; `npm run ok` fails where it differs.';
@@ -112,11 +114,13 @@ ${rows.join('\n')}
 `;
 }
 
+const LINK = /\]\(([^)#:\s]+)(?:#[^)]*)?\)|\bsrc(?:set)?="([^":]+)"/g;
+
 function brokenLinks(): string[] {
   return globSync(['*.md', 'docs/**/*.md', 'bench/*.md', 'dev/**/*.md'], { cwd: root }).flatMap(
     (page) =>
-      [...readFileSync(join(root, page), 'utf8').matchAll(/\]\(([^)#:\s]+)(?:#[^)]*)?\)/g)]
-        .map(([, target = '']) => target)
+      [...readFileSync(join(root, page), 'utf8').matchAll(LINK)]
+        .map(([, target, picture = '']) => target ?? picture)
         .filter((target) => !existsSync(join(root, dirname(page), target)))
         .map((target) => `${page} links to ${target}, which is not there`),
   );
@@ -127,9 +131,11 @@ const pages: Record<string, string> = {
   'docs/reference/settings.md': settingsPage(),
   'docs/reference/errors.md': errorsPage(),
   'docs/reference/metrics.md': await metricsPage(),
+  ...diagramFiles(factsOf(readSources(root))),
 };
 
 if (process.argv.includes('--write')) {
+  mkdirSync(join(root, 'docs/diagrams'), { recursive: true });
   for (const [file, text] of Object.entries(pages)) writeFileSync(join(root, file), text);
 } else {
   const stale = Object.entries(pages)

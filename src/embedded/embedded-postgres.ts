@@ -15,6 +15,7 @@ import pg from 'pg';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { pause } from '../runtime/backoff.ts';
 import type { Service } from '../runtime/service.ts';
+import { createDatabaseUnlessThere, takeOwnerLock } from '../store/embedded-database.ts';
 import { type Binaries, findBinaries } from './binaries.ts';
 import { ensureCluster, type Place, ROLE, readPassword } from './cluster.ts';
 import { chooseRunAs, isAlive } from './run-as.ts';
@@ -29,8 +30,6 @@ export type EmbeddedPostgres = Service & {
 };
 
 const DATABASE = 'orderonce';
-/** Any fixed number: the lock that says "this data directory is in use". */
-const OWNER_LOCK = 7_140_211_002;
 const RETAKE_MS = 200;
 
 /**
@@ -116,15 +115,13 @@ async function takeOwnership(url: string, folder: string): Promise<Lock> {
   client.on('error', () => {});
   const ended = new Promise<void>((done) => client.once('end', done));
   await client.connect();
-  const { rows } = await client.query('SELECT pg_try_advisory_lock($1) AS mine', [OWNER_LOCK]);
-  if (!rows[0].mine) {
+  if (!(await takeOwnerLock(client))) {
     await client.end();
     throw new OrderonceError(
       'DATA_DIR_UNUSABLE',
       `${folder} is in use by another Orderonce process. Stop that one first, or use another folder: ORDERONCE_DATA_DIR=.orderonce-2 npm start`,
     );
   }
-  const found = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE]);
-  if (found.rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE}`);
+  await createDatabaseUnlessThere(client, DATABASE);
   return { client, ended };
 }

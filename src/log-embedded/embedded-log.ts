@@ -28,6 +28,7 @@ import {
   findEmbeddedLog,
   insertEmbeddedLog,
   insertLogRecords,
+  lockEmbeddedLog,
   readLogBounds,
   readLogRecords,
   type StoredLog,
@@ -51,7 +52,7 @@ export async function createEmbeddedLog(
   partitions: number,
 ): Promise<boolean> {
   return await inTransaction(pool, { ...LIMITS, lockMs: 30_000 }, async (tx) => {
-    await tx.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`orderonce log ${topic}`]);
+    await lockEmbeddedLog(tx, topic);
     if ((await findEmbeddedLog(tx, topic)) !== null) return false;
     await insertEmbeddedLog(tx, topic, `embedded-${randomUUID()}`, partitions);
     return true;

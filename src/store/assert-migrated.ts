@@ -1,6 +1,5 @@
 /** Whether the database is what this release needs; services ask again and again. */
 import { OrderonceError } from '../errors.ts';
-import type { MigrateOptions } from './migrate.ts';
 import { readApplied, readMigrations } from './migration-files.ts';
 import type { Queryable } from './pool.ts';
 import { sqlStateOf } from './sqlstate.ts';
@@ -8,6 +7,12 @@ import { sqlStateOf } from './sqlstate.ts';
 /** undefined_table, invalid_schema_name */
 const NOT_THERE = /^(42P01|3F000)$/;
 const UNDEFINED_COLUMN = '42703';
+
+/** Which tables a deployment has: `migrate` makes them, and a service checks for them. */
+export type MigrateOptions = {
+  /** ORDERS_PROJECTION=off: the table `orders` is neither made nor needed. One that is there stays. */
+  readonly withoutOrders?: boolean | undefined;
+};
 
 /**
  * @throws NOT_MIGRATED when a table of this release is missing. A newer database is fine: its

@@ -24,6 +24,11 @@ export async function findEmbeddedLog(db: Queryable, topic: string): Promise<Sto
   return rows[0] ?? null;
 }
 
+/** Until COMMIT nobody else may look for the log and make it: two at once would make it twice. */
+export async function lockEmbeddedLog(tx: Transaction, topic: string): Promise<void> {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`orderonce log ${topic}`]);
+}
+
 /** Makes the log's partitions, in the caller's transaction. */
 export async function insertEmbeddedLog(
   tx: Transaction,

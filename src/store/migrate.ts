@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { assertUtf8 } from './assert-migrated.ts';
+import { assertUtf8, type MigrateOptions } from './assert-migrated.ts';
 import {
   assertUnchanged,
   type Migrations,
@@ -23,11 +23,6 @@ const UNLIMITED = { lockMs: 0, statementMs: 0, idleMs: 0 };
 const FORBIDDEN = '42501';
 /** duplicate_table (which indexes count among), duplicate_object, duplicate_function */
 const NAME_TAKEN = /^(42P07|42710|42723)$/;
-
-export type MigrateOptions = {
-  /** ORDERS_PROJECTION=off: the table `orders` is not made. One that is there stays. */
-  readonly withoutOrders?: boolean | undefined;
-};
 
 /**
  * Brings the tables up to this release, in one transaction: all or nothing. Run twice at once, the

@@ -9,11 +9,8 @@ import { SchemaName } from './statements.ts';
 import { StorePool } from './store-pool.ts';
 import { types } from './types.ts';
 
+export type { Queryable, Transaction } from './queryable.ts';
 export type Pool = StorePool;
-/** One connection inside a transaction. */
-export type Transaction = pg.ClientBase;
-/** Anything that can run one statement by itself. */
-export type Queryable = Pick<pg.ClientBase, 'query'>;
 
 export type PoolOptions = {
   /** May name the schema of the tables: `?schema=`. Where it does not, they are looked for. */

@@ -1,6 +1,6 @@
 /** In which schema of the database our tables are. */
 import { OrderonceError } from '../errors.ts';
-import type { Transaction } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 
 /** Where nothing says otherwise, and nobody else's tables are in the way. */
 export const USUAL_SCHEMA = 'public';

@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 import { OrderonceError } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
-import type { Transaction } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 import { closesSession, isConnectionBroken } from './sqlstate.ts';
 import { type ServerVersion, serverOf } from './statements.ts';
 
