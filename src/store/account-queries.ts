@@ -210,6 +210,11 @@ export const QUESTIONS: readonly Question[] = [
   },
 ];
 
+/** For sorting a million offsets in memory; of this transaction only. */
+export async function allowLargeSorts(tx: Transaction): Promise<void> {
+  await tx.query(`SET LOCAL work_mem = '128MB'`);
+}
+
 export async function ask(tx: Transaction, { kind, sql }: Question): Promise<RowFinding[]> {
   const { rows } = await tx.query<RowFinding>(
     `SELECT $1::text AS kind, id::text, message FROM (${sql}) q LIMIT ${FINDINGS_MAX}`,

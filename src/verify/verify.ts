@@ -7,6 +7,7 @@
 import type { Handler } from '../handlers/handler.ts';
 import type { LogReader } from '../log/event-log.ts';
 import {
+  allowLargeSorts,
   ask,
   findOffsetFindings,
   judgeReceipts,
@@ -65,8 +66,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
   const steps = questions.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
   if (!withoutOrders) await assertOrders(pool);
   return await inSnapshot(pool, LIMITS, async (tx) => {
-    // For sorting a million offsets in memory; of this transaction only.
-    await tx.query(`SET LOCAL work_mem = '128MB'`);
+    await allowLargeSorts(tx);
     onStep(0, steps, 'counting');
     const partitions = await readAccounts(tx);
     onStep(1, steps, 'offsets');
