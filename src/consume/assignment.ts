@@ -90,6 +90,14 @@ export class Assignment {
     return why === null ? this.#logTrouble : `LOG_UNAVAILABLE: ${why}`;
   }
 
+  /** Whether at least one partition is read and processed. */
+  get isAnyAtWork(): boolean {
+    const unread = this.#unread.troubles;
+    const isAtWork = (worker: PartitionWorker) =>
+      worker.status.state === 'running' && !unread.has(worker.partition);
+    return this.logTrouble === null && this.#workers.some(isAtWork);
+  }
+
   /** Partitions that the log does not give now, in words. */
   get partitionTroubles(): string[] {
     // Said once for all of them.

@@ -107,6 +107,11 @@ export class Consumer {
     return [...ofLog, ...assignment.partitionTroubles, ...ofWorkers];
   }
 
+  /** Whether it does part of its job: then its troubles are those of single partitions. */
+  get isAnyAtWork(): boolean {
+    return this.#assignment?.isAnyAtWork ?? false;
+  }
+
   get partitions(): PartitionStatus[] {
     return (this.#assignment?.workers ?? []).map((worker) => {
       const { state, code, reason, since, attempts } = worker.status;

@@ -115,14 +115,15 @@ function healthOf(
   databaseTrouble: string | null,
   isDraining: boolean,
 ): HealthReport {
+  const { troubles, isAnyAtWork } = consumer;
   return {
     troubles: [
       ...(isDraining ? ['Draining: the service is stopping'] : []),
       ...(databaseTrouble === null ? [] : [`Database: ${databaseTrouble}`]),
       ...(waitingFor === null || databaseTrouble !== null ? [] : [waitingFor]),
-      ...consumer.troubles,
-      ...relay.troubles,
+      ...(isAnyAtWork ? [] : troubles),
     ],
+    partial: [...(isAnyAtWork ? troubles : []), ...relay.troubles],
     facts: {
       service: 'consumer',
       topic: reader.topic,
@@ -158,11 +159,12 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
     try {
       await assertMigrated(pools.queries, { withoutOrders });
       await reader.identity();
-      state.waitingFor = null;
       await recordDeployment(parts);
       state.deployment = await readDeploymentId(pools.queries);
       relay.start();
       unattended.start();
+      // Only now: from here on the consumer says itself what it lacks.
+      state.waitingFor = null;
       await consumer.start();
       return;
     } catch (error) {
