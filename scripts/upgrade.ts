@@ -1,5 +1,5 @@
 /**
- * Tries the rolling upgrade of docs/operations.md and the way back, on real Kafka and PostgreSQL:
+ * Tries the rolling upgrade of docs/operations.md and the downgrade, on real Kafka and PostgreSQL:
  *
  *   npm run upgrade -- REV     REV is an older commit of this repository
  *
@@ -117,7 +117,7 @@ async function send(port: number): Promise<number> {
   return accepted.due.length;
 }
 
-/** Waits until exactly this many events are stored. @throws if there are more, or after a minute. */
+/** Waits until exactly `wanted` events are stored. @throws if there are more, or after a minute. */
 async function untilStored(databaseUrl: string, wanted: number): Promise<void> {
   const pool = openPool(databaseUrl);
   try {

@@ -150,7 +150,7 @@ async function wishOf({ flags, words: [action, word] }: Call): Promise<Wish> {
   return { action: 'discard', place, body: Buffer.from(JSON.stringify({ reason: flags.reason })) };
 }
 
-/** One dead letter by its place, or all parked ones of a reason, of an order, or at all. */
+/** One dead letter by its place; or all parked ones, or those of a reason or an order. */
 function redriveWish({ all, reason, order }: Flags, place: string | undefined): Wish {
   if (place !== undefined) {
     return { action: 'redrive', place: placeOf(place), body: Buffer.alloc(0) };

@@ -51,7 +51,7 @@ const DATABASE_BACKOFF = { firstMs: 200, mostMs: 1000 };
 const CLEAN_MS = 60_000;
 const CLEAN_ROWS = 5000;
 const CLOSE_MS = 1000;
-/** After this time an append is reported in `troubles`. It is not ended: the client keeps trying. */
+/** After this time an append is reported in `troubles`. The client keeps retrying it. */
 const ACKNOWLEDGED_MS = 5000;
 
 type Trouble = { readonly reason: string; readonly failures: number; readonly retryAt: number };

@@ -10,7 +10,7 @@ export type PartitionReport = {
   readonly log_id: number;
   /** The next offset to process. */
   readonly position: number;
-  /** First offset of the log. This, log_end and lag are null while no broker leads the partition. */
+  /** First offset of the log. It, log_end and lag are null while no broker leads the partition. */
   readonly log_start: number | null;
   /** The offset that the next appended record will get. */
   readonly log_end: number | null;

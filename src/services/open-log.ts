@@ -1,4 +1,4 @@
-/** Opens the log of the settings: Kafka if KAFKA_BOOTSTRAP_SERVERS is set, else the embedded one. */
+/** Opens the log: Kafka if KAFKA_BOOTSTRAP_SERVERS is set, else the embedded one. */
 
 import type { LogAppender, LogReader } from '../log/event-log.ts';
 import {

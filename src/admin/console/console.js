@@ -27,7 +27,10 @@ async function get(url) {
   return { status: answer.status, body };
 }
 
-/** @param columns [title, function from a row to its cell, class]. @param empty shown without rows. */
+/**
+ * @param columns [title, function from a row to its cell, class].
+ * @param empty the text that is shown if there are no rows.
+ */
 function table(columns, rows, empty) {
   if (rows.length === 0) return el('p', { className: 'empty' }, empty);
   const head = columns.map(([title, , className = '']) => el('th', { className }, title));

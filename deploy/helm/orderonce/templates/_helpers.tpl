@@ -42,7 +42,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* The value of a setting as text. Helm reads numbers as floats, and would print 1500000 as 1.5e+06. */}}
+{{/* The value of a setting as text. Helm reads numbers as floats and prints 1500000 as 1.5e+06. */}}
 {{- define "orderonce.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}
 {{ printf "%.0f" . | quote }}
@@ -123,7 +123,10 @@ capabilities:
 {{- include "orderonce.trustVolume" . }}
 {{- end -}}
 
-{{/* Arguments: root. Readiness fails while Kafka or PostgreSQL does not answer. Liveness does not: a restart would not help. */}}
+{{/*
+Arguments: root. Readiness fails while Kafka or PostgreSQL does not answer. Liveness does not fail
+then, because a restart of the pod would not help.
+*/}}
 {{- define "orderonce.probes" -}}
 {{- $scheme := ternary "HTTPS" "HTTP" (ne .root.Values.secrets.tls.name "") -}}
 startupProbe:
