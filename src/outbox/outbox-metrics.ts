@@ -3,8 +3,10 @@ import type { OutboxLag } from '../store/outbox.ts';
 
 /**
  * Adds the two gauges of the outbox: pending messages, and the age of the oldest one in seconds.
+ * The age is that of the scrape before, because the registry reads it before `collect` sets it.
  *
- * @param readLag called at each scrape. While it fails, the gauges have no value.
+ * @param readLag called at each scrape. While it fails, both gauges become 0 as if nothing waited.
+ * An alert must therefore watch the health of the consumer as well.
  */
 export function addOutboxMetrics(registry: Registry, readLag: () => Promise<OutboxLag>): void {
   const registers = [registry];
