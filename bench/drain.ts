@@ -30,6 +30,7 @@ export type DrainResult = {
   readonly hot_share: number;
 };
 
+/** What to drain, with what. */
 export type DrainOptions = {
   readonly events: number;
   /** Default: `distinct`. */

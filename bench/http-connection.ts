@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 /** Status code and header lines of an answer; the body is not kept. */
 export type Answer = { readonly status: string; readonly head: string };
 
+/** One connection. The caller sends a request only after the previous answer. */
 export class HttpConnection {
   readonly #port: number;
   readonly #head: string;

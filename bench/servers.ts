@@ -9,6 +9,7 @@ import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
 export const EMBEDDED = '';
 const KAFKA_PORT = 19_392;
 
+/** The running servers. */
 export type Servers = {
   readonly databaseUrl: string;
   /** Process id of the postmaster. */

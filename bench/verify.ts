@@ -8,6 +8,7 @@ import { freshDatabase, openPool } from './databases.ts';
 import type { Servers } from './servers.ts';
 import { fillTables } from './stored-events.ts';
 
+/** `seconds` is the duration of the proof alone. */
 export type VerifyResult = {
   readonly events: number;
   readonly seconds: number;

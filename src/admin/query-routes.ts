@@ -23,7 +23,10 @@ const EVENTS_SHOWN = 100;
 type EventRequest = FastifyRequest<{ Params: { event_id: string } }>;
 type OrderRequest = FastifyRequest<{ Params: { order_id: string } }>;
 
-/** Adds the routes for single events and orders. With `withoutOrders`, no order is ever found. */
+/**
+ * Adds the routes for single events and orders. With `withoutOrders` (ORDERS_PROJECTION is off),
+ * GET /orders/{order_id} always answers 404.
+ */
 export function addQueryRoutes(
   app: HttpServer,
   db: Queryable,

@@ -14,10 +14,12 @@ export type Parameter<T> = {
 };
 
 type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+/** The values of the parameters that were given. */
 export type ValuesOf<P extends Parameters> = {
   readonly [K in keyof P]?: NonNullable<ReturnType<P[K]['parse']>>;
 };
 
+/** The values of a query string, or what is wrong with it. */
 export type QueryVerdict<P extends Parameters> =
   | { readonly ok: true; readonly values: ValuesOf<P> }
   | { readonly ok: false; readonly errors: readonly FieldError[] };

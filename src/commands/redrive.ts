@@ -67,9 +67,9 @@ export async function runRedrive(call: Call, say: Say): Promise<number> {
 }
 
 /**
- * The consumer that answers on this port may belong to another deployment. Its dead letters have
- * the same places but are other records. If this process has no database, or either side cannot
- * tell its id, the consumer is trusted.
+ * The consumer that answers on this port may belong to another deployment. A dead letter of that
+ * one can have the same place, but it is another record. If this process has no database, or
+ * either side cannot tell its id, the consumer is trusted.
  * @throws SETTING_INVALID if the consumer works on another database.
  */
 async function assertSameDatabase(

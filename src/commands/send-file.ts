@@ -23,6 +23,7 @@ export type SendReport = {
   readonly receipts_file: string;
 };
 
+/** What to send, and whom to tell about it. */
 export type SendOptions = {
   /** A path, or "-" for standard input, which cannot be resumed. */
   readonly file: string;

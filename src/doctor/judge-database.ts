@@ -14,6 +14,7 @@ const CONNECTIONS_MIN = 15;
 
 const { ok, warn, fail } = judgeOf('postgresql');
 
+/** @returns one finding for each condition; several for durability. */
 export function judgeDatabase(facts: DatabaseFacts): Finding[] {
   return [
     judgeVersion(facts),

@@ -28,6 +28,7 @@ import {
 import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
 import type { Pool } from '../store/pool.ts';
 
+/** What a relay needs. */
 export type RelayOptions = {
   readonly pool: Pool;
   /** Opens the log of a topic for appending. @throws if the topic does not exist. */
@@ -56,6 +57,7 @@ const ACKNOWLEDGED_MS = 5000;
 
 type Trouble = { readonly reason: string; readonly failures: number; readonly retryAt: number };
 
+/** One relay. Any number may run, in one process or in many; see the top of this file. */
 export class Relay implements Service {
   readonly #options: RelayOptions;
   readonly #leaseMs: number;

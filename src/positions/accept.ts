@@ -28,6 +28,7 @@ import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';
 import { type CheckedPosition, checkPositions } from './check.ts';
 
+/** What each decision needs, and who makes it. */
 export type AcceptContext = {
   readonly reader: LogReader;
   readonly pool: Pool;

@@ -18,6 +18,7 @@ export type PositionTrouble = {
   readonly to: number;
 };
 
+/** A position, the bounds of its partition in the log, and what is wrong with it, if anything. */
 export type CheckedPosition = {
   readonly position: Position;
   readonly bounds: LogBounds;

@@ -5,6 +5,7 @@ import { type ReadTrouble, readTroubles } from '../store/position-troubles.ts';
 import { type Position, readPositions } from '../store/positions.ts';
 import { checkPositions } from './check.ts';
 
+/** The report of one partition, as `orderonce positions` and GET /positions give it. */
 export type PartitionReport = {
   readonly partition: number;
   readonly log_id: number;

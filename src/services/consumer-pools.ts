@@ -30,6 +30,7 @@ const REDRIVE_STATEMENT_MS = 31_000;
  */
 const HEALTH_LIFETIME_MS = 10_000;
 
+/** Sizes and limits of the pools; times are in milliseconds. */
 export type ConsumerPoolOptions = {
   /** How many batches may be processed at the same time (CONSUMER_CONNECTIONS). */
   readonly connections: number;
