@@ -1,13 +1,14 @@
-# One image per service, from one recipe:
+# Builds one image per service:
 #   docker build --target producer -t orderonce-producer .
 #   docker build --target consumer -t orderonce-consumer .
-# Either holds every command (migrate, verify, dead-letters, ...); the targets differ in what runs
-# by default, and in the health check. Node runs the TypeScript as it is: there is no build step.
+# Both images contain every command (migrate, verify, dead-letters, ...). They differ in the default
+# command and in the health check. Node runs TypeScript directly, so there is no build step.
 
 FROM docker.io/library/node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# Optional are the embedded PostgreSQL and a Node of our own: a container has both elsewhere.
+# The optional dependencies are the embedded PostgreSQL and a Node binary. The image already has
+# Node, and a container uses a PostgreSQL outside of it.
 RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
 
 FROM docker.io/library/node:24-bookworm-slim AS orderonce
@@ -20,10 +21,10 @@ COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY bin bin
 COPY src src
-# By number: Kubernetes' runAsNonRoot cannot check a name. It owns nothing here, and needs to write
-# nothing: a read-only root file system works.
+# A number, because runAsNonRoot of Kubernetes cannot check a name. This user owns no file in the
+# image and writes none, so a read-only root file system works.
 USER 1000:1000
-# In exec form, so that SIGTERM reaches Node itself. It drains within 8 s.
+# The exec form, so that Node receives SIGTERM. It then drains within 8 s.
 ENTRYPOINT ["node", "bin/orderonce.js"]
 
 FROM orderonce AS producer

@@ -1,14 +1,14 @@
 /**
- * What Node's own server reaches: reads the body, answers 202.
+ * The baseline for ingest: a server with node:http only, which reads the body and answers 202.
  *
- *   bare-http.ts PORT          only that
- *   bare-http.ts PORT parse    with a JSON.parse of the body
+ *   bare-http.ts PORT          reads the body
+ *   bare-http.ts PORT parse    reads the body and parses it with JSON.parse
  */
 import { createServer } from 'node:http';
 
 const [port, mode] = process.argv.slice(2);
 createServer((request, response) => {
-  // Asked for health, to know that it is there.
+  // The health check of the benchmark, which waits until the server runs.
   if (request.method === 'GET') return void response.end();
   const chunks: Buffer[] = [];
   request.on('data', (chunk) => chunks.push(chunk));

@@ -1,4 +1,4 @@
-/** Charts as SVG, without a library: bars for rates, lines for series over time. */
+/** Draws charts as SVG without a library: bars for rates, lines for series over time. */
 import type { Series } from './memory.ts';
 
 const WIDTH = 760;
@@ -8,6 +8,7 @@ const PLOT_HEIGHT = 260;
 const COLOURS = ['#2a6f97', '#c8553d', '#588b8b', '#8d6a9f'];
 const number = (value: number) => Math.round(value).toLocaleString('en');
 
+/** One bar: the median of some runs, and their range. */
 export type Bar = {
   readonly label: string;
   readonly median: number;
@@ -15,7 +16,7 @@ export type Bar = {
   readonly high: number;
 };
 
-/** Horizontal bars with their range as a line. */
+/** @returns an SVG of horizontal bars. A line over each bar shows its range. */
 export function barChart(title: string, bars: readonly Bar[]): string {
   const most = Math.max(...bars.map(({ high }) => high));
   const x = (value: number) => LABEL + (value / most) * (WIDTH - LABEL - 90);
@@ -29,6 +30,7 @@ export function barChart(title: string, bars: readonly Bar[]): string {
   return svg(44 + bars.length * ROW + 10, title, rows.join('\n'));
 }
 
+/** @returns an SVG with one line per series; x is seconds, y is in `unit`. */
 export function lineChart(title: string, unit: string, series: readonly Series[]): string {
   const points = series.flatMap((one) => one.points);
   const [xMost, yMost] = [0, 1].map((i) => Math.max(...points.map((point) => point[i] ?? 0)));

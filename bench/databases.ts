@@ -2,13 +2,13 @@ import pg from 'pg';
 import { createPool, type Pool } from '../src/store/pool.ts';
 import type { Servers } from './servers.ts';
 
-/** @returns the URL of an empty database, or of a copy of `template`. */
+/** Creates a database: an empty one, or a copy of `template`. @returns its URL. */
 export async function freshDatabase(
   { databaseUrl }: Servers,
   name: string,
   template = 'template1',
 ): Promise<string> {
-  // Not through a pool, which would run it in a transaction.
+  // A pool would send this in a transaction, where CREATE DATABASE is not allowed.
   const admin = new pg.Client({ connectionString: databaseUrl });
   await admin.connect();
   await admin.query(`CREATE DATABASE ${name} TEMPLATE ${template}`);
@@ -18,6 +18,7 @@ export async function freshDatabase(
   return url.href;
 }
 
+/** Opens a pool whose queries may take up to 20 minutes. The caller must end it. */
 export function openPool(connectionString: string, connectionsMax = 2): Pool {
   const limits = { connectionsMax, queryTimeoutMs: 1_200_000 };
   return createPool({ connectionString, name: 'bench', ...limits });

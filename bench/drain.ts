@@ -1,6 +1,7 @@
 /**
- * Drain: a backlog in the log, then one consumer process; events per second from the first
- * transaction to the last. A run counts only if every record of the log is accounted for.
+ * Measures a drain: fills the log with a backlog, then starts consumers, and counts events per
+ * second from the first transaction to the last. A run counts only if every record of the log is
+ * accounted for.
  */
 
 import type { AppendRecord, LogAppender } from '../src/log/event-log.ts';
@@ -16,6 +17,7 @@ import { ServiceProcess, TREE } from './service-process.ts';
 const APPEND_BATCH = 500;
 const POLL_MS = 10;
 
+/** CPU times are in microseconds of user and system time. */
 export type DrainResult = {
   readonly events: number;
   readonly seconds: number;
@@ -24,29 +26,32 @@ export type DrainResult = {
   readonly postgres_cpu_us_per_event: number;
   readonly both_cpu_us_per_event: number;
   readonly wal_bytes_per_event: number;
-  /** Of the updates of `orders`, how many touched no index; NaN where there were none. */
+  /** Share of the updates of `orders` that were heap-only, that is, changed no index; or NaN. */
   readonly hot_share: number;
 };
 
+/** What to drain, with what. */
 export type DrainOptions = {
   readonly events: number;
+  /** Default: `distinct`. */
   readonly mix?: Mix;
-  /** Whose consumer drains: this checkout, or another one to compare with. */
+  /** The checkout whose code runs. Default: this one. */
   readonly tree?: string;
-  /** Settings beside the usual ones. */
+  /** Additional settings of the consumers. */
   readonly settings?: Readonly<Record<string, string>>;
-  /** How many processes drain together; 1 unless said. */
+  /** How many consumer processes drain together. Default: 1. */
   readonly consumers?: number;
-  /** The database to begin with instead of an empty one: events in it count as stored before. */
+  /** A database to copy instead of an empty one. Its events are not counted in the result. */
   readonly template?: string;
-  /** Called with the consumers' pids when they run. */
+  /** Called with the process ids of the consumers after they were started. */
   readonly onStart?: (pids: readonly number[]) => void;
-  /** Called with the database as the drain has left it. */
+  /** Called at the end with the database, while the consumers still run. */
   readonly afterwards?: (pool: Pool) => Promise<void>;
 };
 
 let drains = 0;
 
+/** Runs one drain on a new topic and a new database. @throws if a record is not accounted for. */
 export async function drain(servers: Servers, options: DrainOptions): Promise<DrainResult> {
   const { events, mix = 'distinct', tree = TREE, settings = {}, consumers = 1 } = options;
   const topic = `drain_${process.pid}_${++drains}`;
@@ -79,7 +84,7 @@ export async function drain(servers: Servers, options: DrainOptions): Promise<Dr
     const wal = (await walBytes(pool)) - walBefore;
     assertComplete(before, await countAll(pool), events, settings.ORDERS_PROJECTION !== 'off');
     await options.afterwards?.(pool);
-    // Only at their end do connections report all that they did.
+    // PostgreSQL adds the statistics of a connection, such as heap-only updates, at its end.
     await Promise.all(processes.map((process) => process.stop()));
     const done = events - first.processed;
     const seconds = (last.atMs - first.atMs) / 1000;
@@ -116,7 +121,7 @@ async function fill(
   await appender.close(1000);
 }
 
-/** Positions and effects move together, so the positions tell how much is done. */
+/** Waits until so many records are processed. Positions are committed together with effects. */
 async function untilProcessed(pool: Pool, topic: string, wanted: number) {
   for (;;) {
     const { rows } = await pool.query<{ n: number }>(
@@ -136,7 +141,7 @@ async function walBytes(pool: Pool): Promise<number> {
   return rows[0].bytes;
 }
 
-/** Heap-only updates: PostgreSQL manual, section "Heap-Only Tuples (HOT)". */
+/** The share of heap-only updates: PostgreSQL manual, section "Heap-Only Tuples (HOT)". */
 async function hotShare(pool: Pool): Promise<number> {
   const { rows } = await pool.query<{ share: number | null }>(
     `SELECT n_tup_hot_upd::float8 / nullif(n_tup_upd, 0) AS share
@@ -147,6 +152,7 @@ async function hotShare(pool: Pool): Promise<number> {
 
 type Counts = Readonly<Record<'stored' | 'duplicates' | 'effects', number>>;
 
+/** Counts stored events, duplicates, and the events that the orders have counted. */
 export async function countAll(pool: Pool): Promise<Counts> {
   const { rows } = await pool.query(
     `SELECT (SELECT count(*) FROM processed_events) AS stored,
@@ -156,7 +162,11 @@ export async function countAll(pool: Pool): Promise<Counts> {
   return rows[0];
 }
 
-/** Every record of the log is stored or a duplicate, and every order counts its events. */
+/**
+ * Checks that every record of the log was stored or is a duplicate, and that the orders have
+ * counted each stored event once. @param hasOrders false if ORDERS_PROJECTION is off.
+ * @throws if not, since then the figure of the run would mean nothing.
+ */
 export function assertComplete(
   before: Counts,
   after: Counts,
@@ -168,5 +178,5 @@ export function assertComplete(
   ) as [number, number, number];
   if (stored + duplicates === events && effects === (hasOrders ? stored : 0)) return;
   const counts = JSON.stringify({ stored, duplicates, effects });
-  throw new Error(`Not complete, so no figure: ${counts} of ${events}`);
+  throw new Error(`The run does not count: of ${events} events, the tables have ${counts}`);
 }

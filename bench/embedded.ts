@@ -1,6 +1,6 @@
 /**
- * The same with the log in PostgreSQL instead of Kafka: a drain of mix M, then the most that goes
- * through end to end, and the time until visible at a quarter of it.
+ * Measures the embedded log instead of Kafka: a drain of mix M, the maximum rate end to end, and
+ * the time until an event is visible at a quarter of that rate.
  */
 import { drain } from './drain.ts';
 import { Pipeline, WARM_UP_SECONDS } from './end-to-end.ts';
@@ -12,6 +12,7 @@ type EmbeddedOptions = {
   readonly round: number;
 };
 
+/** Rates are in events per second. */
 export async function embedded(servers: Servers, { events, seconds, round }: EmbeddedOptions) {
   const own = { ...servers, bootstrap: EMBEDDED };
   const drained = await drain(own, { events, mix: 'm' });
@@ -19,7 +20,7 @@ export async function embedded(servers: Servers, { events, seconds, round }: Emb
   try {
     await pipeline.saturate(WARM_UP_SECONDS);
     const { perSecond: most, cpu } = await pipeline.saturate(seconds);
-    // Kafka idles beside it.
+    // Kafka takes no part here.
     const { broker_cpu_us: _, ...ours } = cpu as Record<string, number>;
     const { sinceAccepted } = await pipeline.openLoop(Math.round(most / 4), seconds);
     return {

@@ -1,8 +1,12 @@
 /**
- * End to end: producer, Kafka, consumer, PostgreSQL. First the most it takes under a closed loop,
- * both sides running; then open loops at shares of that, with the time until an event's effect was
- * visible in PostgreSQL: from when its request was due, and from when its 202 came. Beside them what Kafka alone needs at a quarter of
- * the load, from produce to fetch. A run counts only if each accepted event took effect once.
+ * Measures the whole path: producer, Kafka, consumer, PostgreSQL.
+ *
+ * 1. The maximum rate, under a closed loop while the consumer runs.
+ * 2. Open loops at shares of that rate: the time until the effect of an event is visible in
+ *    PostgreSQL, counted from when its request was due and from when its 202 arrived.
+ * 3. For comparison, Kafka alone at a quarter of the rate: the time from produce to fetch.
+ *
+ * A run counts only if each accepted event took effect once.
  */
 import type { Pool } from '../src/store/pool.ts';
 import { cpuSecondsOf, cpuSecondsOfFamily } from './cpu.ts';
@@ -17,13 +21,14 @@ import { VisibilityWatch } from './visibility-watch.ts';
 const PORTS = { producer: 18_400, consumer: 18_401 };
 const SHARES = [10, 25, 50, 75, 90];
 const CONNECTIONS = 64;
-/** As in ingest.ts. */
+/** See ingest.ts. */
 export const WARM_UP_SECONDS = 8;
 const NOTHING = { stored: 0, duplicates: 0, effects: 0 };
 
 type Since = 'sinceDue' | 'sinceAccepted';
 type Accepted = { due: number[]; answered: number[]; partition: number[]; offset: number[] };
 
+/** Latencies are in milliseconds, rates in events per second. */
 export async function endToEnd(servers: Servers, seconds: number, round: number) {
   const pipeline = await Pipeline.start(servers, `end_to_end_${process.pid}_${round}`);
   try {
@@ -55,7 +60,7 @@ function add(result: Record<string, number>, name: string, latencies: Percentile
   for (const [p, ms] of Object.entries(latencies)) result[`${name}_${p}_ms`] = ms;
 }
 
-/** Both services, on a topic and a database of their own. */
+/** A producer and a consumer process, with their own topic and database. */
 export class Pipeline {
   readonly topic: string;
   readonly pool: Pool;
@@ -93,7 +98,10 @@ export class Pipeline {
     return { producer: this.#producer.pid, consumer: this.#consumer.pid, broker, postgres };
   }
 
-  /** As much as it takes, until all of it is visible; with each process's CPU time per event. */
+  /**
+   * Sends events as fast as they are accepted, and waits until all are visible.
+   * @returns events per second, and the CPU time per event of each process in microseconds.
+   */
   async saturate(seconds: number) {
     const before = this.#cpuSeconds();
     const started = performance.now();
@@ -115,7 +123,7 @@ export class Pipeline {
     return { perSecond: Math.round(accepted / elapsed), cpu };
   }
 
-  /** @returns ms until visible. */
+  /** Sends events at a constant rate. @returns the time until they were visible, in ms. */
   async openLoop(rate: number, seconds: number): Promise<Record<Since, Percentiles>> {
     const watch = await VisibilityWatch.start(this.pool);
     const accepted = await this.#sendAll(rate, seconds).finally(() => watch.stop());
@@ -134,7 +142,11 @@ export class Pipeline {
       'open-load.ts',
       [PORTS.producer, rate, seconds],
     );
-    if (others > 0) throw new Error(`${others} of ${rate * seconds} not accepted, so no figure`);
+    if (others > 0) {
+      throw new Error(
+        `The run does not count: ${others} of ${rate * seconds} events were not accepted`,
+      );
+    }
     await this.#allVisible(accepted.due.length);
     return accepted;
   }
@@ -147,7 +159,9 @@ export class Pipeline {
         'SELECT coalesce(sum(next_offset), 0)::bigint AS n FROM consumer_positions',
       );
       if (rows[0].n >= this.#accepted) break;
-      if (performance.now() > giveUpAt) throw new Error('Not all visible, so no figure');
+      if (performance.now() > giveUpAt) {
+        throw new Error('The run does not count: not all events were visible within 60 s');
+      }
       await new Promise((done) => setTimeout(done, 5));
     }
   }
@@ -161,7 +175,7 @@ export class Pipeline {
     );
   }
 
-  /** @throws when something accepted did not take effect exactly once. */
+  /** Stops both processes. @throws if an accepted event did not take effect exactly once. */
   async stop(): Promise<void> {
     const counts = await countAll(this.pool);
     await Promise.all([this.#producer.stop(), this.#consumer.stop()]);

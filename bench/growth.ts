@@ -1,6 +1,6 @@
 /**
- * Whether the cost of an event grows: drains by mix, by number of partitions, with two consumers,
- * and into tables that hold ten million events already. And what the settings are for.
+ * Measures whether the cost of an event grows: drains by mix, by number of partitions, with two
+ * consumers, and into tables that already hold ten million events. Also measures settings.
  */
 import { migrate } from '../src/store/migrate.ts';
 import { freshDatabase, openPool } from './databases.ts';
@@ -14,12 +14,14 @@ const STORED = 10_000_000;
 const CONNECTIONS = [1, 2, 4];
 const BATCHES = [500, 1000, 2500, 5000, 10_000];
 
+/** Drains each mix. */
 export async function mixes(servers: Servers, events: number) {
   const result: Record<string, number> = {};
   for (const mix of MIXES) note(result, mix, await drain(servers, { events, mix }));
   return result;
 }
 
+/** Drains mix M by number of partitions and consumers, and into large tables. */
 export async function growth(servers: Servers, events: number) {
   const result: Record<string, number> = {};
   const run = async (name: string, options: Omit<DrainOptions, 'events'>) =>
@@ -36,7 +38,7 @@ export async function growth(servers: Servers, events: number) {
   return result;
 }
 
-/** Drains of mix M by the settings that bear on them. */
+/** Drains mix M with different numbers of connections and records per batch. */
 export async function tuning(servers: Servers, events: number) {
   const result: Record<string, number> = {};
   const run = async (name: string, settings: Record<string, string>) =>
@@ -58,14 +60,16 @@ function note(result: Record<string, number>, name: string, drained: DrainResult
 
 let made: Promise<string> | undefined;
 
-/** Made once for all rounds. @returns the name of a database to copy. */
+/** Fills a database once for all rounds. @returns its name, to be copied for each drain. */
 function tenMillion(servers: Servers): Promise<string> {
   made ??= (async () => {
     const name = `stored_${process.pid}`;
-    console.error(`Filling tables with ${STORED.toLocaleString('en')} events, some minutes`);
+    console.error(
+      `Filling tables with ${STORED.toLocaleString('en')} events. This takes some minutes`,
+    );
     const pool = openPool(await freshDatabase(servers, name));
     await migrate(pool);
-    // Of a topic of another name, so that the drain's own positions begin at zero.
+    // Another topic name than that of the drain, whose positions must start at zero.
     await fillTables(pool, `another_${name}`, STORED);
     await pool.end();
     return name;

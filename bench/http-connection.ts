@@ -1,8 +1,13 @@
-/** A keep-alive connection with one request under way: bare, so that it takes little of the machine. */
+/**
+ * A keep-alive HTTP connection that has one request in flight. It is written on a bare socket, so
+ * that the load generator uses little CPU of the machine that is measured.
+ */
 import { connect, type Socket } from 'node:net';
 
+/** Status code and header lines of an answer; the body is not kept. */
 export type Answer = { readonly status: string; readonly head: string };
 
+/** One connection. The caller sends a request only after the previous answer. */
 export class HttpConnection {
   readonly #port: number;
   readonly #head: string;
@@ -19,14 +24,14 @@ export class HttpConnection {
   #connect(): Socket {
     const socket = connect(this.#port, '127.0.0.1').setNoDelay(true);
     socket.on('error', (error) => this.#settle?.reject(error));
-    socket.on('close', () => this.#settle?.reject(new Error('Hung up')));
+    socket.on('close', () => this.#settle?.reject(new Error('The server closed the connection')));
     socket.on('data', (chunk) => this.#read(chunk));
     return socket;
   }
 
-  /** @param body ASCII, so that characters are bytes. */
+  /** @param body must be ASCII, so that its length is its number of bytes. */
   post(body: string): Promise<Answer> {
-    // A server hangs up on a connection that was idle for long.
+    // The server closes a connection that was idle for too long.
     if (this.#socket.destroyed || this.#socket.readableEnded) this.#socket = this.#connect();
     this.#answer = '';
     this.#settle = Promise.withResolvers<Answer>();
@@ -34,7 +39,7 @@ export class HttpConnection {
     return this.#settle.promise;
   }
 
-  /** Answers have a Content-Length, and one request is under way: the end of the body ends it. */
+  /** The answer is complete when the body has the length in Content-Length. */
   #read(chunk: Buffer): void {
     this.#answer += chunk.toString('latin1');
     const headEnd = this.#answer.indexOf('\r\n\r\n');

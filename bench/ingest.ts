@@ -1,8 +1,8 @@
 /**
- * Ingest: one server process at a time under a closed loop of connections, all in one round: bare
- * node:http, our API in front of a log that acknowledges at once, of Kafka (acks=all; one process
- * and two) and of the embedded log, and the batch endpoint. A run of ours counts only if every answer
- * was 202 and the log holds exactly the accepted events.
+ * Measures ingest. In each round, one server at a time gets load from a closed loop of connections:
+ * bare node:http; the API with a log that acknowledges immediately, with Kafka (acks=all; one
+ * process and two) and with the embedded log; and the batch endpoint. A run of the API counts only
+ * if every answer was 202 and the log holds exactly the accepted events.
  */
 
 import type { LogReader } from '../src/log/event-log.ts';
@@ -14,10 +14,11 @@ import type { Servers } from './servers.ts';
 import { ServiceProcess, untilHealthy } from './service-process.ts';
 
 const PORT = 18_400;
-/** V8 compiles for seconds; what is measured is a service that runs for days. */
+/** V8 compiles a fresh service for seconds; the figures are for a service that runs for long. */
 const WARM_UP_SECONDS = 8;
 const BATCH = { connections: 4, perRequest: 1000 };
 
+/** Options of one round. `round` makes the names of topics and databases unique. */
 export type IngestOptions = {
   readonly connections: number;
   readonly seconds: number;
@@ -36,10 +37,11 @@ type Measured = {
   readonly perSecond: number;
   readonly cpuUs: number;
   readonly load: Load;
-  /** With the warm-up. */
+  /** Events, including those of the warm-up. */
   readonly accepted: number;
 };
 
+/** Rates are in requests per second, for the batch endpoint in events per second. */
 export async function ingest(servers: Servers, options: IngestOptions) {
   const bare = await underLoad(new ServiceProcess(`bench/bare-http.ts ${PORT}`), options);
   const parsing = new ServiceProcess(`bench/bare-http.ts ${PORT} parse`);
@@ -131,7 +133,9 @@ async function underLoad(
     const run = await load(seconds);
     const cpu = server.cpuSeconds() - cpuBefore;
     const answers = JSON.stringify(run.statuses);
-    if (Object.keys(run.statuses).length !== 1) throw new Error(`Not all accepted: ${answers}`);
+    if (Object.keys(run.statuses).length !== 1) {
+      throw new Error(`The run does not count: not all events were accepted, ${answers}`);
+    }
     return {
       perSecond: Math.round(acceptedIn(run) / run.seconds),
       cpuUs: (cpu / acceptedIn(run)) * 1e6,
@@ -148,5 +152,6 @@ async function assertInLog(reader: LogReader, accepted: number): Promise<void> {
   const bounds = await reader.bounds([...Array(partitions).keys()]);
   await reader.close(1000);
   const records = [...bounds.values()].reduce((sum, { start, end }) => sum + end - start, 0);
-  if (records !== accepted) throw new Error(`${accepted} accepted, ${records} records in the log`);
+  if (records === accepted) return;
+  throw new Error(`The run does not count: ${accepted} accepted, ${records} records in the log`);
 }

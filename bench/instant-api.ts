@@ -1,4 +1,4 @@
-/** Our API in front of a log that acknowledges at once: what HTTP, checks and queue cost. */
+/** The API with a log that acknowledges immediately: the cost of HTTP, validation and queue. */
 
 import type { LogAppender } from '../src/log/event-log.ts';
 import { createLogger } from '../src/runtime/logger.ts';

@@ -1,6 +1,6 @@
 /**
- * Kafka through our own client, without HTTP and without a database: records appended, then read
- * and decoded. In a process of its own, so that its CPU time is nobody else's.
+ * Measures Kafka with the client of this project, without HTTP and without a database: appends
+ * records, then fetches and decodes them. It runs in its own process to measure its CPU time.
  *
  *   kafka.ts BOOTSTRAP TOPIC EVENTS   → one JSON line: rates, and CPU in us per event
  */

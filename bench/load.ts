@@ -1,10 +1,11 @@
 /**
- * A closed-loop load generator in a process of its own: CONNECTIONS keep-alive connections, one
- * request under way on each.
+ * A closed-loop load generator, which runs in its own process: CONNECTIONS keep-alive connections
+ * with one request in flight on each.
  *
  *   load.ts PORT CONNECTIONS SECONDS EVENTS   → one JSON line: counts by status, latencies in ms
  *
- * With more than one event to a request they go to the batch endpoint as NDJSON.
+ * EVENTS is the number of events per request. If it is more than 1, requests go to the batch
+ * endpoint as NDJSON.
  */
 import { HttpConnection } from './http-connection.ts';
 import { percentiles } from './percentiles.ts';

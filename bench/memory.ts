@@ -1,15 +1,16 @@
 /**
- * Whether memory grows: the resident set of each process, second by second, while a backlog is
- * drained, and under a quarter of the full load for minutes.
+ * Measures whether memory grows: records the resident set of each process every second, while a
+ * backlog is drained and under steady load for minutes.
  */
 import { readFileSync } from 'node:fs';
 import { drain } from './drain.ts';
 import { Pipeline } from './end-to-end.ts';
 import type { Servers } from './servers.ts';
 
+/** Points are [seconds since the start, value]. */
 export type Series = { readonly name: string; readonly points: readonly [number, number][] };
 
-/** @returns MiB of the consumer over seconds. */
+/** Drains a backlog of mix M. @returns the MiB of the consumer over seconds. */
 export async function backlog(servers: Servers, events: number): Promise<Series[]> {
   let watch: MemoryWatch | undefined;
   const onStart = ([pid = 0]: readonly number[]) => {
@@ -25,7 +26,7 @@ export async function backlog(servers: Servers, events: number): Promise<Series[
   return watch?.series ?? [];
 }
 
-/** @returns MiB of each process over seconds. */
+/** Sends `rate` events per second. @returns the MiB of each process over seconds. */
 export async function soak(servers: Servers, rate: number, seconds: number): Promise<Series[]> {
   const pipeline = await Pipeline.start(servers, `soak_${process.pid}`);
   const { postgres: _, ...pids } = pipeline.pids;
@@ -57,7 +58,7 @@ class MemoryWatch {
   }
 }
 
-/** proc(5); NaN elsewhere and after its end. */
+/** VmRSS of /proc/PID/status (proc(5)), in MiB. NaN on other systems, and for an ended process. */
 function rssMb(pid: number | undefined): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');

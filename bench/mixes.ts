@@ -1,4 +1,4 @@
-/** What the log is filled with. */
+/** The mixes of events with which benchmarks fill the log. */
 import { randomBytes } from 'node:crypto';
 import { parseEvent } from '../src/event/parse-event.ts';
 import { recordOf } from '../src/ingest/accept-event.ts';
@@ -7,23 +7,25 @@ import { RequestIds } from '../src/log/request-id.ts';
 import { type RandomEvent, randomEvent } from './random-event.ts';
 
 /**
- * - `distinct`: every event has an order of its own.
- * - `m`: four events to an order, a tenth of all events in ten hot orders, one in a hundred again.
- * - `m0`, `m10`: the same without repeats, and with one in ten.
- * - `v7`: distinct, ids ordered by time.
- * - `duplicates`: the same few events over and over.
+ * - `distinct`: every event belongs to another order.
+ * - `m`: an order has four events, 10 % of all events belong to ten hot orders, and 1 % are
+ *   duplicates.
+ * - `m0`, `m10`: as `m`, but with no duplicates, or with 10 %.
+ * - `v7`: as `distinct`, but with ids that are ordered by time (UUID version 7).
+ * - `duplicates`: the same 100 events are repeated.
  */
 export const MIXES = ['distinct', 'm0', 'm', 'm10', 'v7', 'duplicates'] as const;
 export type Mix = (typeof MIXES)[number];
 
 const HOT_ORDERS = 10;
 const PER_ORDER = 4;
-/** Of a hundred events: so many of hot orders, and so many sent again. */
+/** Percentage of events that belong to hot orders, and percentage of duplicates by mix. */
 const HOT_SHARE = 10;
 const AGAIN_SHARES = { m0: 0, m: 1, m10: 10 } as const;
-/** What is sent again was first sent within so many events. */
+/** A duplicate repeats one of about this many recent events. */
 const RECENT = 10_000;
 
+/** @returns a function that makes the next event of the mix. */
 export function eventSource(mix: Mix): () => RandomEvent {
   switch (mix) {
     case 'distinct':
@@ -58,14 +60,14 @@ function shopSource(againShare: number): () => RandomEvent {
   };
 }
 
-/** RFC 9562, version 7: 48 bits of time first. */
+/** A UUID of version 7 (RFC 9562): it begins with 48 bits of time. */
 function uuidV7(): string {
   const random = randomBytes(10).toString('hex');
   const time = Date.now().toString(16).padStart(12, '0');
   return `${time.slice(0, 8)}-${time.slice(8)}-7${random.slice(0, 3)}-a${random.slice(3, 6)}-${random.slice(6, 18)}`;
 }
 
-/** Records as our own API writes them: in canonical form, with a request id. */
+/** @returns a function that makes the next record as the API does: canonical, with request id. */
 export function recordSource(mix: Mix): () => AppendRecord {
   const requestIds = new RequestIds();
   const nextEvent = eventSource(mix);

@@ -1,11 +1,12 @@
 /**
- * An open-loop load generator in a process of its own: requests fall due at a constant rate, whether
- * or not earlier ones were answered, and time counts from when each was due. So a stall is felt by
- * all whom it would have met, and not only by those under way.
+ * An open-loop load generator, which runs in its own process. Requests are due at a constant rate,
+ * whether or not earlier ones were answered, and latency counts from when a request was due. So a
+ * stall counts for every request that it delays, and not only for those in flight.
  *
- *   open-load.ts PORT RATE SECONDS   → one JSON line: of each accepted event, when it was due, when
- *                                      its 202 came (ms since 1970) and where it lies; and how many
- *                                      had another answer
+ *   open-load.ts PORT RATE SECONDS
+ *
+ * Prints one JSON line. `accepted` holds for each accepted event when it was due, when its 202
+ * arrived (both in ms since 1970), and its partition and offset. `others` counts other answers.
  */
 import { HttpConnection } from './http-connection.ts';
 import { randomEvent } from './random-event.ts';

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+/** An event as clients send it. */
 export type RandomEvent = {
   readonly event_id: string;
   readonly order_id: string;
@@ -8,7 +9,7 @@ export type RandomEvent = {
   readonly timestamp: string;
 };
 
-/** A valid event with ids of its own, as a shop would send it. */
+/** @returns a valid event with random ids. */
 export function randomEvent(): RandomEvent {
   return {
     event_id: randomUUID(),

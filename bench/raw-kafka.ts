@@ -1,7 +1,7 @@
 /**
- * What Kafka alone needs from produce to fetch, with our client: records fall due at a constant
- * rate, whatever is due leaves with the next append (acks=all), and a reader with a long poll of
- * its own takes them.
+ * Measures the time from produce to fetch with Kafka alone, with the client of this project.
+ * Records are due at a constant rate, each append (acks=all) sends all that are due, and a reader
+ * fetches them with a long poll.
  *
  *   raw-kafka.ts BOOTSTRAP TOPIC RATE SECONDS   → one JSON line: percentiles in ms
  */
@@ -11,20 +11,20 @@ import { createTopic } from '../src/log-kafka/topic.ts';
 import { percentiles } from './percentiles.ts';
 
 const PARTITIONS = 6;
-/** About an event's. */
+/** About the size of an event. */
 const VALUE_BYTES = 220;
 
 const [bootstrapServers = '', topic = ''] = process.argv.slice(2);
 const [rate = 0, seconds = 0] = process.argv.slice(4).map(Number);
 const options = { bootstrapServers, topic, clientId: 'bench' };
 await createTopic(options, { partitions: PARTITIONS, replicas: -1 });
-/** Before it counts: the first requests of a client open connections and learn who leads. */
+/** Records that are not measured: the first requests of a client open connections. */
 const unmeasured = rate;
 const total = unmeasured + rate * seconds;
 let seen = 0;
 const latencies: number[] = [];
 
-/** Carries when it was due. */
+/** Makes a record whose value begins with the time at which it was due. */
 function recordDue(due: number) {
   const value = Buffer.alloc(VALUE_BYTES, 'x');
   value.writeDoubleBE(due);

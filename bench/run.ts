@@ -1,10 +1,11 @@
 /**
- * Benchmarks on real Kafka and PostgreSQL; method and figures in bench/README.md.
+ * Runs benchmarks on real Kafka and PostgreSQL. bench/README.md explains method and figures.
  *
- *   npm run bench                            the ladder: ingest, kafka, sink, end-to-end, by turns
- *   npm run bench -- drain --rounds 3        one or several: also embedded, ways, mixes, growth, tuning, verify, memory
- *   npm run bench -- drain --against DIR     drain by turns with another checkout
- *   npm run bench -- --keep bench/results    writes JSON and charts there
+ *   npm run bench                            runs the ladder: ingest, kafka, sink, end-to-end
+ *   npm run bench -- drain --rounds 3        runs the named benchmarks. Others: embedded, ways,
+ *                                            mixes, growth, tuning, verify, memory
+ *   npm run bench -- drain --against DIR     alternates the drain with that of another checkout
+ *   npm run bench -- --keep bench/results    writes JSON and charts to this folder
  */
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
@@ -69,11 +70,13 @@ try {
   if (!names.every((name) => name === 'verify')) await warmUp();
   if (names.includes('memory')) await measureMemory();
   const measured = names.filter((name) => name !== 'memory');
-  // Interleaved, so that a slow minute of the machine meets all.
+  // Rounds are interleaved, so that a slow phase of the machine affects all benchmarks.
   for (let round = 1; round <= Number(values.rounds) && measured.length > 0; round++) {
     for (const name of measured) {
       const measure = MEASURES[name];
-      if (measure === undefined) throw new Error(`No measure "${name}": ${Object.keys(MEASURES)}`);
+      if (measure === undefined) {
+        throw new Error(`Unknown benchmark "${name}". Known: ${Object.keys(MEASURES).join(', ')}`);
+      }
       const result = await measure(round);
       results[name] = [...(results[name] ?? []), result];
       console.error(`${name} ${round}: ${JSON.stringify(result)}`);
@@ -84,7 +87,7 @@ try {
 }
 await report();
 
-/** A broker that has just started spends most of its time on compiling itself. */
+/** The JVM of a fresh broker spends most of its CPU time on compiling, so it gets load first. */
 async function warmUp(): Promise<void> {
   console.error(`Warming up for ${WARM_UP_SECONDS} s`);
   const pipeline = await Pipeline.start(servers, `warm_up_${process.pid}`);

@@ -1,26 +1,28 @@
-/** What every benchmark runs against: a real PostgreSQL and a real Kafka, on data of their own. */
+/** The servers of all benchmarks: a real PostgreSQL and a real Kafka, on new and empty folders. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
 
-/** As in our settings, no address means the embedded log. */
+/** Denotes the embedded log: as in the settings, an empty address means "no Kafka". */
 export const EMBEDDED = '';
 const KAFKA_PORT = 19_392;
 
+/** The running servers. */
 export type Servers = {
   readonly databaseUrl: string;
-  /** Of the server's first process. */
+  /** Process id of the postmaster. */
   readonly databasePid: number;
-  /** Kafka's, or EMBEDDED for the log in PostgreSQL. */
+  /** Address of Kafka; EMBEDDED for the log in PostgreSQL. */
   readonly bootstrap: string;
   readonly brokerPid: number;
   stop(): Promise<void>;
 };
 
+/** Starts both servers. The caller must call stop(), which also deletes their data. */
 export async function startServers(): Promise<Servers> {
-  if (!canRunBroker()) throw new Error('Benchmarks need Java 17 and Maven, for Kafka');
+  if (!canRunBroker()) throw new Error('Benchmarks run Kafka. Install Java 17 and Maven');
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-bench-'));
   const say = (line: string) => console.error(line);
   const home = join(folder, 'postgres');

@@ -1,17 +1,19 @@
-/** One of our services as a process of its own, with its CPU time and memory. */
+/** Runs a service in its own process, and measures its CPU time. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { cpuSecondsOf } from './cpu.ts';
 
+/** The folder of this checkout. */
 export const TREE = fileURLToPath(new URL('..', import.meta.url));
 
+/** One process. The caller must stop it. */
 export class ServiceProcess {
   readonly #child: ChildProcess;
 
   /**
-   * @param script of the tree, with its arguments: `src/cli.ts consumer`.
-   * @param tree whose code runs: this checkout, or another one.
+   * @param script path in the checkout and arguments, such as `src/cli.ts consumer`.
+   * @param tree the checkout whose code runs. Default: this one.
    */
   constructor(script: string, env: Readonly<Record<string, string>> = {}, tree = TREE) {
     const [file = '', ...words] = script.split(' ');
@@ -21,6 +23,7 @@ export class ServiceProcess {
     });
   }
 
+  /** Runs a command of `orderonce`. */
   static command(name: string, env: Readonly<Record<string, string>>, tree = TREE) {
     return new ServiceProcess(`src/cli.ts ${name}`, env, tree);
   }
@@ -29,12 +32,12 @@ export class ServiceProcess {
     return this.#child.pid as number;
   }
 
-  /** CPU seconds so far, user and system; NaN where the system does not tell (only Linux does). */
+  /** User and system time so far, in seconds. NaN on other systems than Linux. */
   cpuSeconds(): number {
     return cpuSecondsOf(this.#child.pid);
   }
 
-  /** Resolves when it ends by itself. */
+  /** Resolves when the process has ended. It does not ask it to stop. */
   async ended(): Promise<void> {
     if (this.#child.exitCode === null) await new Promise((done) => this.#child.once('exit', done));
   }
@@ -46,12 +49,12 @@ export class ServiceProcess {
   }
 }
 
-/** Resolves once a server there is healthy. */
+/** Resolves when `GET /health` on this port answers 2xx. @throws after about 30 s. */
 export async function untilHealthy(port: number): Promise<void> {
   for (let attempt = 0; attempt < 300; attempt++) {
     const answer = await fetch(`http://127.0.0.1:${port}/health`).catch(() => null);
     if (answer?.ok) return;
     await new Promise((done) => setTimeout(done, 100));
   }
-  throw new Error(`Nothing answers on port ${port}`);
+  throw new Error(`No healthy server on port ${port}`);
 }

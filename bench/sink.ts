@@ -1,17 +1,18 @@
 /**
- * The sink against what PostgreSQL itself allows, all in one round: our drains from Kafka beside
- * the same tables filled without a log, a check or an account.
+ * Compares drains from Kafka with filling the same tables without a log, checks or accounting,
+ * which shows what PostgreSQL itself allows. The measurements of a round run one after the other.
  *
- * - `peer`: one JSON parameter per batch and DO NOTHING, as the fastest sink of others does it, from
- *   a bare loop whose batches are ready in memory: compared with our drain without the projection.
- * - `copy`: the final rows of our drain of mix M, copied into both tables.
- * - `our_sql`, `one_by_one`: our own statements from a bare loop, by batches and by single events.
+ * - `peer`: one JSON parameter per batch and DO NOTHING, as in the fastest sink of other projects.
+ *   A bare loop sends batches that are ready in memory. Compare it with `drain_without_orders`.
+ * - `copy`: the final rows of the drain of mix M, copied into both tables by the server itself.
+ * - `our_sql`, `one_by_one`: the statements of this project from a bare loop, with batches and with
+ *   one event per transaction.
  */
 import { drain } from './drain.ts';
 import type { Servers } from './servers.ts';
 import { asPeer, copyInto, oneByOne, ourSql } from './sql.ts';
 
-/** Rates in events per second. */
+/** Rates are in events per second. */
 export async function sink(servers: Servers, events: number, round: number) {
   const name = (of: string) => `${of}_${process.pid}_${round}`;
   let copy = 0;

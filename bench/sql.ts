@@ -1,4 +1,4 @@
-/** Ways into the tables without a log: what PostgreSQL itself allows. All with as many connections. */
+/** Fills the tables without a log, to show what PostgreSQL itself allows. */
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,25 +16,25 @@ import { recordSource } from './mixes.ts';
 import { randomEvent } from './random-event.ts';
 import type { Servers } from './servers.ts';
 
-/** What our consumer uses by default. */
+/** As many connections and records per batch as a consumer uses by default. */
 const CONNECTIONS = 2;
 const BATCH = 5000;
 const LIMITS = { lockMs: 60_000, statementMs: 60_000, idleMs: 60_000 };
-/** The floor: an event to a transaction. */
+/** For `oneByOne`, the lower bound: one event per transaction. */
 const SINGLE_CONNECTIONS = 8;
 const SINGLE_EVENTS = 20_000;
 
 /**
- * The server itself reads the final rows of a drain from binary files into both tables; no client
- * takes part, so this is more than any client can reach.
+ * The upper bound: the server itself copies the final rows of a drain from binary files into both
+ * tables. No client takes part, so no client can be faster.
+ * @param from the database of the drain. @returns rows of processed_events per second.
  */
-/** @returns rows of processed_events per second. */
 export async function copyInto(servers: Servers, from: Pool, name: string): Promise<number> {
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-copy-'));
   const pool = openPool(await freshDatabase(servers, name));
   try {
     await migrate(pool);
-    // The server writes and reads the files as whoever it runs as.
+    // The server writes and reads the files with its own rights, so they are in its data folder.
     const { rows } = await from.query(`SELECT current_setting('data_directory') AS data`);
     const fileOf = (table: string, part: number) => join(rows[0].data, `${name}_${table}_${part}`);
     const tables = [
@@ -67,6 +67,7 @@ export async function copyInto(servers: Servers, from: Pool, name: string): Prom
   }
 }
 
+/** One JSON parameter per batch, and DO NOTHING. @returns events per second. */
 export async function asPeer(servers: Servers, events: number, name: string): Promise<number> {
   const pool = openPool(await freshDatabase(servers, name));
   try {
@@ -100,7 +101,7 @@ export async function asPeer(servers: Servers, events: number, name: string): Pr
 function batchesOf(events: number): string[] {
   const texts = Array.from({ length: events }, (_, offset) => {
     const parsed = parseEvent(Buffer.from(JSON.stringify(randomEvent())));
-    if (!parsed.ok) throw new Error('no event');
+    if (!parsed.ok) throw new Error(`The generated event is invalid: ${JSON.stringify(parsed)}`);
     const rest = `"digest":"\\\\x${digestOf(parsed.event)}","log_offset":${offset},"request_id":"${crypto.randomUUID()}"`;
     return `${toCanonicalJson(parsed.event).slice(0, -1)},${rest}}`;
   });
@@ -109,16 +110,20 @@ function batchesOf(events: number): string[] {
   return batches;
 }
 
-/** Our own statements, both tables, from batches that are ready in memory: no log, no account. */
+/**
+ * The statements of this project for both tables, with batches that are ready in memory, without a
+ * log and without accounting. @returns events per second.
+ */
 export async function ourSql(servers: Servers, events: number, name: string): Promise<number> {
   return await insertAll(servers, name, eventBatches(events, BATCH), CONNECTIONS);
 }
 
-/** … with one event to a transaction. */
+/** As ourSql, but with one event per transaction. @returns events per second. */
 export async function oneByOne(servers: Servers, name: string): Promise<number> {
   return await insertAll(servers, name, eventBatches(SINGLE_EVENTS, 1), SINGLE_CONNECTIONS);
 }
 
+/** @returns batches of `size` distinct events each, decoded as a consumer decodes them. */
 export function eventBatches(events: number, size: number): EventRecord[][] {
   const next = recordSource('distinct');
   return Array.from({ length: Math.ceil(events / size) }, (_, batch) => {

@@ -1,10 +1,10 @@
-/** Tables as a consumer would have left them, written by SQL: much faster than through a log. */
+/** Fills the tables by SQL as a consumer would have, which is much faster than through a log. */
 import type { Pool } from '../src/store/pool.ts';
 
 const PARTITIONS = 6;
 const PER_ORDER = 4;
 
-/** Four events to an order, and one record in a hundred a duplicate. Into empty tables. */
+/** Stores `events` events, four per order, and 1 % duplicates. The tables must be empty. */
 export async function fillTables(pool: Pool, topic: string, events: number): Promise<void> {
   await pool.query('INSERT INTO logs (topic, topic_id) VALUES ($1, $1)', [topic]);
   await pool.query(

@@ -1,6 +1,6 @@
 /**
- * Verify: tables with a million events, four to an order, and one record in a hundred a duplicate,
- * written by SQL; then `verify` over them. A run counts only if they are proven.
+ * Measures `orderonce verify`: fills tables by SQL with events, four per order, and 1 % duplicates,
+ * then verifies them. A run counts only if they are proven.
  */
 import { migrate } from '../src/store/migrate.ts';
 import { verify as prove } from '../src/verify/verify.ts';
@@ -8,13 +8,15 @@ import { freshDatabase, openPool } from './databases.ts';
 import type { Servers } from './servers.ts';
 import { fillTables } from './stored-events.ts';
 
+/** `seconds` is the duration of the proof alone. */
 export type VerifyResult = {
   readonly events: number;
   readonly seconds: number;
-  /** How much this process grew while it proved. */
+  /** How much the resident set of this process grew during the proof, in MiB. */
   readonly grown_mb: number;
 };
 
+/** @throws if the account is not proven, since then the figure would mean nothing. */
 export async function verify(
   servers: Servers,
   events: number,
@@ -37,7 +39,7 @@ export async function verify(
     const seconds = (performance.now() - started) / 1000;
     if (!verdict.isProven) {
       const why = JSON.stringify([...verdict.offsets, ...verdict.rows].slice(0, 3));
-      throw new Error(`Not proven, so no figure: ${why}`);
+      throw new Error(`The run does not count, because it is not proven: ${why}`);
     }
     const grown_mb = (process.memoryUsage.rss() - before) / 2 ** 20;
     return { events, seconds, grown_mb };

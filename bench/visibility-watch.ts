@@ -1,19 +1,20 @@
 /**
- * Says afterwards when an event became visible. A trigger tells each move of a position to a
- * listener: PostgreSQL delivers that when the transaction has committed, and at once. Looking again
- * and again instead would be late by half of its interval, and a load of its own.
+ * Records when events become visible. A trigger notifies a listener of each move of a position, and
+ * PostgreSQL delivers the notification right after the commit. Polling instead would be late by
+ * half of its interval on average, and would add load.
  */
 import type pg from 'pg';
 import type { Pool } from '../src/store/pool.ts';
 
-/** Where a partition stood, and when that was heard; both grow. */
+/** The positions of a partition, and when each was received (ms since 1970). Both lists ascend. */
 type Trace = { readonly next: number[]; readonly at: number[] };
 
+/** One listener. Call start() before the load, and visibleAt() after it. */
 export class VisibilityWatch {
   readonly #traces = new Map<number, Trace>();
   readonly #client: pg.PoolClient;
 
-  /** From here on, until stop(). */
+  /** Records from now until stop(). */
   static async start(pool: Pool): Promise<VisibilityWatch> {
     const client = await pool.connect();
     await client.query(`
@@ -44,7 +45,7 @@ export class VisibilityWatch {
     trace.at.push(at);
   }
 
-  /** In ms since 1970. NaN while it was not visible. */
+  /** @returns when this record became visible, in ms since 1970; NaN if it did not. */
   visibleAt(partition: number, offset: number): number {
     const { next, at } = this.#traces.get(partition) ?? { next: [], at: [] };
     let [low, high] = [0, next.length];

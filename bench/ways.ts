@@ -1,8 +1,13 @@
 /**
- * Ways of getting a batch of events into processed_events (one table, DO NOTHING), from a bare loop
- * with the batches ready in memory: binary arrays and unnest as we do it, one JSON parameter, and
- * binary COPY to a staging table and INSERT from there. By batch size; events per second, and CPU
- * per event of this process, which encodes, and of PostgreSQL.
+ * Compares three ways to insert a batch of events into processed_events (DO NOTHING), from a bare
+ * loop with batches that are ready in memory:
+ *
+ * - `unnest`: binary arrays and unnest, as this project does it.
+ * - `json`: one JSON parameter.
+ * - `staging`: binary COPY into a temporary table, and an INSERT from there.
+ *
+ * The result gives, by batch size, events per second and the CPU time per event of this process,
+ * which encodes the batches, and of PostgreSQL.
  */
 import type pg from 'pg';
 import type { EventRecord } from '../src/log/decoded-record.ts';
@@ -26,7 +31,10 @@ const SIZES = [500, 1000, 2000, 5000, 10_000];
 const CONNECTIONS = 2;
 const COLUMNS = `event_id, order_id, user_id, total_amount, occurred_at, digest, log_id,
   log_partition, log_offset, request_id`;
-/** Of PostgreSQL's binary COPY: signature, flags, length of an extension (manual, COPY). */
+/**
+ * The header of the binary format: signature, flags, length of the header extension (PostgreSQL
+ * manual, COPY, "Binary Format").
+ */
 const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const COPY_END = Buffer.from([0xff, 0xff]);
 const ARRAY_HEADER_BYTES = 20;
@@ -56,6 +64,7 @@ const WAYS: Readonly<Record<string, Way>> = {
   },
 };
 
+/** Keys of the result are way and batch size, as in `unnest_500`; CPU times are in microseconds. */
 export async function ways(servers: Servers, events: number, round: number) {
   const result: Record<string, number> = {};
   for (const size of SIZES) {
@@ -102,7 +111,9 @@ async function measure(
     const { user, system } = process.cpuUsage(own);
     const events = batches.reduce((sum, batch) => sum + batch.length, 0);
     const { rows } = await pool.query('SELECT count(*) AS n FROM processed_events');
-    if (rows[0].n !== events) throw new Error(`${rows[0].n} of ${events} stored, so no figure`);
+    if (rows[0].n !== events) {
+      throw new Error(`The run does not count: ${rows[0].n} of ${events} events are stored`);
+    }
     return {
       '': Math.round(events / seconds),
       _client_cpu_us: (user + system) / events,
@@ -128,7 +139,7 @@ function rowOf({ event, digest, record }: EventRecord) {
   };
 }
 
-/** An element of a binary array is length and bytes, as a field of COPY is: rows from columns. */
+/** Elements of a binary array have the encoding of fields of COPY, so their bytes are copied. */
 function copyData(events: readonly EventRecord[]): Buffer {
   const columns = [
     uuidArray(events.map(({ event }) => event.eventId)),
@@ -159,7 +170,7 @@ function copyData(events: readonly EventRecord[]): Buffer {
   return data.subarray(0, at);
 }
 
-/** The driver knows COPY only as a protocol: this is one query of it. */
+/** The driver has no call for COPY. This is a query object that sends the data itself. */
 function copyIn(client: pg.PoolClient, text: string, data: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
     const query = {

@@ -1,8 +1,11 @@
 #!/usr/bin/env node
-// Plain JavaScript that any Node can read: it runs the TypeScript file named by the first
-// argument, or says in one line which Node is missing. npm puts the Node 24 that it installed
-// first on PATH; this file only meets an older one where npm had none for the platform.
-// Whole: an older Node has no such export, and would end here without saying what it lacks.
+// Runs the TypeScript file in the first argument with Node 24, or says that Node 24 is missing. It
+// is plain JavaScript, so that older versions of Node can run it. npm puts the Node 24 that it has
+// installed first on PATH; an older Node runs this file only if npm had none for the platform, or
+// outside of npm.
+//
+// The module is imported as a whole, because an older Node does not have the export that is used
+// below. A named import would end the process before the message.
 import * as nodeModule from 'node:module';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -11,8 +14,8 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 24 || (major === 24 && minor < 12)) {
   console.error(
     `Orderonce needs Node 24.12 or newer; this is ${process.versions.node}.\n` +
-      'On Linux and Windows "npm ci" brings it and "npm start" uses it; run the command through npm ' +
-      '("npm start", "npx orderonce ..."). Elsewhere install Node 24 first (https://nodejs.org).',
+      'On Linux and Windows, "npm ci" installs it: run the command through npm ("npm start", ' +
+      '"npx orderonce ..."). On other systems, install Node 24 first (https://nodejs.org).',
   );
   process.exit(78);
 }

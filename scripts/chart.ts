@@ -1,7 +1,7 @@
 /**
- * Renders the Helm chart as its users would, and checks what comes out: against the schemas of
- * Kubernetes, the oldest release that the chart allows and the newest known; and against what this
- * project promises of a pod.
+ * Renders the Helm chart as its users would, and checks the manifests: against the schemas of the
+ * oldest Kubernetes release that the chart allows and of the newest known one, and against what
+ * this project promises about its pods.
  *
  *   npm run chart     needs helm (3.x) and kubernetes-validate (from PyPI); `.ci/run` fetches both
  */
@@ -17,7 +17,7 @@ import { readSettings, SETTINGS } from '../src/settings/settings.ts';
 
 const CHART = new URL('../deploy/helm/orderonce', import.meta.url).pathname;
 const KUBERNETES = ['1.27.0', '1.37.0'];
-/** Kinds of others, whose schemas Kubernetes does not have. */
+/** Kinds of other projects (Prometheus Operator, KEDA); Kubernetes has no schemas of them. */
 const FOREIGN = ['ServiceMonitor', 'ScaledObject'];
 
 const EVERYTHING = {
@@ -55,7 +55,7 @@ function run(command: string, args: readonly string[]): { code: number | null; o
 
 function helm(values: object): { code: number | null; output: string } {
   const file = join(folder, 'values.yaml');
-  // JSON is YAML.
+  // Every JSON document is a YAML document.
   writeFileSync(file, JSON.stringify(values));
   const args = ['template', 'orders', CHART, '--kube-version', KUBERNETES[0] as string, '-f', file];
   return run('helm', args);
@@ -189,7 +189,7 @@ describe('the chart', () => {
       const [{ data }] = named(manifests, 'ConfigMap') as [Manifest];
       const env = podsOf(manifests).flatMap(({ containers }) => containers[0].env as Manifest[]);
       const names = [...Object.keys(data), ...env.map(({ name }) => name)];
-      // HOSTNAME is the pod's, by which a consumer says who it is.
+      // HOSTNAME is the name of the pod, which a consumer uses to identify itself.
       const unknown = names.filter((name) => !(name in SETTINGS) && name !== 'HOSTNAME');
       assert.deepEqual(unknown, []);
     }

@@ -1,4 +1,4 @@
-/** What is deployed beside the code says what the code says. */
+/** Checks that the Compose files and the Dockerfile agree with the code. */
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
@@ -8,7 +8,7 @@ import { SETTINGS } from '../src/settings/settings.ts';
 const read = (path: string) =>
   readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
 
-/** Decided by the containers, or of no use in them. */
+/** Settings that the containers set themselves, or that have no use in them. */
 const NOT_IN_COMPOSE = [
   'HOST',
   'PRODUCER_PORT',

@@ -1,9 +1,9 @@
 /**
- * Pages and diagrams that are made from the code, so that they cannot say anything else:
+ * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, and
+ * the diagrams.
  *
- *   docs.ts --write    writes them          docs.ts --check    fails where one differs
- *
- * --check also looks for relative links and pictures that lead nowhere.
+ *   docs.ts --write    writes them
+ *   docs.ts --check    fails if one differs from the code, or if a relative link or picture is broken
  */
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,7 +18,8 @@ import { diagramFiles } from './diagrams.ts';
 import { factsOf, readSources } from './sources.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const MADE = 'Made from the code by `npm run docs`; `npm run ok` fails where it differs.';
+const MADE =
+  'This page is generated from the code by `npm run docs`; `npm run ok` fails if it differs.';
 
 type Setting = { fallback?: string; type: string; help: string; secret?: true };
 const settings = Object.entries(SETTINGS) as [string, Setting][];
@@ -27,31 +28,31 @@ function envExample(): string {
   const lines = settings.map(([name, { fallback, help }]) =>
     fallback === undefined ? `# ${help}\n#${name}=\n` : `# ${help}\n${name}=${fallback}\n`,
   );
-  return `# Copy to .env and change what you need. Flags and the environment go before this file.\n\n${lines.join('\n')}\n${COMPOSE}`;
+  return `# Copy this file to .env and change what you need. Flags and the environment take precedence.\n\n${lines.join('\n')}\n${COMPOSE}`;
 }
 
-/** Read by docker-compose.yml alone. */
-const COMPOSE = `# ---- docker-compose only: what the containers beside ours need ----
+/** Settings that only docker-compose.yml reads. */
+const COMPOSE = `# ---- For docker-compose only ----
 
 # Kafka 3.9 with ZooKeeper instead of Kafka 4:
 #COMPOSE_FILE=docker-compose.yml:docker-compose.zookeeper.yml
 
-# Address of this host that both services are published on. 0.0.0.0 opens them to the network: set
-# API_KEYS_FILE before.
+# Address of this host on which both services are published. 0.0.0.0 opens them to the network; set
+# API_KEYS_FILE first.
 PUBLISH_ADDRESS=127.0.0.1
 
-# The database is reachable from our containers only. Still: other passwords for anything that
-# lasts, of letters, digits, - and _. They are taken when the database is made, and not again.
+# Change the passwords before you keep real data, although only the containers can reach the
+# database. Use letters, digits, - and _. They are read only when the database is created.
 POSTGRES_DB=orders
 POSTGRES_USER=orderonce
 POSTGRES_PASSWORD=change-me-owner
 POSTGRES_CONSUMER_PASSWORD=change-me-consumer
 POSTGRES_READER_PASSWORD=change-me-reader
 
-# Folder with files for the containers, found there under /etc/orderonce.
+# Folder with files for the containers, which see it as /etc/orderonce.
 FILES_DIR=./deploy/compose/files
 
-# Memory of each container, and of Kafka's heap within it.
+# Memory limit of each container, and the heap of Kafka within it.
 MEMORY_LIMIT=1g
 JVM_HEAP=-Xmx512m -Xms512m
 `;
@@ -63,15 +64,25 @@ function settingsPage(): string {
   });
   return `# Settings
 
-${MADE} Each setting can be given as a flag (\`--producer-port 8010\`), as an environment variable
-(\`PRODUCER_PORT=8010\`) or as a line of \`.env\`, in this order of precedence. An empty value means "not set".
+${MADE}
+Each setting can be given as a flag (\`--producer-port 8010\`), as an environment variable
+(\`PRODUCER_PORT=8010\`) or as a line of \`.env\`, in this order of precedence. An empty value means
+"not set".
 
-- Upper and lower case make no difference where the values are listed. Switches also take true, false, yes, no, 1 and 0.
-- \`.env\` holds lines \`NAME=value\`, with \`export\` in front if you like. A comment begins with \`#\` at the start or after a space. Single quotes keep a value as it is; double quotes
-  know \`\\n\`, \`\\"\` and \`\\\\\`. Any other line ends the process with its number, as do two different values for one name. The file is UTF-8, with line ends of any system.
-- A name that is nearly one of these, or that others use for the same (\`KAFKA_BROKERS\`, \`DATABASE_URI\`), is told of in the log. It ends the process where the embedded log or
-  database would be used in its place. If it is meant for another program, set the right name to nothing: \`KAFKA_BOOTSTRAP_SERVERS= npm start\`.
-- \`KAFKA_BOOTSTRAP_SERVERS\` may be copied with its protocols (\`SASL_SSL://kafka:9093\`); they must be what \`KAFKA_TLS\` and \`KAFKA_SASL_MECHANISM\` say.
+- Values from a fixed list may be written in upper or lower case. Switches also accept true, false,
+  yes, no, 1 and 0.
+- \`.env\` holds lines of the form \`NAME=value\`, optionally with \`export\` in front. A comment begins
+  with \`#\` at the start of a line or after a space. A value in single quotes is read unchanged; in
+  double quotes, \`\\n\`, \`\\"\` and \`\\\\\` are escapes. The file is UTF-8, with the line endings of any
+  system.
+- Any other line in \`.env\` ends the process with a message that gives the line number. So do two
+  different values for one name.
+- A name that is misspelled, or that other programs use for the same thing (\`KAFKA_BROKERS\`,
+  \`DATABASE_URI\`), is reported in the log. It ends the process if the embedded log or database would
+  be used instead of what it names. If the name is meant for another program, set the right name to
+  an empty value: \`KAFKA_BOOTSTRAP_SERVERS= npm start\`.
+- \`KAFKA_BOOTSTRAP_SERVERS\` may contain protocols (\`SASL_SSL://kafka:9093\`). They must agree with
+  \`KAFKA_TLS\` and \`KAFKA_SASL_MECHANISM\`.
 
 | setting | values | default | what it does |
 |---|---|---|---|
@@ -85,9 +96,14 @@ function errorsPage(): string {
   );
   return `# Error codes
 
-${MADE} They stand in logs, on health pages and on the command line. The kind says what the system
-does: **rejected**, the caller must change something; **transient**, it waits and tries again for ever, and nothing is lost;
-**terminal**, the part stops loudly until somebody acts; **bug**, a broken promise of our own code: the transaction is rolled back.
+${MADE}
+Error codes appear in logs, in health answers and on the command line. The kind says what the system
+does:
+
+- **rejected**: nothing happened; the caller must change something.
+- **transient**: the system waits and retries without a limit; nothing is lost.
+- **terminal**: the affected part stops and reports it until somebody acts.
+- **bug**: the code has broken one of its own promises; the transaction is rolled back.
 
 | code | kind | what it means, and what to do |
 |---|---|---|
@@ -105,8 +121,9 @@ async function metricsPage(): Promise<string> {
   );
   return `# Metrics
 
-${MADE} \`GET /metrics\` of each service gives its own, in the Prometheus text format, besides those of the
-Node process.
+${MADE}
+\`GET /metrics\` of each service returns its metrics and those of its Node process, in the Prometheus
+text format.
 
 | metric | type | what it counts |
 |---|---|---|
@@ -122,7 +139,7 @@ function brokenLinks(): string[] {
       [...readFileSync(join(root, page), 'utf8').matchAll(LINK)]
         .map(([, target, picture = '']) => target ?? picture)
         .filter((target) => !existsSync(join(root, dirname(page), target)))
-        .map((target) => `${page} links to ${target}, which is not there`),
+        .map((target) => `${page} links to ${target}, which does not exist`),
   );
 }
 

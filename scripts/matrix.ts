@@ -1,10 +1,11 @@
 /**
- * The suites that need real servers, on each Kafka and PostgreSQL that we say we work with:
+ * Runs the suites that need real servers on each supported combination of Kafka and PostgreSQL:
  *
- *   npm run matrix                 all of them that this machine can run; the rest is named
- *   npm run matrix -- zookeeper    those whose name contains the word
+ *   npm run matrix                 runs all combinations; lists those that this machine cannot run
+ *   npm run matrix -- zookeeper    runs the combinations whose name contains the word
  *
- * The tests of Kafka and end to end run on each; the tests of PostgreSQL on each PostgreSQL.
+ * The Kafka and end-to-end tests run on each combination, the PostgreSQL tests once on each
+ * version of PostgreSQL. Exit code 1 if a suite fails or no combination was chosen.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';

@@ -1,12 +1,17 @@
 /**
- * The rolling upgrade of docs/operations.md, for real, and back again:
+ * Tries the rolling upgrade of docs/operations.md and the downgrade, on real Kafka and PostgreSQL:
  *
- *   npm run upgrade -- REV     REV: an older commit of this repository
+ *   npm run upgrade -- REV     REV is an older commit of this repository
  *
- * Under a steady load, on real Kafka and PostgreSQL: the older release alone; then this one's
- * "migrate", its consumer beside the old one, which then stops; the same with the producers; then
- * the older consumer once more, beside the new one and alone. Ends with "verify --against-log" of
- * this release, and a count of what was accepted.
+ * Under a steady load it takes these steps:
+ *
+ * 1. Run the older release alone.
+ * 2. Run this release's "migrate". Start its consumer beside the old one, then stop the old one.
+ * 3. Do the same with the producers.
+ * 4. Go back: start the older consumer beside the new one, then stop the new one.
+ *
+ * At the end, every accepted event must be stored once, and "verify --against-log" of this release
+ * must prove it.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtemp, rm, symlink } from 'node:fs/promises';
@@ -28,7 +33,7 @@ type Role = 'producer' | 'consumer';
 
 const [revision] = process.argv.slice(2);
 if (revision === undefined) {
-  console.error('Say from which release: npm run upgrade -- REV');
+  console.error('Usage: npm run upgrade -- REV, where REV is the older commit to upgrade from');
   process.exit(2);
 }
 
@@ -36,7 +41,7 @@ const git = (...words: string[]) => execFileSync('git', ['-C', TREE, ...words], 
 const folder = await mkdtemp(join(tmpdir(), 'orderonce-upgrade-'));
 const older = join(folder, 'older');
 git('worktree', 'add', '--detach', older, revision);
-// Of this checkout: whatever the older release needs of other versions, it must do without.
+// The older release runs with the dependencies of this checkout, whatever versions it had itself.
 await symlink(join(TREE, 'node_modules'), join(older, 'node_modules'));
 const trees: Readonly<Record<Release, string>> = { old: older, new: TREE };
 let servers: Servers | undefined;
@@ -66,7 +71,7 @@ async function drill(servers: Servers, databaseUrl: string): Promise<number> {
     running.delete(`${release} ${role}`);
   };
   let accepted = 0;
-  /** What is running takes the load for a while. */
+  /** Sends events to these producers for some seconds, while the services run that were started. */
   const load = async (what: string, ...producers: Release[]) => {
     const counts = await Promise.all(producers.map((release) => send(PORTS[release].producer)));
     accepted += counts.reduce((sum, count) => sum + count);
@@ -101,7 +106,7 @@ async function drill(servers: Servers, databaseUrl: string): Promise<number> {
   return status ?? 1;
 }
 
-/** @returns how many were accepted. @throws when one had another answer. */
+/** @returns how many events were accepted. @throws if one got another answer than 202. */
 async function send(port: number): Promise<number> {
   const words = [port, RATE, SECONDS_PER_STEP];
   const { accepted, others } = await runScript<{ accepted: { due: number[] }; others: number }>(
@@ -112,7 +117,7 @@ async function send(port: number): Promise<number> {
   return accepted.due.length;
 }
 
-/** Exactly so many, and no more. */
+/** Waits until exactly `wanted` events are stored. @throws if there are more, or after a minute. */
 async function untilStored(databaseUrl: string, wanted: number): Promise<void> {
   const pool = openPool(databaseUrl);
   try {
@@ -121,11 +126,12 @@ async function untilStored(databaseUrl: string, wanted: number): Promise<void> {
         'SELECT count(*) AS n FROM processed_events',
       );
       const stored = rows[0]?.n ?? 0;
-      if (stored > wanted) throw new Error(`${stored} are stored of ${wanted} accepted`);
-      if (stored === wanted) return console.log(`${stored} stored: each once`);
+      if (stored > wanted)
+        throw new Error(`${stored} events are stored, but ${wanted} were accepted`);
+      if (stored === wanted) return console.log(`${stored} events are stored, each once`);
       await new Promise((done) => setTimeout(done, 100));
     }
-    throw new Error(`Not all of ${wanted} were stored within a minute`);
+    throw new Error(`The ${wanted} accepted events were not all stored within a minute`);
   } finally {
     await pool.end();
   }

@@ -1,13 +1,16 @@
-/** `orderonce COMMAND [--setting value ...]`: settings from flags, environment and .env. */
+/**
+ * The command line: `orderonce COMMAND [OPTIONS]`. A setting is read from its flag; if that is
+ * missing, from the environment; if that is missing too, from .env.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { type Command, EXIT, FLAGS, type Flags } from './commands/command.ts';
-import { DEAD_LETTERS_HELP, runDeadLetters } from './commands/dead-letters.ts';
+import { DEAD_LETTERS_USAGE, runDeadLetters } from './commands/dead-letters.ts';
 import { runDoctor } from './commands/doctor.ts';
 import { runHealth } from './commands/health.ts';
 import { runKeys } from './commands/keys.ts';
 import { runMigrate } from './commands/migrate.ts';
-import { POSITIONS_HELP, runLag, runPositions } from './commands/positions.ts';
+import { POSITIONS_USAGE, runLag, runPositions } from './commands/positions.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
 import { runVerify } from './commands/verify.ts';
@@ -18,83 +21,127 @@ import { judgeNames } from './settings/names.ts';
 import { readSettings, SETTINGS, settingFlags } from './settings/settings.ts';
 
 const COMMANDS: Readonly<Record<string, Command>> = {
-  // Without a prototype, "constructor" is as unknown as any other word.
+  // Without a prototype, a word such as "constructor" is not found here.
   __proto__: null as never,
   start: {
-    help: 'Everything in one process; embedded PostgreSQL and log where nothing is set.',
+    usage: [''],
+    help: 'Creates what is missing, as "migrate" does, and runs the ingest API and the consumer in one process. It uses the embedded PostgreSQL unless DATABASE_URL is set, and the embedded log unless KAFKA_BOOTSTRAP_SERVERS is set.',
     wordsMax: 0,
     run: runStart,
   },
-  producer: { help: 'The ingest API alone.', wordsMax: 0, run: runProducer },
+  producer: {
+    usage: [''],
+    help: 'Runs the ingest API. Any number may run.',
+    wordsMax: 0,
+    run: runProducer,
+  },
   consumer: {
-    help: 'The consumer alone; start as many as you like.',
+    usage: [''],
+    help: 'Runs a consumer and its status API. Any number may run; they share the partitions.',
     wordsMax: 0,
     run: runConsumer,
   },
   migrate: {
-    help: 'Creates tables and topic where they are missing. Safe to repeat.',
+    usage: [''],
+    help: 'Creates the tables and the topic (or the embedded log) if they are missing. It is safe to repeat, also while another one runs.',
     wordsMax: 0,
     run: runMigrate,
   },
   send: {
-    help: 'FILE: sends a file with an event per line; resumes where it stopped. "-": standard input. --example: one event.',
+    usage: ['FILE', '-', '--example'],
+    help: 'Sends the events of FILE, one per line, to the ingest API; "-" reads standard input. If a run on a file was interrupted, repeat it: it resumes where it stopped. Exit code 1 if an event was rejected.',
     wordsMax: 1,
     run: runSend,
   },
   verify: {
-    help: 'Proves that every record is accounted for, or names what is not. Exit code 1 if not.',
+    usage: ['[--against-log] [--receipts FILE]'],
+    help: 'Proves that every record has exactly one outcome and that the effects are right, or lists what contradicts it. Exit code 1 if it is not proven.',
     wordsMax: 0,
     run: runVerify,
   },
   doctor: {
-    help: 'Examines a live deployment: settings of topic and PostgreSQL, rights, clocks, health.',
+    usage: [''],
+    help: 'Checks a running deployment (settings of topic and PostgreSQL, rights, clocks, health) and says what to do about each finding. Exit code 1 if a check fails; a warning is not a failure.',
     wordsMax: 0,
     run: runDoctor,
   },
   health: {
-    help: 'producer|consumer: asks the one on this machine. Exit code 0 when it is healthy.',
+    usage: ['producer|consumer'],
+    help: 'Asks the service on this machine whether it is healthy. Exit code 1 if it is not, or does not answer within 3 seconds.',
     wordsMax: 1,
     run: runHealth,
   },
   keys: {
-    help: 'new NAME [--role ingest|read|admin]: makes an API key, and what API_KEYS_FILE keeps of it.',
+    usage: ['new NAME [--role ingest|read|admin]'],
+    help: 'Makes an API key. It prints the key, and the entry to add to API_KEYS_FILE, which holds only its SHA-256 digest.',
     wordsMax: 2,
     run: runKeys,
   },
   lag: {
-    help: 'How many records are still to be processed, by partition.',
+    usage: [''],
+    help: 'Prints how many records are still to be processed, by partition. Exit code 0 whatever the lag.',
     wordsMax: 0,
     run: runLag,
   },
-  positions: { help: POSITIONS_HELP, wordsMax: 2, run: runPositions },
-  'dead-letters': { help: DEAD_LETTERS_HELP, wordsMax: 2, run: runDeadLetters },
+  positions: {
+    usage: POSITIONS_USAGE,
+    help: 'Lists the position and state of each partition, with exit code 1 if one is held up. The other forms let a stopped partition resume; see docs/positions.md.',
+    wordsMax: 2,
+    run: runPositions,
+  },
+  'dead-letters': {
+    usage: DEAD_LETTERS_USAGE,
+    help: 'Lists, shows, redrives, edits and discards dead letters. PLACE is log/partition/offset, as "list" shows it. Exit code 1 if an event could not be redriven.',
+    wordsMax: 2,
+    run: runDeadLetters,
+  },
 };
 
-/** Of the others, standard output is the answer. */
+/**
+ * These log to standard output. The standard output of the other commands is only their answer, and
+ * their logs go to standard error.
+ */
 const SERVICES = ['start', 'producer', 'consumer'];
 
 function help(): string {
-  const commands = Object.entries(COMMANDS).map(
-    ([name, command]) => `  ${name.padEnd(13)} ${command.help}`,
-  );
-  const others = Object.entries(FLAGS).map(([name, { help }]) => `  --${name.padEnd(11)} ${help}`);
-  return `orderonce COMMAND [FLAGS]
+  const commands = Object.entries(COMMANDS).flatMap(([name, { usage, help }]) => [
+    ...usage.map((form) => `  orderonce ${name} ${form}`.trimEnd()),
+    paragraph(help),
+  ]);
+  const others = Object.entries(FLAGS).flatMap(([name, { type, help }]) => [
+    `  --${name}${type === 'string' ? ' VALUE' : ''}`,
+    paragraph(help),
+  ]);
+  const settings = settingFlags().flatMap(({ flag, name, help, fallback }) => [
+    `  ${flag} (${name})`,
+    paragraph(`${help}${fallback}`),
+  ]);
+  return `Usage: orderonce COMMAND [OPTIONS]
 
 Commands
 ${commands.join('\n')}
 
-Flags
-  --help        This text.
+Options
+  --help
+      Prints this text.
 ${others.join('\n')}
 
-Settings, as flag, environment variable or line of .env (in this order of precedence)
-${settingFlags()
-  .map(({ flag, name, help, fallback }) => `  ${flag} (${name})\n      ${help}${fallback}`)
-  .join('\n')}
+Settings
+  Each one can be set by a flag, by an environment variable or in the file .env. A flag takes
+  precedence over the environment, and the environment over .env.
+${settings.join('\n')}
 
 Exit codes
-  0 done or stopped as asked   1 failed   2 wrong usage, setting or handlers   3 a dependency is not there
+  0  The command is done, or the service was asked to stop.
+  1  The command failed, or it found what its own text above says.
+  2  The usage or a setting is wrong, or the handlers are not those of the deployment.
+  3  A dependency (PostgreSQL, Kafka or a service) does not answer, or tables or topic are missing.
 `;
+}
+
+/** The text in indented lines of up to 96 columns. */
+function paragraph(text: string): string {
+  return text.replaceAll(/(.{1,90})( +|$)/g, '      $1\n').trimEnd();
 }
 
 async function main(args: string[]): Promise<number> {
@@ -111,11 +158,14 @@ async function main(args: string[]): Promise<number> {
     return EXIT.ok;
   }
   const command = COMMANDS[name];
-  if (command === undefined || words.length > command.wordsMax) {
-    throw new OrderonceError(
-      'SETTING_INVALID',
-      `Unknown: "${positionals.join(' ')}". Commands: ${Object.keys(COMMANDS).join(', ')}`,
-    );
+  if (command === undefined) {
+    const known = Object.keys(COMMANDS).join(', ');
+    throw new OrderonceError('SETTING_INVALID', `Unknown command "${name}". Commands: ${known}`);
+  }
+  if (words.length > command.wordsMax) {
+    const usage = `orderonce ${name} ${command.usage.join(' | ')}`.trimEnd();
+    const message = `Too many arguments: "${positionals.join(' ')}". Usage: ${usage}`;
+    throw new OrderonceError('SETTING_INVALID', message);
   }
   const fromFlags: Record<string, string> = {};
   for (const { flag, name: setting } of flags) {
@@ -128,7 +178,7 @@ async function main(args: string[]): Promise<number> {
   const { errors, warnings, unknown } = judgeNames(process.env, fromFile, given);
   if (errors.length > 0) throw new OrderonceError('SETTING_INVALID', errors.join('; '));
   const logger = createLogger(settings.LOG_LEVEL, SERVICES.includes(name) ? 'stdout' : 'stderr');
-  if (unknown.length > 0) logger.warn({ unknown, warnings }, 'Names that are not settings');
+  if (unknown.length > 0) logger.warn({ unknown, warnings }, 'Ignored names that are not settings');
   return await command.run({ settings, logger, flags: values as Flags, words });
 }
 
@@ -136,7 +186,7 @@ function parse(args: string[], options: Record<string, { type: 'string' | 'boole
   try {
     return parseArgs({ args, options, allowPositionals: true });
   } catch (error) {
-    throw new OrderonceError('SETTING_INVALID', `${reasonOf(error)}. See --help`);
+    throw new OrderonceError('SETTING_INVALID', `${reasonOf(error)}. See "orderonce --help"`);
   }
 }
 
@@ -164,5 +214,5 @@ try {
   console.error(`orderonce: ${code}${reasonOf(error)}`);
   process.exitCode = exitCodeOf(error);
 }
-// What a dependency still holds open must not keep a command that has ended.
+// A library may still hold a socket or timer open. That must not keep a finished command running.
 process.exit();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Run once by the postgres image, when it makes its data: two logins with less than the owner's
-# rights. What their groups may do is granted by "orderonce migrate".
+# The postgres image runs this once, when it creates the database. It creates two logins with fewer
+# rights than the owner. "orderonce migrate" grants the rights to their group roles.
 set -euo pipefail
 psql -v ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" \
   -v consumer="$POSTGRES_CONSUMER_PASSWORD" -v reader="$POSTGRES_READER_PASSWORD" <<'SQL'

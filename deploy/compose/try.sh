@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Tries the compose file for real: builds, brings everything up to healthy, sends events, kills
-# containers in the middle, and lets "verify" judge. Leaves nothing behind.
+# Tries the Compose files: builds the images, starts everything, sends events while it kills
+# containers, restores a backup, and runs "orderonce verify". At the end it removes all containers
+# and volumes.
 #
 #   deploy/compose/try.sh                with KRaft
 #   deploy/compose/try.sh zookeeper      Kafka 3.9 with ZooKeeper
 #
-# Needs Docker with Compose; or Podman, whose service DOCKER_HOST names. Podman's health checks and
-# restarts need systemd: where that is absent, this script does both in its place.
+# Needs Docker with Compose, or Podman with DOCKER_HOST set to its service. Podman needs systemd for
+# health checks and restarts; without systemd, this script does both.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 project=orderonce-try
@@ -16,10 +17,10 @@ if [ "${1:-}" = zookeeper ]; then COMPOSE_FILE+=:docker-compose.zookeeper.yml; f
 env_file=$(mktemp); cp .env.example "$env_file"
 sent=$(mktemp)
 backup=$(mktemp)
-stopped=$(mktemp)  # The container that is down on purpose: "tend" leaves it so.
+stopped=$(mktemp)  # The id of the container that is stopped on purpose; "tend" does not restart it.
 compose() { ${COMPOSE:-docker-compose} --env-file "$env_file" "$@"; }
 
-tend() {  # What systemd would do for Podman.
+tend() {  # Does what systemd does for Podman: runs health checks and restarts containers.
   command -v podman >/dev/null && ! pidof systemd >/dev/null || return 0
   while sleep 1; do
     for id in $(podman ps -q --filter "label=com.docker.compose.project=$project"); do
@@ -50,7 +51,7 @@ until_healthy() {
       curl -fs "localhost:$CONSUMER_PORT/health" >/dev/null 2>&1 && return 0
     sleep 1
   done
-  echo "Not healthy: $1"; return 1
+  echo "The services are not healthy $1"; return 1
 }
 container() { compose ps -q "$1"; }
 DOCKER=$(command -v docker || command -v podman)
@@ -59,10 +60,10 @@ kill_hard() { echo "kill -9 $1"; "$DOCKER" kill -s KILL "$(container "$1")" >/de
 [ -n "${SKIP_BUILD:-}" ] || compose build
 time compose up -d
 until_healthy 'after the start'
-echo "Healthy. Sending"
+echo "The services are healthy. Sending events"
 event() { printf '{"event_id":"%s","order_id":"%s","user_id":"try","total_amount":1.25,"timestamp":"2026-01-02T03:04:05Z"}' "$1" "$2"; }
 order=$(cat /proc/sys/kernel/random/uuid)
-send() {  # Again and again until 202, as a client should: the outcome of anything else is unknown.
+send() {  # Repeats until the answer is 202, as a client should: after any other the outcome is unknown.
   until [ "$(curl -s -m 10 -o /dev/null -w '%{http_code}' "localhost:$PRODUCER_PORT/events" \
     -H 'Content-Type: application/json' -d "$(event "$1" "$order")")" = 202 ]; do sleep 0.5; done
   echo "$1" >>"$sent"
@@ -76,20 +77,20 @@ for service in consumer producer kafka postgres; do
   until_healthy "after $service was killed"
 done
 send "$(head -1 "$sent")"
-# Each event once, and the log and the tables agree.
+# Checks that each event was counted once, and that the log and the tables agree.
 judge() {
   count=$(sort -u "$sent" | wc -l)
   for _ in $(seq 60); do
     counted=$(curl -s "localhost:$CONSUMER_PORT/orders/$order" | sed -n 's/.*"event_count":\([0-9]*\).*/\1/p')
     [ "$counted" = "$count" ] && break; sleep 1
   done
-  echo "$count events sent, some more than once; the order has counted ${counted:-nothing}"
+  echo "$count events were sent, some more than once; the order has counted ${counted:-none}"
   [ "$counted" = "$count" ]
   compose exec -T consumer node bin/orderonce.js verify --against-log
 }
 judge
 
-echo "Backup, 20 more events, and the database is lost: the restored one heals from the log"
+echo "Backup, 20 more events, loss of the database, restore: the consumer reads the 20 from the log"
 in_postgres() { compose exec -T postgres sh -c "$1"; }
 in_postgres 'pg_dump -U "$POSTGRES_USER" -Fc "$POSTGRES_DB"' >"$backup"
 many 20
@@ -102,6 +103,6 @@ compose start consumer
 until_healthy 'after the restore'
 judge
 
-echo "It cannot write to its own file system, and runs as user $(compose exec -T consumer sh -c 'touch /app/x 2>/dev/null && exit 1; id -u')"
+echo "The consumer cannot write to its file system, and runs as user $(compose exec -T consumer sh -c 'touch /app/x 2>/dev/null && exit 1; id -u')"
 compose ps
-echo "All as it should be"
+echo "All checks passed"

@@ -1,6 +1,7 @@
 /**
- * Charges each event's amount to its user, set-based: two statements for a batch of any size.
- * A blocked user's event can never succeed until somebody acts: it is parked, the rest is charged.
+ * Charges the amount of each event to its user. It works on whole batches: three statements for any
+ * number of events. An event of a blocked user cannot succeed until somebody unblocks the user. It
+ * is parked, and the other events of the batch are charged.
  *
  *   psql "$(cat .orderonce/database-url)" -f examples/charge/schema.sql
  *   HANDLERS_MODULE=examples/charge/handlers.ts npm start
@@ -20,7 +21,7 @@ export const handlers: Handler[] = [
       const columns = [
         events.map(({ eventId }) => eventId),
         events.map(({ userId }) => userId),
-        // As text all the way: money never becomes a float.
+        // Amounts stay decimal text on their way to numeric, so they are never rounded as floats.
         events.map(({ totalAmount }) => totalAmount),
       ];
       await tx.query(
@@ -36,7 +37,7 @@ export const handlers: Handler[] = [
         columns.slice(1),
       );
     },
-    // For `orderonce verify`: each stored event is charged once, and the balances add up.
+    // `orderonce verify` runs this: each stored event is charged once, and the balances add up.
     check: async (db) => {
       const { rows } = await db.query(
         `SELECT coalesce(e.event_id, l.event_id) || ' is stored or charged, not both' AS finding

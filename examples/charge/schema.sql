@@ -1,4 +1,4 @@
--- Charges per user: one row per event in the ledger, and the balance that they add up to.
+-- The ledger has one row for each event; the balance of a user is the sum of the user's rows.
 CREATE TABLE IF NOT EXISTS charge_ledger (
   event_id uuid PRIMARY KEY,
   user_id text NOT NULL,

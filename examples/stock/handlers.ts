@@ -1,6 +1,7 @@
 /**
- * Reserves one unit of stock per order, event by event. When stock runs out, the table's own CHECK
- * refuses the row (SQLSTATE 23514): that event is parked, later ones of its order wait behind it.
+ * Reserves one unit of stock for each order, at its first event. When there is no stock left, the
+ * CHECK of the table refuses the update (SQLSTATE 23514). The event is then parked, and later
+ * events of its order wait behind it.
  *
  *   psql "$(cat .orderonce/database-url)" -f examples/stock/schema.sql
  *   HANDLERS_MODULE=examples/stock/handlers.ts npm start
@@ -14,7 +15,7 @@ export const handlers = [
        ON CONFLICT (order_id) DO NOTHING`,
       [orderId, eventId],
     );
-    // A later event of an order that has its unit.
+    // The order has its unit already: this is a later event of it.
     if (rowCount === 0) return;
     await tx.query('UPDATE stock SET units = units - 1 WHERE id = 1');
   }),

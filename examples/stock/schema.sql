@@ -1,4 +1,4 @@
--- One unit is reserved for each order, at its first event; stock never goes below zero.
+-- Each order reserves one unit at its first event. The CHECK keeps stock from going below zero.
 CREATE TABLE IF NOT EXISTS stock (
   id integer PRIMARY KEY CHECK (id = 1),
   units integer NOT NULL CHECK (units >= 0)

@@ -1,10 +1,11 @@
 /**
- * Who may change something over HTTP: somebody on this machine, by a program of theirs. Loopback
- * alone does not say that: a page in a browser on this machine can send requests to it (CSRF), a
- * name that resolves to 127.0.0.1 makes them look same-origin (DNS rebinding), and a proxy on this
- * machine makes all the world loopback.
+ * Decides who may change something over HTTP: a program on this machine that is not a web page.
+ * A loopback address alone does not prove that. A page in a browser on this machine can send
+ * requests to it (CSRF), a name that resolves to 127.0.0.1 makes such requests look same-origin
+ * (DNS rebinding), and requests of anybody arrive from loopback if a proxy on this machine
+ * forwards them.
  *
- * Where API keys are configured, an admin's key says it instead, from wherever it comes.
+ * If API keys are configured, a request with a key of role `admin` may make changes from anywhere.
  */
 import type { FastifyRequest } from 'fastify';
 import { keyOfRequest } from '../access/access.ts';
@@ -14,30 +15,36 @@ const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 const ACTOR = /^[\w .@-]{1,100}$/;
 
-/** @returns why this request must not change anything, or null. */
+/** @returns why this request must not change anything, in words for the client; null if it may. */
 export function whyNoChange(request: Pick<FastifyRequest, 'raw' | 'headers'>): string | null {
-  // No other page knows the key: it cannot be made to travel along, as a cookie can.
+  // Another page does not know the key, and a browser does not attach it as it attaches cookies.
   if (keyOfRequest(request)?.role === 'admin') return null;
   const { raw, headers } = request;
   if (!LOOPBACK.test(raw.socket.remoteAddress ?? '')) {
-    return 'Changes are taken from this machine only; use the command line there';
+    return 'Changes are accepted from this machine only. Use the command line there, or an API key of role admin';
   }
   if (PROXY_HEADERS.some((name) => headers[name] !== undefined)) {
-    return 'Changes are not taken through a proxy';
+    return 'Changes are not accepted through a proxy. Send the request directly';
   }
-  if (!LOCAL_HOST.test(headers.host ?? '')) return 'The Host header does not name this machine';
+  if (!LOCAL_HOST.test(headers.host ?? '')) {
+    return 'Changes need a Host header that names this machine, such as localhost:8001';
+  }
   const { origin } = headers;
   if (origin !== undefined && origin !== `http://${headers.host}`) {
-    return 'Changes are not taken from pages of another origin';
+    return 'Changes are not accepted from pages of another origin';
   }
-  // A form of another page can send other types without asking; for JSON a browser asks first.
+  // A form on another page can send the other types without a preflight request. For JSON the
+  // browser sends a preflight first, which this service does not grant.
   if (!/^application\/json\b/i.test(headers['content-type'] ?? '')) {
     return 'Changes need Content-Type: application/json';
   }
   return null;
 }
 
-/** For the audit: where it came from, and the name in the header Orderonce-Actor if there is one. */
+/**
+ * Who makes the change, for the audit: the address of the client, the name of its API key, and the
+ * name in the header Orderonce-Actor if there is a valid one.
+ */
 export function actorOf(request: Pick<FastifyRequest, 'raw' | 'headers'>): string {
   const { raw, headers } = request;
   const key = keyOfRequest(request);

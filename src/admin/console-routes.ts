@@ -1,4 +1,4 @@
-/** `GET /`: the console, three files that ask this service's own API. */
+/** `GET /`: the console. It is three static files that use the HTTP API of this service. */
 import { readFileSync } from 'node:fs';
 import type { HttpServer } from '../runtime/http-server.ts';
 
@@ -8,7 +8,10 @@ const FILES = [
   ['/console/console.css', 'console.css', 'text/css; charset=utf-8'],
 ] as const;
 
-/** Only files of ours run and are asked; no other page may frame it: it has buttons that change things. */
+/**
+ * Only scripts and styles of this service are loaded, and only this service is called. No other
+ * page may show the console in a frame, since a click on its buttons changes data (clickjacking).
+ */
 const HEADERS = {
   'Content-Security-Policy':
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; " +
@@ -18,6 +21,7 @@ const HEADERS = {
   'Cache-Control': 'no-cache',
 };
 
+/** Adds the routes of the console; its files are read once, when the routes are added. */
 export function addConsoleRoutes(app: HttpServer): void {
   for (const [url, file, type] of FILES) {
     const text = readFileSync(new URL(`./console/${file}`, import.meta.url));

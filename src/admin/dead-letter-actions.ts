@@ -1,4 +1,4 @@
-/** The way back for dead letters over HTTP: what `orderonce dead-letters` does. */
+/** Redrive, edit and discard of dead letters over HTTP, as `orderonce dead-letters` calls them. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letters/redrive.ts';
 import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
@@ -9,7 +9,7 @@ import { actorOf, whyNoChange } from './change-guard.ts';
 import { type PlaceParams, placeIn } from './ledger-routes.ts';
 import { oneOf, PLACE, readQuery, UUID, WORD, wholeNumber } from './query-string.ts';
 
-/** Of one request that redrives many; the answer says where to go on. */
+/** A request that redrives many ends after this many results. Its answer says where to continue. */
 const RESULTS_MAX = 1000;
 const REASON_CHARS_MAX = 1000;
 const OF_MANY = {
@@ -24,29 +24,40 @@ const PLACE_URL = '/dead-letters/:log_id/:partition/:offset';
 type PlaceRequest = FastifyRequest<{ Params: PlaceParams; Body: Buffer | undefined }>;
 type Act = (context: RedriveContext, place: LogPlace, body: Buffer) => Promise<RedriveResult[]>;
 
-/** @param parts what every redrive needs; who asks is read from each request. */
+/**
+ * Adds the routes that change dead letters. A request that may not make changes is answered 403.
+ * @param parts what every redrive needs; the actor is taken from each request.
+ */
 export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext, 'actor'>): void {
-  addAction(app, parts, 'redrive', 'Lets it, and what waits behind it, take effect', redrive);
+  addAction(
+    app,
+    parts,
+    'redrive',
+    'Processes a dead letter again, then the ones that wait behind it',
+    redrive,
+  );
   addAction(
     app,
     parts,
     'edit',
-    'The same with the whole event of the body in its place',
+    'Redrives a dead letter with the event in the body instead of its own payload',
     redriveEdited,
   );
   addAction(
     app,
     parts,
     'discard',
-    'Sets it aside for good: {"reason": "..."}',
+    'Discards a dead letter: it will never take effect. Body: {"reason": "..."}',
     (context, place, body) => discard(context, place, reasonIn(body)),
   );
   app.post(
     '/dead-letters/redrive',
     {
       schema: {
-        summary: 'Redrives all parked ones that ?reason= or ?order_id= names, or ?all=true',
-        description: `About ?limit= per request, ${RESULTS_MAX} by default; then \`next\` is to be given as \`after\`.`,
+        summary: 'Redrives all parked dead letters that match ?reason= or ?order_id=, or ?all=true',
+        description:
+          'A request ends after about `?limit=` results. If `next` in the answer is not null, repeat ' +
+          `the request with \`?after=\` set to it. Default and maximum of \`limit\`: ${RESULTS_MAX}.`,
         tags: ['dead letters'],
       },
     },
@@ -56,7 +67,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
       if (!query.ok) return sendDetail(reply, 422, query.errors);
       const { all, after, reason, order_id: orderId, limit = RESULTS_MAX } = query.values;
       if (all === undefined && reason === undefined && orderId === undefined) {
-        return sendDetail(reply, 422, 'Say which: ?reason=, ?order_id= or ?all=true');
+        return sendDetail(reply, 422, 'Set one of ?reason=, ?order_id= and ?all=true');
       }
       const context = { ...parts, actor: actorOf(request) };
       const done: RedriveResult[] = [];
@@ -113,9 +124,10 @@ function reasonIn(body: Buffer): string {
     if (typeof reason === 'string' && reason.trim() !== '')
       return reason.slice(0, REASON_CHARS_MAX);
   } catch {
-    // The same answer as for JSON without a reason; bytes that are no text would change it.
+    // Not JSON, or not UTF-8: the same answer as for JSON without a reason. Invalid bytes are not
+    // replaced, because the stored reason would then differ from the one that was sent.
   }
-  throw new OrderonceError('EDIT_REFUSED', 'The body must be {"reason": "why it is discarded"}');
+  throw new OrderonceError('EDIT_REFUSED', 'The body must be {"reason": "why you discard it"}');
 }
 
 function lineOf(result: RedriveResult) {

@@ -1,8 +1,10 @@
 /**
- * Requests that wait until an event is known (`?wait=`). However many wait, one statement at a
- * time asks for all of them: at once after a commit of this process, and every POLL_MS for what
- * other processes commit. NOTIFY inside the heart's transaction would serialise all commits
- * (PostgreSQL takes one lock for the whole instance at COMMIT of a transaction that notified).
+ * Requests that wait until an event is known (`?wait=`). However many requests wait, one statement
+ * at a time asks for all their events: immediately after a commit of this process, and every
+ * POLL_MS to find what other processes commit.
+ *
+ * LISTEN and NOTIFY are not used. A NOTIFY in the transaction of a batch would serialise all
+ * commits, since PostgreSQL takes a lock on the whole instance while such a transaction commits.
  */
 
 import { pause } from '../runtime/backoff.ts';
@@ -10,13 +12,14 @@ import { findKnownIds } from '../store/event-status.ts';
 import type { Queryable } from '../store/pool.ts';
 
 const POLL_MS = 250;
-/** Between two questions, however fast commits come. */
+/** Minimum time between two statements, however often commits occur. */
 const SPACING_MS = 20;
-/** More than these are refused: each holds a connection and a place in the statement. */
+/** Further requests are refused: each one holds a socket, and its id is sent in each statement. */
 const WAITERS_MAX = 1000;
 
 type Waiter = { readonly eventId: string; readonly wake: () => void };
 
+/** All requests of this process that wait for an event. */
 export class EventWaiters {
   readonly #db: Queryable;
   readonly #waiting = new Set<Waiter>();
@@ -28,15 +31,20 @@ export class EventWaiters {
     this.#db = db;
   }
 
+  /** How many requests wait now. */
   get size(): number {
     return this.#waiting.size;
   }
 
+  /** Whether no further request may wait. The caller must check it before wait(). */
   get isFull(): boolean {
     return this.size >= WAITERS_MAX;
   }
 
-  /** Resolves once the event is known, after `ms`, or at stop(); whichever comes first. */
+  /**
+   * Resolves when the event is known, after `ms`, when the signal aborts, or at stop(), whichever
+   * comes first. It never rejects, also while the database does not answer.
+   */
   async wait(eventId: string, ms: number, signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -45,7 +53,7 @@ export class EventWaiters {
     const timer = setTimeout(wake, ms);
     signal.addEventListener('abort', wake, { once: true });
     this.#waiting.add(waiter);
-    // One that was committed just before must not wait for the next commit.
+    // The event may have been committed just before; then no further commit may follow.
     this.notify();
     await promise;
     this.#waiting.delete(waiter);
@@ -53,7 +61,7 @@ export class EventWaiters {
     signal.removeEventListener('abort', wake);
   }
 
-  /** Something was committed: asks at once, or again right after the question under way. */
+  /** Call it after a commit. Asks immediately, or again after the statement that is running. */
   notify(): void {
     if (this.#waiting.size === 0) return;
     if (this.#isAsking) this.#isNewsMeanwhile = true;
@@ -68,7 +76,8 @@ export class EventWaiters {
       this.#isNewsMeanwhile = false;
       const wanted = [...this.#waiting];
       const ids = [...new Set(wanted.map(({ eventId }) => eventId))];
-      // While the database is away nobody is known; each waits on, up to its own limit.
+      // While the database does not answer, no event counts as known. Each request keeps waiting
+      // up to its own limit.
       const known = await findKnownIds(this.#db, ids).catch(() => new Set<string>());
       for (const { eventId, wake } of wanted) if (known.has(eventId)) wake();
     }
@@ -76,7 +85,7 @@ export class EventWaiters {
     if (this.#waiting.size > 0) this.#timer = setTimeout(() => this.notify(), POLL_MS).unref();
   }
 
-  /** Nobody waits any longer. */
+  /** Ends all waits; the requests are then answered with what is known. */
   stop(): void {
     clearTimeout(this.#timer);
     for (const { wake } of this.#waiting) wake();

@@ -19,7 +19,7 @@ async function setUp(t: TestContext) {
   return { pool, context, ...http };
 }
 
-/** A parked event at offset 1, one that waits behind it at 2, and garbage at 3. */
+/** Offset 1 holds a parked event, offset 2 one that waits behind it, offset 3 garbage. */
 async function setUpParked(t: TestContext) {
   const parts = await setUp(t);
   const { pool, context } = parts;

@@ -1,4 +1,4 @@
-/** Lists of what did not simply take effect: duplicates, conflicts, dead letters. */
+/** Lists of the records that were not stored as new events: duplicates, conflicts, dead letters. */
 import type { FastifyReply } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { listConflicts } from '../store/conflicts.ts';
@@ -28,30 +28,35 @@ const OF_LETTERS = {
   state: oneOf(['parked', 'waiting', 'discarded']),
 };
 
+/** The place of a record as three segments of a URL's path. */
 export type PlaceParams = {
   readonly log_id: string;
   readonly partition: string;
   readonly offset: string;
 };
 
+/** Adds the routes that list duplicates, conflicts and dead letters. They only read. */
 export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
   const schema = (summary: string, parameters: object, tags: string[]) => ({
     schema: { summary, description: `Parameters: ${Object.keys(parameters).join(', ')}.`, tags },
   });
-  addList(app, '/duplicates', 'Records that repeat a stored event', (filter) =>
+  addList(app, '/duplicates', 'Lists records that repeat a stored event', (filter) =>
     listDuplicates(db, filter),
   );
-  addList(app, '/conflicts', 'Records with the id of another payload: both payloads', (filter) =>
-    listConflicts(db, filter),
+  addList(
+    app,
+    '/conflicts',
+    'Lists records whose event_id was already taken by another payload, with both payloads',
+    (filter) => listConflicts(db, filter),
   );
   app.get(
     '/duplicates/sources',
-    { schema: { summary: 'How many duplicates, by why they were there', tags: ['ledgers'] } },
+    { schema: { summary: 'Counts duplicates by their source', tags: ['ledgers'] } },
     async () => ({ items: await countDuplicates(db) }),
   );
   app.get(
     '/dead-letters',
-    schema('Records set aside, in log order', OF_LETTERS, ['dead letters']),
+    schema('Lists dead letters in log order', OF_LETTERS, ['dead letters']),
     async (request, reply) => {
       const query = readQuery(request.url, OF_LETTERS);
       if (!query.ok) return sendDetail(reply, 422, query.errors);
@@ -62,12 +67,17 @@ export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
   );
   app.get(
     '/dead-letters/groups',
-    { schema: { summary: 'How many, by state, reason and SQLSTATE', tags: ['dead letters'] } },
+    {
+      schema: {
+        summary: 'Counts dead letters by state, reason and SQLSTATE',
+        tags: ['dead letters'],
+      },
+    },
     async () => ({ items: await groupLetters(db) }),
   );
   app.get<{ Params: PlaceParams }>(
     '/dead-letters/:log_id/:partition/:offset',
-    { schema: { summary: 'One, with its bytes and what was done to it', tags: ['dead letters'] } },
+    { schema: { summary: 'Shows a dead letter with its bytes and audit', tags: ['dead letters'] } },
     async (request, reply) => {
       const place = placeIn(reply, request.params);
       if (place === null) return reply;
@@ -75,7 +85,11 @@ export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
       const audit = await readAudit(db, place);
       if (letter !== null) return reply.send({ ...letterPage(letter), audit });
       if (audit.length > 0) return reply.send({ place: placeText(place), state: 'gone', audit });
-      return sendDetail(reply, 404, 'There is no dead letter at this place, nor was there one');
+      return sendDetail(
+        reply,
+        404,
+        'There is no dead letter at this place, and there never was one',
+      );
     },
   );
 }
@@ -120,7 +134,7 @@ function letterLine(letter: ListedLetter) {
   };
 }
 
-/** Bytes exactly, as base64; and as text for reading. */
+/** The exact bytes as base64, since they may not be text. `value_text` is for reading only. */
 function letterPage(letter: StoredLetter) {
   const { key, value, headers, digest, appendedAt } = letter;
   return {
@@ -134,7 +148,7 @@ function letterPage(letter: StoredLetter) {
   };
 }
 
-/** null once the reply says that this is no place. */
+/** @returns the place; or null if the path is not a place, after the reply was sent with 422. */
 export function placeIn(reply: FastifyReply, params: PlaceParams): LogPlace | null {
   const text = `${params.log_id}/${params.partition}/${params.offset}`;
   const place = parsePlace(text);

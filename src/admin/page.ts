@@ -1,12 +1,13 @@
 import { type LogPlace, placeText } from '../store/log-place.ts';
 
+/** One page of a list, as the API answers it. */
 export type Page<T> = {
   readonly items: readonly T[];
-  /** To be given as `after` for the next page; null on the last one. */
+  /** Give it as `?after=` to get the next page. It is null on the last page. */
   readonly next: string | null;
 };
 
-/** @param rows as asked for: `limit` of them mean that there may be more. */
+/** @param rows the rows of a query with `limit`. If it found that many, there may be more. */
 export function pageOf<R extends LogPlace, T>(
   rows: readonly R[],
   limit: number,

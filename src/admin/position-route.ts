@@ -1,11 +1,11 @@
 import type { PartitionReport } from '../positions/report.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
 
-/** `GET /positions`: what `orderonce positions` shows, as the consumers have written it down. */
+/** `GET /positions`: the report of `orderonce positions`, from what the consumers have stored. */
 export function addPositionRoute(
   app: HttpServer,
   read: () => Promise<readonly PartitionReport[]>,
 ): void {
-  const schema = { summary: 'Where each partition stands, and its lag', tags: ['health'] };
+  const schema = { summary: 'Position, lag and state of each partition', tags: ['health'] };
   app.get('/positions', { schema }, async () => ({ items: await read() }));
 }

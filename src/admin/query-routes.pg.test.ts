@@ -86,7 +86,7 @@ describe('?wait=', () => {
     await processBatch(context, sliceOfEvents(0, [own]));
     waiters.notify();
     assert.equal((await asked[0])?.status, 200);
-    // Another process stores the second: nobody tells us.
+    // The second is stored by another process, so nobody calls notify().
     await processBatch(context, sliceOfEvents(1, [other]));
     assert.equal((await asked[1])?.body.status, 'stored');
     assert.equal(waiters.size, 0);
@@ -103,7 +103,7 @@ describe('?wait=', () => {
     for (let i = 0; i < 50; i++) waiters.notify();
     const answers = await Promise.all(asked);
     assert.ok(answers.every(({ status }) => status === 200));
-    // One for each answer that is read in the end, and a few for all that waited.
+    // One statement per answer, which reads the event, and a few for all waiting requests together.
     assert.ok(statements < events.length + 20, `${statements} statements`);
   });
 
@@ -114,7 +114,7 @@ describe('?wait=', () => {
     await until('it waits', () => waiters.size === 1);
     waiters.stop();
     const { status, body } = await asked;
-    assert.deepEqual([status, /may be on its way/.test(body.detail)], [404, true]);
+    assert.deepEqual([status, /may still be in the log/.test(body.detail)], [404, true]);
   });
 
   it('refuses what is no number of seconds, and what it does not know', async (t) => {

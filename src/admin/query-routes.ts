@@ -1,4 +1,4 @@
-/** "Where is event X?" over HTTP. */
+/** The status of single events and orders over HTTP. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { findEvent, findOrder, listOrderEvents } from '../store/event-status.ts';
@@ -10,19 +10,23 @@ import { PLACE, readQuery, UUID, wholeNumber } from './query-string.ts';
 
 const WAIT_SECONDS_MAX = 30;
 const UNKNOWN_EVENT =
-  'Unknown: no event with this event_id has been processed. It may be on its way (GET /health shows ' +
-  'how far the consumer is; ?wait=5 waits for it), it may never have been accepted, or it was refused ' +
-  'as invalid (GET /dead-letters?event_id=... finds it then).';
-const UNKNOWN_ORDER = 'Unknown: no event of this order_id has been stored yet.';
+  'Unknown: no event with this event_id has been processed. It may still be in the log (GET /positions ' +
+  'shows the lag; ?wait=5 waits up to 5 seconds), it may never have been accepted, or it may have been ' +
+  'refused as invalid (then GET /dead-letters?event_id=... finds it).';
+const UNKNOWN_ORDER = 'Unknown: no event with this order_id has been stored yet.';
 const NO_ORDERS =
-  'Unknown: ORDERS_PROJECTION is off, so orders are not kept. GET /orders/{order_id}/events lists the events.';
+  'Unknown: orders are not kept, because ORDERS_PROJECTION is off. GET /orders/{order_id}/events lists the events.';
 const LIST = { after: PLACE, limit: wholeNumber(1, 1000) };
-/** How many events of an order its own page shows; the rest is paged. */
+/** How many events GET /orders/{order_id} shows; `next` leads to the rest. */
 const EVENTS_SHOWN = 100;
 
 type EventRequest = FastifyRequest<{ Params: { event_id: string } }>;
 type OrderRequest = FastifyRequest<{ Params: { order_id: string } }>;
 
+/**
+ * Adds the routes for single events and orders. With `withoutOrders` (ORDERS_PROJECTION is off),
+ * GET /orders/{order_id} always answers 404.
+ */
 export function addQueryRoutes(
   app: HttpServer,
   db: Queryable,
@@ -34,7 +38,9 @@ export function addQueryRoutes(
     {
       schema: {
         summary: 'Status, payload and position of an event',
-        description: '`?wait=5` answers as soon as it is known, after 5 seconds at the latest.',
+        description:
+          'With `?wait=5` the answer comes as soon as the event is known, or after 5 seconds. ' +
+          `Maximum: ${WAIT_SECONDS_MAX}.`,
         tags: ['events'],
       },
     },
@@ -42,7 +48,7 @@ export function addQueryRoutes(
   );
   app.get(
     '/orders/:order_id',
-    { schema: { summary: 'An order as its events made it, and its events', tags: ['orders'] } },
+    { schema: { summary: 'The sums of an order, and its first events', tags: ['orders'] } },
     async (request: OrderRequest, reply) => {
       const id = idOf(reply, 'order_id', request.params.order_id);
       if (id === null) return reply;
@@ -57,8 +63,10 @@ export function addQueryRoutes(
     '/orders/:order_id/events',
     {
       schema: {
-        summary: 'Stored events of an order in log order',
-        description: '`?limit=` (1 to 1000) and `?after=`, the `next` of the page before.',
+        summary: 'Lists the stored events of an order in log order',
+        description:
+          '`?limit=` (1 to 1000, default 100) sets the page size. `?after=` takes the `next` of the ' +
+          'previous page.',
         tags: ['orders'],
       },
     },
@@ -88,7 +96,11 @@ async function answerEvent(
   if (found !== null) return reply.send(found);
   if (wait > 0) {
     if (waiters.isFull) {
-      return sendDetail(reply.header('Retry-After', '1'), 503, 'Too many requests wait already');
+      return sendDetail(
+        reply.header('Retry-After', '1'),
+        503,
+        'Too many requests are waiting. Repeat the request later, or without ?wait=',
+      );
     }
     const gone = new AbortController();
     if (request.raw.socket.destroyed) gone.abort();
@@ -112,7 +124,7 @@ async function orderEvents(
   });
 }
 
-/** The id in its one spelling; null once the reply says what is wrong with it. */
+/** @returns the id in canonical form; or null if it is not a UUID, after a reply with 422. */
 function idOf(reply: FastifyReply, name: string, given: string): string | null {
   const id = UUID.parse(given);
   if (id !== null) return id;

@@ -1,27 +1,32 @@
-/** Query strings, read strictly: a misspelled filter must not silently mean "no filter". */
+/** Strict reading of query strings: a misspelled filter must not silently mean "no filter". */
 import type { FieldError } from '../event/field-error.ts';
 import { checkUuid } from '../event/fields.ts';
 import { type LogPlace, parsePlace } from '../store/log-place.ts';
 
-/** Reads one parameter; null where the text is not `shape`. */
+/** One parameter that a route knows. */
 export type Parameter<T> = {
+  /** @returns null if the text is not valid. */
   readonly parse: (text: string) => T | null;
+  /** The `type` of the error, as in Pydantic's errors. */
   readonly type: string;
+  /** What a valid text is; it completes "Input should be". */
   readonly shape: string;
 };
 
 type Parameters = Readonly<Record<string, Parameter<unknown>>>;
+/** The values of the parameters that were given. */
 export type ValuesOf<P extends Parameters> = {
   readonly [K in keyof P]?: NonNullable<ReturnType<P[K]['parse']>>;
 };
 
+/** The values of a query string, or what is wrong with it. */
 export type QueryVerdict<P extends Parameters> =
   | { readonly ok: true; readonly values: ValuesOf<P> }
   | { readonly ok: false; readonly errors: readonly FieldError[] };
 
 const ECHO_CHARS_MAX = 200;
 
-/** All that is wrong at once, in the shape of every 422. */
+/** @returns the values; or all errors together, in the form of every 422 answer. */
 export function readQuery<P extends Parameters>(url: string, parameters: P): QueryVerdict<P> {
   const values: Record<string, unknown> = {};
   const errors: FieldError[] = [];
@@ -30,8 +35,8 @@ export function readQuery<P extends Parameters>(url: string, parameters: P): Que
       errors.push({ type, loc: ['query', name], msg, input: text.slice(0, ECHO_CHARS_MAX) });
     const parameter = Object.hasOwn(parameters, name) ? parameters[name] : undefined;
     const known = Object.keys(parameters).join(', ');
-    if (parameter === undefined) wrong('extra_forbidden', `No such parameter. There are: ${known}`);
-    else if (name in values) wrong('duplicate', 'Given twice');
+    if (parameter === undefined) wrong('extra_forbidden', `Unknown parameter. Known: ${known}`);
+    else if (name in values) wrong('duplicate', 'This parameter is given twice');
     else {
       const value = parameter.parse(text);
       if (value === null) wrong(parameter.type, `Input should be ${parameter.shape}`);
@@ -42,6 +47,7 @@ export function readQuery<P extends Parameters>(url: string, parameters: P): Que
   return { ok: true, values: values as ValuesOf<P> };
 }
 
+/** A UUID; the value is in canonical form. */
 export const UUID: Parameter<string> = {
   parse: (text) => {
     const verdict = checkUuid(JSON.stringify(text));
@@ -51,13 +57,14 @@ export const UUID: Parameter<string> = {
   shape: 'a valid UUID',
 };
 
-/** The `next` of the page before. */
+/** A place in the log, such as the `next` of the previous page. */
 export const PLACE: Parameter<LogPlace> = {
   parse: parsePlace,
   type: 'place_parsing',
   shape: 'a place: log/partition/offset',
 };
 
+/** A whole number from `min` to `max`, both included. */
 export function wholeNumber(min: number, max: number): Parameter<number> {
   const parse = (text: string) => {
     const number = /^\d{1,9}$/.test(text) ? Number(text) : -1;
@@ -66,13 +73,15 @@ export function wholeNumber(min: number, max: number): Parameter<number> {
   return { parse, type: 'int_parsing', shape: `a whole number from ${min} to ${max}` };
 }
 
+/** One of these words. */
 export function oneOf<const T extends string>(options: readonly T[]): Parameter<T> {
   const parse = (text: string) => options.find((option) => option === text) ?? null;
   return { parse, type: 'enum', shape: options.join(' or ') };
 }
 
+/** Up to 100 letters, digits, dots, hyphens and underscores. */
 export const WORD: Parameter<string> = {
   parse: (text) => (/^[\w.-]{1,100}$/.test(text) ? text : null),
   type: 'string_pattern_mismatch',
-  shape: 'a word',
+  shape: 'a word of letters, digits, dots, hyphens and underscores, up to 100 characters',
 };

@@ -1,22 +1,29 @@
-/** The consumer's HTTP API, for commands that are to be done with the deployment's own handlers. */
+/**
+ * The client of the consumer's HTTP API. Commands that make events take effect use it, because the
+ * consumer runs the deployment's handlers.
+ */
 import type { RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { baseUrlOf, consumerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings/settings.ts';
 import { parsePlace } from '../store/log-place.ts';
 
-/** Of one request: so a long redrive shows how far it is. */
+/** A redrive of many is split into requests of this size, so that its progress can be shown. */
 const RESULTS_OF_ONE = 100;
 const ASK_MS = 3000;
 
 type Line = { readonly place: string; readonly outcome: string; readonly message?: string };
 type Answer = { readonly results: readonly Line[]; readonly next?: string | null };
 
+/** One consumer, and who asks it. */
 export class ConsumerApi {
   readonly baseUrl: string;
   readonly #headers: Record<string, string>;
 
-  /** @param url of the consumer; by default the one that the settings name. */
+  /**
+   * @param url base URL of the consumer. Default: HOST and CONSUMER_PORT of the settings.
+   * @param actor who asks, for the audit. Characters that the API does not accept become hyphens.
+   */
   constructor(settings: Settings, url: string | undefined, actor: string) {
     this.baseUrl = (url ?? baseUrlOf(consumerPlace(settings))).replace(/\/+$/, '');
     const { API_KEY: key } = settings;
@@ -27,7 +34,10 @@ export class ConsumerApi {
     };
   }
 
-  /** @returns null where nothing answers; else on which database it works, if it says so. */
+  /**
+   * Asks for the id of the database (`deployment`) that the consumer works on.
+   * @returns null if nothing answers within 3 s; a null `deployment` if the answer does not say it.
+   */
   async ask(): Promise<{ readonly deployment: string | null } | null> {
     try {
       const signal = AbortSignal.timeout(ASK_MS);
@@ -39,7 +49,12 @@ export class ConsumerApi {
     }
   }
 
-  /** @param place log/partition/offset. */
+  /**
+   * Redrives, edits or discards one dead letter.
+   * @param place log/partition/offset.
+   * @throws DEAD_LETTER_UNKNOWN, EDIT_REFUSED, CONSUMER_UNREACHABLE; SETTING_INVALID if the
+   * consumer does not allow it.
+   */
   async act(
     action: 'redrive' | 'edit' | 'discard',
     place: string,
@@ -49,7 +64,10 @@ export class ConsumerApi {
     return results.map(resultOf);
   }
 
-  /** All that the filter names, as they come. */
+  /**
+   * Redrives all parked dead letters that match the filter; without a filter, all parked ones. Each
+   * result is given when its request is answered.
+   */
   async *redriveMatching(filter: {
     readonly reason?: string | undefined;
     readonly orderId?: string | undefined;
@@ -82,16 +100,16 @@ export class ConsumerApi {
 function refusalOf(status: number, url: string, detail: string): OrderonceError {
   if (status === 404) return new OrderonceError('DEAD_LETTER_UNKNOWN', detail);
   if (status === 422) return new OrderonceError('EDIT_REFUSED', detail);
-  const said = `The consumer at ${url} answers ${status}: ${detail}`;
+  const said = `The consumer at ${url} answered ${status}: ${detail}`;
   if (status !== 401 && status !== 403) return new OrderonceError('CONSUMER_UNREACHABLE', said);
-  const message = `${said}. Set API_KEY to a key of an admin, or run the command on its machine`;
+  const message = `${said}. Set API_KEY to a key of role admin, or run the command on the machine of the consumer`;
   return new OrderonceError('SETTING_INVALID', message);
 }
 
 function unreachable(url: string, reason: string): OrderonceError {
   const message =
-    `No consumer answers at ${url} (${reason}). Start it, name another with --url, or redrive here ` +
-    'with --local and the HANDLERS_MODULE of the deployment';
+    `No consumer answers at ${url} (${reason}). Start it, set the URL of another one with --url, or ` +
+    'use --local with the HANDLERS_MODULE of the deployment';
   return new OrderonceError('CONSUMER_UNREACHABLE', message);
 }
 
@@ -106,7 +124,10 @@ function detailIn(text: string): string {
 
 function resultOf({ place, outcome, message }: Line): RedriveResult {
   const at = parsePlace(place);
-  if (at === null) throw new OrderonceError('CONSUMER_UNREACHABLE', `It answers "${place}"`);
+  if (at === null) {
+    const message = `The consumer answered with "${place}", which is not log/partition/offset`;
+    throw new OrderonceError('CONSUMER_UNREACHABLE', message);
+  }
   const result = { ...at, outcome: outcome as RedriveResult['outcome'] };
   return message === undefined ? result : { ...result, message };
 }

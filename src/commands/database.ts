@@ -1,4 +1,4 @@
-/** Where PostgreSQL is: the one that the settings name, or the embedded one. */
+/** How commands find PostgreSQL: the server in the settings, or else the embedded one. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OrderonceError } from '../errors.ts';
@@ -7,10 +7,10 @@ import type { Settings } from '../settings/settings.ts';
 import { createPool, type Pool, type PoolOptions } from '../store/pool.ts';
 
 /**
- * With the schema of the tables in it, where that is set. For every command but `start`, which
- * brings the embedded PostgreSQL up itself.
- * @throws SETTING_INVALID when neither is there, saying how to get one; or when DATABASE_SCHEMA and
- * the URL name two schemas.
+ * Finds the URL of PostgreSQL. It includes the schema of the tables if DATABASE_SCHEMA is set. All
+ * commands use it except `start`, which starts the embedded PostgreSQL itself.
+ * @throws SETTING_INVALID if there is neither DATABASE_URL nor a running embedded PostgreSQL, or if
+ * DATABASE_SCHEMA and the URL name different schemas.
  */
 export async function databaseUrlOf(settings: Settings): Promise<string> {
   return joinSchema(await urlOf(settings), settings.DATABASE_SCHEMA);
@@ -23,12 +23,15 @@ async function urlOf({ DATABASE_URL, ORDERONCE_DATA_DIR }: Settings): Promise<st
   if (url !== null) return url.trim();
   throw new OrderonceError(
     'SETTING_INVALID',
-    'DATABASE_URL is not set and no embedded PostgreSQL runs here. ' +
-      'Set DATABASE_URL, or run "npm start", which brings one up',
+    'DATABASE_URL is not set, and no embedded PostgreSQL runs on this machine. ' +
+      'Set DATABASE_URL, or run "npm start", which starts one',
   );
 }
 
-/** A small pool for the embedded log and for commands. */
+/**
+ * Opens a small pool for a command or for the embedded log: 4 connections, and 30 s for a query
+ * unless `limits` says otherwise. The caller must end it.
+ */
 export function openPool(
   connectionString: string,
   name: string,

@@ -1,4 +1,4 @@
-/** `orderonce dead-letters`: what was set aside, why, and the way back. */
+/** `orderonce dead-letters`: lists, shows, redrives, edits and discards dead letters. */
 import { OrderonceError } from '../errors.ts';
 import {
   findLetter,
@@ -15,10 +15,18 @@ import type { Call, Flags } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { placeOf, REDRIVE_ACTIONS, runRedrive, type Say, usage } from './redrive.ts';
 
-export const DEAD_LETTERS_HELP =
-  'list | groups | show PLACE | redrive PLACE (or --all, --reason, --order) | edit PLACE --payload FILE | ' +
-  'discard PLACE --reason WHY | audit PLACE';
+/** The forms of the command, for its help. */
+export const DEAD_LETTERS_USAGE = [
+  '[list] [--state STATE] [--reason REASON] [--event ID] [--order ID] [--limit N] [--after PLACE]',
+  'groups',
+  'show PLACE',
+  'audit PLACE',
+  'redrive PLACE|--all|--reason REASON|--order ID',
+  'edit PLACE --payload FILE',
+  'discard PLACE --reason WHY',
+];
 
+/** @returns the exit code: 1 if an event could not be redriven. @throws DEAD_LETTER_UNKNOWN */
 export async function runDeadLetters(call: Call): Promise<number> {
   const { settings, flags, words } = call;
   const [action = 'list', place] = words;
@@ -46,7 +54,7 @@ export async function runDeadLetters(call: Call): Promise<number> {
           say(JSON.stringify(entry), entry);
         return 0;
       default:
-        throw usage(`"${action}" is none of ${DEAD_LETTERS_HELP}`);
+        throw usage(`Unknown action "${action}". See "orderonce --help"`);
     }
   } finally {
     await pool.end();
@@ -55,9 +63,9 @@ export async function runDeadLetters(call: Call): Promise<number> {
 
 function filterOf({ state, reason, event, order, limit = '50', after }: Flags): LetterFilter {
   if (state !== undefined && !['parked', 'waiting', 'discarded'].includes(state)) {
-    throw usage(`--state is parked, waiting or discarded, not "${state}"`);
+    throw usage(`--state must be parked, waiting or discarded, not "${state}"`);
   }
-  if (!/^\d{1,5}$/.test(limit)) throw usage(`--limit is a number, not "${limit}"`);
+  if (!/^\d{1,5}$/.test(limit)) throw usage(`--limit must be a number up to 99999, not "${limit}"`);
   return {
     limit: Number(limit),
     state: state as LetterState | undefined,
@@ -74,7 +82,7 @@ function lineOf(letter: ListedLetter): string {
   return `${placeText(letter)}  ${state}  ${reason} ${sqlState ?? ''}  ${ids}  attempts ${attempts}`;
 }
 
-/** The bytes as text, where they are text; for reading only. */
+/** The bytes decoded as UTF-8, for reading only: bytes that are not UTF-8 are replaced. */
 function readable({ key, value }: StoredLetter) {
   return { key: key?.toString('utf8') ?? null, value: value?.toString('utf8') ?? null };
 }
@@ -85,7 +93,7 @@ function pageOf(letter: StoredLetter): string {
     lineOf(letter),
     `parked at   ${letter.parkedAt}, last change ${letter.updatedAt}`,
     `appended at ${letter.appendedAt ?? 'unknown'}`,
-    `why         ${JSON.stringify(letter.detail)}`,
+    `detail      ${JSON.stringify(letter.detail)}`,
     `headers     ${JSON.stringify(letter.headers)} (base64)`,
     `key         ${JSON.stringify(key)}`,
     `value       ${JSON.stringify(value)}`,
@@ -94,5 +102,8 @@ function pageOf(letter: StoredLetter): string {
 }
 
 function unknown(): OrderonceError {
-  return new OrderonceError('DEAD_LETTER_UNKNOWN', 'There is no such dead letter');
+  return new OrderonceError(
+    'DEAD_LETTER_UNKNOWN',
+    'There is no dead letter at this place. See "orderonce dead-letters list"',
+  );
 }

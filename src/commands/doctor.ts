@@ -1,4 +1,4 @@
-/** `orderonce doctor`: a verdict for each thing that the guarantees rest on, and how to resolve it. */
+/** `orderonce doctor`: checks each condition that the guarantees depend on, and says what to do. */
 import { examine } from '../doctor/doctor.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -8,7 +8,7 @@ import { databaseUrlOf, openPool } from './database.ts';
 
 const SIGNS = { ok: '✔', warn: '!', fail: '✖' } as const;
 
-/** Exit code 1 where something fails; warnings do not count. */
+/** @returns the exit code: 1 if a check fails. Warnings do not count. */
 export async function runDoctor({ settings, flags }: Call): Promise<number> {
   const pool = await poolOf(settings);
   try {
@@ -22,7 +22,7 @@ export async function runDoctor({ settings, flags }: Call): Promise<number> {
   }
 }
 
-/** @returns null where producers run without a database: with Kafka they need none. */
+/** @returns null without a database. That is valid with Kafka, where producers need none. */
 async function poolOf(settings: Settings): Promise<Pool | null> {
   const url = await databaseUrlOf(settings).catch((error: unknown) => {
     if (settings.KAFKA_BOOTSTRAP_SERVERS === undefined) throw error;
@@ -38,6 +38,6 @@ function pageOf(findings: readonly Finding[]): string {
   });
   const count = (wanted: Finding['verdict']) =>
     findings.filter(({ verdict }) => verdict === wanted).length;
-  const end = `${count('ok')} fine, ${count('warn')} warnings, ${count('fail')} failures`;
+  const end = `${count('ok')} ok, ${count('warn')} warnings, ${count('fail')} failures`;
   return [...lines, end].join('\n');
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
+/** A valid event as clients send it. */
 export type ExampleEvent = {
   event_id: string;
   order_id: string;
@@ -8,7 +9,7 @@ export type ExampleEvent = {
   timestamp: string;
 };
 
-/** An event to try things with: new ids each time, so that it is new wherever it is sent. */
+/** @returns an event for trying things out. Its ids are random, so it is a new one in each call. */
 export function exampleEvent(): ExampleEvent {
   return {
     event_id: randomUUID(),
@@ -19,7 +20,7 @@ export function exampleEvent(): ExampleEvent {
   };
 }
 
-/** A line to copy into a POSIX shell: one event, and where to read what became of it. */
+/** @returns two commands for a POSIX shell: one sends an event, the other shows its status. */
 export function exampleCurl(baseUrl: string): string {
   const event = exampleEvent();
   return (

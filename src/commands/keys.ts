@@ -3,7 +3,10 @@ import { makeKey, parseKeys, ROLES, type Role } from '../access/api-keys.ts';
 import { OrderonceError } from '../errors.ts';
 import type { Call } from './command.ts';
 
-/** Prints the key once, and the entry that the file of keys needs: it holds only a digest. */
+/**
+ * Prints a new key, and the entry for the file of keys. The file holds only the digest of the key,
+ * so the key cannot be shown again. @returns the exit code.
+ */
 export async function runKeys({ words, flags }: Call): Promise<number> {
   const [action, name] = words;
   const role = (flags.role ?? 'ingest') as Role;
@@ -13,13 +16,13 @@ export async function runKeys({ words, flags }: Call): Promise<number> {
   }
   const { key, sha256 } = makeKey();
   const entry = { name, role, sha256 };
-  // As the file will be: a name that it would refuse is refused now.
+  // Parse the entry as the services will, so that a name they would refuse is refused now.
   parseKeys(JSON.stringify({ keys: [entry] }));
   if (flags.json === true) console.log(JSON.stringify({ key, entry }));
   else {
     console.log(`${key}\n`);
     console.error(
-      'That is the key: it is shown this once. Add to "keys" in the file that API_KEYS_FILE names:\n' +
+      'This is the key. It is not stored and cannot be shown again. Add this entry to "keys" in the API_KEYS_FILE:\n' +
         JSON.stringify(entry),
     );
   }

@@ -7,22 +7,23 @@ import { isConnectionBroken } from '../store/sqlstate.ts';
 import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
+/** What `orderonce migrate` did. */
 export type MigrateReport = {
-  /** Names of files; `orders` where that table was made later than the others. */
+  /** Names of the applied migrations; `orders` if that table was created later than the others. */
   readonly migrations: readonly string[];
   readonly schema: string;
   readonly log: string;
   readonly log_created: boolean;
 };
 
-/** Tables, then topic or embedded log; each only where it is missing. */
+/** Creates the tables, then the topic or the embedded log, each only if it is missing. */
 export async function migrateAll(settings: Settings, pool: Pool): Promise<MigrateReport> {
   const migrations = await migrate(pool, { withoutOrders: isWithoutOrders(settings) });
   const log_created = await createLog(settings, () => pool);
   return { migrations, schema: pool.schema ?? '', log: settings.KAFKA_TOPIC, log_created };
 }
 
-/** `orderonce migrate`: idempotent, safe when run twice at once. */
+/** `orderonce migrate`. It is safe to repeat, also while another one runs. @returns exit code 0. */
 export async function runMigrate({ settings, flags: { json } }: Call): Promise<number> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-migrate');
   try {
@@ -38,10 +39,10 @@ export async function runMigrate({ settings, flags: { json } }: Call): Promise<n
   }
 }
 
-/** The table `orders` begins with what is processed from now on: nothing is folded into it anew. */
+/** The table `orders` starts empty: the events that are stored already are not added to it. */
 const ORDERS_BEGIN =
-  ' The table orders begins now: events stored before are not in its sums, and "orderonce verify" ' +
-  'names those orders. See docs/operations.md, "Turn the orders projection on".';
+  ' The new table orders counts events from now on. Events stored before are not in its sums, and ' +
+  '"orderonce verify" reports their orders. See docs/operations.md, "Turn the orders projection on".';
 
 function lineOf({ migrations, schema, log, log_created }: MigrateReport): string {
   const tables =

@@ -1,4 +1,4 @@
-/** `orderonce positions` and `orderonce lag`: where each partition stands, and the way out. */
+/** `orderonce positions` and `orderonce lag`: partition states, and how to resume one. */
 import { hostname, userInfo } from 'node:os';
 import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
@@ -10,12 +10,20 @@ import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { tableOf } from './table.ts';
 
-export const POSITIONS_HELP =
-  'list | accept-gap PARTITION | accept-cut PARTITION | accept-new-log, each with --reason WHY';
+/** The forms of the command, for its help. */
+export const POSITIONS_USAGE = [
+  '[list]',
+  'accept-gap PARTITION --reason WHY',
+  'accept-cut PARTITION --reason WHY',
+  'accept-new-log --reason WHY',
+];
 
 const CLOSE_MS = 1000;
 
-/** Exit code 1 where a partition is stopped or retries. */
+/**
+ * @returns the exit code: 1 if `list` shows a partition that is stopped, retrying or unreachable.
+ * @throws POSITION_NOT_IN_TROUBLE if there is nothing of this kind to accept.
+ */
 export async function runPositions(call: Call): Promise<number> {
   const [action = 'list', partition] = call.words;
   return await withLog(call, async (reader, pool) => {
@@ -26,10 +34,10 @@ export async function runPositions(call: Call): Promise<number> {
   });
 }
 
-/** A line per partition and a sum. Exit code 0 whatever the lag. */
-/** Where nobody can tell. */
+/** Shown for numbers that the log cannot tell now. */
 const UNKNOWN = '?';
 
+/** Prints a line per partition, and the sum. @returns the exit code, 0 whatever the lag. */
 export async function runLag(call: Call): Promise<number> {
   return await withLog(call, async (reader, pool) => {
     const reports = await reportPositions(reader, pool);
@@ -49,7 +57,8 @@ export async function runLag(call: Call): Promise<number> {
     console.log(`${total} records of ${reader.topic} are still to be processed`);
     const unknown = reports.filter(({ lag }) => lag === null).map(({ partition }) => partition);
     if (unknown.length > 0) {
-      console.log(`Not counted, since no broker leads them now: partitions ${unknown.join(', ')}`);
+      const which = unknown.join(', ');
+      console.log(`Not counted, because no broker leads them now: partitions ${which}`);
     }
     return 0;
   });
@@ -72,7 +81,7 @@ function pageOf(reports: readonly PartitionReport[]): string {
     'lag',
     'state',
     'since',
-    'tries',
+    'failed attempts',
     'moved at',
   ];
   const rows = reports.map((report) => [
@@ -101,24 +110,26 @@ async function accept(
 ): Promise<{ result: object; line: string }> {
   const { reason } = flags;
   if (!['accept-gap', 'accept-cut', 'accept-new-log'].includes(action)) {
-    throw usage(`"${action}" is none of ${POSITIONS_HELP}`);
+    throw usage(
+      `Unknown action "${action}". Usage: orderonce positions ${POSITIONS_USAGE.join(' | ')}`,
+    );
   }
-  if (reason === undefined) throw usage(`${action} needs --reason WHY: it is kept for good`);
+  if (reason === undefined) throw usage(`${action} needs --reason WHY, which is stored for good`);
   const context = { ...parts, reason, actor: `${userInfo().username}@${hostname()}` };
   if (action === 'accept-new-log') {
     const result = await acceptNewLog(context);
-    const line = `${result.partitions} partitions go on at the start of the new topic`;
+    const line = `${result.partitions} partitions resume at the start of the new topic`;
     return { result, line };
   }
   if (!/^\d{1,6}$/.test(partition ?? '')) throw usage(`${action} needs the number of a partition`);
   const number = Number(partition);
   if (action === 'accept-gap') {
     const result = await acceptGap(context, number);
-    const line = `Partition ${number} goes on at ${result.to}; ${result.from} to ${result.to - 1} are given up`;
+    const line = `Partition ${number} resumes at offset ${result.to}; offsets ${result.from} to ${result.to - 1} are given up`;
     return { result, line };
   }
   const result = await acceptCut(context, number);
-  const line = `Partition ${number} goes on at ${result.at}, where the log differs, as log ${result.logId}`;
+  const line = `Partition ${number} resumes at offset ${result.at}, where the log first differs; from there on it is log ${result.logId}`;
   return { result, line };
 }
 

@@ -1,8 +1,8 @@
 /**
- * `orderonce dead-letters redrive|edit|discard`: done by a consumer, over HTTP, with the handlers
- * that it runs. Where none answers, or --local is given, they are done here, but only with the very
- * handlers that the deployment has recorded: with others, or none, an event would take effect
- * without them.
+ * `orderonce dead-letters redrive|edit|discard`. The command asks a consumer over HTTP, which does
+ * the work with its own handlers. If no consumer answers, or with --local, this process does the
+ * work. It then needs the handlers that the deployment has recorded. With other handlers or none,
+ * the events would take effect without those of the deployment.
  */
 import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
@@ -19,12 +19,13 @@ import type { Call, Flags } from './command.ts';
 import { ConsumerApi } from './consumer-api.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
+/** The actions that change dead letters. */
 export const REDRIVE_ACTIONS = ['redrive', 'edit', 'discard'];
 
-/** One line: as text, or as the value that --json asks for. */
+/** Prints one line: the text, or with --json the value. */
 export type Say = (line: string, value: unknown) => void;
 
-/** What is asked for, read from the command line before anything is done. */
+/** What the command line asks for. All of it is read before anything is done. */
 type Wish =
   | {
       readonly action: 'redrive' | 'edit' | 'discard';
@@ -33,7 +34,11 @@ type Wish =
     }
   | { readonly action: 'matching'; readonly reason?: string; readonly orderId?: string };
 
-/** Exit code 1 where anything failed again, 2 with HANDLERS_DIFFER, 3 where nobody can do it. */
+/**
+ * @returns the exit code: 1 if an event failed again or stays behind another one of its order.
+ * @throws HANDLERS_DIFFER (exit code 2) if this process would have to do it with other handlers;
+ * CONSUMER_UNREACHABLE (exit code 3) if the consumer at --url does not answer.
+ */
 export async function runRedrive(call: Call, say: Say): Promise<number> {
   const wish = await wishOf(call);
   const { settings, flags } = call;
@@ -56,9 +61,10 @@ export async function runRedrive(call: Call, say: Say): Promise<number> {
 }
 
 /**
- * Another deployment's consumer may answer on this port: its dead letters are not those that were
- * meant. Where either side cannot be asked, the consumer's is taken.
- * @throws SETTING_INVALID
+ * The consumer that answers on this port may belong to another deployment. A dead letter of that
+ * one can have the same place, but it is another record. If this process has no database, or
+ * either side cannot tell its id, the consumer is trusted.
+ * @throws SETTING_INVALID if the consumer works on another database.
  */
 async function assertSameDatabase(
   settings: Settings,
@@ -71,7 +77,7 @@ async function assertSameDatabase(
   const ours = await readDeploymentId(pool).catch(() => null);
   await pool.end();
   if (ours === null || ours === deployment) return;
-  const message = `The consumer at ${url} works on another database than the one set here. Name the right one with --url, or set DATABASE_URL`;
+  const message = `The consumer at ${url} works on another database than DATABASE_URL. Set the URL of the right consumer with --url, or correct DATABASE_URL`;
   throw usage(message);
 }
 
@@ -88,11 +94,13 @@ async function localContext(
     assertSameHandlers(here, await readDeployedHandlers(pool));
   } catch (error) {
     if (flags.local === true || !(error instanceof OrderonceError)) throw error;
-    const message = `No consumer answers at ${url}, and it cannot be done here. ${error.message}`;
+    const message = `No consumer answers at ${url}, and this process cannot do the work. ${error.message}`;
     throw new OrderonceError(error.code, message);
   }
   if (flags.local !== true) {
-    console.error(`No consumer answers at ${url}: done here, with the handlers of the deployment`);
+    console.error(
+      `No consumer answers at ${url}. This process does the work, with the handlers of the deployment`,
+    );
   }
   return { pool, handlers, withoutOrders: isWithoutOrders(settings), actor };
 }
@@ -125,9 +133,10 @@ async function wishOf({ flags, words: [action, word] }: Call): Promise<Wish> {
   if (action === 'redrive') return redriveWish(flags, word);
   const place = placeOf(word);
   if (action === 'edit') {
-    if (flags.payload === undefined) throw usage('edit needs --payload FILE: the whole event');
+    if (flags.payload === undefined)
+      throw usage('edit needs --payload FILE, a file that holds the whole event as JSON');
     const body = await readFile(flags.payload).catch((error: unknown) => {
-      throw usage(`--payload: ${reasonOf(error)}`);
+      throw usage(`The file of --payload cannot be read: ${reasonOf(error)}`);
     });
     return { action, place, body };
   }
@@ -135,7 +144,7 @@ async function wishOf({ flags, words: [action, word] }: Call): Promise<Wish> {
   return { action: 'discard', place, body: Buffer.from(JSON.stringify({ reason: flags.reason })) };
 }
 
-/** By place, or all parked ones of a reason or an order. */
+/** One dead letter by its place; or all parked ones, or those of a reason or an order. */
 function redriveWish({ all, reason, order }: Flags, place: string | undefined): Wish {
   if (place !== undefined) {
     return { action: 'redrive', place: placeOf(place), body: Buffer.alloc(0) };
@@ -150,7 +159,7 @@ function redriveWish({ all, reason, order }: Flags, place: string | undefined): 
   };
 }
 
-/** Says each result as it comes: a long redrive shows how far it is, and what it did if it breaks. */
+/** Prints each result immediately, so that an interrupted redrive has shown what it did. */
 async function report(results: AsyncIterable<RedriveResult>, say: Say): Promise<number> {
   let isAnyLeft = false;
   for await (const result of results) {
@@ -160,13 +169,14 @@ async function report(results: AsyncIterable<RedriveResult>, say: Say): Promise<
   return isAnyLeft ? 1 : 0;
 }
 
-/** @throws SETTING_INVALID */
+/** Reads log/partition/offset. @throws SETTING_INVALID */
 export function placeOf(text: string | undefined): LogPlace {
   const place = parsePlace(text ?? '');
   if (place !== null) return place;
-  throw usage('PLACE is log/partition/offset, as "list" shows it: 1/0/17');
+  throw usage('PLACE must be log/partition/offset as "list" shows it, such as 1/0/17');
 }
 
+/** @returns the error for a wrong call of the command; exit code 2. */
 export function usage(message: string): OrderonceError {
   return new OrderonceError('SETTING_INVALID', message);
 }

@@ -1,14 +1,14 @@
-/** One request of `orderonce send`: lines to POST /events/batch, and what the API says of them. */
+/** One request of `orderonce send`: it posts lines to POST /events/batch and reads the verdicts. */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { BodyLine } from '../ingest/body-lines.ts';
 
-/** Where to send, and what every request carries. */
+/** The ingest API, and the headers of every request to it. */
 export type IngestApi = {
   readonly baseUrl: string;
   readonly headers: Readonly<Record<string, string>>;
 };
 
-/** The API's verdict on one line. */
+/** The verdict on one line, as the API gives it. `detail` says why it was not accepted. */
 export type Result = {
   readonly index: number;
   readonly status: 'accepted' | 'rejected' | 'unknown' | 'refused';
@@ -18,14 +18,17 @@ export type Result = {
   readonly detail?: unknown;
 };
 
-/** @property trouble why there are no results, where the same request may succeed later. */
+/** @property trouble why there are no results; the same request may succeed later. */
 export type Answer = { readonly results: readonly Result[]; readonly trouble: string | null };
 
 const LINE_FEED = Buffer.from('\n');
-/** Timed out, or too many requests: the only refusals that pass. */
+/** 408 Request Timeout and 429 Too Many Requests: of the 4xx answers, only these may go away. */
 const PASSING = [408, 429];
 
-/** @throws API_REFUSES where the same request would be refused each time. */
+/**
+ * Posts these lines in one request. The bytes are sent unchanged.
+ * @throws API_REFUSES if the same request would be refused each time.
+ */
 export async function postLines(
   { baseUrl, headers }: IngestApi,
   lines: readonly BodyLine[],
@@ -48,14 +51,17 @@ export async function postLines(
   }
   const { results, detail } = read(text);
   if (results?.length === lines.length) return { results, trouble: null };
-  const why = results === undefined ? (detail ?? text.slice(0, 200)) : 'verdicts for other lines';
-  const trouble = `The API answers ${status}: ${why}`;
+  const why =
+    results === undefined
+      ? (detail ?? text.slice(0, 200))
+      : `${results.length} verdicts for ${lines.length} lines`;
+  const trouble = `The API at ${baseUrl} answered ${status}: ${why}`;
   const isFinal = results !== undefined || (status < 500 && !PASSING.includes(status));
   if (isFinal) throw new OrderonceError('API_REFUSES', trouble);
   return { results: [], trouble };
 }
 
-/** Something else may answer in the API's place, such as a proxy: then there is neither. */
+/** Something else than the API may answer, such as a proxy. Then there is neither field. */
 function read(text: string): { results?: Result[]; detail?: string } {
   try {
     return JSON.parse(text) ?? {};

@@ -65,7 +65,7 @@ const FORCE = { force: true };
 
 const eventLines = (count: number) =>
   Array.from({ length: count }, () => JSON.stringify(wireEvent()));
-/** None where nothing was written. */
+/** The JSON lines of the file; none if it does not exist. */
 const rowsOf = async (file: string) =>
   (await readFile(file, 'utf8').catch(() => ''))
     .split('\n')
@@ -94,9 +94,9 @@ describe('sendFile', () => {
     const { log, send, waits } = await setUp(t, eventLines(800));
     log.isAutomatic = false;
     const sending = send();
-    await until('the first piece is under way', () => log.pending.length === 1);
+    await until('the first append is under way', () => log.pending.length === 1);
     log.pending[0]?.acknowledge();
-    await until('the second piece is under way', () => log.pending.length === 1);
+    await until('the second append is under way', () => log.pending.length === 1);
     log.pending[0]?.fail(new Error('broken pipe'));
     await until('it waits', () => waits.length > 0);
     log.isAutomatic = true;
@@ -111,7 +111,7 @@ describe('sendFile', () => {
     log.isAutomatic = false;
     const first = send();
     for (let piece = 0; piece < 2; piece++) {
-      await until('a piece is under way', () => log.pending.length === 1);
+      await until('an append is under way', () => log.pending.length === 1);
       log.pending[0]?.acknowledge();
     }
     await until('the second batch is under way', () => log.pending.length === 1);
@@ -204,15 +204,15 @@ describe('sendFile', () => {
     const refused = (message: RegExp, more: object = {}) =>
       assert.rejects(send(more), { code: 'SETTING_INVALID', message });
     await refused(/Cannot read .*ENOENT/, { file: `${file}.none` });
-    await refused(/no regular file; "orderonce send -"/, { file: dirname(file) });
+    await refused(/not a regular file.*"orderonce send -"/, { file: dirname(file) });
     const first = Buffer.from(lines[0] as string);
     const sha256 = createHash('sha256').update(first).digest('hex');
     const progress = (last: object) =>
       JSON.stringify({ bytes: first.length + 1, lines: 1, accepted: 1, rejected: 0, last });
     const fits = { start: 0, length: first.length, sha256 };
     for (const [text, message] of [
-      ['{"lines":1,"accepted":1,"rejected":0}', /cannot be read; delete it/],
-      ['null', /cannot be read; delete it/],
+      ['{"lines":1,"accepted":1,"rejected":0}', /cannot be read\. Delete it/],
+      ['null', /cannot be read\. Delete it/],
       [progress({ ...fits, sha256: 'another' }), /has changed since the run/],
       [progress({ ...fits, start: 1e6 }), /has changed since the run/],
     ] as const) {
@@ -232,7 +232,10 @@ describe('sendFile', () => {
     const orderonce = new Orderonce(t, ['send', '-'], { PRODUCER_PORT: String(port) }, cwd);
     orderonce.child.stdin?.end(`${lines.join('\r\n')}\n{}`);
     assert.equal(await orderonce.exit(), 1, orderonce.output);
-    assert.match(orderonce.output, /3 accepted: .*stdin\.receipts\n1 rejected, .*stdin\.rejected/);
+    assert.match(
+      orderonce.output,
+      /Accepted: 3\. .*stdin\.receipts\nRejected: 1\. .*stdin\.rejected/,
+    );
     const receipts = await rowsOf(join(cwd, 'stdin.receipts'));
     assert.deepEqual(
       receipts.map(({ event_id }) => event_id),

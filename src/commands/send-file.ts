@@ -1,7 +1,7 @@
 /**
- * `orderonce send FILE`: a file of events, one per line, to POST /events/batch, as the bytes that it
- * holds: what is not valid is for the API to refuse. A run that was stopped resumes there when it is
- * repeated: at worst some lines are sent twice, which are duplicates.
+ * `orderonce send FILE`: sends a file of events, one per line, to POST /events/batch. The bytes are
+ * sent unchanged, so that only the API decides what is valid. A run that was interrupted resumes
+ * when it is repeated. At worst it sends some lines twice, and the events become duplicates.
  */
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -12,25 +12,27 @@ import { backoffMs, pause } from '../runtime/backoff.ts';
 import { type IngestApi, postLines } from './send-batch.ts';
 import { type Progress, SendProgress } from './send-progress.ts';
 
+/** What a run has done; the counts include the runs that it resumed. */
 export type SendReport = {
+  /** Lines of the file that have their verdict, empty ones included. */
   readonly lines: number;
   readonly accepted: number;
   readonly rejected: number;
-  /** Only where some were rejected. */
+  /** The rejected lines with the reasons. Absent if there are none. */
   readonly rejected_file?: string;
   readonly receipts_file: string;
 };
 
+/** What to send, and whom to tell about it. */
 export type SendOptions = {
   /** A path, or "-" for standard input, which cannot be resumed. */
   readonly file: string;
-  /** Of the ingest API. */
   readonly api: IngestApi;
-  /** @param share of the file that has its verdicts, from 0 to 1. */
+  /** @param share the part of the file that has its verdicts, from 0 to 1. */
   readonly onProgress: (share: number, report: SendReport) => void;
-  /** Told why it waits: the API is away, its log is, or its queue is full. */
+  /** Called before each wait: the API or its log does not answer, or its queue is full. */
   readonly onWait: (reason: string) => void;
-  /** Ends it between two batches, or while it waits; the next run resumes there. */
+  /** Ends the run between two batches or during a wait. The next run resumes there. */
   readonly signal?: AbortSignal;
 };
 
@@ -39,9 +41,9 @@ const BYTES_PER_BATCH = 4 << 20;
 const BACKOFF = { firstMs: 200, mostMs: 5000 };
 
 /**
- * Waits for the API, however long.
- * @throws SETTING_INVALID where the file cannot be read, or is not the one that an earlier run began
- * with. API_REFUSES where the API would refuse each time.
+ * Sends the whole file. While the API does not answer, it waits and retries without a limit.
+ * @throws SETTING_INVALID if the file cannot be read, or has changed since the run to be resumed;
+ * API_REFUSES if the API would refuse the request each time; API_UNREACHABLE if `signal` aborts.
  */
 export async function sendFile(options: SendOptions): Promise<SendReport> {
   const isInput = options.file === '-';
@@ -66,7 +68,7 @@ async function sizeOf(name: string): Promise<number> {
     throw new OrderonceError('SETTING_INVALID', `Cannot read ${name}: ${reasonOf(error)}`);
   });
   if (found.isFile()) return found.size;
-  const message = `${name} is no regular file; "orderonce send -" reads standard input`;
+  const message = `${name} is not a regular file. To send standard input, use "orderonce send -"`;
   throw new OrderonceError('SETTING_INVALID', message);
 }
 
@@ -94,7 +96,7 @@ async function* batchesOf(source: AsyncIterable<Buffer>, from: Progress) {
   if (batch.length > 0) yield batch;
 }
 
-/** Until each of its lines is accepted or rejected. */
+/** Sends these lines, and repeats until each of them is accepted or rejected. */
 async function sendBatch(
   { api, signal, onWait }: SendOptions,
   lines: readonly BodyLine[],
@@ -102,9 +104,13 @@ async function sendBatch(
 ): Promise<void> {
   let rest = lines;
   for (let failures = 0; rest.length > 0; ) {
-    if (signal?.aborted) throw new OrderonceError('API_UNREACHABLE', 'Ended before its end');
+    if (signal?.aborted) {
+      const message = 'Interrupted before the end of the file. Repeat the command to resume';
+      throw new OrderonceError('API_UNREACHABLE', message);
+    }
     const { results, trouble } = await postLines(api, rest);
-    // Behind the first one that is not settled the API has appended nothing: all of that goes again.
+    // Progress is one position in the file. So all lines from the first one without a final verdict
+    // are sent again. Some of them may have been appended to other partitions: they are duplicates.
     const end = results.findIndex(({ status }) => status === 'unknown' || status === 'refused');
     const settled = end === -1 ? results : results.slice(0, end);
     if (settled.length > 0) {
@@ -113,7 +119,7 @@ async function sendBatch(
       failures = 0;
     }
     if (rest.length === 0) break;
-    onWait(trouble ?? 'The log does not acknowledge');
+    onWait(trouble ?? 'The log does not acknowledge the events, or the queue of the API is full');
     await pause(backoffMs(++failures, BACKOFF), signal);
   }
 }

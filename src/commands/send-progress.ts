@@ -1,7 +1,7 @@
 /**
- * What a run of `orderonce send` leaves beside its file: receipts of what was accepted, lines that
- * were rejected with the reason, and how far it is. Receipts are written first: a run that is killed
- * in between sends some lines again.
+ * The files that `orderonce send FILE` writes beside FILE: the receipts of the accepted events, the
+ * rejected lines with their reasons, and its progress. The progress is written last. If a run is
+ * killed in between, the next one sends some lines again, and no receipt is missing.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -11,19 +11,21 @@ import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import type { BodyLine } from '../ingest/body-lines.ts';
 import type { Result } from './send-batch.ts';
 
+/** How far a file has been sent. */
 export type Progress = {
-  /** Of the file: where the next run begins. */
+  /** Bytes of the file that are done; the next run starts there. */
   readonly bytes: number;
   readonly lines: number;
   readonly accepted: number;
   readonly rejected: number;
-  /** The last line that has its verdict, so that another file of this name is not taken for it. */
+  /** The last line with a verdict. It is compared with the file, which may have been replaced. */
   readonly last?: { readonly start: number; readonly length: number; readonly sha256: string };
 };
 
 const START: Progress = { bytes: 0, lines: 0, accepted: 0, rejected: 0 };
-const ANEW = 'delete it to begin anew (what was sent becomes duplicates)';
+const ANEW = 'to start again; events that were sent before become duplicates';
 
+/** The progress of one run, in memory and on disk. */
 export class SendProgress {
   readonly #name: string;
   readonly #isKept: boolean;
@@ -36,9 +38,10 @@ export class SendProgress {
   }
 
   /**
-   * @param name of the file; those of the run have it too, with a suffix.
-   * @param isKept whether an earlier run can be resumed.
-   * @throws SETTING_INVALID where what an earlier run left does not fit to the file.
+   * Reads how far an earlier run came.
+   * @param name path of the file; the files of the run have the same name with a suffix.
+   * @param isKept whether runs can be resumed. It is false for standard input.
+   * @throws SETTING_INVALID if the progress cannot be read, or does not match the file.
    */
   static async open(name: string, isKept: boolean): Promise<SendProgress> {
     const done = isKept ? await readProgress(name) : START;
@@ -49,7 +52,10 @@ export class SendProgress {
     return this.#done;
   }
 
-  /** @param lines as many as there are results, and maybe more behind them. */
+  /**
+   * Stores these verdicts: receipts, rejected lines, then the progress.
+   * @param lines the lines that were sent; there may be more of them than results.
+   */
   async note(lines: readonly BodyLine[], results: readonly Result[]): Promise<void> {
     const receipts: string[] = [];
     const rejects: string[] = [];
@@ -74,13 +80,13 @@ export class SendProgress {
     await rename(`${name}.progress.new`, `${name}.progress`);
   }
 
-  /** The whole file has been sent. */
+  /** Call it when the whole file has been sent. It removes the progress, not the other files. */
   async end(): Promise<void> {
     await rm(`${this.#name}.progress`, { force: true });
   }
 }
 
-/** The line as it was: text where it is text, and no more of it than was read. */
+/** The line as text, or as base64 if it is not UTF-8. A line over the size limit is cut there. */
 function contentOf({ bytes }: BodyLine): object {
   const content = isUtf8(bytes) ? { text: bytes.toString() } : { base64: bytes.toString('base64') };
   return bytes.length > EVENT_BYTES_MAX ? { ...content, is_cut: true } : content;
@@ -92,17 +98,17 @@ async function readProgress(name: string): Promise<Progress> {
   if (text === null) return START;
   const progress = parseProgress(text);
   if (progress === null) {
-    throw new OrderonceError('SETTING_INVALID', `${file} cannot be read; ${ANEW}`);
+    throw new OrderonceError('SETTING_INVALID', `${file} cannot be read. Delete it ${ANEW}`);
   }
   const { last } = progress;
   if (last !== undefined && sha256(await readBytes(name, last)) !== last.sha256) {
-    const message = `${name} has changed since the run that ${file} tells of; ${ANEW}`;
+    const message = `${name} has changed since the run that wrote ${file}. Delete ${file} ${ANEW}`;
     throw new OrderonceError('SETTING_INVALID', message);
   }
   return progress;
 }
 
-/** @returns null for what is no progress, that of a release which counted lines alone included. */
+/** @returns null if the text is not a progress of this release. Older ones counted only lines. */
 function parseProgress(text: string): Progress | null {
   try {
     const progress = JSON.parse(text) as Partial<Progress> | null;

@@ -1,4 +1,4 @@
-/** `orderonce send`: events to the ingest API, from any shell. */
+/** `orderonce send`: sends events to the ingest API from any shell. */
 import { OrderonceError } from '../errors.ts';
 import { baseUrlOf, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -7,7 +7,11 @@ import { exampleEvent } from './example-event.ts';
 import type { IngestApi } from './send-batch.ts';
 import { sendFile } from './send-file.ts';
 
-/** `orderonce send FILE`, `send -` for standard input, or `--example`. Exit code 1 where anything was rejected. */
+/**
+ * `orderonce send FILE`, `send -` for standard input, or `send --example`.
+ * @returns the exit code: 1 if an event was rejected.
+ * @throws API_UNREACHABLE, API_REFUSES, SETTING_INVALID
+ */
 export async function runSend(call: Call): Promise<number> {
   const { settings, flags, words } = call;
   const [file] = words;
@@ -15,7 +19,7 @@ export async function runSend(call: Call): Promise<number> {
   if (flags.example === true) return await sendExample(api, flags.json === true);
   if (file !== undefined) return await sendLines(file, api, flags.json === true);
   const message =
-    'Nothing to send. Use "orderonce send FILE" (an event per line), "-" for standard input, or --example';
+    'There is nothing to send. Usage: orderonce send FILE (one event per line), "send -" for standard input, or "send --example"';
   throw new OrderonceError('SETTING_INVALID', message);
 }
 
@@ -39,14 +43,17 @@ async function sendLines(file: string, api: IngestApi, json: boolean): Promise<n
   const { accepted, rejected, receipts_file, rejected_file } = report;
   if (json) console.log(JSON.stringify(report));
   else {
-    console.log(`${accepted} accepted: orderonce verify --receipts ${receipts_file}`);
-    if (rejected_file !== undefined)
-      console.log(`${rejected} rejected, with why: ${rejected_file}`);
+    console.log(
+      `Accepted: ${accepted}. To verify them: orderonce verify --receipts ${receipts_file}`,
+    );
+    if (rejected_file !== undefined) {
+      console.log(`Rejected: ${rejected}. Lines and reasons are in ${rejected_file}`);
+    }
   }
   return rejected === 0 ? 0 : 1;
 }
 
-/** What the curl line of `start` does, and a URL to click. */
+/** Sends a generated event, as the curl commands that `start` prints do. */
 async function sendExample({ baseUrl, headers }: IngestApi, json: boolean): Promise<number> {
   const event = exampleEvent();
   const answer = await fetch(`${baseUrl}/events`, {
@@ -57,7 +64,7 @@ async function sendExample({ baseUrl, headers }: IngestApi, json: boolean): Prom
     const { cause } = error as { cause?: { message?: string } };
     throw new OrderonceError(
       'API_UNREACHABLE',
-      `No answer at ${baseUrl} (${cause?.message || error}). Is it running? "npm start"`,
+      `No answer at ${baseUrl} (${cause?.message || error}). Start the ingest API, for example with "npm start", or correct HOST and PRODUCER_PORT`,
     );
   });
   const text = await answer.text();

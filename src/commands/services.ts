@@ -1,4 +1,4 @@
-/** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which is both and more. */
+/** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which runs both. */
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { EmbeddedRetention } from '../log-embedded/retention.ts';
@@ -22,13 +22,15 @@ import { migrateAll } from './migrate.ts';
 
 type PoolLimits = { readonly queryTimeoutMs: number; readonly lifetimeMs: number };
 /**
- * Of the embedded log: a statement takes a little longer than the server itself allows; and a
- * producer alone has no other connections that would show a failover which cut nothing.
+ * For the embedded log. The client waits a little longer than the server's own statement limit.
+ * The short lifetime matters to a producer without other connections: after a failover that closed
+ * no connection, it would otherwise keep talking to the old server.
  */
 const LOG: PoolLimits = { queryTimeoutMs: 5000, lifetimeMs: 15_000 };
-/** Of migrations and retention. */
+/** For migrations and retention. */
 const STATEMENTS: PoolLimits = { queryTimeoutMs: 30_000, lifetimeMs: Number.POSITIVE_INFINITY };
 
+/** `orderonce producer`. @returns the exit code: 0 after a signal, 1 if the service cannot run. */
 export async function runProducer({ settings, logger }: Call): Promise<number> {
   if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
     await assertPortFree(producerPlace(settings));
@@ -47,6 +49,7 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
   });
 }
 
+/** `orderonce consumer`. @returns the exit code: 0 after a signal, 1 if the service cannot run. */
 export async function runConsumer({ settings, logger }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
@@ -59,7 +62,10 @@ export async function runConsumer({ settings, logger }: Call): Promise<number> {
   });
 }
 
-/** All in one process, with the embedded stand-ins where nothing is set. */
+/**
+ * `orderonce start`: producer and consumer in one process, with the embedded PostgreSQL and log
+ * unless the settings name real ones. @returns the exit code, as of the other services.
+ */
 export async function runStart({ settings, logger }: Call): Promise<number> {
   const say = (line: string) => console.log(line);
   return await runServices(logger, async ({ add, stopping, fail }) => {
@@ -71,7 +77,8 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     const reader = openReader(settings, () => pools.open('orderonce-log-reader', LOG));
     const appender = openAppender(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
-    // Stopped in reverse: the API first, so that nothing new comes while the consumer finishes.
+    // Services are stopped in reverse order: the API first, so that no new events arrive while the
+    // consumer finishes.
     const consumer = add(await startConsumer(settings, url, reader, logger));
     const producer = add(await startProducer(settings, appender, logger));
     await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
@@ -80,8 +87,9 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
 }
 
 /**
- * Ends a service whose database can never do, instead of having it wait: another encoding, another
- * application's tables. What may still come (server, tables) is waited for elsewhere.
+ * Ends a service whose database can never be used: its encoding is not UTF8, or the tables are
+ * those of another application. A server or tables that are only missing may still appear, so the
+ * service itself waits for them.
  */
 async function refuseUnfit(settings: Settings, pools: Pools, fail: Run['fail']): Promise<void> {
   const withoutOrders = isWithoutOrders(settings);
@@ -96,7 +104,7 @@ async function refuseUnfit(settings: Settings, pools: Pools, fail: Run['fail']):
   }
 }
 
-/** Kafka trims its log by itself. */
+/** Starts the retention of the embedded log. Kafka has its own. */
 function keepRetention(settings: Settings, pools: Pools, logger: Logger, add: Run['add']): void {
   if (settings.KAFKA_BOOTSTRAP_SERVERS !== undefined) return;
   const hours = settings.EMBEDDED_LOG_RETENTION_HOURS;
@@ -116,8 +124,9 @@ async function findOrStartPostgres(
 }
 
 /**
- * A real Kafka or PostgreSQL may come later than we do: wait, and say for what. The services
- * listen meanwhile; their health says the same.
+ * Creates tables and topic. A real Kafka or PostgreSQL may start later than this process, so it
+ * waits for them and says so. Meanwhile the services listen, and their health gives the reason.
+ * @throws what no waiting can resolve (kind `terminal`).
  */
 async function migrateWhenReady(
   settings: Settings,
@@ -137,13 +146,13 @@ async function migrateWhenReady(
   }
 }
 
-/** Pools for one database, opened when asked for and ended together. */
+/** The pools of one database. They are opened on demand and ended together. */
 class Pools implements Service {
   readonly #url: string | null;
   readonly #lifetimeMs: number;
   readonly #open: Pool[] = [];
 
-  /** @param url null where no pool will be asked for. */
+  /** @param url null if open() will not be called. */
   constructor(url: string | null, settings: Settings) {
     this.#url = url;
     this.#lifetimeMs = settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000;
@@ -168,7 +177,7 @@ function bannerOf(
   consumerPort: number,
   postgresPort: number | undefined,
 ): string {
-  // The ports as they are: a setting of 0 lets the system choose.
+  // These are the actual ports: with the setting 0, the operating system chooses one.
   const api = baseUrlOf({ ...producerPlace(settings), port: producerPort });
   const status = baseUrlOf({ ...consumerPlace(settings), port: consumerPort });
   const log = settings.KAFKA_BOOTSTRAP_SERVERS
@@ -176,7 +185,7 @@ function bannerOf(
     : 'embedded, in PostgreSQL';
   const database =
     postgresPort === undefined
-      ? 'as DATABASE_URL says'
+      ? 'from DATABASE_URL'
       : `embedded on 127.0.0.1:${postgresPort}, data in ${settings.ORDERONCE_DATA_DIR}`;
   return `
 Orderonce runs. Ctrl-C drains and stops it.
@@ -185,7 +194,7 @@ Orderonce runs. Ctrl-C drains and stops it.
   log          ${log}
   PostgreSQL   ${database}
 
-Try it, twice; the second time it is a duplicate, and event_count stays 1:
+To try it, run these commands twice. The second event is a duplicate: "duplicates" becomes 1.
 ${exampleCurl(api)}
 `;
 }

@@ -1,4 +1,4 @@
-/** Columns, numbers to the right, text to the left. */
+/** @returns the rows as aligned columns under a header. Columns of numbers are right-aligned. */
 export function tableOf(
   header: readonly string[],
   rows: readonly (readonly (string | number)[])[],

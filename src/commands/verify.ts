@@ -1,4 +1,4 @@
-/** `orderonce verify`: the proof that every record is accounted for, or what contradicts it. */
+/** `orderonce verify`: proves that every record is accounted for, or lists what contradicts it. */
 
 import { identityOf } from '../handlers/handlers-identity.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
@@ -11,10 +11,11 @@ import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { tableOf } from './table.ts';
 
-/** Of one question over a large database. */
+/** Limit for one query: 1 hour, since a query may read a whole table of a large database. */
 const QUERY_MS = 3_600_000;
 const CLOSE_MS = 1000;
 
+/** @returns the exit code: 0 if the account is proven, else 1. */
 export async function runVerify({ settings, flags }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   const { handlers } = await handlerSetOf(settings);
@@ -83,13 +84,13 @@ function pageOf(verdict: Verdict, seconds: number): string {
   const ofLog =
     log === null
       ? []
-      : [`log       ${log.compared} offsets compared; ${log.gone} are gone from it by retention`];
+      : [`log       ${log.compared} offsets compared; retention has removed ${log.gone} others`];
   const ofHandlers = handlers.map(
     ({ handler, verdict: what }) => `handler   ${handler}: ${WORDS[what]}`,
   );
   const findings = findingsOf(verdict);
   const end = isProven
-    ? `Proven in ${seconds} s: every offset has exactly one outcome, and effects are what the events add up to.`
+    ? `Proven in ${seconds} s: every offset has exactly one outcome, and the effects equal the sum of the events.`
     : endOf(findings.length, handlers);
   return [tableOf(HEADER, rows), ...ofReceipts, ...ofLog, ...ofHandlers, ...findings, end].join(
     '\n',
@@ -99,8 +100,8 @@ function pageOf(verdict: Verdict, seconds: number): string {
 const WORDS = {
   proven: 'proven',
   contradicted: 'contradicted',
-  'not checked': 'not proven, it exports no check',
-  'not run': "NOT RUN: the deployment's check is not here",
+  'not checked': 'not proven, because it exports no check',
+  'not run': 'NOT RUN: this machine does not have the check of the deployment',
 };
 
 function endOf(findings: number, handlers: Verdict['handlers']): string {
@@ -108,7 +109,7 @@ function endOf(findings: number, handlers: Verdict['handlers']): string {
   const [first, ...more] = handlers.filter(({ verdict }) => verdict === 'not run');
   if (first === undefined) return `NOT proven: ${found}.`;
   const how = `HANDLERS_MODULE=${first.module ?? 'MODULE'} orderonce verify`;
-  return `NOT proven: ${found}; ${1 + more.length} checks were not run. With the handlers of the deployment: ${how}`;
+  return `NOT proven: ${found}; ${1 + more.length} checks were not run. To run them with the handlers of the deployment: ${how}`;
 }
 
 function findingsOf({ offsets, rows, missing, handlers, log }: Verdict): string[] {

@@ -1,4 +1,4 @@
-/** The doctor on real servers: what it says of them is what they are. */
+/** `orderonce doctor` on real servers: its findings match their state. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

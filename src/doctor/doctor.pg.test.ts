@@ -1,4 +1,4 @@
-/** The doctor in the set-ups that the documentation describes, with the embedded log. */
+/** `orderonce doctor` with the embedded log, in the set-ups that the documentation describes. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ import { startProducer } from '../services/producer-service.ts';
 import { examine } from './doctor.ts';
 import type { Finding } from './finding.ts';
 
-/** With tables and log, and nobody at work. */
+/** A database with tables and log; no service runs. */
 async function setUp(t: TestContext, env: Record<string, string> = {}) {
   const db = await createDatabase(t);
   const ports = { PRODUCER_PORT: '1', CONSUMER_PORT: '2' };
@@ -31,7 +31,7 @@ const notOk = (findings: readonly Finding[]) =>
     .filter(({ verdict }) => verdict !== 'ok')
     .map(({ verdict, area, check }) => `${verdict} ${area}: ${check}`);
 const rightsIn = (findings: readonly Finding[]) => findings.find(({ check }) => check === 'rights');
-/** What is true of this set-up, whoever looks. */
+/** The warnings of this set-up under every role. */
 const IDLE = ['warn kafka: log', 'warn services: producer', 'warn services: consumer'];
 
 describe('orderonce doctor', () => {
@@ -42,7 +42,7 @@ describe('orderonce doctor', () => {
     for (const [pool, found] of [
       [db.pool, /all that consumer and commands need/],
       [consumer, /all that consumer and commands need/],
-      [reader, /may only read: enough for verify/],
+      [reader, /read-only: enough for verify/],
     ] as const) {
       const findings = await examine(settings, pool);
       assert.deepEqual(notOk(findings), IDLE);

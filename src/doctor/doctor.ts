@@ -1,4 +1,4 @@
-/** Looks at a live deployment: a verdict for each thing that the guarantees rest on. */
+/** Checks a running deployment: one finding for each condition that the guarantees depend on. */
 import { statfs } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
@@ -25,9 +25,10 @@ const FREE_WARN_BYTES = 2 ** 30;
 const FREE_FAIL_BYTES = 100 * 2 ** 20;
 
 /**
- * What cannot be looked at is a finding.
- * @param pool null on a machine without a database of its own, such as one that runs producers.
- * @throws SETTING_INVALID where the settings of Kafka do not go together.
+ * Runs all checks. If a check cannot be made, for example because a server does not answer, that
+ * is a finding too.
+ * @param pool null on a machine without database settings, such as one that runs only producers.
+ * @throws SETTING_INVALID if the Kafka settings contradict each other.
  */
 export async function examine(settings: Settings, pool: Pool | null): Promise<Finding[]> {
   const reader = openReader(settings, () => pool as Pool);
@@ -47,7 +48,7 @@ export async function examine(settings: Settings, pool: Pool | null): Promise<Fi
 async function examineDatabase(settings: Settings, pool: Pool | null): Promise<Finding[]> {
   const { ok, warn, fail } = judgeOf('postgresql');
   if (pool === null) {
-    const remedy = 'Right where only producers run. Elsewhere set DATABASE_URL';
+    const remedy = 'Set DATABASE_URL, unless only producers run on this machine';
     return [warn('reachable', 'DATABASE_URL is not set', remedy)];
   }
   const use = {
@@ -57,12 +58,12 @@ async function examineDatabase(settings: Settings, pool: Pool | null): Promise<F
   try {
     const found = judgeDatabase(await readDatabaseFacts(pool, use));
     const tables = await assertMigrated(pool, { withoutOrders: !use.keepsOrders }).then(
-      () => ok('tables', 'of this release'),
+      () => ok('tables', 'match this release'),
       (error: unknown) => fail('tables', reasonOf(error), 'Run "orderonce migrate"'),
     );
     return [ok('reachable', 'answers'), tables, ...found];
   } catch (error) {
-    return [fail('reachable', reasonOf(error), 'Start it, or correct DATABASE_URL')];
+    return [fail('reachable', reasonOf(error), 'Start PostgreSQL, or correct DATABASE_URL')];
   }
 }
 
@@ -75,8 +76,9 @@ async function examineLog(
   const kafka = kafkaOptions(settings, 'doctor');
   const positions = async () => (pool === null ? [] : await examinePositions(reader, pool));
   if (kafka === null) {
-    const remedy = 'Fit for development and one machine; past it set KAFKA_BOOTSTRAP_SERVERS';
-    return [warn('log', 'the embedded one, in PostgreSQL', remedy), ...(await positions())];
+    const remedy =
+      'This is enough for development and a single machine. For more, set KAFKA_BOOTSTRAP_SERVERS';
+    return [warn('log', 'embedded, in PostgreSQL', remedy), ...(await positions())];
   }
   try {
     const facts = await readKafkaFacts(kafka);
@@ -90,7 +92,7 @@ async function examineLog(
     const isMissing = error instanceof OrderonceError && error.code === 'NOT_MIGRATED';
     const remedy = isMissing
       ? 'Run "orderonce migrate"'
-      : 'Start it, or correct KAFKA_BOOTSTRAP_SERVERS, KAFKA_TLS and KAFKA_SASL_*';
+      : 'Start Kafka, or correct KAFKA_BOOTSTRAP_SERVERS, KAFKA_TLS and KAFKA_SASL_*';
     return [fail('reachable', reasonOf(error), remedy)];
   }
 }
@@ -110,11 +112,12 @@ async function examinePositions(reader: LogReader, pool: Pool): Promise<Finding[
       return fail('positions', found, remedy);
     });
   } catch (error) {
-    return [warn('positions', reasonOf(error), 'They are made when a consumer first starts')];
+    const remedy = 'Start a consumer: its first start creates the positions';
+    return [warn('positions', reasonOf(error), remedy)];
   }
 }
 
-/** How long the oldest record that is not processed yet has lain in the log; null for none. */
+/** @returns the age in ms of the oldest record that is still to be processed; null for none. */
 async function ageOfOldest(reader: LogReader, pool: Pool): Promise<number | null> {
   const { topicId } = await reader.identity();
   let oldest: number | null = null;
@@ -134,15 +137,18 @@ async function examineServices(settings: Settings): Promise<Finding[]> {
     const [name = ''] = place.setting.toLowerCase().split('_');
     const answer = await askHealth(place, HEALTH_MS);
     if (answer === null) {
-      const remedy = 'Start it, if it should run on this machine';
+      const remedy = `Start the ${name}, if it should run on this machine`;
       findings.push(warn(name, `does not answer at ${baseUrlOf(place)}`, remedy));
     } else if (answer.isHealthy) findings.push(ok(name, `${answer.url} is healthy`));
-    else findings.push(warn(name, `${answer.url}: ${answer.detail}`, 'See its log'));
+    else {
+      const remedy = 'See its log, and docs/troubles.md';
+      findings.push(warn(name, `${answer.url}: ${answer.detail}`, remedy));
+    }
   }
   return findings;
 }
 
-/** Whether those here are the deployment's: `verify` and a redrive here need the same. */
+/** Compares the handlers of this machine with those of the deployment, which `verify` needs. */
 async function examineHandlers(settings: Settings, pool: Pool | null): Promise<Finding[]> {
   const { ok, warn, fail } = judgeOf('this machine');
   try {
@@ -152,8 +158,9 @@ async function examineHandlers(settings: Settings, pool: Pool | null): Promise<F
     if (deployed === null || deployed.digest === here.digest) {
       return [ok('handlers', handlers.map(({ name }) => name).join(', ') || 'none')];
     }
-    const found = `here ${nameOf(here)}; the deployment runs ${nameOf(deployed)}`;
-    const remedy = 'Set HANDLERS_MODULE as the consumers have it: "verify" needs the same handlers';
+    const found = `this machine has ${nameOf(here)}; the deployment runs ${nameOf(deployed)}`;
+    const remedy =
+      'Set HANDLERS_MODULE to the module that the consumers use: "verify" needs the same handlers';
     return [warn('handlers', found, remedy)];
   } catch (error) {
     return [fail('handlers', reasonOf(error), 'See docs/handlers.md')];
@@ -167,7 +174,7 @@ async function examineMachine(settings: Settings, pool: Pool | null): Promise<Fi
     const { bavail, bsize } = await statfs(settings.ORDERONCE_DATA_DIR);
     const free = bavail * bsize;
     const found = `${Math.round(free / 2 ** 20)} MiB free for ${settings.ORDERONCE_DATA_DIR}`;
-    const remedy = 'Make room: PostgreSQL stops when the disk is full';
+    const remedy = 'Free disk space: PostgreSQL stops when the disk is full';
     if (free < FREE_FAIL_BYTES) findings.push(fail('disk', found, remedy));
     else if (free < FREE_WARN_BYTES) findings.push(warn('disk', found, remedy));
     else findings.push(ok('disk', found));

@@ -1,31 +1,32 @@
-/** What PostgreSQL's settings mean for the guarantees. Pure. */
+/** Judges the facts about PostgreSQL: what they mean for the guarantees. Pure. */
 
 import type { DatabaseFacts } from '../store/database-facts.ts';
 import { USUAL_SCHEMA } from '../store/schema.ts';
 import { type Finding, judgeOf } from './finding.ts';
 
-/** Tested with 15 and 18. */
+/** Older versions fail the check. The test suite runs on 15 and 18, so 14 is only a warning. */
 const VERSION_MIN = 14;
 const VERSION_TESTED = 15;
 const SKEW_WARN_MS = 1000;
 const SKEW_FAIL_MS = 60_000;
-/** Of one consumer process with its defaults, and a command beside it. */
+/** What one consumer process with default settings and one command use. */
 const CONNECTIONS_MIN = 15;
 
 const { ok, warn, fail } = judgeOf('postgresql');
 
+/** @returns one finding for each condition; several for durability. */
 export function judgeDatabase(facts: DatabaseFacts): Finding[] {
   return [
     judgeVersion(facts),
     facts.isReplica
-      ? fail('role', 'a replica in recovery', 'Name the primary in DATABASE_URL')
+      ? fail('role', 'replica in recovery', 'Set DATABASE_URL to the primary')
       : ok('role', 'primary'),
     facts.encoding === 'UTF8'
       ? ok('encoding', 'UTF8')
       : fail(
           'encoding',
           facts.encoding,
-          'Create the database with ENCODING UTF8: user ids are any text',
+          'Create the database with ENCODING UTF8: user ids may hold any Unicode text',
         ),
     judgeSchema(facts),
     ...judgeDurability(facts),
@@ -39,18 +40,21 @@ function judgeVersion({ version }: DatabaseFacts): Finding {
   const found = `PostgreSQL ${version}`;
   if (version < VERSION_MIN) return fail('version', found, `Upgrade to ${VERSION_TESTED} or newer`);
   if (version < VERSION_TESTED)
-    return warn('version', found, `Not tested; ${VERSION_TESTED} or newer is`);
+    return warn('version', found, `Upgrade to ${VERSION_TESTED} or newer: this one is not tested`);
   return ok('version', found);
 }
 
-/** A role by the name of the schema has it first by default: "$user", public. */
+/**
+ * The default search_path is "$user", public. So a role with the same name as the schema sees the
+ * tables of Orderonce before those of the application.
+ */
 function judgeSchema({ schema, searchPath }: DatabaseFacts): Finding {
   const isFirst = searchPath[0] === schema && searchPath.length > 1;
   if (schema === USUAL_SCHEMA || !isFirst) return ok('schema', schema);
   return warn(
     'schema',
-    `${schema}, first in the search_path of the role`,
-    `A name like orders in your handlers means Orderonce's table, not that in ${searchPath[1]}: set search_path of the role`,
+    `${schema}, first in the search_path of this role`,
+    `Set search_path of this role: now a name such as "orders" in your handlers means Orderonce's table, not the one in ${searchPath[1]}`,
   );
 }
 
@@ -62,20 +66,20 @@ function judgeDurability({ settings }: DatabaseFacts): Finding[] {
       : fail(
           'fsync',
           'off',
-          'Set fsync=on: a crash of the machine would lose or break what was committed',
+          'Set fsync=on: otherwise a crash of the machine may lose or corrupt committed data',
         ),
     pages === 'on'
       ? ok('full_page_writes', 'on')
       : fail(
           'full_page_writes',
           'off',
-          'Set full_page_writes=on, unless the file system writes pages whole',
+          'Set full_page_writes=on, unless the file system writes whole pages atomically',
         ),
     commit === 'off'
       ? warn(
           'synchronous_commit',
           'off',
-          'Orderonce switches it on for its own transactions; yours in the same database may lose commits',
+          'Nothing to do for Orderonce: it switches synchronous_commit on for its own transactions. Other transactions in this database may lose commits',
         )
       : ok('synchronous_commit', `${commit}`),
   ];
@@ -84,21 +88,22 @@ function judgeDurability({ settings }: DatabaseFacts): Finding[] {
 function judgeRights({ missingRights, onlyReads }: DatabaseFacts): Finding {
   if (missingRights.length === 0) return ok('rights', 'all that consumer and commands need');
   if (onlyReads) {
-    return ok('rights', 'may only read: enough for verify, lag and doctor, not for a consumer');
+    return ok('rights', 'read-only: enough for verify, lag and doctor, but not for a consumer');
   }
-  // Never single GRANTs: whole tables would let a consumer change what is stored.
+  // The remedy is never a GRANT on a whole table: with it, a consumer could change stored events.
   return fail(
     'rights',
     `lacks ${missingRights.join('; ')}`,
     'Make this role a member of orderonce_consumer and run "orderonce migrate" as the owner of the ' +
-      'tables: see docs/security.md',
+      'tables. See docs/security.md',
   );
 }
 
 function judgeClock({ clockSkewMs }: DatabaseFacts): Finding {
-  const found = `the server is ${clockSkewMs} ms ahead`;
+  const found = `the clock of the server is ${clockSkewMs} ms ahead of this machine`;
   const skew = Math.abs(clockSkewMs);
-  const remedy = 'Let NTP set both clocks: times in tables and request ids would not fit together';
+  const remedy =
+    'Synchronise both clocks with NTP: otherwise times in tables and request ids do not match';
   if (skew > SKEW_FAIL_MS) return fail('clock', found, remedy);
   return skew > SKEW_WARN_MS ? warn('clock', found, remedy) : ok('clock', found);
 }
@@ -109,6 +114,6 @@ function judgeConnections({ connectionsFree }: DatabaseFacts): Finding {
   return warn(
     'connections',
     found,
-    `A consumer uses about ${CONNECTIONS_MIN}: raise max_connections, or use a pooler`,
+    `Raise max_connections, or use a pooler: a consumer uses about ${CONNECTIONS_MIN} connections`,
   );
 }

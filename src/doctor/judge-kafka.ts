@@ -1,18 +1,18 @@
-/** What the settings of the topic mean for the guarantees. Pure. */
+/** Judges the settings of the topic: what they mean for the guarantees. Pure. */
 import { type Finding, judgeOf } from './finding.ts';
 import type { KafkaFacts } from './kafka-facts.ts';
 
-/** The API's body limit, with the record's own overhead. */
+/** The largest event that the API accepts, plus the overhead of a record. */
 const RECORD_BYTES_MIN = 70_000;
-/** The largest batch that the producer makes. */
+/** The largest batch that the producer sends. */
 const BATCH_BYTES = 640 * 1024;
 const DAY_MS = 86_400_000;
-/** Of the retention that the oldest unprocessed record has used up. */
+/** The check fails when the oldest unprocessed record has used this share of the retention time. */
 const SHARE_MAX = 0.8;
 
 const { ok, warn, fail } = judgeOf('kafka');
 
-/** @param oldestMs age of the oldest record that is not processed yet; null where there is none. */
+/** @param oldestMs age in ms of the oldest record that is still to be processed; null for none. */
 export function judgeKafka(facts: KafkaFacts, oldestMs: number | null): Finding[] {
   return [
     judgeReplication(facts),
@@ -25,7 +25,7 @@ export function judgeKafka(facts: KafkaFacts, oldestMs: number | null): Finding[
   ];
 }
 
-/** One broker is a development set-up: what follows from it is no fault of its own. */
+/** With one broker, replication is impossible. That is a development set-up, so it only warns. */
 const isDevelopment = ({ brokers }: KafkaFacts) => brokers === 1;
 
 function judgeReplication(facts: KafkaFacts): Finding {
@@ -36,11 +36,11 @@ function judgeReplication(facts: KafkaFacts): Finding {
     return warn(
       'replication',
       found,
-      'Fit for development. In production: three brokers and replicas',
+      'This is enough for development. In production, use three brokers and three replicas',
     );
   }
   const remedy =
-    'Reassign the partitions with three replicas: one broker lost must not lose events';
+    'Reassign the partitions with three replicas, so that the loss of a broker loses no events';
   return replicas < 2 ? fail('replication', found, remedy) : warn('replication', found, remedy);
 }
 
@@ -49,30 +49,32 @@ function judgeInSync(facts: KafkaFacts): Finding {
   const wanted = Number(config['min.insync.replicas'] ?? 1);
   const found = `min.insync.replicas=${wanted}, ${inSync} of ${replicas} in sync`;
   if (withoutLeader.length > 0) {
-    const remedy = `Bring the brokers of partitions ${withoutLeader.join(', ')} back: they have no leader`;
+    const remedy = `Restart the brokers of partitions ${withoutLeader.join(', ')}, which have no leader`;
     return fail('in-sync replicas', found, remedy);
   }
   if (inSync < wanted) {
     return fail(
       'in-sync replicas',
       found,
-      'Too few replicas are in sync: the topic takes no events now',
+      'Restart the missing brokers: with too few replicas in sync, the topic accepts no events',
     );
   }
   if (wanted >= 2 && wanted < replicas) return ok('in-sync replicas', found);
   if (isDevelopment(facts)) {
-    return warn('in-sync replicas', found, 'Fit for development. In production: 2 of 3 replicas');
+    const remedy =
+      'This is enough for development. In production, use min.insync.replicas=2 with 3 replicas';
+    return warn('in-sync replicas', found, remedy);
   }
   return wanted < 2
     ? fail(
         'in-sync replicas',
         found,
-        'Set min.insync.replicas=2: an acknowledged event may lie on one broker only',
+        'Set min.insync.replicas=2: otherwise an acknowledged event may exist on one broker only',
       )
     : warn(
         'in-sync replicas',
         found,
-        'With as many as replicas, one broker that is away stops the topic',
+        'Set min.insync.replicas below the number of replicas: now one missing broker stops the topic',
       );
 }
 
@@ -83,7 +85,7 @@ function judgeElection({ config }: KafkaFacts): Finding {
   return fail(
     'leader election',
     found,
-    'Set it to false: a replica that lags may become leader, and acknowledged events are cut off',
+    'Set it to false: otherwise a lagging replica may become leader, which loses acknowledged events',
   );
 }
 
@@ -94,34 +96,37 @@ function judgeCleanup({ config }: KafkaFacts): Finding {
   return fail(
     'cleanup',
     found,
-    'Set cleanup.policy=delete: compaction keeps only the last event of each order',
+    'Set cleanup.policy=delete: compaction removes all events of an order but the last',
   );
 }
 
 function judgeRetention({ config }: KafkaFacts, oldestMs: number | null): Finding {
   const retentionMs = Number(config['retention.ms'] ?? -1);
   const bytes = Number(config['retention.bytes'] ?? -1);
-  const age = oldestMs === null ? 'nothing waits' : `the oldest waits ${hours(oldestMs)}`;
+  const age =
+    oldestMs === null
+      ? 'no record to process'
+      : `the oldest record to process is ${hours(oldestMs)} old`;
   const found = `retention.ms=${retentionMs < 0 ? 'unlimited' : hours(retentionMs)}, retention.bytes=${bytes}; ${age}`;
   if (retentionMs >= 0 && oldestMs !== null && oldestMs > retentionMs * SHARE_MAX) {
     return fail(
       'retention',
       found,
-      'Raise retention.ms at once: events are about to be removed unprocessed',
+      'Raise retention.ms immediately: events are about to be removed before they are processed',
     );
   }
   if (bytes >= 0) {
     return warn(
       'retention',
       found,
-      'A limit in bytes may remove events however young: make sure that it is far beyond any backlog',
+      'Make sure that retention.bytes is far larger than any backlog: it removes even recent events',
     );
   }
   if (retentionMs >= 0 && retentionMs < DAY_MS) {
     return warn(
       'retention',
       found,
-      'Keep records longer than your oldest backup and your longest outage',
+      'Raise retention.ms above the age of your oldest backup and the length of your longest outage',
     );
   }
   return ok('retention', found);
@@ -134,14 +139,14 @@ function judgeMessageSize({ config }: KafkaFacts): Finding {
     return fail(
       'message size',
       found,
-      `Raise it to 1048588: events of up to ${RECORD_BYTES_MIN} bytes are accepted`,
+      `Raise it to 1048588: records can have up to ${RECORD_BYTES_MIN} bytes`,
     );
   }
   if (bytes < BATCH_BYTES) {
     return warn(
       'message size',
       found,
-      'Raise it to 1048588: batches are halved until they fit, which costs throughput',
+      'Raise it to 1048588: now batches are halved until they fit, which lowers throughput',
     );
   }
   return ok('message size', found);
@@ -153,7 +158,7 @@ function judgePartitions({ partitions }: KafkaFacts): Finding {
   return warn(
     'partitions',
     found,
-    'One partition is one consumer at most; adding some later makes new ones wait once',
+    'Create more partitions: one partition occupies one consumer at most. Partitions added later first wait for the older ones',
   );
 }
 

@@ -3,20 +3,22 @@ import { OrderonceError } from '../errors.ts';
 import { clientOptions, type KafkaOptions, kafkaError } from '../log-kafka/connection.ts';
 import { within } from '../runtime/deadline.ts';
 
+/** What `orderonce doctor` reads about the brokers and the topic. */
 export type KafkaFacts = {
   readonly brokers: number;
   readonly partitions: number;
-  /** Of the partition with the fewest. */
+  /** Replicas of the partition that has the fewest. */
   readonly replicas: number;
+  /** In-sync replicas of the partition that has the fewest. */
   readonly inSync: number;
   readonly withoutLeader: readonly number[];
-  /** The topic's own settings, those of the broker where it has none. */
+  /** The topic's settings by name. Where the topic sets none, the broker's default counts. */
   readonly config: Readonly<Record<string, string>>;
 };
 
 const ANSWER_MS = 10_000;
 
-/** @throws LOG_UNAVAILABLE, NOT_MIGRATED */
+/** @throws LOG_UNAVAILABLE if Kafka does not answer within 10 s; NOT_MIGRATED without the topic. */
 export async function readKafkaFacts(options: KafkaOptions): Promise<KafkaFacts> {
   const admin = new Admin({ ...clientOptions(options), retries: 1 });
   const late = () => new OrderonceError('LOG_UNAVAILABLE', `No answer within ${ANSWER_MS} ms`);

@@ -70,7 +70,7 @@ describe('Relays on Kafka', { skip: KAFKA === undefined }, () => {
       const slice = sliceOfEvents(i, events.slice(i, i + 20));
       await processBatch({ ...context, handlers }, slice);
       if (i === 0) await until('the first publishes', () => appends > 0);
-      // The second relay comes when the first holds all shards and hangs.
+      // The second relay starts when the first one holds all shards and is frozen.
       if (i === EVENTS / 2) {
         await frozen.promise;
         start(false);

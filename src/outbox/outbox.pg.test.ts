@@ -1,4 +1,4 @@
-/** From a handler's emit to the log, on a real PostgreSQL; the log is the embedded one. */
+/** The path of a message from `emit` to the log, on a real PostgreSQL with the embedded log. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
@@ -19,7 +19,7 @@ import { Relay } from './relay.ts';
 
 const TOPIC = 'charges';
 
-/** Emits two messages for each event, under its order. */
+/** Emits two messages for each event, with the order id as the key. */
 const emitTwo = forEachEvent('charge', async (event, tx) => {
   for (const step of ['reserved', 'charged']) {
     tx.emit(event, { topic: TOPIC, key: event.orderId, value: `${step} ${event.eventId}` });
@@ -34,7 +34,7 @@ async function setUp(t: TestContext, handlers: readonly Handler[] = [emitTwo]) {
 
 type Published = { readonly key: string; readonly value: string; readonly id: string };
 
-/** What lies in the embedded log of the topic, partition by partition, in order. */
+/** The records in the embedded log of the topic, partition by partition, in log order. */
 async function published(pool: Pool): Promise<Published[]> {
   const { rows } = await pool.query(
     `SELECT key, value, headers FROM event_log JOIN logs USING (log_id)

@@ -1,15 +1,16 @@
 /**
- * Publishes what lies in the outbox: at least once, and the messages of one key in order.
+ * The relay publishes the messages of the outbox: each at least once, and those of one key in
+ * order.
  *
- * Keys are shared out over shards, and a shard is one relay's while its lease lasts. A relay
- * publishes the unpublished messages of its shards oldest first, one append at a time to each
- * topic, and marks them when the log has acknowledged them; what it could not mark is published
- * again, with the same message id. Topics do not wait for one another: one that does not answer
- * holds up its own messages only.
+ * Every key belongs to a shard, and a shard belongs to one relay as long as its lease lasts. A
+ * relay publishes the unpublished messages of its shards, oldest first, with one append at a time
+ * for each topic. It marks them as published once the log has acknowledged them. If the process
+ * ends before that, they are published again with the same message id. Topics do not wait for one
+ * another: a topic that does not answer delays only its own messages.
  *
- * A relay that was frozen may still have an append in the air when its lease has gone to another:
- * then messages come twice, but the first of each id is always in order, since every relay
- * publishes all that precedes a message of its key before the message itself.
+ * A relay that was frozen may still have an append in flight after another relay has taken over
+ * its lease. Messages can then arrive twice. The first arrival of each id is still in order,
+ * because every relay publishes the earlier messages of a key before the later ones.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { type AppendOutcome, isRefusal, type LogAppender } from '../log/event-log.ts';
@@ -27,39 +28,44 @@ import {
 import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
 import type { Pool } from '../store/pool.ts';
 
+/** What a relay needs. */
 export type RelayOptions = {
   readonly pool: Pool;
-  /** Opens the log of a topic, ready to append. @throws when it does not exist. */
+  /** Opens the log of a topic for appending. @throws if the topic does not exist. */
   readonly openLog: (topic: string) => Promise<LogAppender>;
-  /** Unique among all processes, past ones too. */
+  /** Identifies this relay. No other process may use it, now or later. */
   readonly owner: string;
+  /** Published messages are kept for this long and then deleted. */
   readonly retentionHours: number;
   readonly logger: Logger;
+  /** Length of a lease on a shard, in milliseconds. Default: 15,000. */
   readonly leaseMs?: number;
 };
 
 const LEASE_MS = 15_000;
 const IDLE_POLL_MS = 500;
 const BATCH_MAX = 500;
-/** Of a topic that cannot be published to, and of the database. */
+/** Between attempts for a topic that cannot be published to. */
 const BACKOFF = { firstMs: 200, mostMs: 10_000 };
+/** Between attempts while PostgreSQL fails; every topic waits for it, so it is tried more often. */
 const DATABASE_BACKOFF = { firstMs: 200, mostMs: 1000 };
 const CLEAN_MS = 60_000;
 const CLEAN_ROWS = 5000;
 const CLOSE_MS = 1000;
-/** An append that takes longer counts as trouble; it goes on, since the client tries for ever. */
+/** After this time an append is reported in `troubles`. The client keeps retrying it. */
 const ACKNOWLEDGED_MS = 5000;
 
 type Trouble = { readonly reason: string; readonly failures: number; readonly retryAt: number };
 
+/** One relay. Any number may run, in one process or in many; see the top of this file. */
 export class Relay implements Service {
   readonly #options: RelayOptions;
   readonly #leaseMs: number;
   readonly #stopping = new AbortController();
   readonly #logs = new Map<string, LogAppender>();
-  /** Appends that are not acknowledged yet, one to a topic at most; since when. */
+  /** By topic: when its unacknowledged append began. A topic has one append at a time. */
   readonly #underWay = new Map<string, number>();
-  /** Topics that could not be published to, and until when they are left alone. */
+  /** Topics that could not be published to, why, and when to try them again. */
   readonly #blocked = new Map<string, Trouble>();
   #databaseTrouble: string | null = null;
   #leasedUntil = 0;
@@ -76,19 +82,19 @@ export class Relay implements Service {
     this.#running = this.#run();
   }
 
-  /** There may be something new: looks at once instead of at the next poll. */
+  /** Call it when there may be a new message: the relay then looks without waiting for its poll. */
   notify(): void {
     this.#wake.resolve();
   }
 
-  /** What is not published, and why; in words. */
+  /** Why messages are not being published, one sentence each. Empty if all is well. */
   get troubles(): string[] {
     const ofTopics = [...this.#blocked].map(
-      ([topic, { reason }]) => `Outbox: nothing can be published to "${topic}": ${reason}`,
+      ([topic, { reason }]) => `Outbox: messages cannot be published to "${topic}": ${reason}`,
     );
     const now = performance.now();
     const slow = [...this.#underWay].filter(([, since]) => now - since > ACKNOWLEDGED_MS);
-    const ofSlow = slow.map(([topic]) => `Outbox: "${topic}" does not acknowledge`);
+    const ofSlow = slow.map(([topic]) => `Outbox: "${topic}" does not acknowledge messages`);
     const ofDatabase = this.#databaseTrouble === null ? [] : [this.#databaseTrouble];
     return [...ofDatabase, ...ofTopics, ...ofSlow];
   }
@@ -108,7 +114,7 @@ export class Relay implements Service {
     }
   }
 
-  /** Until something was published, something may be new, or it is time to look. */
+  /** Waits for the end of an append, for notify(), or for the next poll, whichever comes first. */
   async #idle(): Promise<void> {
     const timer = setTimeout(this.#wake.resolve, IDLE_POLL_MS);
     await this.#wake.promise;
@@ -137,20 +143,22 @@ export class Relay implements Service {
     if (this.#leasedUntil - now > this.#leaseMs / 2) return;
     const isStuck = [...this.#underWay.values()].some((since) => now - since > this.#leaseMs);
     await leaseShards(this.#options.pool, this.#options.owner, this.#leaseMs, isStuck);
-    // From before the question: the server began to count later than that.
+    // `now` was read before the query, and the server counts from a later moment. So our copy of
+    // the lease ends first, and we never publish under a lease that the server has ended.
     this.#leasedUntil = now + this.#leaseMs;
   }
 
   /** Never throws. */
   async #publish(topic: string, messages: readonly PendingMessage[]): Promise<void> {
-    // We were frozen since the messages were read: they may be another relay's by now.
+    // This process may have been frozen since it read the messages. If the lease has run out,
+    // another relay may be publishing them.
     if (performance.now() > this.#leasedUntil || this.#stopping.signal.aborted) return;
     this.#underWay.set(topic, performance.now());
     try {
       const log = await this.#logOf(topic);
       await this.#append(log, messages);
       if (this.#blocked.delete(topic)) {
-        this.#options.logger.info({ topic }, 'Outbox: publishing goes on');
+        this.#options.logger.info({ topic }, 'Outbox: publishing resumed');
       }
     } catch (error) {
       this.#block(topic, error);
@@ -161,8 +169,9 @@ export class Relay implements Service {
   }
 
   /**
-   * Up to the first message that the log refuses: those behind it may be of its key, and wait.
-   * @throws why it is refused, once what was published is marked.
+   * Appends the messages before the first one that the log refuses. The later ones wait, because
+   * they may have the same key as the refused one.
+   * @throws the reason for the refusal, after the published messages have been marked.
    */
   async #append(log: LogAppender, messages: readonly PendingMessage[]): Promise<void> {
     const refusals = messages.map(({ record }) => log.refusalOf(record));
@@ -185,7 +194,7 @@ export class Relay implements Service {
   async #logOf(topic: string): Promise<LogAppender> {
     const log = this.#logs.get(topic) ?? (await this.#options.openLog(topic));
     this.#logs.set(topic, log);
-    // Opened while we stopped: stop() has not seen it, and nobody else would close it.
+    // A log that was opened during stop() is not among those that stop() closes.
     if (this.#stopping.signal.aborted) await log.close(CLOSE_MS);
     return log;
   }
@@ -197,7 +206,10 @@ export class Relay implements Service {
     const retryAt = performance.now() + backoffMs(failures, BACKOFF);
     this.#blocked.set(topic, { reason, failures, retryAt });
     if (failures === 1 || failures % 20 === 0) {
-      this.#options.logger.warn({ topic, failures, reason }, 'Outbox: not published, trying again');
+      this.#options.logger.warn(
+        { topic, failures, reason },
+        'Outbox: publishing failed, will retry',
+      );
     }
   }
 
@@ -208,7 +220,10 @@ export class Relay implements Service {
     if (deleted < CLEAN_ROWS) this.#cleanedAt = performance.now();
   }
 
-  /** Ends after the appends under way, but within about 2 s: what is not marked comes again. */
+  /**
+   * Waits for the appends in flight, but ends within about 3 s whatever hangs. Messages that could
+   * not be marked as published are published again after the next start.
+   */
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#wake.resolve();

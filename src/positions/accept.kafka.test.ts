@@ -1,4 +1,4 @@
-/** Logs that are not what they were, and the operator's way out, on a real broker. */
+/** Re-created, truncated and trimmed logs, and the command that resolves each, on a real broker. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import {
@@ -94,8 +94,8 @@ describe('Positions under trouble', { skip: KAFKA === undefined }, () => {
 
   it('accept-cut: goes on where the log differs, loses nothing and doubles nothing [G2] [G3]', async (t) => {
     const { db, topic, context, untilStopped } = await setUp(t);
-    // A broker cannot be made to cut its log here. So it is cut from PostgreSQL's side: three more
-    // events that the log never had were processed, and two records of the log were others.
+    // This broker cannot be made to truncate its log. So PostgreSQL is changed instead: it says
+    // that three more events were processed, and that two records of the log were different.
     const logId = await logIdOf(db.pool, await context.reader.identity());
     await db.pool.query(
       `INSERT INTO processed_events SELECT gen_random_uuid(), gen_random_uuid(), user_id, total_amount,
@@ -123,7 +123,7 @@ describe('Positions under trouble', { skip: KAFKA === undefined }, () => {
     assert.match(consumer.troubles.join(), /ends at 10, before the position 13.* accept-cut 0/);
     const { at, logId: next } = await acceptCut(context, 0);
     assert.equal(at, 8);
-    // The two that had been lost with the cut are stored now.
+    // The two records that PostgreSQL had as different ones are stored now.
     await untilStored(db, 15);
     const again = wireEvent();
     await produce(topic, [{ value: JSON.stringify(again) }, { value: JSON.stringify(again) }]);

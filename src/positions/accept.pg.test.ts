@@ -1,4 +1,4 @@
-/** Where a cut log differs, on logs made up for it: a broker cannot be told to cut its log here. */
+/** The search for the place where a truncated log differs, on a log that is made up in memory. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { recordOf, wireEvent } from '../../test/support/events.ts';

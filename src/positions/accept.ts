@@ -1,7 +1,9 @@
 /**
- * What an operator may decide about a partition that stands still, since going on would skip or
- * repeat something. Each decision is one transaction that applies only while the position stands
- * where the trouble was seen; it leaves who decided and why, and changes no outcome of any record.
+ * The decisions that an operator can make about a stopped partition. A partition stops when
+ * processing further would skip records or process other records under the same offsets.
+ *
+ * Each decision is one transaction. It applies only if the position is still the one for which
+ * the trouble was found. It stores who decided and why, and changes no outcome of any record.
  */
 import { type ErrorCode, OrderonceError } from '../errors.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
@@ -26,21 +28,25 @@ import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';
 import { type CheckedPosition, checkPositions } from './check.ts';
 
+/** What each decision needs, and who makes it. */
 export type AcceptContext = {
   readonly reader: LogReader;
   readonly pool: Pool;
+  /** Who decides; stored with the decision. */
   readonly actor: string;
+  /** Why, in the operator's words; stored with the decision. */
   readonly reason: string;
 };
 
-/** Of a partition that is looked through for the place where a cut log differs. */
+/** How many offsets are compared at a time when the end of the unchanged prefix is searched. */
 const WINDOW = 500;
 const LIMITS = { lockMs: 10_000, statementMs: 30_000, idleMs: 30_000 };
 
 /**
- * Gives up the offsets that retention removed before they were processed: they are named in
- * log_gaps, and the partition goes on behind them.
- * @throws POSITION_NOT_IN_TROUBLE
+ * Gives up the offsets that retention removed before they were processed. They are recorded in
+ * log_gaps, and the partition resumes at the first offset that the log still holds.
+ * @returns the offsets that were given up: `from` inclusive, `to` exclusive.
+ * @throws POSITION_NOT_IN_TROUBLE if retention has not passed this position; LOG_UNAVAILABLE
  */
 export async function acceptGap(
   context: AcceptContext,
@@ -58,10 +64,13 @@ export async function acceptGap(
 }
 
 /**
- * Goes on in a log that was cut behind the position: from the first offset at which it holds
- * something else than what was processed. From there on it counts as another log, since the same
- * offsets hold other records; events that took effect already become duplicates.
- * @throws POSITION_NOT_IN_TROUBLE
+ * Resumes in a log that was truncated before the position. The partition resumes at the first
+ * offset whose record differs from the one that was processed there. From that offset on, the log
+ * gets a new log_id, because the same offsets now hold other records. Events that had taken effect
+ * become duplicates.
+ * @returns the offset at which the partition resumes, and the new log_id.
+ * @throws POSITION_NOT_IN_TROUBLE if the log was not truncated before this position;
+ * LOG_UNAVAILABLE
  */
 export async function acceptCut(
   context: AcceptContext,
@@ -79,9 +88,10 @@ export async function acceptCut(
 }
 
 /**
- * Goes on with a topic that was deleted and re-created, from its start. Partitions that it has no
- * more are closed.
- * @throws POSITION_NOT_IN_TROUBLE
+ * Resumes at the start of a topic that was deleted and re-created. Positions of partitions that
+ * the new topic does not have are closed.
+ * @returns how many positions belonged to the old topic.
+ * @throws POSITION_NOT_IN_TROUBLE if no position belongs to an old topic; LOG_UNAVAILABLE
  */
 export async function acceptNewLog(context: AcceptContext): Promise<{ partitions: number }> {
   const { reader, pool } = context;
@@ -92,7 +102,7 @@ export async function acceptNewLog(context: AcceptContext): Promise<{ partitions
   const old = (await readPositions(pool, reader.topic)).filter(
     ({ topicId }) => topicId !== identity.topicId,
   );
-  if (old.length === 0) throw notInTrouble('All positions belong to the topic as it is now');
+  if (old.length === 0) throw notInTrouble('All positions belong to the current topic');
   await inTransaction(pool, LIMITS, async (tx) => {
     for (const position of old) {
       const place = { ...position, topic: reader.topic };
@@ -103,7 +113,7 @@ export async function acceptNewLog(context: AcceptContext): Promise<{ partitions
   return { partitions: old.length };
 }
 
-/** @param next null where the partition is no more. */
+/** @param next where the partition resumes; null if it no longer exists. */
 async function reopen(
   tx: Transaction,
   { reader, actor, reason }: AcceptContext,
@@ -124,23 +134,28 @@ async function findTrouble(
   const { topicId } = await reader.identity();
   const positions = await readPositions(pool, reader.topic);
   if (!positions.some((position) => position.partition === partition)) {
-    throw notInTrouble(`There is no position of partition ${partition}`);
+    throw notInTrouble(`Partition ${partition} has no position`);
   }
   const [checked] = await checkPositions(reader, pool, topicId, [partition]);
   if (checked === undefined) {
-    throw new OrderonceError('LOG_UNAVAILABLE', `No broker leads partition ${partition} now`);
+    throw new OrderonceError(
+      'LOG_UNAVAILABLE',
+      `No broker leads partition ${partition} now. Try again later`,
+    );
   }
   const { trouble, position, bounds } = checked;
-  if (trouble === null) throw notInTrouble(`Partition ${partition} is fine`);
+  if (trouble === null) throw notInTrouble(`Partition ${partition} has no trouble`);
   if (!codes.includes(trouble.error.code)) {
-    throw notInTrouble(`Its trouble is another one: ${trouble.error.message}`);
+    throw notInTrouble(`Partition ${partition} has another trouble: ${trouble.error.message}`);
   }
   return { trouble, topicId, bounds, position, place: { ...position, topic: reader.topic } };
 }
 
 /**
- * A cut keeps a prefix: goes back, window by window, until one holds only what was processed. The
- * first difference behind it is the cut. A window without a record says nothing: gaps look alike.
+ * Finds the first offset at which the log differs from what was processed. Truncation keeps a
+ * prefix of the log. So the search moves back, window by window, until a window holds only records
+ * that were processed; the cut is the first difference after that window. A window without records
+ * proves nothing, because its gaps would be the same in both logs.
  */
 async function findCut(
   context: AcceptContext,
@@ -184,7 +199,10 @@ async function compareWindow(
 }
 
 function assertMoved(hasMoved: boolean, partition: number): void {
-  if (!hasMoved) throw notInTrouble(`Partition ${partition} moved meanwhile; look again`);
+  if (!hasMoved)
+    throw notInTrouble(
+      `Partition ${partition} has moved in the meantime. See "orderonce positions"`,
+    );
 }
 
 function notInTrouble(message: string): OrderonceError {

@@ -1,6 +1,7 @@
 /**
- * Is the log still the one that the position was taken in? Asked at every assignment, since a log
- * that was re-created, cut, or cut and grown again answers fetches as if nothing had happened.
+ * Checks that the log is still the one in which the position was taken. The consumer does so at
+ * every assignment, because a log that was re-created, truncated, or truncated and written again
+ * answers fetches as if nothing had happened.
  */
 import { type ErrorCode, OrderonceError } from '../errors.ts';
 import { recordDigest } from '../log/decoded-record.ts';
@@ -9,14 +10,15 @@ import { readSlice } from '../log/read-slice.ts';
 import type { Pool } from '../store/pool.ts';
 import { type Position, readPositions } from '../store/positions.ts';
 
-/** Why a partition must not go on by itself: it would skip or repeat something. */
+/** Why a partition must stop until an operator decides: it would skip or repeat records. */
 export type PositionTrouble = {
   readonly error: OrderonceError;
-  /** The offsets in question, half-open. */
+  /** The offsets in question: `from` inclusive, `to` exclusive. */
   readonly from: number;
   readonly to: number;
 };
 
+/** A position, the bounds of its partition in the log, and what is wrong with it, if anything. */
 export type CheckedPosition = {
   readonly position: Position;
   readonly bounds: LogBounds;
@@ -24,11 +26,13 @@ export type CheckedPosition = {
 };
 
 /**
- * The positions of these partitions, and what is wrong with them. Positions are read before the
- * log's bounds: another process may still commit, and its position must not seem to lie past an
- * end that was read earlier. What still looks wrong is looked at once more.
+ * Reads the positions of these partitions and checks each against the log. Positions are read
+ * before the bounds of the log: another process may commit in between, and a newer position must
+ * not be compared with an older end of the log. If a check fails, all are repeated once, since the
+ * position may have moved during the first check.
  *
- * @returns those of the partitions that have a position and that the log can tell about now.
+ * @returns the partitions that have a position and whose bounds the log can tell now.
+ * @throws LOG_UNAVAILABLE
  */
 export async function checkPositions(
   reader: LogReader,
@@ -52,7 +56,10 @@ export async function checkPositions(
   return await checkPositions(reader, pool, topicId, partitions, true);
 }
 
-/** @returns what is wrong with the position, or null. Pure: see checkLastRecord for the rest. */
+/**
+ * The part of the check that reads no record: the id of the topic, and the bounds of the log.
+ * @returns what is wrong with the position, or null.
+ */
 export function checkPosition(
   position: Position,
   topicId: string,
@@ -67,7 +74,7 @@ export function checkPosition(
   return checkOffset(partition, nextOffset, { start, end });
 }
 
-/** Whether the log reaches an offset that is to be read. */
+/** @returns why the log cannot be read from this offset, or null if it can. */
 export function checkOffset(
   partition: number,
   offset: number,
@@ -94,12 +101,13 @@ async function checkLastRecord(
   bounds: LogBounds,
 ): Promise<PositionTrouble | null> {
   const { partition, lastOffset, lastDigest, nextOffset } = position;
-  // Nothing processed yet, or retention has removed the record: nothing to compare with.
+  // Without a processed record, or when retention has removed it, there is nothing to compare.
   if (lastOffset === null || lastOffset < bounds.start) return null;
   const slice = await readSlice(reader, topicId, { partition, offset: lastOffset });
   const record = slice.records.find(({ offset }) => offset === lastOffset);
   const gap = slice.gaps.find(({ from, to }) => lastOffset >= from && lastOffset < to);
-  // Compaction may have removed that very record. A marker or an aborted record was never one.
+  // Compaction may have removed that record. A gap for another reason (a transaction marker, an
+  // aborted record) means that the offset never held the record that was processed.
   if (record === undefined && gap?.reason === 'compacted') return null;
   if (record !== undefined && recordDigest(record) === lastDigest) return null;
   const what = `Partition ${partition}: the record at offset ${lastOffset} is not the one processed there`;
@@ -113,6 +121,6 @@ function troubleOf(
   how: string,
   range: { readonly from: number; readonly to: number },
 ): PositionTrouble {
-  const message = `${what}. To go on: orderonce positions ${how} --reason WHY`;
+  const message = `${what}. To resume: orderonce positions ${how} --reason WHY`;
   return { error: new OrderonceError(code, message), ...range };
 }

@@ -37,7 +37,7 @@ describe('Reports of positions', () => {
       [held, fine],
       [held, fine],
     ]);
-    // Its consumer ended before it could say that the trouble is over.
+    // The consumer ended before it could delete the trouble that was over.
     await pool.query('UPDATE consumer_positions SET next_offset = 1 WHERE log_partition = 0');
     assert.deepEqual(await read(), [
       [fine, fine],

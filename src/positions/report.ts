@@ -1,40 +1,45 @@
-/** Where each partition stands: position, log, lag, and what keeps it from going on. */
+/** The state of each partition: position, log, lag, and what holds it up. */
 import type { LogBounds, LogReader } from '../log/event-log.ts';
 import type { Pool } from '../store/pool.ts';
 import { type ReadTrouble, readTroubles } from '../store/position-troubles.ts';
 import { type Position, readPositions } from '../store/positions.ts';
 import { checkPositions } from './check.ts';
 
+/** The report of one partition, as `orderonce positions` and GET /positions give it. */
 export type PartitionReport = {
   readonly partition: number;
   readonly log_id: number;
-  /** The next offset to process; the log holds [log_start, log_end). */
+  /** The next offset to process. */
   readonly position: number;
+  /** First offset of the log. It, log_end and lag are null while no broker leads the partition. */
   readonly log_start: number | null;
+  /** The offset that the next appended record will get. */
   readonly log_end: number | null;
-  /**
-   * Records still to process; more where retention has passed the position. These three are null
-   * where nobody leads the partition now, so that nobody can tell.
-   */
+  /** Offsets from the position to log_end. It includes those that retention has removed. */
   readonly lag: number | null;
-  /** The process that works on it; null once it has been handed over. */
+  /** The process that works on the partition; null after it has handed it over. */
   readonly owner: string | null;
-  /** When the position moved last. */
+  /** When the position last moved: UTC, as events spell it. */
   readonly updated_at: string;
-  /** `fine`: nothing is known to hold it up. The others as the consumer's health shows them. */
+  /**
+   * `fine`: nothing is known to hold it up. `retrying`: the consumer retries a batch that fails.
+   * `waiting`: older partitions must first pass the ends they had when this one was added.
+   * `stopped`: an operator must decide. `unreachable`: no broker leads it, or its leader does not
+   * answer.
+   */
   readonly state: 'fine' | 'retrying' | 'waiting' | 'stopped' | 'unreachable';
-  /** Why, from the registry of errors; null where it is fine, and so are the fields below. */
+  /** The error code. This and the fields below are null if nothing holds the partition up. */
   readonly code: string | null;
-  /** In words, where there is one with the command that resolves it. */
+  /** The message, with the command that resolves the trouble if there is one. */
   readonly trouble: string | null;
   readonly since: string | null;
-  /** Tries that failed since the position moved last. */
+  /** Failed attempts since the position last moved. */
   readonly attempts: number | null;
-  /** When the consumer said so last; null where it was found out just now. */
+  /** When the consumer last reported this; null if it was found by this call. */
   readonly reported_at: string | null;
 };
 
-/** Whether somebody or something must do something; waiting ends without. */
+/** Whether somebody must act or something must recover. A `waiting` partition needs neither. */
 export function isHeldUp({ state }: Pick<PartitionReport, 'state'>): boolean {
   return state === 'stopped' || state === 'retrying' || state === 'unreachable';
 }
@@ -45,8 +50,9 @@ type Trouble = Pick<
 >;
 
 /**
- * Looks for itself: compares positions with the log, as a consumer does before it begins. What
- * only the consumer can know, such as that it retries, is told as it has written it down.
+ * Compares the positions with the log, as a consumer does at an assignment. What only a consumer
+ * can know, such as that it retries a batch, is taken from what it has stored in PostgreSQL.
+ * @throws LOG_UNAVAILABLE
  */
 export async function reportPositions(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
   const { topicId, partitions } = await reader.identity();
@@ -65,7 +71,10 @@ export async function reportPositions(reader: LogReader, pool: Pool): Promise<Pa
   });
 }
 
-/** The same as the consumers have written it down, without reading a record. */
+/**
+ * The same report from what the consumers have stored in PostgreSQL and from the bounds of the
+ * log. It reads no record, so it is cheap enough to be called often.
+ */
 export async function readStanding(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
   const positions = await readPositions(pool, reader.topic);
   const stored = await readTroubles(pool, reader.topic);
@@ -76,7 +85,10 @@ export async function readStanding(reader: LogReader, pool: Pool): Promise<Parti
   });
 }
 
-/** What a consumer wrote before the position moved is over: it may have ended before it could say so. */
+/**
+ * A stored trouble counts only if the position has not moved since; a stopped one always counts.
+ * A consumer may have ended before it could delete a trouble that was over.
+ */
 function troubleOf({ nextOffset, waitsFor }: Position, stored: ReadTrouble | undefined): Trouble {
   if (stored === undefined || (stored.state !== 'stopped' && stored.from !== nextOffset)) {
     const state = waitsFor === null ? 'fine' : 'waiting';
@@ -93,7 +105,7 @@ function troubleOf({ nextOffset, waitsFor }: Position, stored: ReadTrouble | und
   };
 }
 
-/** @param bounds undefined where nobody can tell them. */
+/** @param bounds undefined if the log cannot tell them now. */
 function reportOf(
   position: Position,
   bounds: LogBounds | undefined,

@@ -1,39 +1,49 @@
 import { pause } from '../runtime/backoff.ts';
 import { createPool, type Pool, type PoolOptions } from '../store/pool.ts';
 
-/** The consumer service's connections: apart, so that no page can hold up the heart. */
+/**
+ * The connection pools of the consumer service. They are separate, so that queries of the HTTP API
+ * can never take the connections that processing needs.
+ */
 export type ConsumerPools = {
-  /** For batches and positions. */
+  /** For the transactions of batches, and for positions. */
   readonly heart: Pool;
-  /** For the health probe alone: neither waits for the others, nor for long. */
+  /** For the health probe only, so that it waits for no other query; its own limit is 2 s. */
   readonly health: Pool;
-  /** For health, single events and orders: quick questions. */
+  /** For short queries: health, single events and orders. */
   readonly queries: Pool;
-  /** For lists and counts, which may read through a large table. */
+  /** For lists and counts, which may scan a large table. */
   readonly ledgers: Pool;
+  /** For redrives, edits and discards. */
   readonly redrives: Pool;
+  /** For the relay. */
   readonly outbox: Pool;
-  /** Within a second, whatever hangs. */
+  /** Closes all connections. It resolves within a second, even if a server does not answer. */
   end(): Promise<void>;
 };
 
-/** A little more than what the server itself allows a redrive. */
+/** A little more than the server's own limit for a statement of a redrive. */
 const REDRIVE_STATEMENT_MS = 31_000;
 /**
- * The probe connects anew so often: a connection of its own may work while none can be opened any
- * more, or may be with a server that is no longer the one (a failover that cut nothing).
+ * The probe opens a new connection after this time. An old connection may keep working although no
+ * new one can be opened, or although a failover has made another server the primary.
  */
 const HEALTH_LIFETIME_MS = 10_000;
 
+/** Sizes and limits of the pools; times are in milliseconds. */
 export type ConsumerPoolOptions = {
+  /** How many batches may be processed at the same time (CONSUMER_CONNECTIONS). */
   readonly connections: number;
-  /** What the server allows a statement of the heart. */
+  /** The server's limit for a statement of a batch. */
   readonly heartStatementMs: number;
+  /** Whether statements of batches are prepared (DATABASE_PREPARED_STATEMENTS). */
   readonly prepares: boolean;
+  /** Age at which an idle connection is replaced. */
   readonly lifetimeMs: number;
   readonly onWarning: (warning: string) => void;
 };
 
+/** Opens the pools; connections are made when they are first needed. The caller must call end(). */
 export function openConsumerPools(
   connectionString: string,
   options: ConsumerPoolOptions,
@@ -48,7 +58,7 @@ export function openConsumerPools(
     const limits = { connectionsMax, queryTimeoutMs, lifetimeMs, ...more };
     return createPool({ connectionString, name: `orderonce-${name}`, ...limits });
   };
-  // One more than the batches under way, for reading positions.
+  // One connection per batch, and one for reading positions.
   const names = { prepares, onWarning };
   const heart = open('consumer', connections + 1, heartStatementMs + 1000, names);
   const health = open('health', 1, 2000, { lifetimeMs: Math.min(lifetimeMs, HEALTH_LIFETIME_MS) });

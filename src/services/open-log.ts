@@ -1,4 +1,4 @@
-/** Which log the settings mean: Kafka where brokers are named, else the embedded one. */
+/** Opens the log: Kafka if KAFKA_BOOTSTRAP_SERVERS is set, else the embedded one. */
 
 import type { LogAppender, LogReader } from '../log/event-log.ts';
 import {
@@ -14,7 +14,7 @@ import { createTopic } from '../log-kafka/topic.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
 
-/** @param openPool called only where the log lies in PostgreSQL. */
+/** @param openPool called only for the embedded log, which is in PostgreSQL. */
 export function openAppender(settings: Settings, openPool: () => Pool): LogAppender {
   const kafka = kafkaOptions(settings, 'producer');
   return kafka === null
@@ -23,8 +23,9 @@ export function openAppender(settings: Settings, openPool: () => Pool): LogAppen
 }
 
 /**
- * Another topic of the same log, for messages of the outbox. The embedded log makes it; on Kafka it
- * must exist, since only its owner knows how many partitions and replicas it wants.
+ * Opens another topic of the same log, for the messages of the outbox. In the embedded log it is
+ * created if it is missing. In Kafka it must exist, because only the owner of the topic knows how
+ * many partitions and replicas it needs.
  */
 export async function openOutboxLog(
   settings: Settings,
@@ -37,6 +38,7 @@ export async function openOutboxLog(
   return new EmbeddedAppender(pool, topic);
 }
 
+/** @param openPool called only for the embedded log, which is in PostgreSQL. */
 export function openReader(settings: Settings, openPool: () => Pool): LogReader {
   const kafka = kafkaOptions(settings, 'consumer');
   if (kafka === null) return new EmbeddedReader(openPool(), settings.KAFKA_TOPIC);
@@ -44,7 +46,10 @@ export function openReader(settings: Settings, openPool: () => Pool): LogReader 
   return new KafkaReader({ ...kafka, groupId, sessionTimeoutMs });
 }
 
-/** Creates topics or embedded log unless they exist. @returns whether it was created now. */
+/**
+ * Creates the topics, or the embedded log, if they do not exist.
+ * @returns whether KAFKA_TOPIC was created by this call.
+ */
 export async function createLog(settings: Settings, openPool: () => Pool): Promise<boolean> {
   const {
     KAFKA_TOPIC,
@@ -60,7 +65,10 @@ export async function createLog(settings: Settings, openPool: () => Pool): Promi
   return await createTopic(kafka, { partitions, replicas });
 }
 
-/** @returns null for the embedded log. @throws SETTING_INVALID where settings do not go together. */
+/**
+ * @param role the end of the client id (`orderonce-ROLE`), which Kafka shows in its logs.
+ * @returns null for the embedded log. @throws SETTING_INVALID if Kafka settings contradict.
+ */
 export function kafkaOptions(settings: Settings, role: string): KafkaOptions | null {
   const {
     KAFKA_BOOTSTRAP_SERVERS: bootstrapServers,

@@ -81,7 +81,7 @@ describe('POST /events', () => {
     assert.equal(answer.status, 500);
     assert.equal(await detailOf(answer), 'Internal Server Error');
     assert.equal(log.appended.length, 1);
-    // Known beforehand now: answered at once, and never appended.
+    // The queue knows of the trouble now: this event is answered immediately and never appended.
     assert.equal((await post(wireEvent())).status, 500);
     log.isAutomatic = true;
     log.pending[0]?.acknowledge();

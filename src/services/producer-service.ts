@@ -1,4 +1,4 @@
-/** The producer service: HTTP in front of the log. */
+/** The producer service: it accepts events over HTTP and appends them to the log. */
 import { addAccess } from '../access/access.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
@@ -20,14 +20,19 @@ import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
 
 const PROBE_MS = 2000;
-/** Below Kafka's 1 MiB per batch, with room for the records' own overhead. */
+/** Kafka's default limit is 1 MiB for a batch; this leaves room for the overhead of its records. */
 const APPEND_BYTES_MAX = 512 * 1024;
-/** For the log's client to hang up; what it has in flight is unknown to its callers already. */
+/** Time for closing the log. Appends in flight were already answered as unknown by then. */
 const LOG_CLOSE_MS = 1000;
 
+/** `port` is the actual port, also if the setting is 0. */
 export type ProducerService = Service & { readonly port: number };
 
-/** Starts at once, also while the log is down: not ready then, and ready when it comes. */
+/**
+ * Starts without waiting for the log. While the log does not answer, the service is not ready; it
+ * becomes ready when the log does.
+ * @throws PORT_TAKEN; SETTING_INVALID if a file of the settings cannot be used.
+ */
 export async function startProducer(
   settings: Settings,
   log: LogAppender,
@@ -43,7 +48,8 @@ export async function startProducer(
   const probe = new Probe(async () => {
     const before = queue.failures;
     found = await log.check();
-    // While health is red nobody may send: no append would ever show that the trouble is over.
+    // While the service is unhealthy, perhaps nobody sends to it, so that no successful append can
+    // show that the trouble is over. A successful check clears the failures before it instead.
     queue.forgive(before);
   });
   let draining = false;
@@ -98,6 +104,6 @@ export async function startProducer(
 
 function statusUrlOf(settings: Settings): string {
   const base = settings.STATUS_BASE_URL ?? baseUrlOf(consumerPlace(settings));
-  // As a header must have it: in ASCII.
+  // It is sent in a Location header, so it must be ASCII; URL encodes other characters.
   return new URL(base).href.replace(/\/+$/, '');
 }

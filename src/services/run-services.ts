@@ -1,27 +1,28 @@
-/** Start, wait, stop: the one life of every long-running command. */
+/** Runs the services of a long-running command: start, wait for a signal, stop. */
 import { reasonOf } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import { onStopRequest } from '../runtime/stop-request.ts';
 
-/** From the signal to the end of the process, whatever hangs. Orchestrators kill after 10 s. */
+/** The process ends this long after the signal, whatever hangs. Docker kills it after 10 s. */
 const EXIT_MS = 7500;
 
+/** What the function that starts the services can use. */
 export type Run = {
-  /** Takes charge of a started service; they are stopped in reverse order. */
+  /** Registers a started service to be stopped. Services are stopped in reverse order. */
   readonly add: <T extends Service>(service: T) => T;
-  /** Aborts when the process is asked to stop: whatever still waits to start gives up. */
+  /** Aborts when the process is asked to stop. A start that is still waiting should then end. */
   readonly stopping: AbortSignal;
-  /** Stops everything because something that we need has ended. */
+  /** Stops all services, because the process cannot work any more. The exit code is 1. */
   readonly fail: (reason: string) => void;
 };
 
 /**
- * Starts services, waits for SIGINT or SIGTERM, and stops them. Signals count from the first
- * moment, also while something slow is still starting. A second signal ends the process at once.
+ * Starts services, waits for SIGINT or SIGTERM, and stops them. A signal is also handled while a
+ * service is still starting. A second signal ends the process immediately.
  *
  * @returns the exit code: 0 after a signal, 1 after fail().
- * @throws what `start` throws, once all that it had started is stopped.
+ * @throws what `start` throws, after the services that it had started were stopped.
  */
 export async function runServices(
   logger: Logger,
@@ -35,7 +36,7 @@ export async function runServices(
     stopping.abort();
     end(code);
     setTimeout(() => {
-      logger.warn('Stopped without waiting any longer: something hangs');
+      logger.warn('Exiting now: a service did not stop in time');
       process.exit(code);
     }, EXIT_MS).unref();
   };
@@ -45,7 +46,7 @@ export async function runServices(
     stop(0);
   });
   const fail = (reason: string) => {
-    logger.error({ reason }, 'Stopping: something that is needed has ended');
+    logger.error({ reason }, 'Stopping: the process cannot work any more');
     stop(1);
   };
   const add = <T extends Service>(service: T): T => {
@@ -57,8 +58,10 @@ export async function runServices(
     return await ended;
   } finally {
     for (const service of services) {
-      // One that fails to stop must not keep the others running.
-      await service.stop().catch((error: unknown) => logger.error({ reason: reasonOf(error) }));
+      // If one service cannot be stopped, the others still are.
+      await service.stop().catch((error: unknown) => {
+        logger.error({ reason: reasonOf(error) }, 'A service could not be stopped');
+      });
     }
     if (stopping.signal.aborted) logger.info('Stopped');
   }

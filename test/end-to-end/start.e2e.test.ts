@@ -207,7 +207,7 @@ describe('orderonce', () => {
       assert.ok(help.output.includes(word), word);
     }
     const cases: [args: string[], said: RegExp][] = [
-      [['fly'], /Unknown: "fly"\. Commands: start/],
+      [['fly'], /Unknown command "fly"\. Commands: start/],
       [['start', '--producer-port', '99999'], /PRODUCER_PORT must be a whole number/],
       [['start', '--colour'], /Unknown option '--colour'.*--help/s],
       [['producer'], /DATABASE_URL is not set.*npm start/s],

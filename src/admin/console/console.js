@@ -1,4 +1,4 @@
-/** The console: shows what the service's own HTTP API says, and asks it for changes. */
+/** The console. It shows the answers of this service's HTTP API, and sends changes to it. */
 
 const REFRESH_MS = 3000;
 const LETTERS_SHOWN = 50;
@@ -6,14 +6,14 @@ const CHANGE = { 'Content-Type': 'application/json', 'Orderonce-Actor': 'console
 
 const at = (id) => document.getElementById(id);
 
-/** An element; texts become text nodes, so nothing of an event can become markup. */
+/** Makes an element. Strings become text nodes, so text of an event can never become markup. */
 function el(tag, props = {}, ...children) {
   const element = Object.assign(document.createElement(tag), props);
   element.append(...children.filter((child) => child !== null));
   return element;
 }
 
-/** Kept as long as this tab is open. */
+/** Adds the API key, which the browser keeps until this tab is closed. */
 function withKey(headers = {}) {
   const key = sessionStorage.getItem('key');
   return key === null ? headers : { ...headers, Authorization: `Bearer ${key}` };
@@ -27,7 +27,10 @@ async function get(url) {
   return { status: answer.status, body };
 }
 
-/** @param columns [title, cell of a row, class]. */
+/**
+ * @param columns [title, function from a row to its cell, class].
+ * @param empty the text that is shown if there are no rows.
+ */
 function table(columns, rows, empty) {
   if (rows.length === 0) return el('p', { className: 'empty' }, empty);
   const head = columns.map(([title, , className = '']) => el('th', { className }, title));
@@ -71,23 +74,29 @@ async function showPartitions() {
     ['lag', (p) => p.lag?.toLocaleString('en') ?? '?', 'number'],
     ['state', (p) => p.state],
     ['since', (p) => p.since ?? ''],
-    ['tries', (p) => p.attempts ?? '', 'number'],
-    ['', (p) => p.trouble ?? ''],
+    ['failed attempts', (p) => p.attempts ?? '', 'number'],
+    ['trouble', (p) => p.trouble ?? ''],
   ];
-  at('partitions').replaceChildren(table(columns, items, 'No partition has a position yet.'));
+  at('partitions').replaceChildren(
+    table(
+      columns,
+      items,
+      'No partition has a position yet. A consumer creates positions at its first start.',
+    ),
+  );
   const lag = items.reduce((sum, p) => sum + (p.lag ?? 0), 0);
   at('lag').textContent = `${lag.toLocaleString('en')} records to process`;
 }
 
 async function showDuplicates() {
   const { body } = await get('/duplicates/sources');
-  const within = { true: 'within a minute', false: 'later', null: 'time unknown' };
+  const within = { true: 'within a minute', false: 'later', null: 'unknown' };
   const columns = [
-    ['source', (row) => row.source ?? 'not known'],
-    ['after the first', (row) => within[row.within_a_minute]],
+    ['source', (row) => row.source ?? 'unknown'],
+    ['time after the first', (row) => within[row.within_a_minute]],
     ['records', (row) => row.count.toLocaleString('en'), 'number'],
   ];
-  at('duplicates').replaceChildren(table(columns, body.items, 'None.'));
+  at('duplicates').replaceChildren(table(columns, body.items, 'No duplicates.'));
 }
 
 async function showLetters() {
@@ -100,7 +109,7 @@ async function showLetters() {
     ['records', (g) => g.count.toLocaleString('en'), 'number'],
     ['', (g) => (g.state === 'parked' ? redriveAll(g.reason) : '')],
   ];
-  at('groups').replaceChildren(table(ofGroups, groups.body.items, 'Nothing is set aside.'));
+  at('groups').replaceChildren(table(ofGroups, groups.body.items, 'No dead letters.'));
   if (list.body.items.length === 0) {
     at('letters').replaceChildren();
     return;
@@ -108,12 +117,19 @@ async function showLetters() {
   const ofLetters = [
     ['place', (l) => l.place, 'id'],
     ['state', (l) => l.state],
-    ['why', (l) => [l.reason, whyOf(l)].filter((part) => part !== '').join(': ')],
+    ['reason', (l) => [l.reason, whyOf(l)].filter((part) => part !== '').join(': ')],
     ['event', (l) => l.event_id ?? '', 'id'],
     ['order', (l) => l.order_id ?? '', 'id'],
     ['', (l) => actionsOf(l)],
   ];
-  const more = list.body.next === null ? null : el('p', { className: 'empty' }, 'There are more.');
+  const more =
+    list.body.next === null
+      ? null
+      : el(
+          'p',
+          { className: 'empty' },
+          `The first ${LETTERS_SHOWN} are shown. List the others with "orderonce dead-letters list".`,
+        );
   at('letters').replaceChildren(table(ofLetters, list.body.items, ''), more ?? '');
 }
 
@@ -138,7 +154,7 @@ function actionsOf({ place, state }) {
   const show = button('Show', () => showLetter(place));
   if (state === 'discarded') return [show];
   const discard = () => {
-    const reason = prompt(`Why is ${place} discarded? It will never take effect.`);
+    const reason = prompt(`Why do you discard ${place}? It will never take effect.`);
     if (reason) void change(`${url}/discard`, JSON.stringify({ reason }));
   };
   return [show, button('Redrive', () => change(`${url}/redrive`)), button('Discard', discard)];
@@ -157,7 +173,7 @@ async function change(url, body) {
     const lines = results.map(
       ({ place, outcome, message = '' }) => `${place} ${outcome} ${message}`,
     );
-    notice(lines.join(' · ') || 'Nothing to do');
+    notice(lines.join(' · ') || 'There was nothing to do.');
   }
   await refresh();
 }
@@ -184,11 +200,11 @@ async function showConflicts() {
   const columns = [
     ['place', (c) => c.place, 'id'],
     ['event', (c) => c.event_id, 'id'],
-    ['came from', (c) => c.source ?? 'not known'],
+    ['source', (c) => c.source ?? 'unknown'],
     ['first payload', (c) => el('pre', {}, JSON.stringify(c.first_payload, null, 1))],
     ['this payload', (c) => el('pre', {}, JSON.stringify(c.payload, null, 1))],
   ];
-  at('conflicts').replaceChildren(table(columns, body.items, 'None.'));
+  at('conflicts').replaceChildren(table(columns, body.items, 'No conflicts.'));
 }
 
 async function search(event) {
@@ -227,6 +243,6 @@ at('login').addEventListener('submit', (event) => {
 at('search').addEventListener('submit', (event) => void search(event));
 await refresh();
 setInterval(() => {
-  // Not while somebody reads elsewhere, nor while a dialogue of this page waits.
+  // A hidden tab does not load the service.
   if (!document.hidden) void refresh();
 }, REFRESH_MS);

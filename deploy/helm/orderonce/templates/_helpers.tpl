@@ -25,7 +25,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 {{- end -}}
 
-{{/* For the pod: nobody in particular, and nothing to gain from the kernel. */}}
+{{/* Security context of each pod: an unprivileged user, and the default seccomp profile. */}}
 {{- define "orderonce.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 1000
@@ -42,7 +42,7 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
-{{/* The text of a setting. Numbers from a file are floats to Helm: 1500000 must not become 1.5e+06. */}}
+{{/* The value of a setting as text. Helm reads numbers as floats and prints 1500000 as 1.5e+06. */}}
 {{- define "orderonce.text" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}
 {{ printf "%.0f" . | quote }}
@@ -56,7 +56,7 @@ capabilities:
 {{ .root.Values.image.repository }}-{{ .component }}:{{ default .root.Chart.AppVersion .root.Values.image.tag }}
 {{- end -}}
 
-{{/* What every container of ours is told, besides the ConfigMap. */}}
+{{/* Environment of each container, in addition to the ConfigMap. */}}
 {{- define "orderonce.env" -}}
 {{- with .Values.secrets.kafkaPassword }}
 {{- if .name }}
@@ -123,7 +123,10 @@ capabilities:
 {{- include "orderonce.trustVolume" . }}
 {{- end -}}
 
-{{/* Arguments: root, port. Ready is red while Kafka or PostgreSQL is away; alive is not: a restart mends neither. */}}
+{{/*
+Arguments: root. Readiness fails while Kafka or PostgreSQL does not answer. Liveness does not fail
+then, because a restart of the pod would not help.
+*/}}
 {{- define "orderonce.probes" -}}
 {{- $scheme := ternary "HTTPS" "HTTP" (ne .root.Values.secrets.tls.name "") -}}
 startupProbe:
