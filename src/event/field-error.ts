@@ -1,8 +1,8 @@
 declare global {
   interface JSON {
     /**
-     * A value that JSON.stringify writes as exactly this text. In Node since version 22, but not yet
-     * in TypeScript's library.
+     * A value that JSON.stringify writes as exactly this text. In Node since version 22, but not
+     * yet in TypeScript's library.
      */
     rawJSON(text: string): unknown;
     isRawJSON(value: unknown): value is { readonly rawJSON: string };
@@ -19,7 +19,9 @@ export type FieldError = {
   readonly ctx?: Readonly<Record<string, unknown>>;
 };
 
-/** The most errors that one answer lists, so that a body with thousands of unknown keys stays cheap. */
+/**
+ * The most errors that one answer lists, so that a body with thousands of unknown keys stays cheap.
+ */
 export const FIELD_ERRORS_MAX = 100;
 
 /** The most characters of a refused value that the answer repeats. */

@@ -1,7 +1,7 @@
 /**
- * One check for each kind of field. Each takes the JSON source text of a value and returns the value
- * in its canonical form. G8 rests on them: the built-in tables store every value that passes, equal
- * to the last digit, and a value that they would refuse is refused here.
+ * One check for each kind of field. Each takes the JSON source text of a value and returns the
+ * value in its canonical form. G8 rests on them: the built-in tables store every value that passes,
+ * equal to the last digit, and a value that they would refuse is refused here.
  */
 import { accept, type FieldVerdict, refuse } from './field-error.ts';
 
@@ -16,12 +16,16 @@ const RFC3339 =
 
 const isString = (source: string) => source.startsWith('"');
 
-/** The text of a JSON string literal. Without escapes, cutting off the quotes is enough and faster. */
+/**
+ * The text of a JSON string literal. Without escapes, cutting off the quotes is enough and faster.
+ */
 function textOf(source: string): string {
   return source.includes('\\') ? (JSON.parse(source) as string) : source.slice(1, -1);
 }
 
-/** Accepts the text form of RFC 9562 with hyphens, in any case. Braces and `urn:uuid:` are refused. */
+/**
+ * Accepts the text form of RFC 9562 with hyphens, in any case. Braces and `urn:uuid:` are refused.
+ */
 export function checkUuid(source: string): FieldVerdict {
   if (!isString(source)) return refuse('uuid_type', 'UUID input should be a string');
   const text = textOf(source);
@@ -38,7 +42,7 @@ export function checkUserId(source: string): FieldVerdict {
   if (text.length === 0) {
     return refuse('string_too_short', 'String should have at least 1 character', { min_length: 1 });
   }
-  // A lone surrogate has no UTF-8 form and would be stored as U+FFFD: two user ids could become one.
+  // A lone surrogate has no UTF-8 form. It would be stored as U+FFFD, and two ids could become one.
   if (!text.isWellFormed()) {
     return refuse('string_unicode', 'Input should be a valid string without lone surrogates');
   }
@@ -61,7 +65,9 @@ function codePoints(text: string): number {
   return count;
 }
 
-/** Accepts a JSON number or a decimal string. The digits come from the source text, never a float. */
+/**
+ * Accepts a JSON number or a decimal string. The digits come from the source text, never a float.
+ */
 export function checkAmount(source: string): FieldVerdict {
   const isNumber = /^[-\d]/.test(source);
   if (!isNumber && !isString(source)) {
@@ -72,7 +78,7 @@ export function checkAmount(source: string): FieldVerdict {
     return refuse('decimal_parsing', 'Input should be a valid decimal without exponent');
   }
   const [, sign, digits = '', decimals = ''] = match;
-  // In a step of its own: `0*(\d+)` as part of the pattern would take quadratic time (backtracking).
+  // A step of its own, because `0*(\d+)` as part of the pattern would backtrack in quadratic time.
   const integer = digits.replace(/^0+(?=\d)/, '');
   if (sign === '-' || /^0*$/.test(integer + decimals)) {
     return refuse('greater_than', 'Input should be greater than 0', { gt: 0 });

@@ -9,7 +9,7 @@ export type JsonMember = { readonly key: string; readonly source: string };
  * parser may keep the first key, and the two would then disagree about an amount. This function
  * reads the text a second time to find what JSON.parse drops.
  *
- * @param text must be an object that JSON.parse has accepted; this function does not check it again.
+ * @param text must be an object that JSON.parse has accepted. It is not checked again here.
  */
 export function membersOf(text: string): JsonMember[] {
   const members: JsonMember[] = [];

@@ -1,8 +1,8 @@
 /**
  * The order event as a value, after its bytes have been checked.
  *
- * Every field is text in its canonical form, so two payloads mean the same if and only if these five
- * strings are equal. Money and time never pass through a float.
+ * Every field is text in its canonical form, so two payloads mean the same if and only if these
+ * five strings are equal. Money and time never pass through a float.
  */
 import { hash } from 'node:crypto';
 
@@ -19,7 +19,9 @@ export type OrderEvent = {
   readonly timestamp: string;
 };
 
-/** The canonical JSON form of an event, as the log holds it. Field order and spelling never change. */
+/**
+ * The canonical JSON form of an event, as the log holds it. Field order and spelling never change.
+ */
 export function toCanonicalJson(event: OrderEvent): string {
   return (
     `{"event_id":"${event.eventId}","order_id":"${event.orderId}",` +

@@ -53,7 +53,7 @@ describe('Embedded log', () => {
     ]).finally(() => {
       done = true;
     });
-    // fetch() itself refuses a hole; offsets must also come without one between answers.
+    // fetch() checks that offsets are dense within an answer. Here: also from answer to answer.
     let next = 0;
     const limits = { waitMs: 5, bytesPerPartition: 1 << 20 };
     while (!done || next < 120) {

@@ -1,4 +1,7 @@
-/** Trims the embedded log, as a Kafka topic's retention does; but never what is not yet processed. */
+/**
+ * Trims the embedded log by age, as the retention of a Kafka topic does. Unlike Kafka, it never
+ * removes a record that has not been processed.
+ */
 import { reasonOf } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
@@ -30,12 +33,16 @@ export class EmbeddedRetention implements Service {
         .then(() => this.trim())
         .then(
           () => {},
-          (error: unknown) => this.#logger.debug({ reason: reasonOf(error) }, 'Log not trimmed'),
+          (error: unknown) =>
+            this.#logger.debug(
+              { reason: reasonOf(error) },
+              'The embedded log could not be trimmed',
+            ),
         );
     }, CHECK_MS).unref();
   }
 
-  /** Removes all that is due, in small transactions. @returns how many records. */
+  /** Removes all expired records, in small transactions. @returns how many were removed. */
   async trim(): Promise<number> {
     let total = 0;
     for (const { logId, partition } of await listLogPartitions(this.#pool)) {
@@ -49,7 +56,7 @@ export class EmbeddedRetention implements Service {
     return total;
   }
 
-  /** Waits for the transaction under way. */
+  /** Waits for the running transaction to end. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);

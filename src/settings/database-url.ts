@@ -61,7 +61,9 @@ export type DatabaseTarget = {
 
 const DEFAULT_PORT = 5432;
 const SCHEME = /^postgres(?:ql)?:\/\//;
-/** Parameters of libpq or of other drivers that have no effect here. They are accepted and ignored. */
+/**
+ * Parameters of libpq or of other drivers that have no effect here. They are accepted and ignored.
+ */
 const IGNORED = new Set([
   'client_encoding',
   'fallback_application_name',
@@ -78,7 +80,9 @@ const IGNORED = new Set([
   'uselibpqcompat',
 ]);
 
-/** What to do about a URL that cannot be parsed; the usual cause is a password with such characters. */
+/**
+ * What to do about a URL that cannot be parsed; the usual cause is a password with such characters.
+ */
 export const ENCODE_HINT =
   'Characters with a meaning in a URL must be percent-encoded in user name and password: ' +
   '"%" as %25, "@" as %40, ":" as %3A, "/" as %2F, "?" as %3F, "#" as %23, a space as %20';
@@ -225,7 +229,9 @@ function targetOf(
   return target;
 }
 
-/** JDBC and other drivers write `ssl=true`. Without it PGSSLMODE counts, then the default of libpq. */
+/**
+ * JDBC and other drivers write `ssl=true`. Without it PGSSLMODE counts, then the default of libpq.
+ */
 function modeOfSsl(ssl: string | undefined): SslMode {
   const ofEnvironment = SSL_MODES.find((mode) => mode === process.env.PGSSLMODE);
   if (ssl === undefined) return ofEnvironment ?? 'prefer';

@@ -22,7 +22,7 @@ type Line = { readonly number: number; readonly name: string; readonly value: st
 
 /**
  * Reads the lines of a `.env` file.
- * @param isOurs tells whether a name is a setting of Orderonce. The file holds names for compose too.
+ * @param isOurs tells whether a name is a setting of Orderonce; the file holds others for compose.
  * @throws SETTING_INVALID with the number of each wrong line, but not its content, which may be
  * secret.
  */

@@ -1,8 +1,8 @@
 /**
  * Finds names in the environment or in .env that are not settings but were probably meant to be,
  * such as KAFKA_BROKERS. It is an error if the embedded log or database would silently be used
- * instead of the one that such a name gives: events would go where nobody looks for them. Everything
- * else is a warning, because other programs use the environment too.
+ * instead of the one that such a name gives: events would go where nobody looks for them.
+ * Everything else is a warning, because other programs use the environment too.
  */
 import { misspelledNames, SETTINGS, type SettingName } from './settings.ts';
 

@@ -11,7 +11,9 @@ export function isSchemaName(name: string): boolean {
   return bytes > 0 && bytes <= NAME_BYTES_MAX && !name.includes('\0') && !isReserved;
 }
 
-/** Parameters with which other drivers set a schema or search_path. Here they would have no effect. */
+/**
+ * Parameters with which other drivers set a schema or search_path. Here they would have no effect.
+ */
 const FOREIGN_PARAMETERS = ['currentSchema', 'search_path'];
 
 /**

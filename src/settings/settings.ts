@@ -18,7 +18,10 @@ import {
 } from './kinds.ts';
 import { isSchemaName, splitSchema } from './schema-url.ts';
 
-/** Kafka's names of the codecs for writing. Records are read whichever of them they were written with. */
+/**
+ * Kafka's names of the codecs for writing. Records are read whichever of them they were written
+ * with.
+ */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
 const HOST_NAMES = /^(\*|(\*?\.)?[\w.-]+)(\s*,\s*(\*|(\*?\.)?[\w.-]+))*$/;
@@ -220,7 +223,9 @@ type Table = typeof SETTINGS;
 export type SettingName = keyof Table;
 export type Settings = { readonly [K in SettingName]: ReturnType<Table[K]['parse']> };
 
-/** Those of `names` that begin with the same word as a setting but are none: probably misspelled. */
+/**
+ * Those of `names` that begin with the same word as a setting but are none: probably misspelled.
+ */
 export function misspelledNames(names: readonly string[]): string[] {
   const wordOf = (name: string) => name.split('_')[0] ?? '';
   const words = new Set(Object.keys(SETTINGS).map(wordOf));
@@ -263,7 +268,9 @@ function databaseUrl(help: string): Spec<string | undefined> {
   return { parse, type: 'postgres://user:password@host:port/database', help, secret: true };
 }
 
-/** No setting has a value in quotes. Quotes are left over from a shell or file, and would be used. */
+/**
+ * No setting has a value in quotes. Quotes are left over from a shell or file, and would be used.
+ */
 function refuseQuotes(value: string, name: string): void {
   if (!/^(["'`\u2018-\u201f]).*["'`\u2018-\u201f]$/s.test(value)) return;
   throw new Error(
