@@ -1,4 +1,4 @@
-/** Towards a real broker that takes nobody without TLS and a password. */
+/** Against a real broker that accepts only connections with TLS and a password. */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
