@@ -1,4 +1,4 @@
-/** `POST /events`, and where the status of an event can be read. */
+/** `POST /events`, and the redirect from `GET /events/{event_id}` to the status of an event. */
 import type { FastifyReply } from 'fastify';
 import type { RequestIds } from '../log/request-id.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
@@ -27,7 +27,7 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
     async (request, reply) => {
       const started = performance.now();
       const requestId = requestIds.next();
-      // Before anything can fail: whoever asks about a 500 can name it.
+      // Set before anything can fail, so that a client can quote the id of a request answered 500.
       reply.header('Orderonce-Request-Id', requestId);
       const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
@@ -37,7 +37,7 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   );
   app.get<{ Params: { event_id: string } }>(
     '/events/:event_id',
-    { schema: { summary: 'Redirects to where the status can be read', tags: ['events'] } },
+    { schema: { summary: 'Redirects to the status of the event', tags: ['events'] } },
     (request, reply) => {
       const [, query] = request.url.split('?');
       const id = encodeURIComponent(request.params.event_id);
