@@ -140,7 +140,7 @@ export const ERRORS = {
   },
   DEAD_LETTER_UNKNOWN: {
     kind: 'rejected',
-    help: 'There is no dead letter at this position: it was already redriven, or the position is wrong. Run "orderonce dead-letters list".',
+    help: 'There is no dead letter at this partition and offset: it was already redriven, or they are wrong. Run "orderonce dead-letters list".',
   },
   EDIT_REFUSED: {
     kind: 'rejected',

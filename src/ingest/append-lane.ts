@@ -51,7 +51,7 @@ export class AppendLane {
   #size = 0;
   #lastError: OrderonceError | null = null;
 
-  /** @param onSettled is called when the size has changed, or the lane may have become idle. */
+  /** @param onSettled is called after each append, and when the lane has become idle. */
   constructor(
     log: LogAppender,
     lane: number,

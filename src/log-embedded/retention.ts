@@ -1,6 +1,7 @@
 /**
- * Trims the embedded log by age, as the retention of a Kafka topic does. Unlike Kafka, it never
- * removes a record that has not been processed.
+ * Trims the embedded log by age, as the retention of a Kafka topic does. Unlike Kafka, it keeps
+ * records that the consumer has not processed. Topics of the outbox have no consumer here, so only
+ * age counts.
  */
 import { reasonOf } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';

@@ -54,7 +54,7 @@ export async function readFrom(
 
 /** Waits until check() fails: the signal that suspends a broker takes a moment to arrive. */
 const untilAway = (appender: LogAppender) =>
-  until('the log is away', () =>
+  until('the log does not answer', () =>
     appender.check().then(
       () => false,
       () => true,
@@ -230,7 +230,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       );
       await heal();
       const outcome = await during;
-      await until('it takes appends again', async () => {
+      await until('it accepts appends again', async () => {
         await appender.check();
         await append(appender, [record('k', 'after')]);
         return true;

@@ -86,7 +86,7 @@ function checkReceipts(history: History, records: Map<string, LoggedRecord>): st
   const rejected = new Set(history.rejectedIds.filter((id) => !history.validIds.has(id)));
   for (const record of history.log) {
     const id = eventOf(record)?.event_id ?? '';
-    if (rejected.has(id)) problems.push(`${id} was answered 422 but lies in the log`);
+    if (rejected.has(id)) problems.push(`${id} was answered 422 but is in the log`);
   }
   return problems;
 }

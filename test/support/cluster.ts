@@ -61,12 +61,12 @@ export async function createPlacedTopic(
   const inSync = Math.min(2, ...replicas.map((brokers) => brokers.length));
   const configs = [{ name: 'min.insync.replicas', value: String(inSync) }];
   const topic = { name, numPartitions: -1, replicationFactor: -1, assignments, configs };
-  await until(`${name} is made`, () =>
+  await until(`${name} is created`, () =>
     onController(cluster, (connection) =>
       createTopicsV7.api.async(connection, [topic], REQUEST_MS, false),
     ),
   );
-  await until(`${name} is led`, async () => {
+  await until(`${name} has the preferred leaders`, async () => {
     const leaders = await leadersOf(cluster, name);
     return leaders.every((leader, partition) => leader === replicas[partition]?.[0]);
   });

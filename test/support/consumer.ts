@@ -78,10 +78,10 @@ export async function produceEvents(topic: string, count: number, partition = 0)
 export async function recreateTopic(topic: string): Promise<void> {
   await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
   const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
-  await until('the topic is made anew', () =>
+  await until('the topic is created again', () =>
     createTopic(options, { partitions: 1, replicas: -1 }),
   );
-  await until('records lie in it', async () => {
+  await until('the topic holds records', async () => {
     await produceEvents(topic, 30);
     return true;
   });

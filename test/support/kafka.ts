@@ -39,7 +39,7 @@ export async function newTopic(partitions: number, bootstrap = KAFKA as string):
   const topic = newTopicName();
   const options = { bootstrapServers: bootstrap, topic, clientId: 'test' };
   // After a freeze, the controller does not know the broker until its next heartbeat.
-  await until('the topic is made', async () => {
+  await until('the topic is created', async () => {
     await createTopic(options, { partitions, replicas: -1 });
     return true;
   });
