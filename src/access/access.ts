@@ -27,6 +27,7 @@ export function keyOfRequest(request: object): ApiKey | undefined {
   return keysOfRequests.get(request);
 }
 
+/** What addAccess returns to the service. */
 export type Access = {
   /** Charges further events to the key of a request. Its first event was charged at the start. */
   readonly spend: (request: FastifyRequest, events: number) => void;

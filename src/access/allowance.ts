@@ -3,6 +3,7 @@ const DAY_MS = 86_400_000;
 /** A burst may be as large as the rate allows for this many seconds. */
 const BURST_SECONDS = 2;
 
+/** null means no limit. */
 export type Limits = {
   readonly eventsPerSecond: number | null;
   readonly eventsPerDay: number | null;

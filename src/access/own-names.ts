@@ -12,6 +12,7 @@ import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { Settings } from '../settings/settings.ts';
 
+/** Values of HOST under which only this machine can reach the service. */
 export const LOOPBACK_HOST = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
 /**
  * The last label is a number, so it is an IPv4 address (WHATWG URL, "ends in a number checker").

@@ -34,10 +34,12 @@ export type FieldVerdict =
 
 type Ctx = Readonly<Record<string, unknown>>;
 
+/** @param value in its canonical form. */
 export function accept(value: string): FieldVerdict {
   return { ok: true, value };
 }
 
+/** @param type and msg as in Pydantic 2, so that clients of FastAPI services recognise them. */
 export function refuse(type: string, msg: string, ctx?: Ctx): FieldVerdict {
   return ctx === undefined ? { ok: false, type, msg } : { ok: false, type, msg, ctx };
 }

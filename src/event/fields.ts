@@ -5,6 +5,7 @@
  */
 import { accept, type FieldVerdict, refuse } from './field-error.ts';
 
+/** The longest user_id, in Unicode code points. */
 export const USER_ID_CODE_POINTS_MAX = 255;
 const AMOUNT_INTEGER_DIGITS_MAX = 14;
 const AMOUNT_DECIMALS_MAX = 4;
@@ -36,6 +37,7 @@ export function checkUuid(source: string): FieldVerdict {
   );
 }
 
+/** Accepts 1 to 255 code points without NUL and lone surrogates. The text is not normalised. */
 export function checkUserId(source: string): FieldVerdict {
   if (!isString(source)) return refuse('string_type', 'Input should be a valid string');
   const text = textOf(source);

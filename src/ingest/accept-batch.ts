@@ -21,11 +21,14 @@ import { failureOf, recordOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
 
+/** The most items of one batch. */
 export const BATCH_ITEMS_MAX = 10_000;
+/** The largest body of a batch in bytes, after decompression. */
 export const BATCH_BYTES_MAX = 8 << 20;
 /** The most records of a chunk, which are appended together. */
 const PIECE = 500;
 
+/** The outcome of one item of a batch. */
 export type ItemVerdict =
   | { readonly status: 'accepted'; readonly eventId: string; readonly position: LogPosition }
   | { readonly status: 'rejected'; readonly errors: readonly FieldError[] }

@@ -7,6 +7,7 @@ import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import { requestIdHeader } from '../log/request-id.ts';
 import type { AppendQueue } from './append-queue.ts';
 
+/** The outcome of one event. */
 export type Acceptance =
   /** The log has acknowledged the event: it is durable (G1). */
   | { readonly status: 'accepted'; readonly eventId: string; readonly position: LogPosition }

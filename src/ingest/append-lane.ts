@@ -20,6 +20,7 @@ export type LaneLimits = {
   readonly batchBytesMax: number;
 };
 
+/** Records that wait in a lane together, and get their answer together. */
 export type Item = {
   readonly records: readonly AppendRecord[];
   readonly deadline: number;

@@ -13,6 +13,7 @@ export type BodyItem =
   /** The array is not valid from here on, so no further items can be found. Always the last. */
   | { readonly kind: 'broken'; readonly reason: string };
 
+/** A JSON array, or NDJSON. */
 export type BodyForm = 'array' | 'lines';
 
 type Cutter = Pick<BodyItems, 'push' | 'end'>;

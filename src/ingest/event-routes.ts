@@ -10,6 +10,7 @@ import type { NoteAnswer } from './ingest-metrics.ts';
 
 const RETRY_AFTER_SECONDS = '1';
 
+/** @property statusUrl base URL of the consumer service, which answers for the status of events. */
 type EventRouteParts = {
   readonly queue: AppendQueue;
   readonly requestIds: RequestIds;
@@ -19,6 +20,9 @@ type EventRouteParts = {
   readonly failures: AppendFailures;
 };
 
+/**
+ * Adds both routes. Each answered POST is counted; one that the log did not acknowledge is logged.
+ */
 export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   const { queue, requestIds, topic, statusUrl, noteAnswer, failures } = parts;
   app.post<{ Body: Buffer | undefined }>(

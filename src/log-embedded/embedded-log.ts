@@ -81,6 +81,7 @@ function embeddedError(error: unknown): OrderonceError {
   });
 }
 
+/** Appends the records of one call in one transaction: all are durable, or none is. */
 export class EmbeddedAppender implements LogAppender {
   readonly topic: string;
   readonly #pool: Pool;

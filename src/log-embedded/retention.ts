@@ -13,6 +13,7 @@ import { inTransaction } from '../store/transaction.ts';
 const CHECK_MS = 60_000;
 const LIMITS = { lockMs: 1000, statementMs: 10_000, idleMs: 1000 };
 
+/** Trims once a minute. A failure is logged at level debug, and the next minute retries. */
 export class EmbeddedRetention implements Service {
   readonly #pool: Pool;
   readonly #hours: number;

@@ -5,6 +5,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { KafkaSecurity } from './security.ts';
 
 export type KafkaOptions = {
+  /** As in KAFKA_BOOTSTRAP_SERVERS: host:port, separated by commas. */
   readonly bootstrapServers: string;
   readonly topic: string;
   readonly clientId: string;
@@ -74,6 +75,7 @@ export function withWayOut(reason: string): string {
   );
 }
 
+/** Whether the error says that the topic does not exist. */
 export function isTopicMissing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (

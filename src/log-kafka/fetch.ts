@@ -5,6 +5,7 @@ import type { Request } from './link.ts';
 import { type AbortedTransaction, sliceOf } from './records.ts';
 import { describeErrorCode, type TopicLayout } from './topic-layout.ts';
 
+/** The fields of a Fetch answer that are used. */
 export type FetchResponse = {
   readonly responses: readonly {
     readonly partitions: readonly {

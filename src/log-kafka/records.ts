@@ -7,6 +7,7 @@ import type { RecordsBatch } from '@platformatic/kafka';
 import type { LogGap, LogRecord, LogSlice } from '../log/event-log.ts';
 import { slimRecord } from '../log/log-record.ts';
 
+/** An entry of the list of aborted transactions in a Fetch answer. */
 export type AbortedTransaction = { readonly producerId: bigint; readonly firstOffset: bigint };
 
 const TIMESTAMP_IS_APPEND_TIME = 0x08;

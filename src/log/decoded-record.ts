@@ -20,6 +20,7 @@ export type InvalidRecord = {
   readonly eventIdHint?: string;
 };
 
+/** Both lists are in the order of the log, and together they hold every record. */
 export type DecodedBatch = {
   readonly events: readonly EventRecord[];
   readonly invalid: readonly InvalidRecord[];

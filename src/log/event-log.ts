@@ -14,6 +14,7 @@
 
 import { OrderonceError } from '../errors.ts';
 
+/** A record header as Kafka defines it: any bytes, and a key may occur more than once. */
 export type Header = readonly [key: Buffer | null, value: Buffer | null];
 
 export type AppendRecord = {
@@ -54,6 +55,7 @@ function sizeOf({ key, value, headers = [] }: AppendRecord): number {
   return key.length + (value?.length ?? 0) + ofHeaders;
 }
 
+/** Where a record is in the log. */
 export type LogPosition = { readonly partition: number; readonly offset: number };
 
 /**
@@ -153,6 +155,7 @@ export type LogIdentity = {
   readonly partitions: number;
 };
 
+/** A partition to fetch from, and the first offset that is wanted. */
 export type FetchWish = { readonly partition: number; readonly offset: number };
 
 export type FetchAnswer = {
@@ -189,6 +192,10 @@ export const NOTHING_NEW: FetchAnswer = {
 export type FetchLimits = {
   /** How long to wait for new records, in ms. */
   readonly waitMs: number;
+  /**
+   * About how many bytes Kafka returns for each partition; a single larger batch is returned too
+   * (KIP-74). The embedded log limits the number of records instead.
+   */
   readonly bytesPerPartition: number;
 };
 

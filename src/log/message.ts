@@ -6,7 +6,9 @@ import { partitionOf } from './partition.ts';
 /** Number of shards of the outbox. It is fixed: the migration creates a row per shard. */
 export const SHARDS = 16;
 
+/** Header of a published message with its id; see messageIdOf. */
 export const MESSAGE_ID_HEADER = 'orderonce-message-id';
+/** Header of a published message with the id of the event that caused it. */
 export const EVENT_ID_HEADER = 'orderonce-event-id';
 
 export type OutboxMessage = {
@@ -47,6 +49,10 @@ export function whyUnpublishable({
   return null;
 }
 
+/**
+ * The shard of a key, from 0. Each shard is published in order, so if the shard of a key changed
+ * while messages wait, those of one key could be published out of order.
+ */
 export function shardOf(key: Buffer): number {
   return partitionOf(key, SHARDS);
 }

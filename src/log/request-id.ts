@@ -64,6 +64,7 @@ export function requestMs(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
+/** Whether the same process generated both ids. */
 export function isOfSameProcess(one: string, other: string): boolean {
   return one.slice(PROCESS_AT) === other.slice(PROCESS_AT);
 }

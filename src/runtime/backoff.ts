@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** The first and the longest wait, in ms. */
 export type BackoffOptions = { readonly firstMs: number; readonly mostMs: number };
 
 /**

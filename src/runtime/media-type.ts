@@ -5,6 +5,7 @@
  * origin cannot send any of them without a CORS preflight request, which this service never grants.
  */
 export const JSON_TYPES = /^(application\/json|text\/json|[^/]+\/[^/]+\+json)$/;
+/** NDJSON has no registered media type, so the names in common use are accepted. */
 export const NDJSON_TYPES = /^(application|text)\/(x-)?(ndjson|jsonl|jsonlines)$/;
 
 /** ASCII is a subset of UTF-8. JSON has no parameters, so others than charset are ignored. */

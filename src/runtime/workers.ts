@@ -20,6 +20,7 @@ export function isWorker(): boolean {
 type Question = { readonly type: 'orderonce:metrics'; readonly id: number };
 type Answer = Question & { readonly text: string };
 
+/** The primary's part: starts the workers, and restarts each that ends, with a growing delay. */
 export class Workers implements Service {
   readonly #logger: Logger;
   readonly #aggregator = new AggregatorRegistry();

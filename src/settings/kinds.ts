@@ -23,6 +23,11 @@ const NO = ['off', 'false', 'no', '0'];
 const PROTOCOLS = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'];
 const BROKER = /^(?:(\w+):\/\/)?((?:\[[\da-f:.]+\]|[^\s:,/[\]@]+):(\d{1,5}))$/i;
 
+/**
+ * A text with a default.
+ * @param pattern which a valid value must match.
+ * @param shape describes a valid value, after "must be".
+ */
 export function text(fallback: string, help: string, pattern = /^/, shape = 'text'): Spec<string> {
   const parse = (value: string, name: string) => {
     if (pattern.test(value)) return value;
@@ -56,10 +61,12 @@ export function optional(
   return secret ? { ...spec, secret } : spec;
 }
 
+/** The path of a file. Whoever uses the setting reads the file; here it need not exist. */
 export function file(help: string): Spec<string | undefined> {
   return optional((value) => value.length > 0, 'path/to/file', help);
 }
 
+/** A whole number from `min` to `max`, both included. */
 export function integer(fallback: number, min: number, max: number, help: string): Spec<number> {
   const parse = (value: string, name: string) => {
     const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
@@ -70,6 +77,7 @@ export function integer(fallback: number, min: number, max: number, help: string
   return { parse, fallback: String(fallback), type: `${min} to ${max}`, help };
 }
 
+/** One of the options, in upper or lower case. */
 export function choice<const T extends string>(
   fallback: T,
   options: readonly T[],
