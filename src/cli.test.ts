@@ -41,6 +41,6 @@ describe('orderonce', () => {
   it('stops at a line of .env that is none', async (t) => {
     const { code, said } = await run(t, {}, '\ufeffLOG_LEVEL=INFO\r\nKAFKA_TOPIC: x\r\n');
     assert.equal(code, 2);
-    assert.match(said, /SETTING_INVALID: \.env: line 2 is no NAME=value/);
+    assert.match(said, /SETTING_INVALID: \.env: line 2 does not have the form NAME=value/);
   });
 });

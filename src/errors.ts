@@ -1,11 +1,13 @@
 /**
- * The one registry of error codes. `kind` decides what the system does with an error, not what
- * it says: nothing else in the code may guess from a message.
+ * The one registry of error codes. `kind` alone decides how the system reacts to an error. No code
+ * may decide from the text of a message.
  *
- * - rejected: the caller's fault; nothing happened; sending the same again gives the same answer.
- * - transient: a dependency's fault; wait and try the same again, for ever; nothing is lost.
- * - terminal: will never succeed by itself; the part stops loudly and says which step resolves it.
- * - bug: a broken promise of our own code; roll back, keep the event, say so.
+ * - rejected: the caller made the mistake. Nothing happened, and sending the same again gets the
+ *   same answer.
+ * - transient: a dependency failed. The system waits and retries without limit; nothing is lost.
+ * - terminal: retrying cannot succeed. The part stops, reports it, and says which step resolves it.
+ * - bug: our own code broke a promise. The transaction is rolled back, the event stays in the log,
+ *   and the error is reported.
  */
 export type ErrorKind = 'rejected' | 'transient' | 'terminal' | 'bug';
 
@@ -14,161 +16,164 @@ type ErrorEntry = { readonly kind: ErrorKind; readonly help: string };
 export const ERRORS = {
   SETTING_INVALID: {
     kind: 'rejected',
-    help: 'A setting or flag does not parse. The message names it and its valid values.',
+    help: 'A setting or flag has an invalid value. The message names the setting and its valid values.',
   },
   PORT_TAKEN: {
     kind: 'rejected',
-    help: 'Another process listens on the port. Stop it, or start with another port.',
+    help: 'Another process already listens on the port. Stop that process, or choose another port.',
   },
   API_UNREACHABLE: {
     kind: 'transient',
-    help: 'No ingest API answers where the settings say. Start it, or name its HOST and PRODUCER_PORT.',
+    help: 'No ingest API answers at the configured address. Start it, or set HOST and PRODUCER_PORT to its address.',
   },
   API_REFUSES: {
     kind: 'rejected',
-    help: 'The ingest API refuses what "orderonce send" brings, and would each time: no right API_KEY, or something else answers there. The message has its words.',
+    help: 'The ingest API refuses every request of "orderonce send": API_KEY is missing or wrong, or another program answers at that address. The message quotes the answer.',
   },
   DATA_DIR_UNUSABLE: {
     kind: 'rejected',
-    help: 'The data directory is in use, half initialised or not accessible. The message says how to mend it.',
+    help: 'The data directory is in use, only partly initialised, or not accessible. The message says how to repair it.',
   },
   EMBEDDED_POSTGRES_UNAVAILABLE: {
     kind: 'rejected',
-    help: 'No embedded PostgreSQL runs on this platform or account. Set DATABASE_URL to a real one.',
+    help: 'The embedded PostgreSQL cannot run on this platform or under this account. Set DATABASE_URL to a PostgreSQL server.',
   },
   NOT_MIGRATED: {
     kind: 'transient',
-    help: 'Tables or topic are missing. Run "orderonce migrate"; the services wait for it.',
+    help: 'The tables or the topic do not exist yet. Run "orderonce migrate"; the services wait until it has run.',
   },
   MIGRATION_CHANGED: {
     kind: 'terminal',
-    help: 'An applied migration differs from the file of this release. Run the release that the database belongs to.',
+    help: 'A migration that was applied to the database differs from the one in this release. Run the release that the database was migrated with.',
   },
   DATABASE_NOT_UTF8: {
     kind: 'terminal',
-    help: 'The database has another encoding than UTF8, in which valid events could not be stored. Create one with ENCODING UTF8 and name it in DATABASE_URL.',
+    help: 'The database does not use the encoding UTF8, so it could not store every valid event. Create a database with ENCODING UTF8 and set DATABASE_URL to it.',
   },
   SCHEMA_AMBIGUOUS: {
     kind: 'terminal',
-    help: 'Several schemas of the database hold tables of Orderonce. Set DATABASE_SCHEMA to the one that is meant.',
+    help: 'Several schemas of the database hold tables of Orderonce. Set DATABASE_SCHEMA to the one to use.',
   },
   SCHEMA_TAKEN: {
     kind: 'terminal',
-    help: 'The schema holds a table of another application by a name that Orderonce needs, such as schema_migrations or orders. Set DATABASE_SCHEMA to a schema of its own.',
+    help: 'The schema holds a table of another application with a name that Orderonce needs, such as schema_migrations or orders. Set DATABASE_SCHEMA to a schema that only Orderonce uses.',
   },
   SCHEMA_FORBIDDEN: {
     kind: 'terminal',
-    help: 'The role may not make the schema, or tables in it. The message has the statement for an administrator.',
+    help: 'The role may not create the schema, or tables in it. The message contains the statement that an administrator must run.',
   },
   LOG_UNAVAILABLE: {
     kind: 'transient',
-    help: 'The log (Kafka or the embedded one) does not answer. The services wait and try again.',
+    help: 'The log (Kafka or the embedded log) does not answer. The services wait and retry.',
   },
   LOG_NOT_ACKNOWLEDGED: {
     kind: 'transient',
-    help: 'The log did not acknowledge an append in time; the outcome is unknown. Sending the same event again is safe.',
+    help: 'The log did not acknowledge an append in time, so the outcome is unknown. Send the same event again: this is safe.',
   },
   LOG_REFUSES_APPENDS: {
     kind: 'transient',
-    help: 'Kafka refuses every append to the topic, for want of rights or by its settings; nothing was appended. The message says why, and what to grant.',
+    help: 'Kafka refuses every append to the topic, because a right is missing or because of the settings of the topic. Nothing was appended. The message gives the reason and what to change.',
   },
   RECORD_TOO_LARGE: {
     kind: 'rejected',
-    help: 'The log does not take a record of this size. Events of the API stay far below; see max.message.bytes of the topic.',
+    help: 'The record is larger than the log accepts. Events sent to the API are far smaller than the default limit; check max.message.bytes of the topic.',
   },
   RECORD_REFUSED: {
     kind: 'rejected',
-    help: 'The broker refuses the record itself, for example by a policy of the topic. The message says why. Sending it again is refused again.',
+    help: 'The broker refuses this record, for example because of a policy of the topic. The message gives the reason. The broker would refuse the same record again.',
   },
   QUEUE_FULL: {
     kind: 'transient',
-    help: 'The bounded queue in front of the log is full; nothing was appended. Try again after the given seconds.',
+    help: 'The bounded queue in front of the log is full. Nothing was appended. Retry after the number of seconds in Retry-After.',
   },
   DRAINING: {
     kind: 'transient',
-    help: 'The service is stopping; nothing was appended. Try again: another process will answer.',
+    help: 'The service is stopping. Nothing was appended. Retry: another process will answer.',
   },
   DATABASE_UNAVAILABLE: {
     kind: 'transient',
-    help: 'PostgreSQL does not answer or cannot work now. The consumer waits and tries again; the log keeps the events.',
+    help: 'PostgreSQL does not answer, or cannot execute statements at present. The consumer waits and retries; the log keeps the events.',
   },
   COMMIT_ROLLED_BACK: {
     kind: 'bug',
-    help: 'PostgreSQL answered ROLLBACK to COMMIT: something swallowed an SQL error inside the transaction. Nothing was stored; the batch is tried again.',
+    help: 'PostgreSQL answered ROLLBACK to COMMIT, because an SQL error inside the transaction was caught and ignored. Nothing was stored; the batch is retried.',
   },
   OUTCOMES_DO_NOT_ADD_UP: {
     kind: 'bug',
-    help: 'The outcomes of a batch do not account for each of its records. It was rolled back and is tried again.',
+    help: 'The outcomes of a batch do not account for each of its records. The batch was rolled back and is retried.',
   },
   ALL_REFUSED: {
     kind: 'transient',
-    help: 'Every event of a batch is refused, which looks like a changed table rather than like bad events: nothing is parked, the partition waits. Look at constraints and triggers of the tables.',
+    help: 'PostgreSQL refuses every event of a batch, which points to a changed table rather than to bad events. Nothing is parked and the partition waits. Check the constraints and triggers of the tables.',
   },
   CLAIM_RACE: {
     kind: 'transient',
-    help: 'Two partitions took one event id at the same moment, one to store it, one to park it. The second rolls back and tries again.',
+    help: 'Two partitions claimed the same event id at the same time, one to store it and one to park it. The second transaction rolls back and is retried.',
   },
   POSITION_MOVED: {
     kind: 'transient',
-    help: 'Another process moved the position of the partition (a lost COMMIT reply makes the rightful owner see this too). The position is read again. If it persists, a second deployment consumes into the same tables.',
+    help: 'Another process moved the position of the partition. The owner itself also sees this after the reply to its COMMIT was lost. The consumer reads the position again. If this persists, a second deployment consumes into the same tables: stop it.',
   },
   HANDLERS_REFUSE_TOO_MUCH: {
     kind: 'transient',
-    help: 'A large share of recent events would be parked, which looks like a bad deploy of handlers: nothing is parked, the partition waits. Mend the handlers, or raise HANDLER_PARK_PERCENT_MAX.',
+    help: 'A large share of recent events would be parked, which points to a faulty release of the handlers. Nothing is parked and the partition waits. Fix the handlers, or raise HANDLER_PARK_PERCENT_MAX.',
   },
   HANDLER_FAILS: {
     kind: 'transient',
-    help: 'An event fails alone for an unknown reason. It is tried again before anything behind it, and parked after HANDLER_ATTEMPTS_MAX failures that were each followed by a success of others.',
+    help: 'An event fails for an unknown reason when processed alone. It is retried before anything behind it, and parked after HANDLER_ATTEMPTS_MAX failures if other events succeeded after each of them.',
   },
   WAITS_FOR_OLDER_PARTITIONS: {
     kind: 'transient',
-    help: 'The topic has grown: the added partition waits until the older ones have passed the ends they had then, so that each order keeps its order.',
+    help: 'Partitions were added to the topic. An added partition waits until the older ones have been processed up to the ends that they had at that time, so that the events of each order stay in sequence.',
   },
   HANDLERS_DIFFER: {
     kind: 'rejected',
-    help: 'The handlers here are not those that the deployment runs: a redrive with them would do something else. Nothing was changed. Leave out --local, so that a consumer redrives, or set HANDLERS_MODULE (and ORDER_PROCESSED_TOPIC, ORDERS_PROJECTION) as the consumers have them.',
+    help: 'The handlers of this process differ from those of the deployment, so a redrive here would have a different effect. Nothing was changed. Leave out --local, so that a consumer redrives, or set HANDLERS_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION to the values that the consumers use.',
   },
   CONSUMER_UNREACHABLE: {
     kind: 'transient',
-    help: 'No consumer answers where the settings say. Start it, name it with --url, or redrive here with --local and the HANDLERS_MODULE of the deployment.',
+    help: 'No consumer answers at the configured address. Start one, give its address with --url, or redrive in this process with --local and the HANDLERS_MODULE of the deployment.',
   },
   HANDLERS_INVALID: {
     kind: 'rejected',
-    help: 'The module named by HANDLERS_MODULE cannot be loaded, or does not export handlers. The message says what is wrong.',
+    help: 'The module that HANDLERS_MODULE points to cannot be loaded, or does not export handlers. The message says what is wrong.',
   },
   DEAD_LETTER_UNKNOWN: {
     kind: 'rejected',
-    help: 'There is no dead letter at this place: it was redriven already, or the place is wrong. See "orderonce dead-letters list".',
+    help: 'There is no dead letter at this partition and offset: it was already redriven, or they are wrong. Run "orderonce dead-letters list".',
   },
   EDIT_REFUSED: {
     kind: 'rejected',
-    help: 'The edited payload is no valid event, or has another id than the record. Nothing was changed.',
+    help: 'The edited payload is not a valid event, or its event_id differs from that of the record. Nothing was changed.',
   },
   POSITION_NOT_IN_TROUBLE: {
     kind: 'rejected',
-    help: 'There is nothing of this kind to accept: the partition is fine, in another trouble, or moved meanwhile. Nothing was changed. See "orderonce positions".',
+    help: 'The partition is not in the state that this command resolves: it has no trouble, another trouble, or its position has moved meanwhile. Nothing was changed. Run "orderonce positions".',
   },
   LOG_RECREATED: {
     kind: 'terminal',
-    help: 'The topic has another id than the position was taken in: it was deleted and re-created. The partitions stop. "orderonce positions accept-new-log --reason WHY" begins at the start of the new one; what was processed of the old one stays accounted for.',
+    help: 'The id of the topic differs from the one stored with the position: the topic was deleted and created again. Its partitions stop. "orderonce positions accept-new-log --reason WHY" begins at the start of the new topic; what was processed from the old one stays accounted for.',
   },
   POSITION_BEFORE_LOG_START: {
     kind: 'terminal',
-    help: 'Retention removed records that were not processed. The partition stops; the message names the missing range. Bring the records back if you can; "orderonce positions accept-gap PARTITION --reason WHY" goes on without them, and log_gaps keeps the range.',
+    help: 'Retention removed records that were not processed. The partition stops, and the message names the missing range. Restore the records if you can. Otherwise "orderonce positions accept-gap PARTITION --reason WHY" continues without them, and log_gaps keeps the range.',
   },
   POSITION_PAST_LOG_END: {
     kind: 'terminal',
-    help: 'The log ends before the position: it was truncated (for example by an unclean leader election). The partition stops. "orderonce positions accept-cut PARTITION --reason WHY" goes on where the log differs.',
+    help: 'The log ends before the position: it was truncated, for example by an unclean leader election. The partition stops. "orderonce positions accept-cut PARTITION --reason WHY" continues from the first offset where the log differs.',
   },
   LOG_REWRITTEN: {
     kind: 'terminal',
-    help: 'The record before the position is not the one that was processed there: the log was truncated and grew again. The partition stops. "orderonce positions accept-cut PARTITION --reason WHY" goes on where the log differs.',
+    help: 'The record before the position is not the one that was processed there: the log was truncated and new records were appended. The partition stops. "orderonce positions accept-cut PARTITION --reason WHY" continues from the first offset where the log differs.',
   },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** The one base class of thrown errors. `message` says what is wrong and what to do about it. */
+/**
+ * The base class of every error that this code base throws on purpose. `message` says what is wrong
+ * and what to do about it.
+ */
 export class OrderonceError extends Error {
   readonly code: ErrorCode;
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
@@ -181,21 +186,21 @@ export class OrderonceError extends Error {
   }
 }
 
-/** Longer messages are cut: they end up in logs, health pages and tables. */
+/** Longer messages are cut, because they are copied into logs, health pages and tables. */
 const REASON_CHARS_MAX = 2000;
-/** An AggregateError may hold itself. */
+/** Limits the recursion: an AggregateError may contain itself. */
 const DEPTH_MAX = 5;
 
 /**
- * The innermost message that says something, for health pages and logs. Never throws, whatever it
- * is given: a team's code may throw anything, and an error whose message cannot be read must not
- * become an error of ours.
+ * The innermost message that is not empty, at most 2000 characters, for health pages and logs.
+ * Never throws: a team's handlers may throw any value, and a getter of that value that throws must
+ * not become a second error here.
  */
 export function reasonOf(error: unknown, depth = 0): string {
   try {
     return describe(error, depth).slice(0, REASON_CHARS_MAX);
   } catch {
-    return 'An error that cannot be read: reading it throws another one';
+    return 'The message of an error cannot be read: reading it throws another error';
   }
 }
 

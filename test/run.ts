@@ -1,15 +1,15 @@
 /**
- * The test run: brings up one real PostgreSQL (embedded) and, where Java and Maven are, one real
- * Kafka, then runs node:test on all files or on those named.
+ * Runs the tests. It starts a real PostgreSQL (embedded) and, if Java and Maven are installed, a
+ * real Kafka broker, and then runs node:test on all test files or on the given ones.
  *
- *   npm test                        everything this machine can run
- *   npm test -- src/event           files below a folder, or whose path contains the word
- *   npm run test:unit               no I/O at all
- *   npm test -- .cluster.           three brokers of their own: some minutes, so only if asked for
+ *   npm test                        everything that this machine can run
+ *   npm test -- src/event           files in a folder, or files whose path contains the word
+ *   npm run test:unit               unit tests only, which need no servers
+ *   npm test -- .cluster.           tests with three brokers of their own; these take some minutes
  *   npm test -- --kafka=zookeeper   with another Kafka: kraft, kraft-3.9, zookeeper
- *   npm test -- --postgres=DIR      with the PostgreSQL whose programs lie in DIR
+ *   npm test -- --postgres=DIR      with the PostgreSQL whose programs are in DIR
  *
- * CI=true demands Kafka: a missing broker fails the run instead of skipping tests.
+ * With CI=true Kafka is required: if no broker can run, the run fails instead of skipping tests.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -28,7 +28,7 @@ const kafkaMode = (flag('kafka') ?? 'kraft') as BrokerMode;
 const postgresFolder = flag('postgres');
 const isUnitOnly = process.argv.includes('--unit');
 const KAFKA_PORT = 19_192;
-/** Far more than all tests need. */
+/** Limit for the whole run; the tests need far less. */
 const RUN_MS = 30 * 60_000;
 
 const files = globSync([
@@ -51,7 +51,7 @@ const needsCluster = files.some((file) => file.endsWith('.cluster.test.ts'));
 const needsKafka = files.some((file) => /\.(kafka|e2e)\.test\.ts$/.test(file));
 const folder = await mkdtemp(join(tmpdir(), 'orderonce-test-'));
 const env: Record<string, string | undefined> = { ...process.env, LOG_LEVEL: 'silent' };
-// Tests say themselves what is set; what this shell has set must not leak into them.
+// Tests choose their own settings. Those of this shell must not affect them.
 for (const name of ['DATABASE_URL', 'KAFKA_BOOTSTRAP_SERVERS']) delete env[name];
 const running: { stop(): Promise<void> }[] = [];
 let code = 1;
@@ -102,7 +102,7 @@ function runNodeTest(): Promise<number> {
   });
   const overdue = setTimeout(() => {
     console.error(
-      'The run does not end: some test file keeps something open. See the last file above',
+      'The run does not end: a test file keeps something open. See the last file above',
     );
     child.kill('SIGKILL');
   }, RUN_MS);

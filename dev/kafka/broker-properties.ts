@@ -1,9 +1,9 @@
-/** server.properties of one broker, by mode. */
+/** The server.properties of one broker, depending on its mode. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BrokerOptions, SecureListener } from './options.ts';
 
-/** Of the tool that formats storage: the user's SCRAM credentials. */
+/** Flags of the storage tool that create the SCRAM credentials of the user. */
 export function scramFlags(secure: SecureListener | undefined): string[] {
   if (secure === undefined) return [];
   const { name, password } = secure.user;
@@ -18,7 +18,7 @@ const AUTHORIZES = {
   'super.users': 'User:ANONYMOUS',
 };
 
-/** In the broker's words (its manual, "Security"). */
+/** The properties of a listener with TLS and SASL (Kafka documentation, "Security"). */
 function secureProperties({ port, ca, cert, key, user, authorizes = false }: SecureListener) {
   const text = (file: string) => readFileSync(file, 'utf8').trim().replaceAll('\n', '\\n');
   const jaas = (module: string, options = '') =>
@@ -46,10 +46,10 @@ function secureProperties({ port, ca, cert, key, user, authorizes = false }: Sec
   };
 }
 
-/** Each broker's controller listens this far above it. */
+/** The controller of a broker listens on the port of the broker plus this number. */
 const CONTROLLER_OFFSET = 10_000;
 
-/** How many replicas topics have, the broker's own among them, and how many must be in sync. */
+/** Number of replicas, also for internal topics, and how many of them must be in sync. */
 function replication(members: number) {
   return {
     'default.replication.factor': members,
@@ -57,11 +57,11 @@ function replication(members: number) {
     'offsets.topic.replication.factor': members,
     'transaction.state.log.replication.factor': members,
     'transaction.state.log.min.isr': members > 1 ? 2 : 1,
-    // A replica that does not fetch for this long is left out of the set that acks=all waits for.
+    // A replica that does not fetch for this long leaves the in-sync set that acks=all waits for.
     'replica.lag.time.max.ms': 5000,
-    // Leaders go back to their preferred brokers soon after one has returned, not after 5 minutes.
+    // Leadership returns to the preferred brokers soon after a broker is back, not after 5 minutes.
     'leader.imbalance.check.interval.seconds': 5,
-    // A broker that stops hands its partitions over first, and waits for that.
+    // A broker that stops first hands over its partitions. A single broker could never finish that.
     'controlled.shutdown.enable': members > 1,
   };
 }
@@ -82,8 +82,8 @@ export function brokerProperties(options: BrokerOptions) {
           'broker.id': 1,
           'zookeeper.connect': controller,
           listeners: `PLAINTEXT://${address}`,
-          // A killed broker comes back only once its old session has run out; but one that a test
-          // freezes for two or three seconds must keep its own.
+          // A killed broker can rejoin only after its old session has expired, so this is short.
+          // But a broker that a test freezes for two or three seconds must keep its session.
           'zookeeper.session.timeout.ms': 6000,
         }
       : {
@@ -94,7 +94,7 @@ export function brokerProperties(options: BrokerOptions) {
           listeners: `PLAINTEXT://${address},CONTROLLER://${controller}${tlsListener}${behindAt(behind?.port)}`,
           'listener.security.protocol.map':
             'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,BEHIND:PLAINTEXT,SASL_SSL:SASL_SSL',
-          // A killed broker comes back only once its old registration has run out.
+          // A killed broker can rejoin only after its old registration has expired.
           'broker.session.timeout.ms': 2000,
           'broker.heartbeat.interval.ms': 500,
         };
@@ -108,12 +108,13 @@ export function brokerProperties(options: BrokerOptions) {
     'offsets.topic.num.partitions': 4,
     'transaction.state.log.num.partitions': 4,
     'group.initial.rebalance.delay.ms': 0,
-    // Lets tests see a crashed consumer replaced sooner than after the default 6 s.
+    // Lets tests replace a crashed consumer sooner than after the default 6 s.
     'group.min.session.timeout.ms': 1000,
     'log.retention.ms': -1,
   };
 }
 
+/** The text of a Java properties file. */
 export function toProperties(
   settings: Readonly<Record<string, string | number | boolean>>,
 ): string {

@@ -1,10 +1,10 @@
 /**
- * A real Kafka broker for development and tests, without containers: the broker's own jars from
- * Maven Central (Java 17, Maven), KRaft 4.x, or 3.9 with ZooKeeper.
+ * Runs a real Kafka broker for development and tests, without containers. Maven fetches the jars of
+ * the broker; Java 17 or newer runs them. The default is Kafka 4 with KRaft.
  *
- *   npm run kafka                          on localhost:9092, data kept in .orderonce/kafka
+ *   npm run kafka                          on localhost:9092, with its data in .orderonce/kafka
  *   npm run kafka -- --wipe                starts with an empty log
- *   npm run kafka -- --mode zookeeper      Kafka 3.9 with ZooKeeper; kraft-3.9: without
+ *   npm run kafka -- --mode zookeeper      Kafka 3.9 with ZooKeeper (kraft-3.9: without it)
  *   npm run kafka -- --port 9192 --data DIR
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -74,7 +74,7 @@ export class Broker {
       try {
         return await untilAnswers(this.bootstrap, diedAs);
       } catch (error) {
-        // With ZooKeeper a broker that was killed ends at once while its old session lives.
+        // With ZooKeeper, a restarted broker ends immediately while its old session still exists.
         if (mode !== 'zookeeper' || attempt === ATTEMPTS_MAX) throw error;
         this.#processes.pop();
         await pause(500);
@@ -82,11 +82,13 @@ export class Broker {
     }
   }
 
-  /** Stops answering without closing a connection, until resume(). Resolves when it has stopped. */
+  /**
+   * Suspends the broker until resume(); its connections stay open. Resolves when it is suspended.
+   */
   async freeze(): Promise<void> {
     const broker = this.#processes.at(-1) as ChildProcess;
     broker.kill('SIGSTOP');
-    // The signal takes a moment to reach every thread; "T" in proc(5) says that it has.
+    // The signal takes a moment to reach every thread. After that the state in proc(5) is "T".
     while (process.platform === 'linux' && stateOf(broker) !== 'T') await pause(5);
   }
 
@@ -94,7 +96,7 @@ export class Broker {
     this.#processes.at(-1)?.kill('SIGCONT');
   }
 
-  /** kill -9; resolves when it is gone. ZooKeeper goes along in peace: restart() starts both. */
+  /** Kills the broker with SIGKILL and stops ZooKeeper cleanly. restart() starts both again. */
   async crash(): Promise<void> {
     const broker = this.#processes.pop() as ChildProcess;
     broker.kill('SIGKILL');
@@ -102,7 +104,7 @@ export class Broker {
     await this.stop();
   }
 
-  /** Clean stop, by force after 10 s. Idempotent. */
+  /** Stops cleanly, and kills what has not ended after 10 s. A second call has no effect. */
   async stop(): Promise<void> {
     for (const process of this.#processes.splice(0).reverse()) {
       process.kill('SIGCONT');
@@ -142,7 +144,7 @@ export class Broker {
       const settings = {
         dataDir: join(folder, 'zookeeper'),
         clientPort: port + 10_000,
-        // The least session is two ticks.
+        // The shortest possible session is two ticks.
         tickTime: 500,
         clientPortAddress: '127.0.0.1',
         'admin.enableServer': false,
@@ -161,7 +163,7 @@ export class Broker {
 
 /** 16 random bytes, as StorageTool's random-uuid prints them. */
 export function randomClusterId(): string {
-  // It takes no id that begins with a dash for a value.
+  // The tool would read an id that begins with a dash as a flag.
   return `A${randomBytes(16).toString('base64url').slice(1)}`;
 }
 
@@ -181,7 +183,7 @@ async function untilAnswers(bootstrap: string, whyNot: () => string | null): Pro
       const { brokers } = await admin.metadata({ topics: [] });
       if (brokers.size > 0) return;
     } catch {
-      // Not yet.
+      // The broker does not answer yet.
     } finally {
       await admin.close().catch(() => {});
     }
@@ -210,7 +212,8 @@ async function main(): Promise<void> {
   });
   if (!canRunBroker()) throw new Error('Kafka needs Java 17 or newer, and Maven');
   const mode = values.mode as BrokerMode;
-  if (!BROKER_MODES.includes(mode)) throw new Error(`--mode is one of ${BROKER_MODES.join(', ')}`);
+  if (!BROKER_MODES.includes(mode))
+    throw new Error(`--mode must be one of ${BROKER_MODES.join(', ')}, not "${mode}"`);
   const folder = resolve(`${values.data}-${mode}`);
   if (values.wipe) await rm(folder, { recursive: true, force: true });
   const say = console.log;

@@ -1,6 +1,6 @@
 /**
- * Several KRaft brokers on this machine, each a controller too: replicas, leaders that move, and a
- * controller that fails over are real.
+ * Several KRaft brokers on this machine, each of them also a controller, to test replication, new
+ * leaders and the failover of the controller.
  */
 import { join } from 'node:path';
 import { Broker, randomClusterId } from './broker.ts';
@@ -16,8 +16,8 @@ export class Cluster {
   }
 
   /**
-   * @param ports one for each broker; its controller takes the one 10,000 above.
-   * @param behind of each broker, where its other listener is, if it has one.
+   * @param ports one for each broker. Its controller listens on that port plus 10,000.
+   * @param behind for each broker, its other listener; see BrokerOptions.
    */
   static async start(
     ports: readonly number[],
@@ -37,7 +37,7 @@ export class Cluster {
     return new Cluster(await Promise.all(brokers));
   }
 
-  /** By its id, from 1 on. */
+  /** The broker with this id; ids begin with 1. */
   broker(id: number): Broker {
     const broker = this.brokers[id - 1];
     if (broker === undefined) throw new Error(`There is no broker ${id}`);
@@ -45,7 +45,7 @@ export class Cluster {
   }
 
   async stop(): Promise<void> {
-    // All at once: one that is alone could not hand its partitions over, and would wait.
+    // All at the same time: the last one could not hand over its partitions, and would wait.
     await Promise.all(this.brokers.map((broker) => broker.stop()));
   }
 }

@@ -1,4 +1,4 @@
-/** The broker's own jars. */
+/** The jars of the broker, fetched by Maven. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BrokerOptions, VERSIONS } from './options.ts';
 
-/** The jars, from the cache outside the repository or from Maven. @returns their folder. */
+/** Fetches the jars with Maven, unless they are in the user's cache. @returns their folder. */
 export async function fetchJars({
   mode,
   say,

@@ -1,38 +1,38 @@
-/** Which broker, and where. */
+/** Which broker to run, and where. */
 export type BrokerOptions = {
   readonly port: number;
-  /** One data folder is one broker. */
+  /** Folder of its data and configuration; each broker needs its own. */
   readonly folder: string;
   readonly mode: BrokerMode;
   readonly say?: (line: string) => void;
-  /** Of a cluster of several brokers, each a controller too; KRaft only. Left out: it is alone. */
+  /** Membership in a cluster; only with KRaft. Without it, the broker is alone. */
   readonly member?: ClusterMember;
-  /** The name that it gives out to its clients; left out: its address. */
+  /** The host name that the broker advertises to clients. Default: 127.0.0.1. */
   readonly advertisedHost?: string;
-  /** Another listener, for clients that reach the broker through something in between; KRaft only. */
+  /** Another listener, for clients that reach the broker through a proxy; only with KRaft. */
   readonly behind?: { readonly port: number; readonly advertisedPort: number };
-  /** A second listener, with TLS and SASL; KRaft only. */
+  /** A second listener with TLS and SASL; only with KRaft. */
   readonly secure?: SecureListener;
 };
 
 export type ClusterMember = {
-  /** From 1 on. */
+  /** Ids begin with 1. */
   readonly id: number;
-  /** Of all members, this one included, in order of id. */
+  /** The ports of all members, this one included, in order of their ids. */
   readonly ports: readonly number[];
-  /** The same for all members: StorageTool's random-uuid. */
+  /** The same for all members; see randomClusterId(). */
   readonly clusterId: string;
 };
 
 export type SecureListener = {
   readonly port: number;
-  /** PEM files. */
+  /** Path of a PEM file, as are `cert` and `key`. */
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
-  /** Users have only the rights that they were granted; those of the plain listener have all. */
+  /** true: users have only granted rights. Clients of the plain listener have all rights. */
   readonly authorizes?: boolean;
-  /** By PLAIN and by SCRAM. OAUTHBEARER takes unsigned tokens of any name. */
+  /** The user for PLAIN and SCRAM. With OAUTHBEARER, unsigned tokens of any name are accepted. */
   readonly user: { readonly name: string; readonly password: string };
 };
 

@@ -1,4 +1,4 @@
-/** Keys and certificates in front of the ingest API, over real HTTP. */
+/** API keys and certificates of the ingest API, over real HTTP. */
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -81,7 +81,7 @@ describe('With API keys', () => {
   it('holds a key to its quota of a day', async (t) => {
     const { post, shop, url } = await setUp(t, { events_per_day: 3 });
     const headers = { authorization: `Bearer ${shop}` };
-    // Asking where an event is costs nothing.
+    // The redirect to the status of an event is free.
     await fetch(`${url}/events/x`, { headers, redirect: 'manual' });
     const statuses: number[] = [];
     for (let i = 0; i < 5; i++) statuses.push((await post(shop)).status);
@@ -142,7 +142,7 @@ describe('With TLS', { skip: NO_OPENSSL }, () => {
     });
     const service = await startProducer(settings, new FakeLog('t'), createLogger('silent'));
     t.after(() => service.stop());
-    /** Whose authority the server's certificate is of now, and what health warns of. */
+    /** The CA of the server's present certificate, and the warnings of the health page. */
     const look = (by: typeof old) =>
       new Promise<{ warnings: string[] }>((resolve, reject) => {
         const options = { ca: by.read('ca'), agent: false } as const;
@@ -178,7 +178,7 @@ describe('With TLS', { skip: NO_OPENSSL }, () => {
     const rsa = write('rsa.pem', privateKey.export({ type: 'pkcs8', format: 'pem' }));
     const half = write('half.pem', readFileSync(ca).subarray(0, 200));
     const wrong: [Record<string, string>, RegExp][] = [
-      [{ TLS_KEY_FILE: rsa }, /TLS_KEY_FILE is not of TLS_CERT_FILE/],
+      [{ TLS_KEY_FILE: rsa }, /TLS_KEY_FILE is not the private key of TLS_CERT_FILE/],
       [{ TLS_KEY_FILE: ca }, /TLS_KEY_FILE: /],
       [{ TLS_CERT_FILE: server.key }, /TLS_CERT_FILE: /],
       [{ TLS_CLIENT_CA_FILE: half }, /TLS_CLIENT_CA_FILE: /],
@@ -194,6 +194,9 @@ describe('With TLS', { skip: NO_OPENSSL }, () => {
   it('starts with half a pair of files never', async () => {
     const settings = testSettings({ TLS_CERT_FILE: '/x' });
     const starting = startProducer(settings, new FakeLog('t'), createLogger('silent'));
-    await assert.rejects(starting, { code: 'SETTING_INVALID', message: /go together/ });
+    await assert.rejects(starting, {
+      code: 'SETTING_INVALID',
+      message: /Only one of TLS_CERT_FILE and TLS_KEY_FILE/,
+    });
   });
 });

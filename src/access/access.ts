@@ -1,4 +1,4 @@
-/** Who may ask for what over HTTP, decided before a byte of the body is read. */
+/** Decides who may do what over HTTP, before any byte of the body is read. */
 import { hostname } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -17,28 +17,33 @@ const MAY: Readonly<Record<Role, readonly Role[]>> = {
 };
 const BEARER = /^Bearer ([\w-]{1,200})$/i;
 
-/** Says nothing that the data would need: open with or without keys. */
+/** Routes that show no order data. They need no key even where keys are configured. */
 const OPEN = /^\/(health(\/.*)?|metrics|docs(\/.*)?|openapi\.json|console\/.*)?$/;
 
 const keysOfRequests = new WeakMap<object, ApiKey>();
 
-/** The key that a request came with; undefined where no keys are configured. */
+/** The key that a request presented; undefined if no keys are configured. */
 export function keyOfRequest(request: object): ApiKey | undefined {
   return keysOfRequests.get(request);
 }
 
+/** What addAccess returns to the service. */
 export type Access = {
-  /** Counts what came beside the one event that a request was let in for. */
+  /** Charges further events to the key of a request. Its first event was charged at the start. */
   readonly spend: (request: FastifyRequest, events: number) => void;
-  /** For health: what an operator should know. */
+  /** Messages for health pages: what an operator should know. */
   readonly warnings: () => string[];
   readonly stop: () => void;
 };
 
-/** For a route that is not open. @param method in upper case. */
+/** The role that a request needs, by its HTTP method in upper case. Open routes need none. */
 export type NeedOf = (method: string) => Role;
 
-/** @throws SETTING_INVALID when the keys cannot be read. */
+/**
+ * Adds the checks that the settings ask for: client certificates, API keys, or without either of
+ * keys and TLS the check against pages of other sites (own-names.ts).
+ * @throws SETTING_INVALID if the keys cannot be read.
+ */
 export function addAccess(
   app: HttpServer,
   settings: Settings,
@@ -73,7 +78,7 @@ export function addAccess(
       return void sendDetail(reply, 403, `This key is for "${key.role}", not for "${need}"`);
     }
     keysOfRequests.set(request, key);
-    // The redirect to an event's status costs nothing.
+    // Only a POST brings events. The redirect to the status of an event is free.
     if (need !== 'ingest' || request.method !== 'POST') return done();
     const allowance = allowances.get(key.name) ?? new Allowance();
     allowances.set(key.name, allowance);
@@ -102,7 +107,9 @@ function troublesOf(...files: ({ readonly trouble: string | null } | null)[]): s
   return files.flatMap((file) => file?.trouble ?? []);
 }
 
-/** mTLS: the handshake has checked the certificate, if there was one, and left the verdict here. */
+/**
+ * With mTLS: the TLS handshake has verified the client certificate, if any, and set `authorized`.
+ */
 function refuseWithoutCertificate(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -110,10 +117,10 @@ function refuseWithoutCertificate(
 ): void {
   const isKnown = (request.raw.socket as TLSSocket).authorized;
   if (isKnown || OPEN.test(request.routeOptions.url ?? '')) done();
-  else sendDetail(reply, 403, 'A client certificate is needed');
+  else sendDetail(reply, 403, 'This request needs a client certificate of a configured CA');
 }
 
-/** What can be read is kept from pages of other sites by Host, what they could send by Origin. */
+/** Refuses requests of web pages of other sites: reads by their Host, POSTs of events by Origin. */
 function refuseForeignPages(app: HttpServer, settings: Settings, needOf: NeedOf): void {
   const names = new OwnNames(settings);
   app.addHook('onRequest', ({ headers, method, routeOptions }, reply, done) => {

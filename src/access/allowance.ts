@@ -1,21 +1,27 @@
-/** What a key may still spend: a rate by a bucket that refills, a quota by the day (UTC). Pure. */
+/** What a key may still send: a rate per second (token bucket) and a quota per day (UTC). */
 const DAY_MS = 86_400_000;
-/** So many seconds' worth may come at once. */
+/** A burst may be as large as the rate allows for this many seconds. */
 const BURST_SECONDS = 2;
 
+/** null means no limit. */
 export type Limits = {
   readonly eventsPerSecond: number | null;
   readonly eventsPerDay: number | null;
 };
 
-/** Of one key in one process. A batch may overdraw it: it is counted once its items are known. */
+/**
+ * The allowance of one key in one process. A batch may overdraw it, because its events are counted
+ * only while the body is read; the key then waits longer.
+ */
 export class Allowance {
   #tokens = Number.POSITIVE_INFINITY;
   #atMs = 0;
   #day = 0;
   #today = 0;
 
-  /** @returns seconds until it is worth trying again, or null when one more event may come. */
+  /**
+   * @returns the seconds after which a retry may succeed, or null if one more event may be sent.
+   */
   waitSeconds(limits: Limits, nowMs: number): number | null {
     this.#refill(limits, nowMs);
     const { eventsPerSecond, eventsPerDay } = limits;

@@ -13,13 +13,13 @@ const entry = { name: 'shop', role: 'ingest', sha256: DIGEST };
 describe('parseKeys', () => {
   it('names the entry and what is wrong with it', () => {
     const wrong: [string, RegExp][] = [
-      ['nonsense', /not JSON/],
+      ['nonsense', /not valid JSON/],
       ['{}', /"keys" must be an array/],
       [file(entry, { ...entry, name: 'a b' }), /key 2: "name"/],
       [file({ ...entry, role: 'root' }), /"role" must be one of ingest, read, admin/],
       [file({ ...entry, sha256: 'secret' }), /"sha256" must be 64/],
       [file({ ...entry, events_per_second: 0 }), /"events_per_second" must be a number above 0/],
-      [file({ ...entry, rate: 5 }), /"rate" is no field/],
+      [file({ ...entry, rate: 5 }), /"rate" is not a field/],
       [file(entry, entry), /a name occurs twice/],
     ];
     for (const [text, message] of wrong) {

@@ -1,11 +1,12 @@
 /**
- * API keys: who may ask, and for how much. The file holds only digests. It is read again when it
- * changes, so keys come and go without a restart: add the new one, hand it out, remove the old one.
+ * API keys: who may use the API, in which role and at which rate. The file holds only digests. It
+ * is read again when it changes, so keys are rotated without a restart: add the new key, hand it
+ * out, remove the old one.
  *
  *   {"keys": [{"name": "shop", "role": "ingest", "sha256": "…", "events_per_second": 500}]}
  *
- * A key is 256 random bits, so one SHA-256 is enough: there is nothing to guess that a slow digest
- * would protect, and each request pays for it.
+ * A key is 256 random bits, so a plain SHA-256 is enough. A slow digest protects passwords that can
+ * be guessed; here it would only make each request more expensive.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { OrderonceError } from '../errors.ts';
@@ -13,7 +14,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { readSettingFile } from '../runtime/tls.ts';
 import { WatchedFiles } from '../runtime/watched-files.ts';
 
-/** `ingest` may send events, `read` may look at what became of them, `admin` may also change it. */
+/** `ingest` may send events; `read` may see their outcome; `admin` may read and change it. */
 export const ROLES = ['ingest', 'read', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -21,7 +22,7 @@ export type ApiKey = {
   readonly name: string;
   readonly role: Role;
   readonly sha256: Buffer;
-  /** null: without limit. */
+  /** null: no limit. */
   readonly eventsPerSecond: number | null;
   readonly eventsPerDay: number | null;
 };
@@ -30,10 +31,10 @@ const NAME = /^[\w.-]{1,64}$/;
 const DIGEST = /^[0-9a-f]{64}$/;
 const FIELDS = ['name', 'role', 'sha256', 'events_per_second', 'events_per_day'];
 const KEY_BYTES = 32;
-/** Makes a key that leaked recognisable to scanners for secrets. */
+/** Lets scanners for secrets recognise a key that leaked. */
 const PREFIX = 'oonce_';
 
-/** A fresh key, to be shown once, and what the file keeps of it. */
+/** Generates a key, which is shown only once, and the digest for the file. */
 export function makeKey(): { readonly key: string; readonly sha256: string } {
   const key = PREFIX + randomBytes(KEY_BYTES).toString('base64url');
   return { key, sha256: digestOf(key).toString('hex') };
@@ -43,15 +44,15 @@ function digestOf(key: string): Buffer {
   return createHash('sha256').update(key).digest();
 }
 
-/** @throws SETTING_INVALID naming the entry and what is wrong with it. */
+/** @throws SETTING_INVALID with the number of the invalid entry and what is wrong with it. */
 export function parseKeys(text: string): ApiKey[] {
   const invalid = (what: string) => new OrderonceError('SETTING_INVALID', `API_KEYS_FILE: ${what}`);
   let entries: unknown;
   try {
-    // Editors of Windows begin a file with a byte order mark.
+    // Some editors on Windows write a byte order mark.
     entries = (JSON.parse(text.replace(/^\ufeff/, '')) as { keys?: unknown } | null)?.keys;
   } catch {
-    throw invalid('not JSON');
+    throw invalid('the file is not valid JSON');
   }
   if (!Array.isArray(entries)) throw invalid('"keys" must be an array');
   const keys = entries.map((entry: unknown, index) => {
@@ -79,8 +80,12 @@ function problemOf(entry: unknown): string | null {
     unknown
   >;
   const unknown = Object.keys(entry).find((field) => !FIELDS.includes(field));
-  if (unknown !== undefined) return `"${unknown}" is no field; there are ${FIELDS.join(', ')}`;
-  if (typeof name !== 'string' || !NAME.test(name)) return '"name" must be of letters, digits, ._-';
+  if (unknown !== undefined) {
+    return `"${unknown}" is not a field of a key; the fields are ${FIELDS.join(', ')}`;
+  }
+  if (typeof name !== 'string' || !NAME.test(name)) {
+    return '"name" must be 1 to 64 letters, digits, ".", "_" or "-"';
+  }
   if (!ROLES.includes(role as Role)) return `"role" must be one of ${ROLES.join(', ')}`;
   if (typeof sha256 !== 'string' || !DIGEST.test(sha256)) {
     return '"sha256" must be 64 hexadecimal digits: see "orderonce keys new"';
@@ -102,12 +107,12 @@ function keyOf({ name, role, sha256, events_per_second, events_per_day }: Entry)
   };
 }
 
-/** The keys of a file, kept up to date. */
+/** The keys of a file. The file is read again when it changes. */
 export class ApiKeys {
   readonly #file: WatchedFiles;
   #keys: readonly ApiKey[] = [];
 
-  /** @throws SETTING_INVALID when the file cannot be read: starting open would be worse. */
+  /** @throws SETTING_INVALID if the file cannot be read. Without keys the service would be open. */
   constructor(path: string, logger: Logger) {
     const read = () => {
       this.#keys = parseKeys(readSettingFile('API_KEYS_FILE', path).toString());
@@ -115,17 +120,19 @@ export class ApiKeys {
     this.#file = new WatchedFiles([path], 'API keys', read, logger);
   }
 
-  /** Why the file as it is now is not in use, or null. */
+  /** Why the current content of the file is not in use, or null. */
   get trouble(): string | null {
     return this.#file.trouble;
   }
 
-  /** Takes over a changed file; one that is broken leaves the keys as they were. */
+  /** Reads the file again if it has changed. If it is broken, the previous keys stay in use. */
   reload(): void {
     this.#file.check();
   }
 
-  /** Compares with each in the same time, so that nothing is learned from how long it takes. */
+  /**
+   * Compares with every key in constant time, so that the duration reveals nothing about the keys.
+   */
   find(presented: string): ApiKey | null {
     const digest = digestOf(presented);
     let found: ApiKey | null = null;

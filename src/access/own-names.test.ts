@@ -88,7 +88,7 @@ describe('OwnNames', () => {
 
 type Asked = { readonly status: number | undefined; readonly body: string };
 
-/** Node's fetch() sets Host itself. */
+/** Sends a request with any Host header; Node's fetch() would set its own. */
 function ask(port: number, path: string, headers: object, body?: string): Promise<Asked> {
   const { promise, resolve, reject } = Promise.withResolvers<Asked>();
   const options = { port, path, method: body === undefined ? 'GET' : 'POST', headers };
@@ -174,7 +174,7 @@ describe('A page that has pointed its name at this machine', () => {
       assert.equal(many.status, 403);
     }
     assert.deepEqual(log.appended, []);
-    // A gateway passes on whatever name it is reached by.
+    // A gateway forwards the Host that its client sent.
     assert.equal((await ask(port, '/events', { ...json, ...evil }, event())).status, 202);
     const own = { ...json, origin: 'http://localhost:3000' };
     assert.equal((await ask(port, '/events', own, event())).status, 202);

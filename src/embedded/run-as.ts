@@ -1,7 +1,8 @@
 /**
- * PostgreSQL refuses to run as root. When we are root, it runs as an unprivileged user that keeps
- * one capability, to read and write files whatever their mode: otherwise it could not even reach
- * its own programs below a home directory or a `mktemp -d`.
+ * PostgreSQL refuses to run as root. If this process is root, PostgreSQL runs as an unprivileged
+ * user with one capability, dac_override, which lets it read and write files whatever their mode.
+ * Without it, it could not even read its own programs in a home directory or in a `mktemp -d`
+ * directory.
  */
 
 import { spawn, spawnSync } from 'node:child_process';
@@ -15,7 +16,7 @@ export type RunAs = {
   readonly gid?: number;
 };
 
-/** @param dataDir its owner is the user to run as, where it exists. */
+/** @param dataDir if it exists and its owner is not root, PostgreSQL runs as its owner. */
 export async function chooseRunAs(dataDir: string): Promise<RunAs> {
   if (process.getuid?.() !== 0) return { prefix: [] };
   const { uid, gid } = (await ownerOf(dataDir)) ?? (await unprivilegedUser());
@@ -26,16 +27,16 @@ export async function chooseRunAs(dataDir: string): Promise<RunAs> {
     '--clear-groups',
     '--inh-caps=-all,+dac_override',
     '--ambient-caps=+dac_override',
-    // Without it access(2), which initdb asks, would not count the capability.
+    // initdb calls access(2), which respects the capability only with this flag.
     '--securebits=+no_setuid_fixup',
   ];
-  // Rights to give capabilities away may be missing (a container): then the plain way, which is
-  // enough where the folders are open to all.
+  // In a container, the right to pass on capabilities may be missing. Then only the user is
+  // changed, which is enough if that user may read the folders.
   const works = spawnSync(prefix[0] as string, [...prefix.slice(1), 'true']).status === 0;
   return works ? { prefix, uid, gid } : { prefix: [], uid, gid };
 }
 
-/** Gives a folder to the user that PostgreSQL runs as: it insists on owning its data. */
+/** Makes the user that PostgreSQL runs as the owner: PostgreSQL requires that of its data. */
 export async function giveTo(runAs: RunAs, folder: string): Promise<void> {
   if (runAs.uid !== undefined && runAs.gid !== undefined) {
     await chown(folder, runAs.uid, runAs.gid);
@@ -47,7 +48,9 @@ async function ownerOf(folder: string): Promise<{ uid: number; gid: number } | n
   return found === null || found.uid === 0 ? null : { uid: found.uid, gid: found.gid };
 }
 
-/** initdb looks its user up by number, so it must be one that the system knows. */
+/**
+ * The first user of these in /etc/passwd. initdb looks its user up, so a free number will not do.
+ */
 async function unprivilegedUser(): Promise<{ uid: number; gid: number }> {
   const lines = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
   for (const name of ['postgres', 'nobody']) {
@@ -56,12 +59,12 @@ async function unprivilegedUser(): Promise<{ uid: number; gid: number }> {
   }
   throw new OrderonceError(
     'EMBEDDED_POSTGRES_UNAVAILABLE',
-    'PostgreSQL does not run as root, and there is neither a user "postgres" nor "nobody" to run it as. ' +
-      'Start as another user, or set DATABASE_URL',
+    'PostgreSQL does not run as root, and there is no user "postgres" or "nobody" to run it as. ' +
+      'Start Orderonce as another user, or set DATABASE_URL',
   );
 }
 
-/** Starts a program in a session of its own, with nothing of our environment. */
+/** Starts a program in a session of its own, without the environment of this process. */
 export function startAs(runAs: RunAs, program: string, args: string[], outFd: number | 'pipe') {
   const [command, ...before] = [...runAs.prefix, program];
   const isPlain = runAs.prefix.length === 0;
@@ -75,7 +78,7 @@ export function startAs(runAs: RunAs, program: string, args: string[], outFd: nu
   });
 }
 
-/** Whether a process of this number exists, whoever owns it. */
+/** Whether a process with this pid exists, whoever owns it. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);

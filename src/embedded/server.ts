@@ -1,4 +1,4 @@
-/** The server process of the embedded PostgreSQL: found or launched, and shut down. */
+/** Finds, starts and stops the server process of the embedded PostgreSQL. */
 import { open, readFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { totalmem } from 'node:os';
@@ -15,13 +15,13 @@ const START_MS = 60_000;
 const STOP_MS = 20_000;
 const SHARED_BUFFERS_MB = { least: 128, most: 1024 };
 
-/** The server that runs on this data, from its pid file: line 1 is the pid, line 4 the port. */
+/** The server that runs on this data. In its pid file, line 1 is the pid and line 4 the port. */
 export async function findRunning({ data }: Place): Promise<RunningServer | null> {
   const file = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
   const lines = file.split('\n');
   const [pid, port] = [Number(lines[0]), Number(lines[3])];
   if (!Number.isInteger(pid) || pid <= 0 || !isAlive(pid)) return null;
-  // A pid may have been given to another program since: only an answering server counts.
+  // Another program may have the pid by now, so only a server that answers counts.
   return (await answers(port)) ? { pid, port } : null;
 }
 
@@ -33,14 +33,17 @@ async function answers(port: number): Promise<boolean> {
     await client.connect();
     return true;
   } catch (error) {
-    // It asks for the password: it is there.
+    // A server that asks for the password is running.
     return /password|SASL|SCRAM/i.test(reasonOf(error));
   } finally {
     await client.end().catch(() => {});
   }
 }
 
-/** Launches it on a free port; resolves when it answers. @throws DATA_DIR_UNUSABLE with its log. */
+/**
+ * Starts the server on a free port; resolves when it answers.
+ * @throws DATA_DIR_UNUSABLE with the end of its log.
+ */
 export async function launch(
   { folder, data, binaries, runAs }: Place,
   urlOf: (port: number, database: string) => string,
@@ -56,7 +59,8 @@ export async function launch(
     shared_buffers: `${sharedBuffersMb(memoryBytes())}MB`,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
-  // In a session of its own: Ctrl-C must reach us first, so that we can drain before it stops.
+  // A session of its own, so that Ctrl-C reaches only this process, which drains before it stops
+  // PostgreSQL.
   const child = startAs(runAs, binaries.postgres, ['-D', data, ...flags], log.fd);
   const exited = new Promise<void>((done) => child.once('exit', () => done()));
   child.unref();
@@ -69,18 +73,18 @@ export async function launch(
   }
   const tail = (await readFile(join(folder, 'postgres.log'), 'utf8')).trim().split('\n').slice(-5);
   const end = `The end of its log (postgres.log):\n  ${tail.join('\n  ')}\nThe folder`;
-  throw unusable(`PostgreSQL does not start on ${folder}. ${end}`, 'cannot be used as it is');
+  throw unusable(`PostgreSQL does not start in ${folder}. ${end}`, 'cannot be used as it is');
 }
 
-/** Of the machine, or of the container that we are in. */
+/** Memory of the machine, or the limit of the container. */
 function memoryBytes(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Number.POSITIVE_INFINITY);
 }
 
 /**
- * A quarter of the memory there is (PostgreSQL manual, section 19.4), within reason: it is taken
- * only as tables grow. Ids are random, so an index that does not fit makes every event read and
- * write pages.
+ * A quarter of the memory (PostgreSQL manual, section 19.4), but at least 128 and at most 1024 MB.
+ * PostgreSQL uses it only as the tables grow. Event ids are random, so once the index on them does
+ * not fit into the cache, each event reads and writes pages on disk.
  */
 export function sharedBuffersMb(memoryBytes: number): number {
   const quarter = Math.trunc(memoryBytes / 4 / (1 << 20));
@@ -108,7 +112,9 @@ async function canConnect(url: string): Promise<boolean> {
   }
 }
 
-/** Fast shutdown: transactions under way are rolled back, the rest is on disk. */
+/**
+ * Fast shutdown (SIGINT): running transactions are rolled back. Waits until the server has ended.
+ */
 export async function shutDown({ pid }: RunningServer): Promise<void> {
   const giveUpAt = performance.now() + STOP_MS;
   if (isAlive(pid)) process.kill(pid, 'SIGINT');

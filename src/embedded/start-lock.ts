@@ -7,9 +7,10 @@ import { isAlive } from './run-as.ts';
 const WAIT_MS = 60_000;
 
 /**
- * Lets one process at a time prepare and start PostgreSQL in a folder; another one waits, and
- * finds it running. The lock is a file with the holder's pid: one whose holder is gone counts for
- * nothing (nor does one with our own pid: in a container every first process has the same).
+ * Lets one process at a time prepare and start PostgreSQL in a folder. A second one waits, and then
+ * finds the server running. The lock is a file with the pid of its holder. It is stale if that
+ * process has ended, or if the pid is our own: in a container the first process always has pid 1.
+ * @throws DATA_DIR_UNUSABLE if the folder cannot be written, or the lock is held for 60 s.
  */
 export async function withStartLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const file = join(folder, 'starting');
@@ -26,7 +27,7 @@ async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true });
   } catch (error) {
-    const message = `${folder} cannot be made or used: ${reasonOf(error)}. Name another one: ORDERONCE_DATA_DIR=...`;
+    const message = `${folder} cannot be created or used: ${reasonOf(error)}. Use another folder: ORDERONCE_DATA_DIR=...`;
     throw new OrderonceError('DATA_DIR_UNUSABLE', message, { cause: error });
   }
 }
@@ -44,11 +45,11 @@ async function take(file: string, folder: string): Promise<void> {
     if (isStale) await rm(file, { force: true });
     else await pause(50);
   }
-  const message = `Another process has been starting in ${folder} for ${WAIT_MS / 1000} s. Stop it, or remove ${file}`;
+  const message = `Another process has been starting PostgreSQL in ${folder} for ${WAIT_MS / 1000} s. Stop it, or remove ${file}`;
   throw new OrderonceError('DATA_DIR_UNUSABLE', message);
 }
 
 function unwritable(folder: string, error: unknown): OrderonceError {
-  const message = `${folder} cannot be written to: ${reasonOf(error)}. Name another one: ORDERONCE_DATA_DIR=...`;
+  const message = `${folder} cannot be written to: ${reasonOf(error)}. Use another folder: ORDERONCE_DATA_DIR=...`;
   return new OrderonceError('DATA_DIR_UNUSABLE', message, { cause: error });
 }

@@ -5,7 +5,7 @@ import { checkAmount, checkTimestamp, checkUserId, checkUuid } from './fields.ts
 
 type Table = Record<string, string>;
 
-/** Each source text against the value it becomes, or the error type in angle brackets. */
+/** Each source text with the value that it becomes, or the error type in angle brackets. */
 function holds(check: (source: string) => FieldVerdict, table: Table) {
   for (const [source, expected] of Object.entries(table)) {
     it(`${source.slice(0, 60)} → ${expected.slice(0, 60)}`, () => {

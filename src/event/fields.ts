@@ -1,10 +1,11 @@
 /**
- * One check for each kind of field. Each takes the value's JSON source text and gives the value in
- * its one spelling. Rule of the house (G8): what passes here, the built-in tables store, equal to
- * the last digit; what they would refuse is refused here.
+ * One check for each kind of field. Each takes the JSON source text of a value and returns the
+ * value in its canonical form. G8 rests on them: the built-in tables store every value that passes,
+ * equal to the last digit, and a value that they would refuse is refused here.
  */
 import { accept, type FieldVerdict, refuse } from './field-error.ts';
 
+/** The longest user_id, in Unicode code points. */
 export const USER_ID_CODE_POINTS_MAX = 255;
 const AMOUNT_INTEGER_DIGITS_MAX = 14;
 const AMOUNT_DECIMALS_MAX = 4;
@@ -16,12 +17,16 @@ const RFC3339 =
 
 const isString = (source: string) => source.startsWith('"');
 
-/** The text of a JSON string literal; the common case, without escapes, is only cut out. */
+/**
+ * The text of a JSON string literal. Without escapes, cutting off the quotes is enough and faster.
+ */
 function textOf(source: string): string {
   return source.includes('\\') ? (JSON.parse(source) as string) : source.slice(1, -1);
 }
 
-/** RFC 9562 text form with hyphens, any case; braces and `urn:uuid:` are other spellings: refused. */
+/**
+ * Accepts the text form of RFC 9562 with hyphens, in any case. Braces and `urn:uuid:` are refused.
+ */
 export function checkUuid(source: string): FieldVerdict {
   if (!isString(source)) return refuse('uuid_type', 'UUID input should be a string');
   const text = textOf(source);
@@ -32,13 +37,14 @@ export function checkUuid(source: string): FieldVerdict {
   );
 }
 
+/** Accepts 1 to 255 code points without NUL and lone surrogates. The text is not normalised. */
 export function checkUserId(source: string): FieldVerdict {
   if (!isString(source)) return refuse('string_type', 'Input should be a valid string');
   const text = textOf(source);
   if (text.length === 0) {
     return refuse('string_too_short', 'String should have at least 1 character', { min_length: 1 });
   }
-  // A lone surrogate has no UTF-8 form: it would become U+FFFD, and two users would become one.
+  // A lone surrogate has no UTF-8 form. It would be stored as U+FFFD, and two ids could become one.
   if (!text.isWellFormed()) {
     return refuse('string_unicode', 'Input should be a valid string without lone surrogates');
   }
@@ -61,7 +67,9 @@ function codePoints(text: string): number {
   return count;
 }
 
-/** A JSON number or a decimal string; the digits are read from the source text, never as a float. */
+/**
+ * Accepts a JSON number or a decimal string. The digits come from the source text, never a float.
+ */
 export function checkAmount(source: string): FieldVerdict {
   const isNumber = /^[-\d]/.test(source);
   if (!isNumber && !isString(source)) {
@@ -72,7 +80,7 @@ export function checkAmount(source: string): FieldVerdict {
     return refuse('decimal_parsing', 'Input should be a valid decimal without exponent');
   }
   const [, sign, digits = '', decimals = ''] = match;
-  // Stripped apart from the pattern: `0*(\d+)` in it would backtrack quadratically.
+  // A step of its own, because `0*(\d+)` as part of the pattern would backtrack in quadratic time.
   const integer = digits.replace(/^0+(?=\d)/, '');
   if (sign === '-' || /^0*$/.test(integer + decimals)) {
     return refuse('greater_than', 'Input should be greater than 0', { gt: 0 });
@@ -95,7 +103,10 @@ export function checkAmount(source: string): FieldVerdict {
 const MS_MIN = Date.UTC(1970, 0, 1);
 const MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59);
 
-/** RFC 3339 with a zone, checked against the calendar, 1970 to 9999 in UTC, cut to microseconds. */
+/**
+ * Accepts an RFC 3339 date-time with a time zone that exists on the calendar and lies in the years
+ * 1970 to 9999 in UTC. Returns it in UTC; digits beyond microseconds are cut off.
+ */
 export function checkTimestamp(source: string): FieldVerdict {
   if (!isString(source)) return refuse('datetime_type', 'Input should be a valid datetime string');
   const match = RFC3339.exec(textOf(source));
@@ -115,7 +126,7 @@ export function checkTimestamp(source: string): FieldVerdict {
     return refuse('datetime_parsing', 'Input should be a datetime that exists on the calendar');
   }
   const offsetMs = (sign === '-' ? -1 : 1) * (+zoneHour * 60 + +zoneMinute) * 60_000;
-  // Years below 1969 stop here: Date.UTC takes 0 to 99 for 1900 to 1999.
+  // Years before 1969 are refused without Date.UTC, which reads 0 to 99 as 1900 to 1999.
   const ms = year < 1969 ? -1 : Date.UTC(year, month - 1, day, hour, minute, second) - offsetMs;
   if (ms < MS_MIN || ms > MS_MAX) {
     return refuse('datetime_parsing', 'Input should lie in the years 1970 to 9999 in UTC');

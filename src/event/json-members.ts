@@ -1,14 +1,15 @@
-/** One member of a JSON object: its key, and its value as it was written. */
+/** One member of a JSON object: its key, and the source text of its value. */
 export type JsonMember = { readonly key: string; readonly source: string };
 
 /**
- * The top-level members of a JSON object in the order written, duplicates included.
+ * The top-level members of a JSON object in the order in which they were written, duplicates
+ * included.
  *
- * JSON.parse keeps the last of two equal keys and turns numbers into floats, both silently; here
- * two parsers that disagree about an amount would mean two truths. So the text is read once more
- * for what JSON.parse throws away.
+ * JSON.parse silently keeps only the last of two equal keys and turns numbers into floats. Another
+ * parser may keep the first key, and the two would then disagree about an amount. This function
+ * reads the text a second time to find what JSON.parse drops.
  *
- * @param text must be an object that JSON.parse has accepted: nothing is checked again.
+ * @param text must be an object that JSON.parse has accepted. It is not checked again here.
  */
 export function membersOf(text: string): JsonMember[] {
   const members: JsonMember[] = [];
@@ -33,7 +34,7 @@ function skipSpace(text: string, at: number): number {
   }
 }
 
-/** The index after the closing quote of the string that opens at `at`. */
+/** The index after the closing quote of the string that begins at `at`. */
 function endOfString(text: string, at: number): number {
   for (let i = at + 1; ; i++) {
     const code = text.charCodeAt(i);
@@ -51,7 +52,7 @@ function endOfValue(text: string, at: number): number {
   return end;
 }
 
-/** Counts brackets instead of recursing: depth is bounded by the size limit, not by the stack. */
+/** Counts brackets instead of recursing, so that deep nesting cannot overflow the stack. */
 function endOfNested(text: string, at: number): number {
   let depth = 0;
   for (let i = at; ; i++) {

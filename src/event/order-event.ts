@@ -1,25 +1,27 @@
 /**
- * The order event as a value: what is left once the bytes have been checked. Pure.
+ * The order event as a value, after its bytes have been checked.
  *
- * Everything is kept as exact text in one spelling, so that two payloads mean the same if and
- * only if these five strings are equal; money and time never pass through a float.
+ * Every field is text in its canonical form, so two payloads mean the same if and only if these
+ * five strings are equal. Money and time never pass through a float.
  */
 import { hash } from 'node:crypto';
 
 export type OrderEvent = {
-  /** UUID, hyphenated, lower case. Made by the client before the first send, kept for resends. */
+  /** UUID, hyphenated, lower case. The client creates it before the first send and reuses it. */
   readonly eventId: string;
-  /** UUID, hyphenated, lower case. Also the partition key, so one order stays in one partition. */
+  /** UUID, hyphenated, lower case. Also the partition key, so an order stays in one partition. */
   readonly orderId: string;
   /** 1 to 255 code points, no NUL, no lone surrogate. */
   readonly userId: string;
   /** Positive decimal with exactly four decimals, such as `100.1000`. */
   readonly totalAmount: string;
-  /** UTC with exactly six decimals of a second: `2026-01-02T03:04:05.123456Z`. */
+  /** UTC with exactly six decimals of a second, such as `2026-01-02T03:04:05.123456Z`. */
   readonly timestamp: string;
 };
 
-/** The one JSON form in which an event lies in the log. Field order and spelling never change. */
+/**
+ * The canonical JSON form of an event, as the log holds it. Field order and spelling never change.
+ */
 export function toCanonicalJson(event: OrderEvent): string {
   return (
     `{"event_id":"${event.eventId}","order_id":"${event.orderId}",` +
@@ -29,9 +31,10 @@ export function toCanonicalJson(event: OrderEvent): string {
 }
 
 /**
- * SHA-256, in hex, over the typed values. Two events with one digest are the same payload however
- * they were spelled (`100.1` and `"100.10"`, one instant in two zones). The user id stands last
- * since it alone may contain a line feed. Held by a golden test: stored digests outlive releases.
+ * SHA-256, in hex, over the typed values. Two events with the same digest have the same payload,
+ * however it was written (`100.1` or `"100.10"`, one instant in two time zones). The user id comes
+ * last because only it may contain a line feed. Databases keep digests across releases, so the
+ * result must never change; a test compares it with fixed values.
  */
 export function digestOf(event: OrderEvent): string {
   return hash(

@@ -1,4 +1,4 @@
-/** G8: what the API accepts, PostgreSQL stores, equal to the last digit. */
+/** G8: PostgreSQL stores every value that the API accepts, equal to the last digit. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import fc from 'fast-check';
@@ -43,7 +43,7 @@ const timestamp = fc
     return `"${date}T${t.hour}:${t.minute}:${t.second}${fraction}${t.zone}"`;
   });
 
-/** Any string at all, lone surrogates and NUL included, in one of JSON's spellings. */
+/** Any string, lone surrogates and NUL included, in one of the ways that JSON can write it. */
 const userId = fc
   .tuple(
     fc.string({ unit: 'binary', maxLength: 260 }),

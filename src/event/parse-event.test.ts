@@ -12,7 +12,7 @@ const VALID: Record<string, string> = {
   timestamp: '"2026-01-02T03:04:05Z"',
 };
 
-/** A body from JSON source texts, so that spellings reach the parser as written. */
+/** A body made of JSON source texts, so that the parser gets each value exactly as written. */
 function bodyOf(fields: Record<string, string>): Buffer {
   const members = Object.entries(fields).map(([key, source]) => `${JSON.stringify(key)}:${source}`);
   return Buffer.from(`{${members.join(',')}}`);

@@ -1,6 +1,6 @@
 /**
- * Bytes to order event: the one validator, used by the API before it accepts and by the consumer
- * before it trusts (any Kafka client may write to the topic).
+ * The one validator of order events. The API runs it before it accepts an event; the consumer runs
+ * it on every record, because any Kafka client may write to the topic.
  */
 import { isUtf8 } from 'node:buffer';
 import { echoOf, FIELD_ERRORS_MAX, type FieldError, type FieldVerdict } from './field-error.ts';
@@ -9,16 +9,16 @@ import { type JsonMember, membersOf } from './json-members.ts';
 import type { OrderEvent } from './order-event.ts';
 import { parseUsualForm } from './usual-form.ts';
 
-/** The largest event in bytes, spaces included; the HTTP body limit is the same. */
+/** The largest event in bytes, spaces included. The limit of an HTTP body is the same. */
 export const EVENT_BYTES_MAX = 64 * 1024;
 
 export type ParsedEvent =
   | { readonly ok: true; readonly event: OrderEvent }
   | {
       readonly ok: false;
-      /** All that is wrong, at most FIELD_ERRORS_MAX. */
+      /** Every error found, at most FIELD_ERRORS_MAX. */
       readonly errors: readonly FieldError[];
-      /** The event_id where it alone could be read: to search by, it claims nothing. */
+      /** The event_id, if it is valid. It serves searches only; a failed event claims no id. */
       readonly eventIdHint?: string;
     };
 
@@ -42,7 +42,7 @@ export function parseEvent(bytes: Buffer): ParsedEvent {
   return event === null ? parseAnyForm(text) : { ok: true, event };
 }
 
-/** The same for every form that an event may have; the usual one among them. */
+/** Parses an event in any valid form, without the shortcut of usual-form.ts. Never throws. */
 export function parseAnyForm(text: string): ParsedEvent {
   if (text.charCodeAt(0) === 0xfeff) return notJson(0, 'Starts with a byte order mark');
   if (text.length === 0) {
@@ -101,7 +101,7 @@ function fieldError(
   source: string,
   ctx?: FieldError['ctx'],
 ): FieldError {
-  // A key is as foreign as a value: it is cut, and mended where it would not be valid Unicode.
+  // The client chose the key too: it may be too long for an answer, or not valid Unicode.
   const error = {
     type,
     loc: ['body', key.slice(0, 200).toWellFormed()],

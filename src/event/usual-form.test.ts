@@ -8,7 +8,7 @@ import { parseUsualForm } from './usual-form.ts';
 const twoDigits = (max: number) =>
   fc.integer({ min: 0, max }).map((n) => String(n).padStart(2, '0'));
 
-/** Usual in form; often not in value: month 13, amount 0, a control character in the user id. */
+/** The usual form, often with an invalid value: month 13, amount 0, a control character. */
 const text = fc
   .record({
     eventId: fc.uuid(),
@@ -52,7 +52,7 @@ const text = fc
     return `{${members.map(([name, value]) => `"${name}":${space}${value}`).join(`,${space}`)}}`;
   });
 
-/** One character of it is another one, or is gone. */
+/** Replaces or removes one character. */
 const mutated = fc
   .tuple(
     text,

@@ -1,9 +1,11 @@
 /**
- * Many events in one request: bytes → items → the same verdicts as one by one → appended together.
+ * Accepts many events in one request. Each item gets the verdict that a request of its own would
+ * get, and the events are appended together.
  *
- * The body is judged while it arrives, and appended in pieces, one at a time: the next piece is
- * parsed meanwhile, and no further, so that memory stays bounded. After an event that the log did
- * not acknowledge no other of its order is sent: resending the first would put it behind later ones.
+ * The body is checked while it arrives, and appended in chunks of PIECE records, one chunk at a
+ * time. While a chunk is appended, only the next one is parsed, so that memory stays bounded. After
+ * an event that the log did not acknowledge, no later event of that order is sent: when the client
+ * sends the first one again, it would be behind the later ones.
  */
 import type { FieldError } from '../event/field-error.ts';
 import { EVENT_BYTES_MAX, parseEvent } from '../event/parse-event.ts';
@@ -19,23 +21,26 @@ import { failureOf, recordOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
 
+/** The most items of one batch. */
 export const BATCH_ITEMS_MAX = 10_000;
+/** The largest body of a batch in bytes, after decompression. */
 export const BODY_BYTES_MAX = 8 << 20;
-/** Records that are appended together. */
+/** The most records of a chunk, which are appended together. */
 const PIECE = 500;
 
+/** The outcome of one item of a batch. */
 export type ItemVerdict =
   | { readonly status: 'accepted'; readonly eventId: string; readonly position: LogPosition }
   | { readonly status: 'rejected'; readonly errors: readonly FieldError[] }
-  /** The log did not acknowledge it, or was not asked any more: sending it again is safe. */
+  /** The log did not acknowledge the event, or it was not sent. Sending it again is safe. */
   | {
       readonly status: 'unknown';
       readonly eventId: string;
       readonly reason: string;
-      /** Under which its record is, or would be, in the log. */
+      /** The request id in the header of its record, if that is in the log. */
       readonly requestId: string;
     }
-  /** Queue full or stopping: not appended. */
+  /** The queue is full, or the service is stopping: the event was not appended. */
   | { readonly status: 'refused'; readonly eventId: string; readonly reason: string };
 
 type Pending = {
@@ -46,8 +51,9 @@ type Pending = {
 };
 
 /**
+ * Reads a body and appends its valid events.
  * @returns a verdict for each item, in the order of the body.
- * @throws BodyRefused where the body as such is refused and nothing of it was appended.
+ * @throws BodyRefused if the body is refused and nothing of it was appended.
  */
 export async function acceptBatch(
   queue: AppendQueue,
@@ -68,7 +74,8 @@ export async function acceptBatch(
     batch.stop(error.statusCode === 413 ? 'too_long' : 'encoding_invalid', error.message);
   }
   const verdicts = await batch.end();
-  // A 4xx promises that nothing was appended; else the last verdict tells of it.
+  // A 4xx promises that nothing was appended. If something was, the last verdict reports the
+  // refusal.
   const isUntouched = verdicts.every(({ status }) => status === 'rejected');
   if (refusal !== null && isUntouched) throw refusal;
   return verdicts;
@@ -82,11 +89,11 @@ class Batch {
   readonly #pieceMax: number;
   #piece: Pending[] = [];
   #underWay: Promise<void> = Promise.resolve();
-  /** Orders that have an event of which nobody knows whether it is in the log. */
+  /** Orders with an event whose outcome is unknown. */
   readonly #unsure = new Set<string>();
   #isLogAway = false;
   #refusal: Extract<ItemVerdict, { status: 'refused' }> | null = null;
-  /** Nothing more of the body is read: it is broken, or too long. */
+  /** Whether the rest of the body is ignored, because it is broken or too long. */
   isOver = false;
 
   constructor(queue: AppendQueue, requestIds: RequestIds, form: BodyForm) {
@@ -127,7 +134,7 @@ class Batch {
       return;
     }
     const { eventId } = parsed.event;
-    // Until the log says otherwise; also where it is not asked any more.
+    // The verdict until the log answers, and if the event is never sent.
     const reason = 'Not sent: an earlier event was not acknowledged';
     const requestId = this.#requestIds.next();
     this.#verdicts.push({ status: 'unknown', eventId, reason, requestId });
@@ -135,7 +142,7 @@ class Batch {
     if (this.#piece.length >= this.#pieceMax) await this.#send();
   }
 
-  /** Waits for the piece before, then hands this one over and goes on. */
+  /** Waits for the previous chunk and starts to append this one, but does not wait for it. */
   async #send(): Promise<void> {
     const piece = this.#piece;
     this.#piece = [];
@@ -144,9 +151,9 @@ class Batch {
   }
 
   async #append(piece: readonly Pending[]): Promise<void> {
-    // Nothing of the piece before was acknowledged: the whole log is away, and would stay so.
+    // Nothing of the previous chunk was acknowledged, so the log is unavailable: do not try again.
     if (this.#isLogAway) return;
-    // Behind an event that is unsure no other of its order is sent: a repeat would come after it.
+    // No later event of an order is sent after one whose outcome is unknown (see above).
     const sent = piece.filter(({ record }) => !this.#unsure.has(String(record.key)));
     if (sent.length === 0) return;
     if (this.#refusal !== null) {
@@ -170,11 +177,11 @@ class Batch {
     if (verdict.status === 'refused') this.#refusal = verdict;
   }
 
-  /** One last verdict says why nothing behind it was read. */
+  /** Adds a last verdict that says why the rest of the body was not read. */
   stop(type: string, reason: string): void {
     this.isOver = true;
     const index = this.#verdicts.length;
-    const msg = `${reason}: this and all that follows was not read`;
+    const msg = `${reason}: the body was not read from here on`;
     const errors = [{ type, loc: ['body', index], msg, input: null }];
     this.#verdicts.push({ status: 'rejected', errors });
   }

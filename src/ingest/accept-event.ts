@@ -1,4 +1,4 @@
-/** The ingest path on one screen: bytes → validate → append → answer. */
+/** The whole ingest path of one event: validate the bytes, append the record, give the answer. */
 import { OrderonceError } from '../errors.ts';
 import type { FieldError } from '../event/field-error.ts';
 import { type OrderEvent, toCanonicalJson } from '../event/order-event.ts';
@@ -7,21 +7,25 @@ import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import { requestIdHeader } from '../log/request-id.ts';
 import type { AppendQueue } from './append-queue.ts';
 
+/** The outcome of one event. */
 export type Acceptance =
-  /** The log has acknowledged it: it is durable (G1). */
+  /** The log has acknowledged the event: it is durable (G1). */
   | { readonly status: 'accepted'; readonly eventId: string; readonly position: LogPosition }
-  /** The event is not valid, or the log takes no such record; nothing was appended. */
+  /** The event is not valid, or the log refuses the record. Nothing was appended. */
   | {
       readonly status: 'rejected';
       readonly errors: readonly FieldError[];
       readonly isTooLarge?: boolean;
     }
-  /** The log did not acknowledge in time; it may still. Sending the same event again is safe (G9). */
+  /** The log did not acknowledge in time, but still may. Sending the event again is safe (G9). */
   | { readonly status: 'unknown'; readonly reason: string }
-  /** Queue full or stopping; nothing was appended. */
+  /** The queue is full, or the service is stopping. Nothing was appended. */
   | { readonly status: 'refused'; readonly reason: string };
 
-/** Never throws on account of the event or the log. */
+/**
+ * Validates an event and appends it. Resolves once the log has acknowledged it, at the latest at
+ * the delivery deadline. Never throws because of the event or the log.
+ */
 export async function acceptEvent(
   queue: AppendQueue,
   requestId: string,
@@ -37,10 +41,10 @@ export async function acceptEvent(
   }
 }
 
-/** The event as it lies in the log. */
+/** The record of an event, as it is appended to the log. */
 export function recordOf(event: OrderEvent, requestId: string): AppendRecord {
   return {
-    // All events of one order lie in one partition, in the order in which they were accepted.
+    // All events of an order go to the same partition, in the sequence in which they were accepted.
     key: Buffer.from(event.orderId),
     value: Buffer.from(toCanonicalJson(event)),
     headers: [requestIdHeader(requestId)],
@@ -49,7 +53,7 @@ export function recordOf(event: OrderEvent, requestId: string): AppendRecord {
 
 type Failure = Exclude<Acceptance, { status: 'accepted' }>;
 
-/** What a failed append means for its event. @throws what is no failure of an append. */
+/** What a failed append means for its event. @throws the error if it is not a failed append. */
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof OrderonceError)) throw error;
   const { code, message: reason } = error;

@@ -1,9 +1,12 @@
-/** Log lines for requests that were answered 500 since the log did not acknowledge. */
+/** Logs requests that were answered 500 because the log did not acknowledge them. */
 import type { Logger } from '../runtime/logger.ts';
 
-/** One line per cause and this long: an outage must not fill the disk. */
+/** At most one line per cause in this time, so that an outage does not fill the disk. */
 const QUIET_MS = 60_000;
-/** Causes remembered; more at once are one cause. */
+/**
+ * The most causes that are remembered. The oldest is then forgotten, and logged again when it
+ * recurs.
+ */
 const CAUSES_MAX = 50;
 
 type Cause = { saidAt: number; count: number };
@@ -20,9 +23,10 @@ export class AppendFailures {
   }
 
   /**
-   * The first of a cause is logged at once; then one line a minute, with how many requests there
-   * were since the line before.
-   * @param requestId of the failed request, as its answer names it. @param events how many in it.
+   * Logs the first failure of a cause immediately, and then at most one line per minute with the
+   * number of events since the previous line.
+   * @param requestId the id of the failed request, as in its answer.
+   * @param events the number of events of the request that failed.
    */
   note(reason: string, requestId: string, events = 1): void {
     const now = this.#now();

@@ -1,38 +1,42 @@
 /**
- * Group commit in front of one lane of the log: what arrives while an append is under way leaves
+ * The queue in front of one lane of the log (group commit): what arrives during an append is sent
  * together in the next one.
  *
- * An item is one record, or several that belong together and are never split. It is `queued`, then
- * `in flight`, then acknowledged, refused or unknown. Queued at its deadline, it is withdrawn: never
- * appended. In flight at its deadline, it may be appended later: unknown. No second append starts
- * until the one in flight resolves: a repeat of the first would put its records behind later ones.
+ * An item is one record, or several that belong together and are never split. It is first queued,
+ * then in flight, then acknowledged, refused or unknown. An item that is still queued at its
+ * deadline is withdrawn and never appended. An item that is in flight at its deadline is unknown:
+ * it may be appended later. The next append starts only after the one in flight has resolved.
+ * Otherwise a retry of the first one could put its records behind later ones.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { AppendOutcome, AppendRecord, LogAppender } from '../log/event-log.ts';
 
 export type LaneLimits = {
-  /** From arrival to an answer, in ms. */
+  /** The longest time from arrival to the answer, in ms. */
   readonly deadlineMs: number;
-  /** Records of one append at most, but for an item that has more by itself. */
+  /** The most records of one append. An item with more records is sent alone. */
   readonly batchItemsMax: number;
-  /** One append to one partition is one batch for the broker, whose limit is about 1 MiB. */
+  /** The most bytes of one append. A broker gets it as one batch, whose limit is about 1 MiB. */
   readonly batchBytesMax: number;
 };
 
+/** Records that wait in a lane together, and get their answer together. */
 export type Item = {
   readonly records: readonly AppendRecord[];
   readonly deadline: number;
-  /** Over all lanes, the order of arrival. */
+  /** The order of arrival over all lanes. */
   readonly number: number;
-  /** An outcome for each record. Settling twice does nothing: nobody hears the second. */
+  /** To be called with an outcome for each record. Only the first of both calls has an effect. */
   readonly resolve: (outcomes: readonly AppendOutcome[]) => void;
-  /** None is known to be appended. */
+  /** To be called if no record is known to be appended. */
   readonly reject: (error: OrderonceError) => void;
 };
 
-/** An append that takes this long holds its lane up, in ms. */
+/** A lane is delayed if its append takes longer than this, in ms. */
 const HELD_UP_MS = 500;
-/** How often deadlines are looked at, in ms: answers go out this much early. */
+/**
+ * How often deadlines are checked, in ms. Deadlines are this much early, so that none is missed.
+ */
 export const SWEEP_MS = 50;
 
 export class AppendLane {
@@ -41,14 +45,14 @@ export class AppendLane {
   readonly #limits: LaneLimits;
   readonly #now: () => number;
   readonly #onSettled: () => void;
-  /** In order of arrival, so in order of deadline too. */
+  /** In order of arrival, and so in order of their deadlines too. */
   #queued: Item[] = [];
   #inFlight: Item[] = [];
   #inFlightSince: number | null = null;
   #size = 0;
   #lastError: OrderonceError | null = null;
 
-  /** @param onSettled called whenever it may have become idle. */
+  /** @param onSettled is called after each append, and when the lane has become idle. */
   constructor(
     log: LogAppender,
     lane: number,
@@ -66,12 +70,12 @@ export class AppendLane {
     return this.#inFlightSince === null && this.#queued.length === 0;
   }
 
-  /** Whether the append under way is older than the delivery deadline. */
+  /** Whether the append in flight is older than the delivery deadline. */
   get isStalled(): boolean {
     return this.#hasWaited(this.#limits.deadlineMs - SWEEP_MS);
   }
 
-  /** Whether the append under way takes much longer than an append does. */
+  /** Whether the append in flight takes much longer than usual. */
   get isHeldUp(): boolean {
     return this.#hasWaited(HELD_UP_MS);
   }
@@ -81,28 +85,31 @@ export class AppendLane {
     return since !== null && this.#now() - since > ms;
   }
 
-  /** Why the last append failed, or does not end; null when all is well. */
+  /** Why the last append failed or does not complete; null if nothing is wrong. */
   get trouble(): string | null {
     if (this.isStalled) return this.#overdue('The log does not acknowledge an append under way');
     return this.#lastError?.message ?? null;
   }
 
-  /** What the last append failed with; null after one that succeeded. */
+  /** The error of the last append; null after a successful one. */
   get failure(): OrderonceError | null {
     return this.#lastError;
   }
 
-  /** It is over: unless another append has failed since. */
+  /** Forgets this failure. If another append has failed since, that failure stays. */
   forgive(failure: OrderonceError): void {
     if (this.#lastError === failure) this.#lastError = null;
   }
 
-  /** Records waiting or in flight. */
+  /** Number of records that are queued or in flight. */
   get size(): number {
     return this.#size;
   }
 
-  /** @returns false, and rejects the item, where it is known beforehand that it would expire too. */
+  /**
+   * Queues an item. If the lane is stalled, rejects it immediately, since it would only expire.
+   * @returns whether it was queued.
+   */
   add(item: Item): boolean {
     if (this.isStalled) {
       item.reject(unacknowledged(this.#overdue('The log does not acknowledge')));
@@ -110,7 +117,7 @@ export class AppendLane {
     }
     this.#queued.push(item);
     this.#size += item.records.length;
-    // Not at once: requests that arrive in the same turn of the event loop leave together.
+    // Delayed, so that requests which arrive in the same turn of the event loop share an append.
     if (this.#inFlightSince === null) {
       this.#inFlightSince = this.#now();
       setImmediate(() => void this.#flush());
@@ -118,7 +125,7 @@ export class AppendLane {
     return true;
   }
 
-  /** Takes back what is not under way: keys have other lanes now. */
+  /** Removes and returns the queued items, because their keys belong to other lanes now. */
   takeQueued(): Item[] {
     const queued = this.#queued.splice(0);
     this.#size -= countOf(queued);
@@ -127,7 +134,7 @@ export class AppendLane {
 
   async #flush(): Promise<void> {
     for (;;) {
-      // What ran out while the last append was under way is withdrawn, not sent.
+      // Items whose deadline passed during the last append are withdrawn, not sent.
       this.expire();
       if (this.#queued.length === 0) break;
       this.#inFlight = this.#takeBatch();
@@ -170,7 +177,7 @@ export class AppendLane {
     return this.#queued.splice(0, items);
   }
 
-  /** Answers what is past its deadline. */
+  /** Rejects the items that are past their deadline. */
   expire(): void {
     const now = this.#now();
     const firstAlive = this.#queued.findIndex((item) => item.deadline > now);

@@ -8,7 +8,7 @@ import { AppendQueue, type AppendQueueOptions } from './append-queue.ts';
 
 const OPTIONS = { deadlineMs: 1000, itemsMax: 100, batchItemsMax: 10, batchBytesMax: 1000 };
 
-/** A queue whose clock stands still until the test moves it. */
+/** A queue with a clock that only the test advances. */
 function setUp(t: TestContext, options: Partial<AppendQueueOptions> = {}) {
   const log = new FakeLog();
   const clock = { ms: 0 };
@@ -79,7 +79,7 @@ describe('AppendQueue', () => {
     await nextTurn();
     await pass(10);
     append('b');
-    // Nobody has looked at deadlines since.
+    // expire() has not been called since.
     clock.ms = 1020;
     log.pending[0]?.acknowledge();
     await nextTurn();

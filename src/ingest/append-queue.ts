@@ -1,7 +1,8 @@
 /**
- * What waits for the log: bounded in count, every item answered by its deadline. Each lane of the
- * log has a queue of its own, so that a partition which is not available delays only its events. Nor
- * can its events use up the bound: a lane that is held up takes no more than its equal share.
+ * The queue of records in front of the log. The number of records is bounded, and each is answered
+ * by its deadline. Each lane of the log has a queue of its own, so an unavailable partition delays
+ * only its own events. Its events cannot fill the whole queue either: a delayed lane accepts no
+ * more than an equal share.
  */
 import { OrderonceError } from '../errors.ts';
 import {
@@ -14,9 +15,9 @@ import {
 import { AppendLane, type Item, type LaneLimits, SWEEP_MS } from './append-lane.ts';
 
 export type AppendQueueOptions = LaneLimits & {
-  /** Records waiting or in flight; more are refused. */
+  /** The most records queued or in flight. Further ones are refused. */
   readonly itemsMax: number;
-  /** Milliseconds, monotonic. */
+  /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
 };
 
@@ -26,7 +27,7 @@ export class AppendQueue {
   readonly #sweep: NodeJS.Timeout;
   #lanes: AppendLane[] = [];
   #arrived = 0;
-  /** Records that are not answered yet, or still in flight. */
+  /** Number of records that are queued or in flight, in all lanes. */
   #size = 0;
   #draining = false;
   #idle = Promise.withResolvers<void>();
@@ -40,9 +41,9 @@ export class AppendQueue {
 
   /**
    * Appends one record.
-   * @returns its position, once it is durable.
-   * @throws LOG_NOT_ACKNOWLEDGED (unknown), QUEUE_FULL or DRAINING (certainly not appended),
-   * RECORD_TOO_LARGE or RECORD_REFUSED (never will be).
+   * @returns its position, once the record is durable.
+   * @throws LOG_NOT_ACKNOWLEDGED: the outcome is unknown. QUEUE_FULL, DRAINING: the record was
+   * certainly not appended. RECORD_TOO_LARGE, RECORD_REFUSED: it would be refused each time.
    */
   async append(record: AppendRecord): Promise<LogPosition> {
     const refusal = this.#refusal(1);
@@ -55,8 +56,8 @@ export class AppendQueue {
   }
 
   /**
-   * The same for several records; those of one key lie in the log in this order.
-   * @returns for each its position, or the error that append() would throw. Never throws.
+   * Appends several records. Those with the same key are in the log in the given order.
+   * @returns for each record its position, or the error that append() would throw. Never throws.
    */
   async appendAll(records: readonly AppendRecord[]): Promise<AppendOutcome[]> {
     const refusal = this.#refusal(records.length);
@@ -93,7 +94,7 @@ export class AppendQueue {
     const { promise, resolve } = Promise.withResolvers<readonly AppendOutcome[]>();
     this.#lanes[lane]?.add({
       records: taken,
-      // A little early, so that the answer is out by the deadline.
+      // A little early, so that the answer is sent before the deadline.
       deadline: this.#options.now() + this.#options.deadlineMs - SWEEP_MS,
       number: this.#arrived++,
       resolve,
@@ -117,8 +118,9 @@ export class AppendQueue {
   }
 
   /**
-   * A log that has grown has other lanes: what is not under way takes them, in the order of its
-   * arrival, before anything new does. Else a later event of an order could overtake an earlier one.
+   * If the log has more lanes than before, a key may belong to another lane. All queued items move
+   * to their new lanes, in order of arrival, before a new item is queued. Otherwise a later event
+   * of an order could overtake an earlier one.
    */
   #followLanes(): void {
     if (this.#lanes.length >= this.#log.lanes) return;
@@ -139,20 +141,21 @@ export class AppendQueue {
     if (this.#lanes.every((lane) => lane.isIdle)) this.#idle.resolve();
   }
 
-  /** Lanes whose last append failed or does not end: lane → why. */
+  /** By lane, why its last append failed or does not complete. */
   get troubles(): ReadonlyMap<number, string> {
     const found = [...this.#lanes.entries()].map(([lane, { trouble }]) => [lane, trouble] as const);
     return new Map(found.filter((entry): entry is [number, string] => entry[1] !== null));
   }
 
-  /** What the last appends failed with, lane by lane. */
+  /** The errors of those lanes whose last append failed. */
   get failures(): readonly OrderonceError[] {
     return this.#lanes.flatMap(({ failure }) => failure ?? []);
   }
 
   /**
-   * To be called when a check of the log has succeeded.
-   * @param failures from before that check: those that it shows to be over are forgotten.
+   * Forgets failures after a successful check of the log.
+   * @param failures the failures from before the check. Those that it proves to be over are
+   * forgotten.
    */
   forgive(failures: readonly OrderonceError[]): void {
     for (const failure of failures.filter((one) => this.#log.isOverAfterCheck(one))) {
@@ -160,28 +163,30 @@ export class AppendQueue {
     }
   }
 
-  /** How many lanes there are, as far as is known. */
+  /** The known number of lanes; 0 before the first append. */
   get lanes(): number {
     return this.#lanes.length;
   }
 
-  /** How many records it holds at most. */
+  /** The most records that the queue holds. */
   get itemsMax(): number {
     return this.#options.itemsMax;
   }
 
-  /** Records waiting or in flight. */
+  /** Number of records that are queued or in flight. */
   get size(): number {
     return this.#size;
   }
 
-  /** Answers what is past its deadline. Runs by itself; public for tests with a clock of theirs. */
+  /** Answers items past their deadline. A timer calls it; public for tests with their own clock. */
   expire(): void {
     for (const lane of this.#lanes) lane.expire();
     this.#recount();
   }
 
-  /** Refuses new items; resolves when all others are answered, at the latest by their deadlines. */
+  /**
+   * Refuses new records. Resolves when all others are answered, at the latest at their deadlines.
+   */
   async drain(): Promise<void> {
     this.#draining = true;
     this.#idle = Promise.withResolvers<void>();

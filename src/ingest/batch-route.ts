@@ -1,4 +1,6 @@
-/** `POST /events/batch`: a JSON array or NDJSON in, a verdict per item out, in the order given. */
+/**
+ * `POST /events/batch`: accepts a JSON array or NDJSON, and answers with a verdict for each item.
+ */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { RequestIds } from '../log/request-id.ts';
@@ -37,7 +39,7 @@ export type BatchRouteParts = {
   readonly failures: AppendFailures;
 };
 
-/** In a scope of its own: here bodies are streams. */
+/** Adds the route in a scope of its own, because its body is read as a stream. */
 export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Promise<void> {
   await app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
@@ -66,7 +68,9 @@ async function handle(
   return answer(reply, verdicts);
 }
 
-/** One line for all events of a cause; each names its own request only if it was sent alone. */
+/**
+ * Logs the unknown events of a batch by cause, each cause with the request id of its first event.
+ */
 function noteFailures(failures: AppendFailures, verdicts: readonly ItemVerdict[]): void {
   const unknown = verdicts.filter((verdict) => verdict.status === 'unknown');
   for (const [reason, same] of Map.groupBy(unknown, (verdict) => verdict.reason)) {
@@ -82,12 +86,15 @@ function answer(reply: FastifyReply, verdicts: readonly ItemVerdict[]): FastifyR
   const results = verdicts.map(resultText).join(',');
   const text = `{"accepted":${accepted},"rejected":${rejected},"results":[${results}]}`;
   if (refused > 0) reply.header('Retry-After', '1');
-  // The log failed: some are unknown. Else the queue was full. Else none was valid, or all that was is in.
+  // 500: the outcome of some is unknown. 503: some were refused. 202: all valid ones are in the
+  // log.
   const status = unknown > 0 ? 500 : refused > 0 ? 503 : accepted > 0 ? 202 : 422;
   return reply.code(status).type('application/json; charset=utf-8').send(text);
 }
 
-/** Accepted ones, which are most, without the detour of an object. */
+/**
+ * One result as JSON. Accepted ones are the most frequent, so their text is put together directly.
+ */
 function resultText(verdict: ItemVerdict, index: number): string {
   if (verdict.status === 'accepted') {
     const { eventId, position } = verdict;

@@ -5,7 +5,7 @@ import { type BodyForm, BodyItems } from './body-items.ts';
 
 const ITEM_BYTES_MAX = 200;
 
-/** Cuts a body fed in pieces of the given sizes, over and over. */
+/** Feeds a body to BodyItems in chunks of the given sizes, which repeat. */
 function cut(body: string | Buffer, form: BodyForm, sizes: readonly number[] = [7]): string[] {
   const bytes = Buffer.from(body);
   const items = new BodyItems(form, ITEM_BYTES_MAX);
@@ -60,13 +60,13 @@ describe('BodyItems', () => {
 
   it('says where an array is broken, and gives nothing behind it', () => {
     const cases: Record<string, string[]> = {
-      '': ['broken: There is no array'],
-      '{"a":1}': ['broken: Not an array'],
-      '[1,2': ['1', 'broken: The array does not end'],
-      '[1,,2]': ['1', 'broken: An element is missing'],
-      '[1,]': ['1', 'broken: An element is missing'],
-      '[1] x [2]': ['1', 'broken: Something follows the array'],
-      '["a]': ['broken: The array does not end'],
+      '': ['broken: The body is empty'],
+      '{"a":1}': ['broken: The body is not an array'],
+      '[1,2': ['1', 'broken: The array is not closed'],
+      '[1,,2]': ['1', 'broken: The array has an empty element'],
+      '[1,]': ['1', 'broken: The array has an empty element'],
+      '[1] x [2]': ['1', 'broken: The body continues after the array'],
+      '["a]': ['broken: The array is not closed'],
     };
     for (const [body, items] of Object.entries(cases))
       assert.deepEqual(cut(body, 'array'), items, body);

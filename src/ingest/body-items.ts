@@ -1,18 +1,19 @@
 /**
- * Cuts a body into the items of a batch while it arrives: elements of a JSON array, or lines of
- * NDJSON. Only quotes, brackets, commas and line feeds are looked at; what an item says is for
- * parseEvent to read from its bytes, so that a batch is judged exactly like single events. An item
- * that is too long is cut off, never gathered.
+ * Splits a body into the items of a batch while it arrives: elements of a JSON array, or lines of
+ * NDJSON. This examines only quotes, brackets, commas and line feeds. parseEvent then gets the
+ * bytes of each item, so an event of a batch is validated exactly like a single event. Of an item
+ * that is too long, only the beginning is kept in memory.
  */
 import { BodyLines } from './body-lines.ts';
 import { BoundedBytes, isJsonSpace } from './bounded-bytes.ts';
 
 export type BodyItem =
-  /** @property bytes at most itemBytesMax + 1 of them: one more than allowed says enough. */
+  /** @property bytes at most itemBytesMax + 1 bytes; the extra byte shows that it is too long. */
   | { readonly kind: 'item'; readonly bytes: Buffer }
-  /** The array is broken here; nothing behind it can be told apart. Always the last. */
+  /** The array is not valid from here on, so no further items can be found. Always the last. */
   | { readonly kind: 'broken'; readonly reason: string };
 
+/** A JSON array, or NDJSON. */
 export type BodyForm = 'array' | 'lines';
 
 type Cutter = Pick<BodyItems, 'push' | 'end'>;
@@ -24,12 +25,12 @@ export class BodyItems {
     this.#cutter = form === 'array' ? new ArrayItems(itemBytesMax) : lineItems(itemBytesMax);
   }
 
-  /** The items that end in this piece of the body. */
+  /** The items that end in this chunk of the body. */
   push(chunk: Buffer): BodyItem[] {
     return this.#cutter.push(chunk);
   }
 
-  /** The item that ends with the body, if there is one; or what is missing. */
+  /** To be called at the end of the body: its last item, or what is missing. */
   end(): BodyItem[] {
     return this.#cutter.end();
   }
@@ -53,7 +54,7 @@ const CLOSE_ARRAY = 0x5d;
 const BACKSLASH = 0x5c;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
-/** The first byte of a byte order mark, which no JSON text begins with otherwise. */
+/** The first byte of a byte order mark. No JSON text begins with it. */
 const MARK = 0xef;
 
 class ArrayItems implements Cutter {
@@ -61,7 +62,7 @@ class ArrayItems implements Cutter {
   #depth = 0;
   #isInString = false;
   #isEscaped = false;
-  /** Before the array's bracket, between its brackets, behind them. */
+  /** Whether the reader is before the array, inside it, or after it. */
   #place: 'before' | 'inside' | 'behind' = 'before';
   #afterComma = false;
   #isBroken = false;
@@ -79,7 +80,7 @@ class ArrayItems implements Cutter {
       if (this.#place !== 'inside') {
         if (isJsonSpace(byte)) continue;
         if (this.#place === 'behind')
-          return [...items, this.#broken('Something follows the array')];
+          return [...items, this.#broken('The body continues after the array')];
         if (byte !== OPEN_ARRAY) return [this.#broken(whyNoArray(byte))];
         this.#place = 'inside';
         from = at + 1;
@@ -98,7 +99,7 @@ class ArrayItems implements Cutter {
         const { hasContent } = this.#item;
         const bytes = this.#item.take();
         if (hasContent) items.push({ kind: 'item', bytes });
-        else if (!isEmptyArray) return [...items, this.#broken('An element is missing')];
+        else if (!isEmptyArray) return [...items, this.#broken('The array has an empty element')];
         this.#afterComma = byte === COMMA;
         if (byte === CLOSE_ARRAY) this.#place = 'behind';
       }
@@ -109,7 +110,7 @@ class ArrayItems implements Cutter {
 
   end(): BodyItem[] {
     if (this.#isBroken || this.#place === 'behind') return [];
-    const what = this.#place === 'before' ? 'There is no array' : 'The array does not end';
+    const what = this.#place === 'before' ? 'The body is empty' : 'The array is not closed';
     return [this.#broken(what)];
   }
 
@@ -120,5 +121,5 @@ class ArrayItems implements Cutter {
 }
 
 function whyNoArray(first: number): string {
-  return first === MARK ? 'It starts with a byte order mark' : 'Not an array';
+  return first === MARK ? 'The body starts with a byte order mark' : 'The body is not an array';
 }

@@ -1,18 +1,20 @@
 /**
- * Cuts NDJSON into lines while it arrives: for the body of a batch, and for the file of
- * `orderonce send`, so that both agree about any bytes. Only a line feed ends a line, whatever else
- * Unicode counts as a line end: JSON allows U+2028 and its like inside strings.
+ * Splits NDJSON into lines while it arrives. Both the batch endpoint and `orderonce send` use it,
+ * so that they agree on the lines of any input. Only a line feed ends a line; other line ends of
+ * Unicode do not, because JSON allows them inside strings (U+2028).
  */
 import { BoundedBytes } from './bounded-bytes.ts';
 
 export type BodyLine = {
-  /** Without the line feed, at most bytesMax + 1 of them: one more than allowed says enough. */
+  /**
+   * At most bytesMax + 1 bytes, without the line feed. The extra byte shows that it is too long.
+   */
   readonly bytes: Buffer;
   /** Counted from 1, empty lines included. */
   readonly number: number;
-  /** Where it begins, in bytes. */
+  /** Offset of its first byte in the input. */
   readonly start: number;
-  /** Where the next line begins. */
+  /** Offset at which the next line begins. */
   readonly end: number;
 };
 
@@ -24,7 +26,7 @@ export class BodyLines {
   #start: number;
   #read: number;
 
-  /** @param from where reading begins, if not at the start: bytes and lines that lie before. */
+  /** @param from number of bytes and lines before the place where reading begins. */
   constructor(bytesMax: number, from = { bytes: 0, lines: 0 }) {
     this.#line = new BoundedBytes(bytesMax);
     this.#number = from.lines + 1;
@@ -32,7 +34,7 @@ export class BodyLines {
     this.#read = from.bytes;
   }
 
-  /** The lines that end in this piece. Lines of white space alone are left out. */
+  /** The lines that end in this chunk. Lines that contain only white space are left out. */
   push(chunk: Buffer): BodyLine[] {
     const lines: BodyLine[] = [];
     let from = 0;
@@ -47,13 +49,13 @@ export class BodyLines {
     return lines;
   }
 
-  /** The line that ends without a line feed, if there is one. */
+  /** To be called at the end of the input: the last line, if it has no line feed. */
   end(): BodyLine | null {
     return this.#take(this.#read);
   }
 
   #take(end: number): BodyLine | null {
-    // Of a line that is too long nobody knows the rest: it is never taken for an empty one.
+    // The rest of a line that is too long was dropped, so the line must not count as empty.
     const isLine = this.#line.hasContent || this.#line.isTooLong;
     const [number, start] = [this.#number++, this.#start];
     this.#start = end;

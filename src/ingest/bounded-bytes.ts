@@ -1,6 +1,6 @@
-/** The bytes of one item, gathered from the pieces in which they arrive, up to a limit. */
+/** Collects the bytes of one item from the chunks in which they arrive, up to a limit. */
 
-/** JSON's white space (RFC 8259, section 2), which may surround any value. */
+/** White space of JSON (RFC 8259, section 2), which may surround any value. */
 export const isJsonSpace = (byte: number) =>
   byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
 
@@ -12,17 +12,17 @@ export class BoundedBytes {
   #length = 0;
   #hasContent = false;
 
-  /** One byte more than `bytesMax` is kept: it says that the item is too long. */
+  /** Keeps up to `bytesMax` + 1 bytes; the extra byte shows that the item is too long. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
   }
 
-  /** Anything but JSON's white space. */
+  /** Whether the item has any byte that is not white space. */
   get hasContent(): boolean {
     return this.#hasContent;
   }
 
-  /** What is beyond the limit is not kept. */
+  /** Whether the item is longer than the limit. The bytes beyond it are not kept. */
   get isTooLong(): boolean {
     return this.#length > this.#bytesMax;
   }
@@ -36,7 +36,7 @@ export class BoundedBytes {
     this.#length += Math.min(piece.length, room);
   }
 
-  /** Hands over what was gathered, and begins anew. */
+  /** Returns the collected bytes, and starts the next item. */
   take(): Buffer {
     if (this.#length === 0) return NOTHING;
     const [first] = this.#pieces;

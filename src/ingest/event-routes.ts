@@ -1,4 +1,4 @@
-/** `POST /events`, and where the status of an event can be read. */
+/** `POST /events`, and the redirect from `GET /events/{event_id}` to the status of an event. */
 import type { FastifyReply } from 'fastify';
 import type { RequestIds } from '../log/request-id.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
@@ -10,6 +10,7 @@ import type { NoteAnswer } from './ingest-metrics.ts';
 
 const RETRY_AFTER_SECONDS = '1';
 
+/** @property statusUrl base URL of the consumer service, which answers for the status of events. */
 type EventRouteParts = {
   readonly queue: AppendQueue;
   readonly requestIds: RequestIds;
@@ -19,6 +20,9 @@ type EventRouteParts = {
   readonly failures: AppendFailures;
 };
 
+/**
+ * Adds both routes. Each answered POST is counted; one that the log did not acknowledge is logged.
+ */
 export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   const { queue, requestIds, topic, statusUrl, noteAnswer, failures } = parts;
   app.post<{ Body: Buffer | undefined }>(
@@ -27,7 +31,7 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
     async (request, reply) => {
       const started = performance.now();
       const requestId = requestIds.next();
-      // Before anything can fail: whoever asks about a 500 can name it.
+      // Set before anything can fail, so that a client can quote the id of a request answered 500.
       reply.header('Orderonce-Request-Id', requestId);
       const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
@@ -37,7 +41,7 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   );
   app.get<{ Params: { event_id: string } }>(
     '/events/:event_id',
-    { schema: { summary: 'Redirects to where the status can be read', tags: ['events'] } },
+    { schema: { summary: 'Redirects to the status of the event', tags: ['events'] } },
     (request, reply) => {
       const [, query] = request.url.split('?');
       const id = encodeURIComponent(request.params.event_id);

@@ -1,4 +1,4 @@
-/** The API in OpenAPI terms. Documentation only: src/event is what validates. */
+/** The OpenAPI description of the API. It is documentation only; src/event validates events. */
 const EVENT = {
   type: 'object',
   additionalProperties: false,
@@ -7,12 +7,13 @@ const EVENT = {
     event_id: {
       type: 'string',
       format: 'uuid',
-      description: 'Made by the client before the first send and kept for every resend.',
+      description: 'Created by the client before the first send, and the same in every resend.',
     },
     order_id: { type: 'string', format: 'uuid', description: 'Also the partition key.' },
     user_id: { type: 'string', minLength: 1, maxLength: 255 },
     total_amount: {
-      description: 'Positive; at most 14 integer digits and 4 decimals; kept exact. No exponent.',
+      description:
+        'Positive, at most 14 integer digits and 4 decimals, without exponent. Stored exactly.',
       oneOf: [
         { type: 'number', exclusiveMinimum: 0 },
         { type: 'string', pattern: '^[0-9]{1,14}(\\.[0-9]{1,4})?$' },
@@ -21,7 +22,8 @@ const EVENT = {
     timestamp: {
       type: 'string',
       format: 'date-time',
-      description: 'RFC 3339 with a zone, 1970 to 9999 in UTC; cut to microseconds.',
+      description:
+        'RFC 3339 with a time zone, 1970 to 9999 in UTC. Digits beyond microseconds are cut off.',
     },
   },
   examples: [
@@ -58,7 +60,7 @@ const FIELD_ERRORS = {
 } as const;
 
 const RECEIPT = {
-  Location: { type: 'string', description: 'Where its status can be read.' },
+  Location: { type: 'string', description: 'URL of the status of the event.' },
   'Orderonce-Topic': { type: 'string' },
   'Orderonce-Partition': { type: 'integer' },
   'Orderonce-Offset': { type: 'integer' },
@@ -71,7 +73,7 @@ const BATCH_RESULT = {
     rejected: { type: 'integer' },
     results: {
       type: 'array',
-      description: 'One for each item, in the order of the body.',
+      description: 'One result for each item, in the order of the body.',
       items: {
         type: 'object',
         required: ['index', 'status'],
@@ -88,15 +90,15 @@ const BATCH_RESULT = {
   },
 } as const;
 
-/** Of both requests. */
+/** For both requests. */
 const ENCODINGS =
-  'Any JSON media type is taken, `text/json` and `application/…+json` among them, in UTF-8. ' +
-  'The body may be packed: `Content-Encoding: gzip` or `deflate`; 400 where it is not what that says.';
+  'Any JSON media type in UTF-8 is accepted, including `text/json` and `application/…+json`. ' +
+  'The body may be compressed with `Content-Encoding: gzip` or `deflate`. If it cannot be decompressed, the answer is 400.';
 
 const unsupported = (what: string) => ({
-  description: `${what}; nothing was appended. \`detail\` names what is taken.`,
+  description: `${what}. Nothing was appended. \`detail\` says what is accepted.`,
   headers: {
-    'Accept-Encoding': { type: 'string', description: 'Where it is about Content-Encoding.' },
+    'Accept-Encoding': { type: 'string', description: 'Sent if Content-Encoding is the reason.' },
   },
   ...DETAIL,
 });
@@ -104,42 +106,59 @@ const unsupported = (what: string) => ({
 export const POST_BATCH_SCHEMA = {
   summary: 'Accept many order events',
   description:
-    'A JSON array, or NDJSON with one event per line; at most 10,000 events and 8 MiB, unpacked. Each ' +
-    'item gets the verdict that POST /events would give it; invalid ones never stop valid ones. Items ' +
-    'that are `unknown` or `refused` should be sent again as they are. Where the body cannot be read to ' +
-    'its end, the last result says why. ' +
-    `NDJSON may also be called \`application/ndjson\` or \`application/jsonl\`. ${ENCODINGS}`,
+    'Send a JSON array, or NDJSON with one event per line: at most 10,000 events and 8 MiB after ' +
+    'decompression. Each item gets the verdict that POST /events would give it; an invalid item does ' +
+    'not affect the others. Send items that are `unknown` or `refused` again, unchanged. If the body ' +
+    'cannot be read to its end, the last result says why. ' +
+    `The media types \`application/ndjson\` and \`application/jsonl\` also mean NDJSON. ${ENCODINGS}`,
   tags: ['events'],
   consumes: ['application/json', 'application/x-ndjson'],
   body: { type: 'array', maxItems: 10_000, items: EVENT },
   response: {
     202: { description: 'Every valid item was acknowledged by the log.', ...BATCH_RESULT },
-    422: { description: 'No item is valid; nothing was appended.', ...BATCH_RESULT },
-    413: { description: 'Body larger than 8 MiB; nothing was appended.', ...DETAIL },
-    415: unsupported('Neither JSON nor NDJSON, or packed in another way'),
-    500: { description: 'The log did not acknowledge some in time: `unknown`.', ...BATCH_RESULT },
-    503: { description: 'Queue full or stopping: some are `refused`.', ...BATCH_RESULT },
+    422: { description: 'No item is valid. Nothing was appended.', ...BATCH_RESULT },
+    413: { description: 'The body is larger than 8 MiB. Nothing was appended.', ...DETAIL },
+    415: unsupported(
+      'The body is neither JSON nor NDJSON, or its Content-Encoding is not supported',
+    ),
+    500: {
+      description: 'The log did not acknowledge some items in time. They are `unknown`.',
+      ...BATCH_RESULT,
+    },
+    503: {
+      description: 'The queue is full, or the service is stopping. Some items are `refused`.',
+      ...BATCH_RESULT,
+    },
   },
 } as const;
 
 export const POST_EVENT_SCHEMA = {
   summary: 'Accept one order event',
   description:
-    'Answers once the log has acknowledged the event. Send the same event again after a 500 or a ' +
-    `broken connection: it takes effect once. ${ENCODINGS}`,
+    'The answer is sent after the log has acknowledged the event. After a 500 or a broken connection, ' +
+    `send the same event again: it takes effect once. ${ENCODINGS}`,
   tags: ['events'],
   body: EVENT,
   response: {
     202: {
-      description: 'Acknowledged by the log: durable.',
+      description: 'The log has acknowledged the event: it is durable.',
       headers: RECEIPT,
       type: 'object',
       properties: { status: { const: 'accepted' }, event_id: { type: 'string', format: 'uuid' } },
     },
-    422: { description: 'Not a valid event; nothing was appended.', ...FIELD_ERRORS },
-    413: { description: 'Body larger than 64 KiB, unpacked; nothing was appended.', ...DETAIL },
-    415: unsupported('Not JSON, or packed in another way'),
-    500: { description: 'Not acknowledged in time: the outcome is unknown.', ...DETAIL },
-    503: { description: 'Queue full or stopping; nothing was appended.', ...DETAIL },
+    422: { description: 'The event is not valid. Nothing was appended.', ...FIELD_ERRORS },
+    413: {
+      description: 'The body is larger than 64 KiB after decompression. Nothing was appended.',
+      ...DETAIL,
+    },
+    415: unsupported('The body is not JSON, or its Content-Encoding is not supported'),
+    500: {
+      description: 'The log did not acknowledge the event in time. The outcome is unknown.',
+      ...DETAIL,
+    },
+    503: {
+      description: 'The queue is full, or the service is stopping. Nothing was appended.',
+      ...DETAIL,
+    },
   },
 } as const;

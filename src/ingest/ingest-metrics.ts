@@ -1,12 +1,15 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { Acceptance } from './accept-event.ts';
 
-/** Notes one answered POST of an event. */
+/** Counts one answered POST of an event, and the seconds that it took. */
 export type NoteAnswer = (status: Acceptance['status'], seconds: number) => void;
-/** Notes the verdicts of one answered batch. */
+/** Counts the verdicts of one answered batch. */
 export type NoteBatch = (verdicts: readonly Pick<Acceptance, 'status'>[]) => void;
 
-/** The producer's metrics. @param queued how many events wait for the log, asked at each scrape. */
+/**
+ * Adds the metrics of the producer.
+ * @param queued returns how many events wait for the log; called at each scrape.
+ */
 export function addIngestMetrics(
   registry: Registry,
   queued: () => number,
@@ -26,7 +29,7 @@ export function addIngestMetrics(
   });
   new Gauge({
     name: 'orderonce_ingest_queued',
-    help: 'Events that wait for the log or are on their way into it.',
+    help: 'Events that are queued for the log or in flight to it.',
     registers,
     collect() {
       this.set(queued());

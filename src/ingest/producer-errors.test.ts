@@ -1,4 +1,4 @@
-/** What the ingest API answers to requests that are no good. */
+/** What the ingest API answers to invalid requests. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { wireEvent } from '../../test/support/events.ts';

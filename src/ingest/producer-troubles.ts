@@ -1,16 +1,17 @@
-/** What the producer's health says of the log. Pure. */
+/** What the health page of the producer reports about the log. */
 import type { AppendQueue } from './append-queue.ts';
 
 export type LogTroubles = {
-  /** Nothing can be appended. */
+  /** Reasons why no event can be appended. */
   readonly all: readonly string[];
-  /** A part of the partitions takes no events; the others do. */
+  /** Reasons why some partitions accept no events, while the others do. */
   readonly part: readonly string[];
 };
 
 /**
- * @param probed why the log can take nothing, by the last look; null when it can.
- * @param found what that look found wrong with a part of it.
+ * Combines the last check of the log with the failures of appends.
+ * @param probed why the log accepts nothing, according to the last check; null if it does.
+ * @param found what that check found wrong with parts of the log.
  */
 export function logTroubles(
   queue: Pick<AppendQueue, 'lanes' | 'troubles'>,

@@ -1,4 +1,4 @@
-/** Packed bodies, over real HTTP. */
+/** Compressed bodies, over real HTTP. */
 import assert from 'node:assert/strict';
 import { connect } from 'node:net';
 import { describe, it } from 'node:test';
@@ -29,7 +29,7 @@ const typed = (coding: string, type = 'application/json') => ({
   'content-type': type,
   'content-encoding': coding,
 });
-/** JSON with white space up to this length. */
+/** JSON, padded with white space to this length. */
 const padded = (json: Buffer, bytes: number) =>
   Buffer.concat([json, Buffer.alloc(bytes - json.length, ' ')]);
 

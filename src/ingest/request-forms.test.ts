@@ -1,4 +1,4 @@
-/** The ways in which clients put the same request, over real HTTP. */
+/** The different ways in which clients send the same request, over real HTTP. */
 import assert from 'node:assert/strict';
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
@@ -139,7 +139,7 @@ describe('A slash at the end of a path', () => {
 });
 
 describe('A client that sends its whole body before it reads', () => {
-  /** One after the other on one connection. @returns status and body of each. */
+  /** Sends requests one after the other on one connection. @returns status and body of each. */
   async function sendAll(
     port: number,
     keepAlive: boolean,
@@ -158,7 +158,7 @@ describe('A client that sends its whole body before it reads', () => {
         answer.on('data', (chunk) => {
           text += chunk;
         });
-        // Only once all is sent.
+        // The next request follows only after this one has been sent completely.
         answer.on('end', () => {
           answers.push({ status: answer.statusCode, body: text, port: localPort });
           if (asking.writableFinished) resolve();

@@ -1,7 +1,7 @@
 /**
- * The embedded log: the same promises as Kafka's, kept by tables in the same PostgreSQL, so that a
- * newcomer needs no broker. For one machine; past it, Kafka. It is as durable as that PostgreSQL:
- * a restore of the database loses what came after the backup, log included.
+ * The embedded log keeps the promises of event-log.ts with tables in the same PostgreSQL, so that a
+ * first try needs no broker. It is meant for one machine; beyond that, use Kafka. It is as durable
+ * as that PostgreSQL: after a restore, the log too has lost everything since the backup.
  */
 
 import { randomUUID } from 'node:crypto';
@@ -38,14 +38,17 @@ import { inTransaction } from '../store/transaction.ts';
 import { assertWritable } from '../store/writable.ts';
 
 const LIMITS = { lockMs: 4000, statementMs: 4000, idleMs: 4000 };
-/** How often a reader looks for records that another process appended. */
+/** How often a reader looks for records of other processes. */
 const POLL_MS = 50;
 const RECORDS_PER_FETCH_MAX = 2000;
 
-/** Appends of this process, so that its reader need not wait for the next poll. */
+/** Signals appends of this process, so that its reader need not wait for the next poll. */
 const appended = new EventEmitter().setMaxListeners(0);
 
-/** Creates the log unless it exists; safe when several do at once. @returns whether it was made. */
+/**
+ * Creates the log unless it exists. Safe if several processes do so at the same time.
+ * @returns whether this call created it.
+ */
 export async function createEmbeddedLog(
   pool: Pool,
   topic: string,
@@ -79,6 +82,7 @@ function embeddedError(error: unknown): OrderonceError {
   });
 }
 
+/** Appends the records of one call in one transaction: all are durable, or none is. */
 export class EmbeddedAppender implements LogAppender {
   readonly topic: string;
   readonly #pool: Pool;
@@ -89,7 +93,7 @@ export class EmbeddedAppender implements LogAppender {
     this.topic = topic;
   }
 
-  /** One: the records of all partitions go in one transaction. */
+  /** One lane: the records of all partitions go into one transaction. */
   readonly lanes = 1;
 
   laneOf(): number {
@@ -122,7 +126,8 @@ export class EmbeddedAppender implements LogAppender {
       let next = 0;
       return refusals.map((refusal) => refusal ?? (positions[next++] as LogPosition));
     } catch (error) {
-      // The database may be another one when it is back: restored, or made anew.
+      // After an outage the database may be another one (restored or created again), with another
+      // log.
       this.#log = undefined;
       throw embeddedError(error);
     } finally {
@@ -144,7 +149,10 @@ export class EmbeddedAppender implements LogAppender {
   async close(_deadlineMs?: number): Promise<void> {}
 }
 
-/** All partitions are this process's: a rival is held off by the positions' compare-and-set. */
+/**
+ * Assigns all partitions to this process. If two processes consume at the same time, the fence (the
+ * compare-and-set of the position) lets only one of them commit.
+ */
 export class EmbeddedReader implements LogReader {
   readonly topic: string;
   readonly #pool: Pool;
@@ -174,7 +182,7 @@ export class EmbeddedReader implements LogReader {
   ): Promise<FetchAnswer> {
     const waitUntil = performance.now() + limits.waitMs;
     for (;;) {
-      // Listens before it reads: what is appended in between must not be slept through.
+      // Begin to listen before reading, so that an append during the read is not missed.
       const news = this.#nextAppend(Math.min(POLL_MS, limits.waitMs));
       const answer = await this.#read(topicId, wishes);
       const hasCome = answer.slices.length > 0 || answer.outOfRange.length > 0;
@@ -196,7 +204,7 @@ export class EmbeddedReader implements LogReader {
     }
   }
 
-  /** An append of this process, or the time-out. */
+  /** Resolves at the next append of this process, at the latest after `ms`. */
   async #nextAppend(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
@@ -248,8 +256,8 @@ async function readWishes(
 }
 
 /**
- * The embedded log has no holes; if one shows, reading on would skip a record. The caller knows
- * that there is a record at `from`.
+ * Offsets of the embedded log are dense. If one is missing, reading on would skip a record, so this
+ * throws. The caller must know that there is a record at `from`.
  */
 function sliceOfDense(partition: number, from: number, records: LogSlice['records']): LogSlice {
   if (records.length === 0) throw missing(from, partition);
@@ -260,6 +268,6 @@ function sliceOfDense(partition: number, from: number, records: LogSlice['record
 }
 
 function missing(offset: number, partition: number): OrderonceError {
-  const message = `The embedded log lacks offset ${offset} of partition ${partition}`;
+  const message = `Offset ${offset} of partition ${partition} is missing from the embedded log`;
   return new OrderonceError('LOG_UNAVAILABLE', message);
 }

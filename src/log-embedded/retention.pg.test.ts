@@ -53,7 +53,7 @@ it('trims by age alone where nobody here consumes: topics of the outbox [G10]', 
   await appender.append([record('old'), record('young')]);
   await makeOlder(pool, 1, 30);
   assert.equal(await new EmbeddedRetention(pool, 24, logger).trim(), 1);
-  // Appending goes on where it was, also in an empty partition.
+  // Appends continue at the next offset, even in a partition that retention has emptied.
   await makeOlder(pool, 2, 30);
   assert.equal(await new EmbeddedRetention(pool, 24, logger).trim(), 1);
   assert.deepEqual(await appender.append([record('next')]), [{ partition: 0, offset: 2 }]);

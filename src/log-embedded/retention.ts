@@ -1,4 +1,8 @@
-/** Trims the embedded log, as a Kafka topic's retention does; but never what is not yet processed. */
+/**
+ * Trims the embedded log by age, as the retention of a Kafka topic does. Unlike Kafka, it keeps
+ * records that the consumer has not processed. Topics of the outbox have no consumer here, so only
+ * age counts.
+ */
 import { reasonOf } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
@@ -9,6 +13,7 @@ import { inTransaction } from '../store/transaction.ts';
 const CHECK_MS = 60_000;
 const LIMITS = { lockMs: 1000, statementMs: 10_000, idleMs: 1000 };
 
+/** Trims once a minute. A failure is logged at level debug, and the next minute retries. */
 export class EmbeddedRetention implements Service {
   readonly #pool: Pool;
   readonly #hours: number;
@@ -30,12 +35,16 @@ export class EmbeddedRetention implements Service {
         .then(() => this.trim())
         .then(
           () => {},
-          (error: unknown) => this.#logger.debug({ reason: reasonOf(error) }, 'Log not trimmed'),
+          (error: unknown) =>
+            this.#logger.debug(
+              { reason: reasonOf(error) },
+              'The embedded log could not be trimmed',
+            ),
         );
     }, CHECK_MS).unref();
   }
 
-  /** Removes all that is due, in small transactions. @returns how many records. */
+  /** Removes all expired records, in small transactions. @returns how many were removed. */
   async trim(): Promise<number> {
     let total = 0;
     for (const { logId, partition } of await listLogPartitions(this.#pool)) {
@@ -49,7 +58,7 @@ export class EmbeddedRetention implements Service {
     return total;
   }
 
-  /** Waits for the transaction under way. */
+  /** Waits for the running transaction to end. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     clearInterval(this.#timer);

@@ -13,25 +13,27 @@ import { describeFailing, failingLeaders } from './leaders.ts';
 import { KafkaSender, type ProduceMessage } from './sender.ts';
 import { readBatchBytesMax } from './topic-limit.ts';
 
-/** How often the topic is asked for its limit, which an operator may change. */
+/** How often the size limit of the topic is read again, because an operator may change it. */
 const LIMIT_CHECK_MS = 60_000;
-/** What a batch and its record need beside the record's own bytes, at most (KIP-98). */
+/** The most bytes that a batch of one record needs in addition to that record (KIP-98). */
 const OVERHEAD_BYTES = 100;
 
 /**
- * Appends with acks=all and idempotence, a lane for each partition: what holds up one partition
- * holds up no other. Repeats are endless and keep producer id and sequence number, so that the
- * broker drops them (sender.ts).
+ * Appends with acks=all and idempotence. Each partition is a lane, so a partition in trouble does
+ * not delay the others. Retries never end, and keep producer id and sequence number, so that the
+ * broker drops a batch that it already has (sender.ts).
  */
 export class KafkaAppender implements LogAppender {
   readonly topic: string;
   readonly #cluster: KafkaCluster;
   readonly #sender: KafkaSender;
   readonly #isCompressed: boolean;
-  /** What is appended to a partition waits for the append before it. */
+  /** The last append of each partition. The next one waits for it. */
   readonly #tails = new Map<number, Promise<unknown>>();
   readonly #underWay = new Set<Promise<unknown>>();
-  /** The count that keys are placed by: a grown topic's is used once nothing is under way. */
+  /**
+   * The number of partitions by which keys are placed. It grows only while no append is running.
+   */
   #partitions: number | undefined;
   #batchBytesMax: number | null = null;
   #limitCheckedAt = Number.NEGATIVE_INFINITY;
@@ -51,7 +53,7 @@ export class KafkaAppender implements LogAppender {
     return partitionOf(key, this.lanes);
   }
 
-  /** A check appends nothing, so it cannot show that rights are there. */
+  /** A check appends nothing, so it cannot prove that the right to append has been granted. */
   isOverAfterCheck({ code }: OrderonceError): boolean {
     return code !== 'LOG_REFUSES_APPENDS';
   }
@@ -73,8 +75,9 @@ export class KafkaAppender implements LogAppender {
   }
 
   /**
-   * Learns the number of partitions. One that has grown comes into use between two appends: else
-   * an order's later event could overtake an earlier one that lies in another partition.
+   * Learns the number of partitions. A larger number takes effect only while no append is running:
+   * otherwise a later event of an order, in its new partition, could overtake an earlier one that
+   * is still being appended to the old partition.
    */
   async #place(): Promise<void> {
     this.#partitions ??= (await this.#cluster.layout(Number.POSITIVE_INFINITY)).partitions.length;
@@ -127,8 +130,8 @@ export class KafkaAppender implements LogAppender {
   }
 
   /**
-   * Batches that the topic does not take go in halves, until what it refuses stands alone: its
-   * neighbours are appended.
+   * Sends a batch. If the topic refuses it, each half is sent, and so on until the refused record
+   * is alone: the other records are appended.
    */
   async #sendAll(partition: number, messages: readonly ProduceMessage[]): Promise<AppendOutcome[]> {
     if (messages.length === 0) return [];
@@ -150,19 +153,19 @@ export class KafkaAppender implements LogAppender {
       const message = `Topic "${this.topic}" refuses the record: ${reason}`;
       return new OrderonceError('RECORD_REFUSED', message);
     }
-    // Asked at the next check: the limit is another than we thought.
+    // The limit is not what we thought: read it again at the next check.
     this.#limitCheckedAt = Number.NEGATIVE_INFINITY;
     return this.#tooLarge('no record of this size');
   }
 
   #tooLarge(what: string): OrderonceError {
-    const message = `Topic "${this.topic}" takes ${what}: raise its max.message.bytes, or send less`;
+    const message = `Topic "${this.topic}" accepts ${what}: raise its max.message.bytes, or send less`;
     return new OrderonceError('RECORD_TOO_LARGE', message);
   }
 
   refusalOf(record: AppendRecord): OrderonceError | null {
     const limit = this.#batchBytesMax;
-    // What compression makes of it only the broker can tell.
+    // The limit is for the compressed size, which is not known here: the broker decides.
     const topicMax = limit === null || this.#isCompressed ? null : limit - OVERHEAD_BYTES;
     return refusalBySize(record, topicMax, (bytes) => this.#tooLarge(`at most ${bytes} bytes`));
   }
@@ -175,13 +178,16 @@ export class KafkaAppender implements LogAppender {
     const troubles = describeFailing(failing);
     const named = new Set([...failing.values()].flatMap(({ partitions }) => partitions));
     for (const [partition, reason] of repeated) {
-      if (!named.has(partition)) troubles.push(`Partition ${partition} takes no append: ${reason}`);
+      if (!named.has(partition))
+        troubles.push(`Partition ${partition} accepts no append: ${reason}`);
     }
     if (named.size < layout.partitions.length) return troubles;
     throw this.#unavailable(troubles.join('; '));
   }
 
-  /** Where rights to describe the topic are missing, the broker's refusal of a record tells. */
+  /**
+   * If the limit cannot be read (missing rights), only the broker's refusal of a record shows it.
+   */
   async #learnLimit(): Promise<void> {
     if (performance.now() - this.#limitCheckedAt < LIMIT_CHECK_MS) return;
     this.#limitCheckedAt = performance.now();
@@ -204,7 +210,7 @@ function messageOf(topic: string, partition: number, record: AppendRecord): Prod
     topic,
     partition,
     key,
-    // What is left out is sent as null.
+    // The codec sends undefined as null.
     value: value ?? undefined,
     headers: new Map(headers.map(([name, content]) => [name as Buffer, content as Buffer])),
   };

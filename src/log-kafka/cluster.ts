@@ -1,10 +1,10 @@
 /**
- * Who leads which partition of a topic, and a way to each broker.
+ * Knows which broker leads which partition of a topic, and keeps connections to the brokers.
  *
- * The client's own metadata fails as a whole when one partition has no leader or the one broker
- * that it asks does not answer. Here a partition without a leader is a fact about that partition,
- * and several brokers are asked: the next one while the first is silent. What is known stays in use
- * while nobody answers: appends and fetches to brokers that work need no news.
+ * The client library's own metadata request fails completely if one partition has no leader, or if
+ * the one broker that it asks does not answer. Here a partition without a leader affects only that
+ * partition, and if a broker is silent the next one is asked as well. While no broker answers, the
+ * last known layout stays in use: appends and fetches to working brokers need no new one.
  */
 import { OrderonceError } from '../errors.ts';
 import { addressOf, type BrokerAddress, clientOptions, type KafkaOptions } from './connection.ts';
@@ -12,9 +12,9 @@ import { KafkaLink, type Request } from './link.ts';
 import { type MetadataAnswer, newerLayout, type TopicLayout, topicIn } from './topic-layout.ts';
 
 const METADATA_MS = 2000;
-/** So long a broker may be silent before the next one is asked as well. */
+/** How long to wait for a broker before the next one is asked as well. */
 const HEDGE_MS = 300;
-/** Questions for news come no more often than this, however many partitions want them. */
+/** The shortest time between two metadata requests, however many partitions ask for one. */
 const REFRESH_LEAST_MS = 100;
 
 export class KafkaCluster {
@@ -22,9 +22,12 @@ export class KafkaCluster {
   readonly #clientId: string;
   readonly #security: NonNullable<KafkaOptions['security']>;
   readonly #bootstrap: readonly BrokerAddress[];
-  /** By broker and purpose: requests on one connection are answered in order (KIP-219). */
+  /**
+   * By broker and purpose. A broker processes the requests of one connection in order (Kafka
+   * protocol guide, Network), so a long request must not share its connection with others.
+   */
   readonly #links = new Map<string, KafkaLink>();
-  /** Brokers that did not answer lately are asked last. */
+  /** When a broker last failed to answer. Such brokers are asked last. */
   readonly #silentSince = new Map<string, number>();
   #layout: TopicLayout | undefined;
   #refreshedAt = Number.NEGATIVE_INFINITY;
@@ -39,8 +42,11 @@ export class KafkaCluster {
   }
 
   /**
-   * @param maxAgeMs 0 asks now. Otherwise an older answer is given at once, and renewed meanwhile.
-   * @throws NOT_MIGRATED, LOG_UNAVAILABLE while nothing is known, or asked now and nobody answers.
+   * The partitions of the topic and their leaders.
+   * @param maxAgeMs 0 asks the brokers and waits. Otherwise the known layout is returned without
+   * waiting; if it is older than this, it is refreshed in the background.
+   * @throws NOT_MIGRATED or LOG_UNAVAILABLE if no layout is known, or `maxAgeMs` is 0, and the
+   * brokers do not provide one.
    */
   async layout(maxAgeMs: number): Promise<TopicLayout> {
     const known = this.#layout;
@@ -49,17 +55,20 @@ export class KafkaCluster {
     return known;
   }
 
-  /** What was last heard, however old; undefined before the first answer. */
+  /** The last known layout, however old; undefined before the first answer. */
   get known(): TopicLayout | undefined {
     return this.#layout;
   }
 
-  /** Why the last question was not answered by anybody, or null. */
+  /** Why the last metadata request failed, or null if it succeeded. */
   get trouble(): OrderonceError | null {
     return this.#trouble;
   }
 
-  /** Asks anew; calls meanwhile share the answer, and calls right after it get it again. */
+  /**
+   * Asks the brokers for the layout. Concurrent calls share one request, and calls within
+   * REFRESH_LEAST_MS after it get the same answer.
+   */
   async refresh(): Promise<TopicLayout> {
     if (this.#refreshing !== undefined) return await this.#refreshing;
     const isFresh = performance.now() - this.#refreshedAt < REFRESH_LEAST_MS;
@@ -89,8 +98,8 @@ export class KafkaCluster {
 
   /**
    * Sends a request to one broker.
-   * @param purpose names the connection; of each there is one per broker.
-   * @throws LOG_UNAVAILABLE also where the broker is not known.
+   * @param purpose names the connection: each broker has one connection per purpose.
+   * @throws LOG_UNAVAILABLE if the broker is not known or does not answer.
    */
   async call<Answer>(broker: number, purpose: string, request: Request): Promise<Answer> {
     const address = this.#layout?.brokers.get(broker);
@@ -115,15 +124,17 @@ export class KafkaCluster {
     }
   }
 
-  /** Gives up the connection of this purpose; what is under way on it fails at once. */
+  /** Closes the connection of this purpose. Requests on it fail immediately. */
   drop(broker: number, purpose: string): void {
     const address = this.#layout?.brokers.get(broker);
     if (address !== undefined) this.#links.get(`${purpose} ${placeOf(address)}`)?.drop();
   }
 
   /**
-   * Sends a request that any broker can answer: to one, and while that is silent to the next too.
-   * @param read takes from an answer what is wanted, or throws: then the next broker is asked.
+   * Sends a request that any broker can answer: to one broker, and if that is silent for HEDGE_MS
+   * to the next one too. Returns the first usable answer.
+   * @param read extracts the result from an answer. If it throws, another broker must answer.
+   * @throws the most informative error if all brokers fail.
    */
   async callAny<Answer, Wanted>(
     purpose: string,
@@ -156,7 +167,7 @@ export class KafkaCluster {
     return await promise;
   }
 
-  /** All brokers known, those that answered last first. */
+  /** All known brokers; those that failed to answer come last, the latest failure at the end. */
   #inOrderOfTrust(): BrokerAddress[] {
     const all = [...(this.#layout?.brokers.values() ?? []), ...this.#bootstrap];
     const unique = new Map(all.map((address) => [placeOf(address), address]));
@@ -171,18 +182,20 @@ export class KafkaCluster {
     return link;
   }
 
-  /** Closes every connection at once; requests under way fail. */
+  /** Closes every connection immediately. Running requests fail. */
   close(): void {
     for (const link of this.#links.values()) link.close();
   }
 }
 
-/** Never creates the topic: a typo must not make one with a single replica. */
+/** Never creates the topic: a misspelled name must not create one with a single replica. */
 function metadataRequest(topic: string): Request {
   return { api: 'Metadata', args: () => [[topic], false, false], deadlineMs: METADATA_MS };
 }
 
-/** That a topic does not exist, or may not be seen, says more than that a broker is silent. */
+/**
+ * An error about the topic (it does not exist) says more than the error that a broker is silent.
+ */
 function moreTelling(one: unknown, other: unknown): unknown {
   const isTelling = one instanceof OrderonceError && one.code !== 'LOG_UNAVAILABLE';
   return one === undefined || !isTelling ? other : one;

@@ -1,16 +1,17 @@
-/** What all Kafka clients of ours share: addresses, limits, and the translation of their errors. */
+/** What all our Kafka clients share: addresses, options, and the translation of errors. */
 import { findErrorBy } from '@platformatic/kafka';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { KafkaSecurity } from './security.ts';
 
 export type KafkaOptions = {
+  /** As in KAFKA_BOOTSTRAP_SERVERS: host:port, separated by commas. */
   readonly bootstrapServers: string;
   readonly topic: string;
   readonly clientId: string;
-  /** None: plain text, to whoever answers. */
+  /** Without it, connections are unencrypted and brokers are not verified. */
   readonly security?: KafkaSecurity;
-  /** Of what is appended; 'none' unless said. */
+  /** Compression of appended records. Default: 'none'. */
   readonly compression?: Settings['KAFKA_COMPRESSION'];
 };
 
@@ -18,15 +19,17 @@ export type BrokerAddress = { readonly host: string; readonly port: number };
 
 const DEFAULT_PORT = 9092;
 
-/** Of `host:port`; an IPv6 address stands in brackets (RFC 3986, section 3.2.2). */
+/**
+ * Parses `host:port`. An IPv6 address is in brackets (RFC 3986, section 3.2.2). Default port: 9092.
+ */
 export function addressOf(server: string): BrokerAddress {
   const [, host = server, port = DEFAULT_PORT] = /^(.*):(\d+)$/.exec(server) ?? [];
   return { host: host.replace(/^\[(.*)\]$/, '$1'), port: Number(port) };
 }
 
 /**
- * Options of a new client. A fresh object each time: the client's constructor changes it. Never
- * creates topics: a typo must not make one with a single replica.
+ * Options for a new client. Each client needs its own object, because its constructor changes it.
+ * Topics are never created: a misspelled name must not create one with a single replica.
  */
 export function clientOptions({ bootstrapServers, clientId, security }: KafkaOptions) {
   return {
@@ -40,7 +43,9 @@ export function clientOptions({ bootstrapServers, clientId, security }: KafkaOpt
   };
 }
 
-/** Names an error of the client; the topic's absence is the one that an operator can mend. */
+/**
+ * Translates an error of the client: NOT_MIGRATED if the topic is missing, else LOG_UNAVAILABLE.
+ */
 export function kafkaError(error: unknown, topic: string): OrderonceError {
   if (error instanceof OrderonceError) return error;
   if (isTopicMissing(error)) {
@@ -57,18 +62,20 @@ export function kafkaError(error: unknown, topic: string): OrderonceError {
 }
 
 /**
- * Clients go on with the addresses that brokers give out, not with the one they began with: a name
- * that only the broker's own network knows is the best known mistake of a new cluster.
+ * Adds advice to an error about a host name that cannot be resolved. Clients connect to the
+ * addresses that brokers advertise, not to the bootstrap address. A common mistake in a new cluster
+ * is to advertise a name that is known only in the broker's own network.
  */
 export function withWayOut(reason: string): string {
   const [, name] = /getaddrinfo (?:ENOTFOUND|EAI_AGAIN) (\S+)/.exec(reason) ?? [];
   if (name === undefined) return reason;
   return (
-    `${reason}. The name "${name}" cannot be resolved here. Where KAFKA_BOOTSTRAP_SERVERS has ` +
-    "another one, a broker gives it out: set that broker's advertised.listeners to a name that its clients can reach"
+    `${reason}. The name "${name}" cannot be resolved here. If it is not in KAFKA_BOOTSTRAP_SERVERS, a ` +
+    'broker advertises it: set advertised.listeners of that broker to a name that its clients can reach'
   );
 }
 
+/** Whether the error says that the topic does not exist. */
 export function isTopicMissing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   return (
@@ -77,7 +84,7 @@ export function isTopicMissing(error: unknown): boolean {
   );
 }
 
-/** Whether any error within is the protocol error of this name. */
+/** Whether the error is, or contains, the protocol error with this name. */
 export function isProtocolError(error: unknown, apiId: string): boolean {
   return error instanceof Error && findErrorBy(error, 'apiId', apiId) !== null;
 }

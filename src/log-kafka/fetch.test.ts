@@ -37,7 +37,7 @@ describe('readFetchAnswer', () => {
   it('says which offsets an open transaction holds back', () => {
     const held = partition(0, { lastStableOffset: 7n });
     assert.deepEqual(read([held], 0).heldBack, new Map([[0, { from: 7, to: 10 }]]));
-    // There is still something to read before the transaction.
+    // Records before the transaction can still be read.
     assert.equal(read([partition(0, { lastStableOffset: 8n })], 0).heldBack.size, 0);
   });
 });

@@ -1,10 +1,11 @@
-/** A Fetch request and what its answer says: pure. */
+/** Builds a Fetch request and interprets its answer. */
 import type { RecordsBatch } from '@platformatic/kafka';
 import type { FetchAnswer, FetchLimits, FetchWish, LogSlice } from '../log/event-log.ts';
 import type { Request } from './link.ts';
 import { type AbortedTransaction, sliceOf } from './records.ts';
 import { describeErrorCode, type TopicLayout } from './topic-layout.ts';
 
+/** The fields of a Fetch answer that are used. */
 export type FetchResponse = {
   readonly responses: readonly {
     readonly partitions: readonly {
@@ -21,11 +22,12 @@ export type FetchResponse = {
 const OFFSET_OUT_OF_RANGE = 1;
 const READ_COMMITTED = 1;
 const BYTES_PER_ANSWER_MAX = 8 << 20;
-/** Without a session: each request says all that it wants (KIP-227). */
+/** No fetch session: each request lists all its partitions (KIP-227). */
 const NO_SESSION = { id: 0, epoch: -1 };
-/** From this version on topics go by their id. */
+/** From this version of the request on, a topic is identified by its id. */
 const BY_ID = 13;
 
+/** @param graceMs time beyond the wait, in ms, after which the broker counts as not answering. */
 export function fetchRequest(
   topic: string,
   layout: TopicLayout,
@@ -36,7 +38,7 @@ export function fetchRequest(
   const partitions = wishes.map(({ partition, offset }) => ({
     partition,
     fetchOffset: BigInt(offset),
-    // A broker that has been cut off, and still thinks that it leads, refuses (KIP-320).
+    // With the epoch, a broker that is no longer the leader refuses the fetch (KIP-320).
     currentLeaderEpoch: layout.partitions[partition]?.epoch ?? -1,
     lastFetchedEpoch: -1,
     partitionMaxBytes: bytesPerPartition,
@@ -47,7 +49,7 @@ export function fetchRequest(
       waitMs,
       1,
       BYTES_PER_ANSWER_MAX,
-      // Only up to the last stable offset, and with the list of aborted transactions.
+      // Returns records up to the last stable offset, and the list of aborted transactions.
       READ_COMMITTED,
       NO_SESSION.id,
       NO_SESSION.epoch,
@@ -59,6 +61,7 @@ export function fetchRequest(
   };
 }
 
+/** Sorts the answer by partition: slices, and what each of the other partitions reports. */
 export function readFetchAnswer(
   response: FetchResponse,
   wishes: readonly FetchWish[],
@@ -82,7 +85,7 @@ export function readFetchAnswer(
     const [stable, end] = [Number(answer.lastStableOffset), Number(answer.highWatermark)];
     if (from === stable && stable < end) heldBack.set(partition, { from: stable, to: end });
   }
-  // A topic that the broker does not know is answered without its partitions.
+  // If the broker does not know the topic, its answer lacks the partitions.
   const answered = new Set(answers.map(({ partitionIndex }) => partitionIndex));
   for (const { partition } of wishes) {
     if (!answered.has(partition)) failed.set(partition, 'The broker did not answer for it');

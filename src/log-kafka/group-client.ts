@@ -1,12 +1,13 @@
 /**
- * The client's Consumer with two faults of its group membership removed, by overriding what it
- * leaves to subclasses (docs/decisions/010 says why its membership is used at all):
+ * The client library's Consumer, with two faults of its group membership corrected by overriding
+ * methods that it leaves to subclasses (docs/decisions/010 says why its membership is used at all):
  *
- * - Its metadata fails as a whole for one partition without a leader, and with it heartbeats and
- *   rebalances. Here such a partition has the leader -1, and the rest is used.
- * - It waits for a frozen broker as long as a JoinGroup may take, and then asks the same one again.
- *   Here every other request has a short deadline, after which its connection is given up, and a
- *   broker is asked for news only after it has shown that it answers.
+ * - If one partition has no leader, its metadata request fails completely, and heartbeats and
+ *   rebalances fail with it. Here such a partition has the leader -1 and the rest is used.
+ * - It waits for a frozen broker for as long as a JoinGroup may take, and then asks the same broker
+ *   again. Here every request except JoinGroup and SyncGroup has a short deadline, after which its
+ *   connection is closed. A broker is asked for metadata only after it has answered a small
+ *   request.
  */
 import {
   apiVersionsV3,
@@ -26,14 +27,16 @@ import { addressOf } from './connection.ts';
 type Any = any;
 type Api = { (connection: Connection, ...args: Any[]): void; readonly version: number };
 
-/** These may take as long as the other members need. */
+/**
+ * The broker answers these only when the other members have joined, so they have no short deadline.
+ */
 const PATIENT = new Set(['JoinGroup', 'SyncGroup']);
 const ANSWER_MS = 2500;
-/** Of single partitions, not of the topic: those stay errors. */
+/** Path of an error of a single partition. Errors of the whole topic stay errors. */
 const OF_PARTITION = /^\/topics\/\d+\/partitions\/\d+$/;
 
 export class GroupClient extends Consumer {
-  /** Brokers that did not answer lately are asked last. */
+  /** When a broker last failed to answer. Such brokers are asked last. */
   readonly #silentSince = new Map<string, number>();
 
   override [kGetApi](name: string, callback: Callback<Any>): void {
@@ -108,7 +111,7 @@ export class GroupClient extends Consumer {
         failure === null ? callback(null, connection) : next(failure);
       this.#withDeadline(connection, answered, (done) =>
         apiVersionsV3.api(connection, 'orderonce', '1', (failure) =>
-          // An error of the protocol is an answer as well.
+          // A protocol error is an answer too: the broker is alive.
           done(failure instanceof ResponseError ? null : failure),
         ),
       );
@@ -120,7 +123,7 @@ function placeOf(server: Broker | string): Broker {
   return typeof server === 'string' ? addressOf(server) : server;
 }
 
-/** The answer, where all that is wrong with it is partitions that nobody leads now. */
+/** The answer within the error, if its only errors are those of single partitions. */
 function toleratedAnswer(error: Error | null): unknown {
   if (!(error instanceof ResponseError)) return undefined;
   const isOfPartitions = error.errors.every((one) =>

@@ -21,7 +21,7 @@ if (KAFKA !== undefined) {
   describe('KafkaGroup', () => {
     it('joins again when it is out of the group and nobody said so [G6]', async (t) => {
       const { group, assigned } = await join(t, await newTopic(2));
-      // As after a join that failed inside the client's commit(): no event, no heartbeats.
+      // The state after a join failed inside the client's commit(): no event and no heartbeats.
       await group.consumer.leaveGroup();
       const before = assigned.length;
       await until('it is assigned again', () => assigned.length > before);

@@ -1,6 +1,7 @@
 /**
- * Membership in the consumer group. The group decides only who reads which partition; from where,
- * PostgreSQL knows. Classic protocol: it alone offers a hook that is awaited before each rejoin.
+ * Membership in the consumer group. The group only decides which process reads which partition; the
+ * positions come from PostgreSQL. This uses the classic protocol, because only there the client
+ * library has a hook that it awaits before each rejoin.
  */
 
 import type { AssignmentListener } from '../log/event-log.ts';
@@ -16,17 +17,19 @@ export type GroupOptions = KafkaOptions & {
 
 const CHECK_MS = 500;
 
-/** What no repetition changes, by the protocol's name of the error, and what does. */
+/** Errors that a retry cannot resolve, by their name in the protocol, and what to do about each. */
 const WAYS_OUT: Readonly<Record<string, (groupId: string) => string>> = {
   GROUP_AUTHORIZATION_FAILED: (groupId) =>
     `this user may not use it: grant it READ on the group "${groupId}"`,
-  TOPIC_AUTHORIZATION_FAILED: () => 'this user may not read the topic: grant it READ and DESCRIBE',
+  TOPIC_AUTHORIZATION_FAILED: () =>
+    'this user may not read the topic: grant it READ and DESCRIBE on the topic',
   INCONSISTENT_GROUP_PROTOCOL: (groupId) =>
-    `its members use another protocol than ours: stop them (kafka-consumer-groups --describe --group ${groupId} shows them), or set another KAFKA_GROUP_ID`,
-  INVALID_GROUP_ID: () => 'the broker does not take this name: set another KAFKA_GROUP_ID',
+    `its members use another protocol than this consumer: stop them (kafka-consumer-groups --describe --group ${groupId} shows them), or set another KAFKA_GROUP_ID`,
+  INVALID_GROUP_ID: () => 'the broker does not accept this name: set another KAFKA_GROUP_ID',
   INVALID_SESSION_TIMEOUT: () =>
-    "SESSION_TIMEOUT_MS lies outside the broker's group.min.session.timeout.ms and group.max.session.timeout.ms",
-  GROUP_MAX_SIZE_REACHED: () => "it has as many members as the broker's group.max.size allows",
+    "SESSION_TIMEOUT_MS is outside the broker's group.min.session.timeout.ms and group.max.session.timeout.ms: change it",
+  GROUP_MAX_SIZE_REACHED: () =>
+    "it has as many members as the broker's group.max.size allows: raise that, or stop a member",
 };
 
 export class KafkaGroup {
@@ -48,7 +51,8 @@ export class KafkaGroup {
     this.#sessionTimeoutMs = sessionTimeoutMs;
     this.consumer = new GroupClient({
       ...clientOptions(options),
-      // JoinGroup is answered only once the other members have come, up to rebalanceTimeout.
+      // The broker answers JoinGroup only after the other members have joined, within
+      // rebalanceTimeout.
       requestTimeout: sessionTimeoutMs + 5000,
       retries: 3,
       groupId: options.groupId,
@@ -56,8 +60,9 @@ export class KafkaGroup {
       sessionTimeout: sessionTimeoutMs,
       rebalanceTimeout: sessionTimeoutMs,
       heartbeatInterval: Math.max(200, Math.trunc(sessionTimeoutMs / 10)),
-      // Awaited before every JoinGroup: what is in flight finishes before the partitions move.
-      // Heartbeats rest meanwhile, so it must end well before the session does.
+      // The client awaits this before every JoinGroup, so batches in flight finish before
+      // partitions move. It sends no heartbeats meanwhile, so this must end well before the session
+      // expires.
       protocolsMetadata: async () => {
         const revoked = this.#listener?.onRevoke() ?? Promise.resolve();
         await within(sessionTimeoutMs / 3, revoked, () => new Error('late')).catch(() => {});
@@ -69,20 +74,22 @@ export class KafkaGroup {
       const mine = assignments.find((assignment) => assignment.topic === this.#topic);
       this.#listener?.onAssign([...(mine?.partitions ?? [])].sort((a, b) => a - b));
     });
-    // Without this listener an error would end the process; with it heartbeats have stopped for
-    // good, and only a new join brings them back.
+    // Without a listener this event would end the process. After it the client sends no heartbeats
+    // any more; only a new join resumes them.
     this.consumer.on('error', () => void this.rejoin());
   }
 
   async join(listener: AssignmentListener): Promise<void> {
     this.#listener = listener;
-    // The client's commit() joins by itself when the group has forgotten us; if that fails, it
-    // tells nobody, and heartbeats have ended.
+    // The client's commit() rejoins when the group has removed this member. If that fails, no event
+    // reports it and heartbeats have stopped, so membership is checked here.
     this.#membershipTimer ??= setInterval(() => this.#checkMembership(), CHECK_MS).unref();
     await this.rejoin();
   }
 
-  /** Inactive for a while is usual, in a rebalance; for longer than a session it is not. */
+  /**
+   * A member is inactive during a rebalance. If that takes longer than a session, it must rejoin.
+   */
   #checkMembership(): void {
     this.#inactiveChecks = this.consumer.isActive() ? 0 : this.#inactiveChecks + 1;
     if (this.#inactiveChecks * CHECK_MS <= this.#sessionTimeoutMs) return;
@@ -90,12 +97,14 @@ export class KafkaGroup {
     void this.rejoin();
   }
 
-  /** Why this process is no member now, or null. */
+  /** Why this process is not a member at present, or null. */
   get trouble(): string | null {
     return this.#trouble;
   }
 
-  /** Joins (again), for as long as it takes. Also how a grown topic gets a new assignment. */
+  /**
+   * Joins again, and retries until it succeeds. This also assigns the partitions added to a topic.
+   */
   async rejoin(): Promise<void> {
     if (this.#rejoining) return;
     this.#rejoining = true;
@@ -117,7 +126,7 @@ export class KafkaGroup {
     return known?.[1](this.#groupId) ?? kafkaError(error, this.#topic).message;
   }
 
-  /** For monitoring only. Never throws. */
+  /** Commits offsets to Kafka for monitoring only. Never throws. */
   async commitHint(positions: ReadonlyMap<number, number>): Promise<void> {
     const offsets = [...positions].map(([partition, next]) => ({
       topic: this.#topic,
@@ -129,7 +138,7 @@ export class KafkaGroup {
     await this.consumer.commit({ offsets }).catch(() => {});
   }
 
-  /** Leaves the group, so that others take over at once. */
+  /** Leaves the group, so that the other members take over immediately. */
   async close(deadlineMs: number): Promise<void> {
     this.#listener = undefined;
     clearInterval(this.#membershipTimer);

@@ -1,4 +1,4 @@
-/** Kafka's own client in Java beside ours: what it writes we read, wherever it puts it. */
+/** Kafka's Java client writes to the same topic as ours, and our reader gets all its records. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,4 +1,6 @@
-/** Where Kafka cannot be used, the reason and the way out are said, before the first event. */
+/**
+ * If Kafka cannot be used, the health page gives the reason and the remedy before the first event.
+ */
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -38,7 +40,7 @@ async function startBroker(
   return { broker, folder };
 }
 
-/** By its real address: whatever it gives out. */
+/** Connects to the real address of the broker, whatever address it advertises. */
 async function directly<T>(port: number, work: (connection: Connection) => Promise<T>): Promise<T> {
   const connection = new Connection('test');
   await connection.connect('127.0.0.1', port);
@@ -90,7 +92,7 @@ describe('Reasons', { skip: KAFKA === undefined ? 'No Kafka' : false }, () => {
   it('a group that another protocol holds', async (t) => {
     const topic = await newTopic(1);
     const port = Number((KAFKA as string).split(':')[1]);
-    // Asked for once, the group has a coordinator soon.
+    // The first request for a coordinator makes Kafka choose one.
     await withAdmin((admin) =>
       admin.findCoordinator({ keys: [topic], keyType: FindCoordinatorKeyTypes.GROUP }),
     );
@@ -108,7 +110,7 @@ describe('Reasons', { skip: KAFKA === undefined ? 'No Kafka' : false }, () => {
           protocols,
           '',
         );
-      // The first answer only hands out an id.
+      // The first answer only assigns a member id.
       const given = await until('a member id is given', () =>
         join('').catch(
           (error: { response?: { memberId: string } }) => error.response?.memberId || null,

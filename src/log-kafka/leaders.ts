@@ -1,17 +1,17 @@
-/** Do the brokers that lead a topic's partitions answer under the addresses they give out? */
+/** Checks that the leaders of the partitions answer at the addresses that they advertise. */
 import { reasonOf } from '../errors.ts';
 import type { KafkaCluster } from './cluster.ts';
 import type { TopicLayout } from './topic-layout.ts';
 
 export type FailingLeader = {
-  /** What it leads, or should. */
+  /** The partitions that the broker leads, or those without a leader. */
   readonly partitions: readonly number[];
   readonly reason: string;
 };
 
 const ANSWER_MS = 1500;
 
-/** @returns by broker, or by null for partitions without a leader: what fails. Empty: all is well. */
+/** @returns what fails, by broker; by null for partitions without a leader. Empty if all answer. */
 export async function failingLeaders(
   cluster: KafkaCluster,
   layout: TopicLayout,
@@ -25,7 +25,7 @@ export async function failingLeaders(
   const asked = [...byLeader].map(async ([leader, partitions]) => {
     try {
       if (leader === null) throw new Error('no broker leads it');
-      // Any question will do; this one needs no rights.
+      // Any request shows that the broker answers; this one needs no rights.
       const request = { api: 'ApiVersions', args: () => ['orderonce', '1'], deadlineMs: ANSWER_MS };
       await cluster.call(leader, 'check', request);
     } catch (error) {
@@ -36,7 +36,7 @@ export async function failingLeaders(
   return failing;
 }
 
-/** For people. */
+/** The failures as messages for health pages. */
 export function describeFailing(failing: ReadonlyMap<number | null, FailingLeader>): string[] {
   return [...failing].map(([leader, { partitions, reason }]) => {
     const which = `Partition${partitions.length === 1 ? '' : 's'} ${partitions.join(', ')}`;

@@ -1,22 +1,24 @@
 /**
- * One connection to one broker, with a deadline for each request. A connection that leaves a
- * request unanswered is closed and replaced by the next request: a frozen broker accepts
- * connections and bytes, so only its silence tells.
+ * One connection to one broker, with a deadline for each request. If a request is not answered in
+ * time, the connection is closed and the next request opens a new one. Only the missing answer
+ * shows that a broker is frozen, because it still accepts connections and bytes.
  *
- * The client's codecs and its Connection do the protocol; which version of a request both sides
- * speak is asked once per connection, since brokers differ during a rolling upgrade (KIP-35).
+ * The client library's codecs and its Connection implement the protocol. The version of each
+ * request is negotiated once per connection, since brokers differ during a rolling upgrade
+ * (KIP-35).
  */
 import * as kafka from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
 import { type BrokerAddress, withWayOut } from './connection.ts';
 import type { KafkaSecurity } from './security.ts';
 
-/** A request of the protocol, by its name there: 'Produce', 'Fetch', 'Metadata' … */
+/** A request of the Kafka protocol. */
 export type Request = {
+  /** Its name in the protocol: 'Produce', 'Fetch', 'Metadata' … */
   readonly api: string;
-  /** What the codec of this version takes; some requests have another form in older versions. */
+  /** Arguments of the codec of this version. Some requests have another form in older versions. */
   readonly args: (version: number) => readonly unknown[];
-  /** From the call to the answer, connecting included, in ms. */
+  /** Time from the call to the answer in ms, including the time to connect. */
   readonly deadlineMs: number;
 };
 
@@ -26,7 +28,7 @@ type Versions = ReadonlyMap<string, { readonly min: number; readonly max: number
 type Ready = { readonly connection: kafka.Connection; readonly versions: Versions };
 
 const CONNECT_MS = 2000;
-/** Never reached: each request has its own deadline. */
+/** The library's own timeout, which is never reached because each request has its own deadline. */
 const CLIENT_TIMEOUT_MS = 600_000;
 const CLIENT_NAME = 'orderonce';
 const CLIENT_VERSION = '1';
@@ -46,10 +48,11 @@ export class KafkaLink {
   }
 
   /**
-   * @returns the answer. Where it names errors of single topics or partitions, they stay in it for
-   * the caller to read: one bad partition must not hide the answers for the others.
-   * @throws LOG_UNAVAILABLE when the broker cannot be reached or does not answer in time; then
-   * whether the broker has carried out the request is unknown.
+   * Sends a request and waits for its answer.
+   * @returns the answer. Errors of single topics or partitions stay in it for the caller to read,
+   * so that one failing partition does not hide the answers for the others.
+   * @throws LOG_UNAVAILABLE if the broker cannot be reached or does not answer in time. The broker
+   * may still have executed the request.
    */
   async call<Answer>({ api, args, deadlineMs }: Request): Promise<Answer> {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -85,7 +88,7 @@ export class KafkaLink {
       requestTimeout: CLIENT_TIMEOUT_MS,
     });
     this.#connection = connection;
-    // Without a listener an error of the socket would end the process.
+    // Without a listener for 'error', a socket error would end the process.
     connection.on('error', () => this.#forget(connection));
     connection.once('close', () => this.#forget(connection));
     try {
@@ -105,7 +108,7 @@ export class KafkaLink {
     this.#ready = undefined;
   }
 
-  /** Gives the connection up; requests under way on it fail at once. The next call connects anew. */
+  /** Closes the connection. Requests on it fail immediately; the next call opens a new one. */
   drop(): void {
     const connection = this.#connection;
     if (connection === undefined) return;
@@ -124,13 +127,18 @@ export class KafkaLink {
   }
 }
 
-/** Its close() ends its timers, but waits for the peer to take what was written; a frozen one never does. */
+/**
+ * close() ends the timers of the connection, but waits until the peer has received what was
+ * written. A frozen peer never does, so the socket is destroyed as well.
+ */
 function destroy(connection: kafka.Connection): void {
   void connection.close().catch(() => {});
   connection.socket?.destroy();
 }
 
-/** Version 3 first, as KIP-511 has it; brokers before Kafka 2.4 refuse it and take version 1. */
+/**
+ * Asks with version 3 first (KIP-511). Brokers before Kafka 2.4 refuse it, but accept version 1.
+ */
 async function askVersions(connection: kafka.Connection): Promise<Versions> {
   let answer: Awaited<ReturnType<typeof kafka.apiVersionsV1.api.async>>;
   try {
@@ -151,10 +159,13 @@ function codecOf(api: string, versions: Versions): Codec {
     const codec = codecs[`${prefix}${version}`];
     if (codec !== undefined) return codec.api;
   }
-  throw new OrderonceError('LOG_UNAVAILABLE', `The broker does not speak a known ${api} request`);
+  const message = `The broker supports no version of the request ${api} that this client knows`;
+  throw new OrderonceError('LOG_UNAVAILABLE', message);
 }
 
-/** The client throws away no answer: where parts of one carry errors, it hangs on the exception. */
+/**
+ * If parts of an answer have errors, the library rejects with an error that contains the answer.
+ */
 function responseIn<Answer>(error: Error): Answer | undefined {
   return error instanceof kafka.ResponseError
     ? (error as unknown as { readonly response?: Answer }).response

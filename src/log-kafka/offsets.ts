@@ -19,9 +19,10 @@ type ListOffsetsAnswer = {
 };
 
 /**
- * Where partitions begin and end, asked of each one's leader.
+ * Asks the leaders of the partitions where each partition begins and ends.
  *
- * @returns those whose leader answers. @throws LOG_UNAVAILABLE with the reason where none does.
+ * @returns the bounds of those partitions whose leader answers.
+ * @throws LOG_UNAVAILABLE with the reason if no leader answers.
  */
 export async function listOffsets(
   cluster: KafkaCluster,
@@ -52,7 +53,7 @@ export async function listOffsets(
   throw new OrderonceError('LOG_UNAVAILABLE', reason);
 }
 
-/** @returns offsets, or in words why there is none. */
+/** @returns by partition, the offset, or as text why there is none. */
 async function askLeader(
   cluster: KafkaCluster,
   leader: number,

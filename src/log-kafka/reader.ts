@@ -17,18 +17,18 @@ import { type GroupOptions, KafkaGroup } from './group.ts';
 import { listOffsets } from './offsets.ts';
 import type { TopicLayout } from './topic-layout.ts';
 
-/** How old the list of leaders may be before it is asked for again, and growth is noticed. */
+/** Age at which the layout of the topic is refreshed, so that added partitions are noticed. */
 const LAYOUT_MS = 3000;
-/** After this much more than its wait a fetch does not answer any more. */
+/** A fetch that is not answered this long after its wait has failed. */
 const FETCH_GRACE_MS = 1500;
 
 /**
- * Fetches from exact offsets: the client's streams go back to committed offsets at each rebalance
- * and hand out records of lost partitions.
+ * Fetches from exact offsets. The client library's streams are not used: at each rebalance they
+ * return to committed offsets, and they deliver records of partitions that were reassigned.
  *
- * One request is under way per broker, on a connection of its own. An answer of one broker is not
- * held back by another's long poll, silence or failure: it comes with this call, the others' with a
- * later one; what a broker fails to give counts as failed for its partitions only.
+ * One request runs per broker, on a connection of its own. fetch() returns as soon as one broker
+ * has answered, so a broker that waits, hangs or fails does not delay the others; later calls
+ * return their answers. If a broker fails, only its partitions count as failed.
  */
 export class KafkaReader implements LogReader {
   readonly topic: string;
@@ -80,7 +80,7 @@ export class KafkaReader implements LogReader {
     return { ...answer, failed: new Map([...leaderless, ...answer.failed]) };
   }
 
-  /** Nothing within the wait is an answer too: by the next call another broker may lead. */
+  /** Returns without news after the wait: by the next call a partition may have a new leader. */
   async #firstAnswer(waitMs: number): Promise<FetchAnswer> {
     if (this.#underWay.size === 0) return NOTHING_NEW;
     const over = new AbortController();
@@ -92,7 +92,7 @@ export class KafkaReader implements LogReader {
     return { ...first.answer, hasMore: this.#underWay.size > 0 };
   }
 
-  /** Never rejects: what fails, fails for these partitions. */
+  /** Never rejects: an error makes these partitions count as failed. */
   async #fetchFrom(
     leader: number,
     layout: TopicLayout,
@@ -103,7 +103,7 @@ export class KafkaReader implements LogReader {
       const request = fetchRequest(this.topic, layout, wishes, limits, FETCH_GRACE_MS);
       const response = await this.#cluster.call<FetchResponse>(leader, 'fetch', request);
       const answer = readFetchAnswer(response, wishes);
-      // Most of what fails is that another broker leads it now.
+      // The usual reason for a failure is that another broker leads the partition now.
       if (answer.failed.size > 0) this.#cluster.refresh().catch(() => {});
       return answer;
     } catch (error) {
@@ -122,9 +122,9 @@ export class KafkaReader implements LogReader {
     await this.#group.join(listener);
   }
 
-  /** The group never notices added partitions by itself. */
+  /** The client library does not notice added partitions, so this process rejoins the group. */
   async #rejoinIfGrown(): Promise<void> {
-    // Fetches renew it while there are any; this process may have no partition.
+    // Fetches refresh the layout too, but a process without partitions does not fetch.
     const layout = await this.#cluster.layout(LAYOUT_MS).catch(() => null);
     if (layout === null) return;
     const hasGrown = this.#partitions !== 0 && layout.partitions.length !== this.#partitions;

@@ -26,7 +26,7 @@ function batch(first: number, deltas: number[], parts: Partial<RecordsBatch> = {
   } as unknown as RecordsBatch;
 }
 
-/** A marker that ends a transaction: abort 0, commit 1. */
+/** A control record that ends a transaction: type 0 is abort, type 1 is commit. */
 function marker(at: number, type: 0 | 1, producerId = 7n): RecordsBatch {
   const end = batch(at, [0], { attributes: TRANSACTIONAL | CONTROL, producerId });
   const [record] = end.records;

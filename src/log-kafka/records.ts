@@ -1,24 +1,25 @@
 /**
- * From the record batches of a fetch answer to a slice: pure. The client delivers aborted records
- * (its READ_COMMITTED filter only sees abort markers of the same answer), so the filter is ours.
+ * Turns the record batches of a fetch answer into a slice. Records of aborted transactions are
+ * filtered here: the client library only sees abort markers of the same answer, and would deliver
+ * aborted records whose marker comes later.
  */
 import type { RecordsBatch } from '@platformatic/kafka';
 import type { LogGap, LogRecord, LogSlice } from '../log/event-log.ts';
 import { slimRecord } from '../log/log-record.ts';
 
+/** An entry of the list of aborted transactions in a Fetch answer. */
 export type AbortedTransaction = { readonly producerId: bigint; readonly firstOffset: bigint };
 
 const TIMESTAMP_IS_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
-/** Type of an abort marker, in the second two bytes of a control record's key (KIP-98). */
+/** The type of an abort marker, in bytes 2 and 3 of the key of a control record (KIP-98). */
 const ABORT = 0;
 
 /**
- * @param from the offset that was asked for; batches may begin before it, since the broker sends
- * whole ones.
- * @param aborted as the broker lists them for this answer: a producer's records are aborted from
- * firstOffset to its next abort marker.
+ * @param from the requested offset. Batches may begin before it, since the broker sends whole ones.
+ * @param aborted the list of the broker for this answer: the records of a producer are aborted from
+ * firstOffset up to its next abort marker.
  */
 export function sliceOf(
   partition: number,
@@ -42,7 +43,7 @@ export function sliceOf(
     while (ahead[0] !== undefined && Number(ahead[0].firstOffset) < end) {
       aborting.add((ahead.shift() as AbortedTransaction).producerId);
     }
-    // The client may have filtered aborted batches itself, so that they are missing here.
+    // Aborted batches may be missing here, because the client library has already filtered them.
     skipTo(first, aborting.size > 0 ? 'aborted' : 'compacted');
     if ((batch.attributes & CONTROL) !== 0) {
       if (isAbortMarker(batch)) aborting.delete(batch.producerId);
@@ -63,7 +64,7 @@ export function sliceOf(
       records.push(slimRecord({ partition, offset, key, value, headers, appendedMs }));
       next = offset + 1;
     }
-    // Compaction removes records from the end of a batch too, but keeps its last offset.
+    // Compaction may remove the last records of a batch, but the batch keeps its last offset.
     skipTo(end, 'compacted');
   }
   return { partition, from, next, records, gaps, leaderEpoch };

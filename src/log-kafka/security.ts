@@ -1,14 +1,14 @@
-/** TLS and SASL towards Kafka, from the settings. */
+/** TLS and SASL for connections to Kafka, from the settings. */
 import { readFileSync } from 'node:fs';
 import type { BaseOptions } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
 import { readSettingFile } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
 
-/** For every connection to a broker, those of fetches too. */
+/** Options of the client library for every connection to a broker. */
 export type KafkaSecurity = Pick<BaseOptions, 'tls' | 'tlsServerName' | 'sasl'>;
 
-/** @throws SETTING_INVALID where settings do not go together. */
+/** @throws SETTING_INVALID if settings contradict each other, or a file cannot be read. */
 export function kafkaSecurityOf(settings: Settings): KafkaSecurity {
   return { ...tlsOf(settings), ...saslOf(settings) };
 }
@@ -22,13 +22,15 @@ function tlsOf(settings: Settings): KafkaSecurity {
   const given = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
   if (settings.KAFKA_TLS === 'off') {
     if (Object.keys(given).length === 0) return {};
-    throw new OrderonceError('SETTING_INVALID', 'KAFKA_TLS_*_FILE is set, but KAFKA_TLS is off');
-  }
-  if ((files.cert === undefined) !== (files.key === undefined)) {
-    const message = 'KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE go together';
+    const message = 'KAFKA_TLS_*_FILE is set, but KAFKA_TLS is off: set KAFKA_TLS=on, or unset it';
     throw new OrderonceError('SETTING_INVALID', message);
   }
-  // Names are checked: a certificate of the right CA for another host is refused.
+  if ((files.cert === undefined) !== (files.key === undefined)) {
+    const message =
+      'Only one of KAFKA_TLS_CERT_FILE and KAFKA_TLS_KEY_FILE is set: set both or neither';
+    throw new OrderonceError('SETTING_INVALID', message);
+  }
+  // tlsServerName also checks the host name, so a certificate for another host is refused.
   return { tls: { ...given, minVersion: 'TLSv1.2' }, tlsServerName: true };
 }
 
@@ -51,12 +53,13 @@ function saslOf(settings: Settings): KafkaSecurity {
     new OrderonceError('SETTING_INVALID', `KAFKA_SASL_MECHANISM ${mechanism} needs ${what}`);
   if (mechanism === 'none') {
     if (username === undefined && password === undefined && tokenFile === undefined) return {};
-    throw new OrderonceError('SETTING_INVALID', 'KAFKA_SASL_* is set, but no KAFKA_SASL_MECHANISM');
+    const message = 'KAFKA_SASL_* is set, but KAFKA_SASL_MECHANISM is none: set a mechanism';
+    throw new OrderonceError('SETTING_INVALID', message);
   }
   if (mechanism === 'OAUTHBEARER') {
     if (tokenFile === undefined) throw lacks('KAFKA_SASL_TOKEN_FILE');
     readSettingFile('KAFKA_SASL_TOKEN_FILE', tokenFile);
-    // For each connection anew: whoever hands out tokens replaces the file before one runs out.
+    // Read for each connection, because the file is replaced before its token expires.
     return { sasl: { mechanism, token: () => readFileSync(tokenFile, 'utf8').trim() } };
   }
   if (username === undefined || password === undefined) {

@@ -1,15 +1,16 @@
 /**
- * Carries batches to the brokers that lead their partitions, and repeats each until it is known
- * what became of it. One batch per partition is under way at a time.
+ * Sends batches to the brokers that lead their partitions, and retries each batch until its outcome
+ * is known. Each partition has at most one batch in flight.
  *
- * - Batches of partitions with one leader go in one request. While a request is unanswered, others
- *   to the same broker wait PATIENCE_MS for it, then take a connection of their own: a partition
- *   whose replicas lag delays the whole answer, and must not hold up others for long. A partition
- *   that was in trouble is asked for alone until it is well.
- * - Producer id and sequence numbers are kept across all tries, so that the broker drops repeats
- *   (KIP-98). Each partition has its own, since one may have to begin anew.
- * - While a request is late, the leaders are asked for. Where a partition has a new leader, waiting
- *   for the old one is useless: the connection is given up and the batch goes to the new leader.
+ * - Batches of partitions with the same leader share one request. While a request is unanswered,
+ *   later ones to the same broker wait PATIENCE_MS for it and then use another connection: a
+ *   partition whose replicas lag delays the whole answer, and must not delay the others for long.
+ *   After a failure, a partition gets requests of its own for the next ALONE requests.
+ * - Producer id and sequence number stay the same in all retries, so that the broker drops a batch
+ *   that it already has (KIP-98). Each partition has its own, because one may have to start again.
+ * - While a request is late, the brokers are asked for the current leaders. If a partition has a
+ *   new leader, the old one will not answer: the connection is closed and the batch goes to the new
+ *   leader.
  */
 import { NumericMap } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
@@ -18,18 +19,18 @@ import type { KafkaCluster } from './cluster.ts';
 import type { KafkaOptions } from './connection.ts';
 import { produceReason, produceVerdict } from './produce-outcome.ts';
 
-/** A record in the form that the client's codec takes. */
+/** A record in the form that the codec of the client library expects. */
 export type ProduceMessage = {
   readonly topic: string;
   readonly partition: number;
   readonly key: Buffer;
   readonly value: Buffer | undefined;
   readonly headers: ReadonlyMap<Buffer, Buffer>;
-  /** Set when it is first sent, and kept: a repeat is the same bytes. */
+  /** Set when the record is first sent, and kept, so that a retry sends the same bytes. */
   timestamp?: bigint;
 };
 
-/** What became of a batch. All outcomes are known; while one is not, the batch is repeated. */
+/** The known outcome of a batch. While the outcome is unknown, the batch is retried. */
 export type SendOutcome =
   | { readonly kind: 'appended'; readonly baseOffset: number }
   | { readonly kind: 'too_large' | 'refused' | 'forbidden'; readonly reason: string };
@@ -48,9 +49,9 @@ type Batch = {
 type PartitionState = {
   identity: Identity | undefined;
   sequence: number;
-  /** Requests it is to be alone in yet. */
+  /** How many more requests must contain only this partition. */
   alone: number;
-  /** Why it is being repeated, for health; null while all is well. */
+  /** Why its batch is being retried, for health pages; null if nothing is wrong. */
   trouble: string | null;
 };
 
@@ -73,17 +74,22 @@ type ProduceAnswer = {
 type InitProducerIdAnswer = Identity & { readonly errorCode: number };
 
 const ACKS_ALL = -1;
-/** How long the broker waits for replicas before it answers for those that have what they need. */
+/**
+ * How long the broker waits for replicas before it answers, with a time-out for late partitions.
+ */
 const REPLICAS_MS = 1500;
-/** The broker's own wait, and the way. */
+/** The wait of the broker, and time for the network. */
 const ANSWER_MS = REPLICAS_MS + 1500;
+/** How long a request waits for an earlier one to the same broker. */
 const PATIENCE_MS = 200;
-/** A request that is older makes us ask who leads its partitions, this often. */
+/** A request that is older than this is late: the current leaders are asked for. */
 const LATE_MS = 400;
+/** The most connections for appends to one broker. */
 const SLOTS_MAX = 8;
-/** So many requests a partition is alone in after trouble. */
+/** How many requests a partition has to itself after a failure. */
 const ALONE = 16;
 const BACKOFF = { firstMs: 50, mostMs: 1000 };
+/** Sequence numbers are 31 bits long and then start again at 0. */
 const SEQUENCES = 2 ** 31;
 
 export class KafkaSender {
@@ -105,8 +111,9 @@ export class KafkaSender {
   }
 
   /**
-   * Sends a batch of one partition; the caller sends the next one of it afterwards.
-   * @throws LOG_UNAVAILABLE when it was closed meanwhile: then the outcome is unknown.
+   * Sends a batch to one partition. The caller must wait for it before it sends the next batch to
+   * the same partition.
+   * @throws LOG_UNAVAILABLE if the sender is closed meanwhile. The outcome is then unknown.
    */
   async send(partition: number, messages: readonly ProduceMessage[]): Promise<SendOutcome> {
     const { promise, resolve, reject } = Promise.withResolvers<SendOutcome>();
@@ -121,7 +128,7 @@ export class KafkaSender {
     }
   }
 
-  /** By partition, why its batch is being repeated. */
+  /** By partition, why its batch is being retried. */
   get troubles(): ReadonlyMap<number, string> {
     const found = new Map<number, string>();
     for (const { partition } of this.#batches) {
@@ -131,7 +138,7 @@ export class KafkaSender {
     return found;
   }
 
-  /** What is under way stays unknown to its callers. */
+  /** Rejects all batches in flight. Their outcome stays unknown. */
   close(): void {
     this.#closed = true;
     clearInterval(this.#lookout);
@@ -141,7 +148,7 @@ export class KafkaSender {
   #enqueue(batches: readonly Batch[]): void {
     if (this.#closed) for (const batch of batches) batch.reject(closed());
     else this.#ready.push(...batches);
-    // Not at once: what is sent in the same turn of the event loop goes in one request.
+    // Delayed, so that batches of the same turn of the event loop share one request.
     if (this.#isStarting) return;
     this.#isStarting = true;
     setImmediate(() => {
@@ -172,7 +179,7 @@ export class KafkaSender {
     this.#ready.unshift(...waiting);
   }
 
-  /** Batches that may share a request; those in trouble stay alone. */
+  /** Groups batches that may share a request. Partitions that failed recently stay alone. */
   #groupsOf(batches: readonly Batch[]): Batch[][] {
     const isApart = (batch: Batch) => this.#stateOf(batch.partition).alone > 0;
     const together = batches.filter((batch) => !isApart(batch));
@@ -180,7 +187,7 @@ export class KafkaSender {
     return [...ids.values(), ...batches.filter(isApart).map((batch) => [batch])];
   }
 
-  /** A connection that may be used now, or null: then a look at the right time is arranged. */
+  /** A connection that may be used now, or null. Then #start runs again when one may be free. */
   #freeSlot(leader: number): number | null {
     const busy = this.#underWay.get(leader) ?? [];
     const [youngest] = busy.toSorted((a, b) => b.since - a.since);
@@ -212,7 +219,7 @@ export class KafkaSender {
       for (const batch of batches) this.#judge(batch, answer);
     } catch (error) {
       const { message: reason } = error as Error;
-      // Without an id nothing was sent.
+      // InitProducerId was refused, so nothing was sent: the outcome is known.
       const isForbidden = error instanceof OrderonceError && error.code === 'LOG_REFUSES_APPENDS';
       for (const batch of batches) {
         if (isForbidden) batch.resolve({ kind: 'forbidden', reason });
@@ -233,7 +240,7 @@ export class KafkaSender {
     return { compression: this.#compression, ...identity, sequences };
   }
 
-  /** All batches of a request have the same id, or none yet. */
+  /** The producer id of a request. All its batches have the same one, or none yet. */
   async #identify(batches: readonly Batch[]): Promise<Identity> {
     const [first] = batches as readonly [Batch];
     const has = this.#stateOf(first.partition).identity;
@@ -254,7 +261,7 @@ export class KafkaSender {
     return await this.#cluster.callAny('produce', request, (answer: InitProducerIdAnswer) => {
       const { errorCode, producerId, producerEpoch } = answer;
       if (errorCode === 0) return { producerId, producerEpoch };
-      const reason = `Kafka gives no producer id: ${produceReason(errorCode, null)}`;
+      const reason = `Kafka refuses to assign a producer id: ${produceReason(errorCode, null)}`;
       const isForbidden = produceVerdict(errorCode) === 'forbidden';
       throw new OrderonceError(isForbidden ? 'LOG_REFUSES_APPENDS' : 'LOG_UNAVAILABLE', reason);
     });
@@ -296,7 +303,7 @@ export class KafkaSender {
     setTimeout(() => this.#enqueue([batch]), backoffMs(batch.failures, BACKOFF));
   }
 
-  /** While requests are late: gives up those whose partitions are led by another broker now. */
+  /** Closes the connections of late requests if a partition of theirs has another leader now. */
   async #lookForLeaders(): Promise<void> {
     const late = [...this.#underWay].flatMap(([leader, requests]) =>
       requests

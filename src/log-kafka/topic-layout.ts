@@ -1,23 +1,25 @@
-/** A topic as the cluster describes it: its partitions, and who leads each. Pure. */
+/** The layout of a topic: its partitions and the broker that leads each, from a Metadata answer. */
 import { protocolErrors, protocolErrorsCodesById } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
 import type { BrokerAddress } from './connection.ts';
 
 export type PartitionLayout = {
-  /** The broker that leads it; null while it has no leader. */
+  /** Id of the broker that leads the partition; null while it has no leader. */
   readonly leader: number | null;
-  /** Grows with each change of leader: an answer with a lower one is older. */
+  /** Increases with each change of leader, so an answer with a lower epoch is older. */
   readonly epoch: number;
 };
 
 export type TopicLayout = {
   readonly id: string;
-  /** By number. */
+  /** Indexed by partition number. */
   readonly partitions: readonly PartitionLayout[];
   readonly brokers: ReadonlyMap<number, BrokerAddress>;
 };
 
-/** The part of a Metadata response that is read; older versions lack ids and epochs. */
+/**
+ * The fields of a Metadata answer that are used. Older versions lack topic ids and leader epochs.
+ */
 export type MetadataAnswer = {
   readonly brokers: readonly {
     readonly nodeId: number;
@@ -39,7 +41,7 @@ export type MetadataAnswer = {
 const UNKNOWN_TOPIC = 3;
 const TOPIC_AUTHORIZATION_FAILED = 29;
 
-/** @throws NOT_MIGRATED where the topic does not exist, LOG_UNAVAILABLE where it cannot be used. */
+/** @throws NOT_MIGRATED if the topic does not exist, LOG_UNAVAILABLE if it cannot be used. */
 export function topicIn(answer: MetadataAnswer, name: string): TopicLayout {
   const topic = answer.topics.find((candidate) => candidate.name === name);
   if (topic === undefined || topic.errorCode === UNKNOWN_TOPIC) {
@@ -47,7 +49,7 @@ export function topicIn(answer: MetadataAnswer, name: string): TopicLayout {
     throw new OrderonceError('NOT_MIGRATED', message);
   }
   if (topic.errorCode === TOPIC_AUTHORIZATION_FAILED) {
-    const message = `Kafka does not let this user see topic "${name}": grant it DESCRIBE on the topic`;
+    const message = `This Kafka user may not see topic "${name}": grant it DESCRIBE on the topic`;
     throw new OrderonceError('LOG_UNAVAILABLE', message);
   }
   const partitions = topic.errorCode === 0 ? topic.partitions : [];
@@ -60,7 +62,7 @@ export function topicIn(answer: MetadataAnswer, name: string): TopicLayout {
     layout[partitionIndex] = { leader: leaderId >= 0 ? leaderId : null, epoch: leaderEpoch };
   }
   return {
-    // Before version 10 the protocol has no topic ids: a re-created topic cannot be told then.
+    // Metadata before version 10 has no topic ids, so a re-created topic cannot be recognised.
     id: topic.topicId ?? name,
     partitions: layout,
     brokers: new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }])),
@@ -68,8 +70,8 @@ export function topicIn(answer: MetadataAnswer, name: string): TopicLayout {
 }
 
 /**
- * The newer of what is known of each partition: a broker that was cut off from its controller
- * answers with what was true before (KIP-320).
+ * Keeps the newer information about each partition: a broker that has lost its connection to the
+ * controller answers with an outdated layout (KIP-320).
  */
 export function newerLayout(known: TopicLayout | undefined, heard: TopicLayout): TopicLayout {
   if (known === undefined || known.id !== heard.id) return heard;
@@ -80,12 +82,12 @@ export function newerLayout(known: TopicLayout | undefined, heard: TopicLayout):
   return {
     ...heard,
     partitions: [...partitions, ...known.partitions.slice(partitions.length)],
-    // A broker that is away is left out of answers, but connections to it may have to be given up.
+    // Answers leave out brokers that are down, but connections to them may still have to be closed.
     brokers: new Map([...known.brokers, ...heard.brokers]),
   };
 }
 
-/** The protocol's own name and sentence of an error code. */
+/** Name and description of an error code, as the protocol defines them. */
 export function describeErrorCode(code: number): string {
   const name = protocolErrorsCodesById[code];
   if (name === undefined) return `Kafka error ${code}`;

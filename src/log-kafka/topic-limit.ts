@@ -12,9 +12,10 @@ type DescribeConfigsAnswer = {
 };
 
 /**
- * The largest batch that the topic takes, in bytes (its max.message.bytes, or the broker's default).
- * @returns null where this user may not know it: that needs DESCRIBE_CONFIGS on the topic.
- * @throws LOG_UNAVAILABLE
+ * Reads the largest batch that the topic accepts, in bytes: its max.message.bytes, or the default
+ * of the broker.
+ * @returns null if this user may not read it, which needs DESCRIBE_CONFIGS on the topic.
+ * @throws LOG_UNAVAILABLE if no broker answers.
  */
 export async function readBatchBytesMax(cluster: KafkaCluster): Promise<number | null> {
   const resource = {

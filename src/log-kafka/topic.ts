@@ -6,10 +6,11 @@ import { clientOptions, isProtocolError, type KafkaOptions, kafkaError } from '.
 const CREATE_MS = 15_000;
 
 /**
- * Creates the topic unless it exists. Safe when several do at once.
+ * Creates the topic unless it exists. Safe if several processes do so at the same time.
  *
- * @param replicas -1 for the broker's own default (KIP-464).
- * @returns whether it was created now. @throws LOG_UNAVAILABLE.
+ * @param replicas -1 means the default of the broker (KIP-464).
+ * @returns whether this call created it.
+ * @throws LOG_UNAVAILABLE if Kafka does not answer or refuses.
  */
 export async function createTopic(
   options: KafkaOptions,
@@ -17,7 +18,7 @@ export async function createTopic(
 ): Promise<boolean> {
   const admin = new Admin({ ...clientOptions(options), retries: 3 });
   const late = () =>
-    new OrderonceError('LOG_UNAVAILABLE', 'Kafka did not create the topic in time');
+    new OrderonceError('LOG_UNAVAILABLE', `Kafka did not create the topic within ${CREATE_MS} ms`);
   try {
     const wish = { topics: [options.topic], partitions, replicas };
     await within(CREATE_MS, admin.createTopics(wish), late);

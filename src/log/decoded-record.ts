@@ -12,19 +12,24 @@ export type EventRecord = {
   readonly digest: string;
 };
 
-/** A record that can never become an event: it claims no id and holds no order. */
+/** A record that can never become an event. It claims no event id and delays no order. */
 export type InvalidRecord = {
   readonly record: LogRecord;
   readonly errors: readonly FieldError[];
+  /** The event_id, if at least that is valid; see ParsedEvent. */
   readonly eventIdHint?: string;
 };
 
+/** Both lists are in the order of the log, and together they hold every record. */
 export type DecodedBatch = {
   readonly events: readonly EventRecord[];
   readonly invalid: readonly InvalidRecord[];
 };
 
-/** Checks each record with the API's own validator: any Kafka client may write to the topic. */
+/**
+ * Checks each record with the validator of the API, because any Kafka client may write to the
+ * topic.
+ */
 export function decodeRecords(records: readonly LogRecord[]): DecodedBatch {
   const events: EventRecord[] = [];
   const invalid: InvalidRecord[] = [];
@@ -52,8 +57,9 @@ const TOMBSTONE: FieldError = {
 };
 
 /**
- * SHA-256, hex, over a record's raw bytes. Kept beside the position: after a log was truncated and
- * grew again, the record at that offset is another one, which nothing else would show.
+ * SHA-256, in hex, over the raw bytes of key and value. It is stored with the position. If the log
+ * was truncated and new records were appended, the record at that offset is another one, and only
+ * this digest shows it.
  */
 export function recordDigest(record: LogRecord): string {
   const sha = createHash('sha256');

@@ -1,37 +1,42 @@
 /**
- * The port of the log: records in partitions, ordered and numbered within each. Two adapters keep
- * it, Kafka and embedded (tables in PostgreSQL); one contract suite holds both to these promises:
+ * The port of the log: records in partitions, ordered and numbered within each partition. It has
+ * two adapters, Kafka and the embedded log (tables in PostgreSQL). The contract suite in
+ * test/contract holds both to these promises:
  *
- * - append: resolves only once every record is durable or refused; the records of one call lie in
- *   their partitions in the order given, at the positions returned. A rejection means "unknown".
- * - one append at a time in each lane: the caller waits for one before it starts the next. What
- *   holds up one lane holds up no other.
- * - fetch: gives each offset's record once, in order, from exactly the offset asked for; offsets
- *   that hold no record are named as gaps. What was appended is never changed.
+ * - append: resolves only after every record is durable or refused. The records of one call are in
+ *   their partitions in the order given, at the positions returned. If the call rejects, the
+ *   outcome is unknown: each record may or may not be in the log.
+ * - lanes: the caller runs one append at a time in each lane and waits for it before the next one.
+ *   A lane that is delayed does not delay the others.
+ * - fetch: returns the record of each offset once, in order, from exactly the requested offset on.
+ *   Offsets without a record are reported as gaps. Appended records never change.
  */
 
 import { OrderonceError } from '../errors.ts';
 
+/** A record header as Kafka defines it: any bytes, and a key may occur more than once. */
 export type Header = readonly [key: Buffer | null, value: Buffer | null];
 
 export type AppendRecord = {
-  /** Decides the partition. */
+  /** Determines the partition; see partitionOf. */
   readonly key: Buffer;
-  /** null is a tombstone: for compacted topics, which delete a key by it. */
+  /** null is a tombstone, which deletes the key in a compacted topic. */
   readonly value: Buffer | null;
   readonly headers?: readonly Header[];
 };
 
 /**
- * Key, value and headers of one record together; Kafka's default for a whole batch is 1 MiB. An
- * event's canonical form stays below 2 KiB: this only guards against misuse.
+ * The most bytes of one record: key, value and headers together. Kafka's default limit for a whole
+ * batch is 1 MiB. The canonical form of an event stays below 2 KiB, so only messages of handlers
+ * can come near this limit.
  */
 export const RECORD_BYTES_MAX = 900 * 1024;
 
 /**
- * Whether a record is larger than any log, or than this one, takes.
- * @param logMax what this log takes, in bytes, where it is known and less.
- * @param refuse makes the error for that limit.
+ * Checks the size of a record.
+ * @param logMax the limit of this log in bytes, or null if it is not known.
+ * @param refuse makes the error for a record over `logMax`.
+ * @returns RECORD_TOO_LARGE for a record over `logMax` or RECORD_BYTES_MAX, otherwise null.
  */
 export function refusalBySize(
   record: AppendRecord,
@@ -41,7 +46,7 @@ export function refusalBySize(
   const bytes = sizeOf(record);
   if (logMax !== null && refuse !== undefined && bytes > logMax) return refuse(logMax);
   if (bytes <= RECORD_BYTES_MAX) return null;
-  const message = `A record of ${bytes} bytes is over the limit of ${RECORD_BYTES_MAX}`;
+  const message = `A record of ${bytes} bytes is over the limit of ${RECORD_BYTES_MAX}: send less`;
   return new OrderonceError('RECORD_TOO_LARGE', message);
 }
 
@@ -50,11 +55,12 @@ function sizeOf({ key, value, headers = [] }: AppendRecord): number {
   return key.length + (value?.length ?? 0) + ofHeaders;
 }
 
+/** Where a record is in the log. */
 export type LogPosition = { readonly partition: number; readonly offset: number };
 
 /**
- * Where a record lies, or why the log refused it: RECORD_TOO_LARGE, RECORD_REFUSED. A refused
- * record was certainly not appended, and sending it again would be refused again.
+ * The position of an appended record, or why the log refused it: RECORD_TOO_LARGE or
+ * RECORD_REFUSED. A refused record was certainly not appended, and the log would refuse it again.
  */
 export type AppendOutcome = LogPosition | OrderonceError;
 
@@ -62,7 +68,7 @@ export function isRefusal(outcome: AppendOutcome): outcome is OrderonceError {
   return outcome instanceof OrderonceError;
 }
 
-/** The positions of records none of which was refused. @throws the first refusal. */
+/** The positions of all records. @throws the first refusal, if a record was refused. */
 export function positionsOf(outcomes: readonly AppendOutcome[]): LogPosition[] {
   return outcomes.map((outcome) => {
     if (isRefusal(outcome)) throw outcome;
@@ -73,55 +79,63 @@ export function positionsOf(outcomes: readonly AppendOutcome[]): LogPosition[] {
 export type LogAppender = {
   readonly topic: string;
   /**
-   * How many appends can be under way at once, numbered from 0. It may grow with the topic; never
-   * shrinks.
+   * How many appends can run at the same time; lanes are numbered from 0. The number may grow with
+   * the topic, but never shrinks.
    */
   readonly lanes: number;
-  /** The lane of a key. Records of one key lie in the log in the order of their appends. */
+  /** The lane of a key. Records of one key are in the log in the order of their appends. */
   laneOf(key: Buffer): number;
-  /** Why an append of this lane does not end, as far as is known, in words; else null. */
+  /**
+   * Why an append of this lane does not complete, as text for health pages; null if it is not
+   * known.
+   */
   laneTrouble(lane: number): string | null;
-  /** Why a record would be refused, as far as that is known beforehand; null: it may be appended. */
+  /** Why a record would be refused, if that is known before the append; otherwise null. */
   refusalOf(record: AppendRecord): OrderonceError | null;
   /**
-   * Appends records of one lane. One call at a time in each lane.
-   * @returns an outcome for each record, in the order given. @throws anything for "unknown".
+   * Appends records of one lane. The caller must run one call at a time in each lane.
+   * @returns an outcome for each record, in the order given.
+   * @throws any error if the outcome is unknown.
    */
   append(records: readonly AppendRecord[]): Promise<AppendOutcome[]>;
   /**
-   * Resolves within about 2 s with what is wrong for a part of the log, in words; empty when all is
-   * well. @throws the reason, when the log could take no append at all now.
+   * Examines the log, within about 2 s.
+   * @returns for each part of the log with a problem, a message for health pages; empty if none
+   * has.
+   * @throws the reason, if the log could not accept any append at present.
    */
   check(): Promise<readonly string[]>;
-  /** Whether a check that succeeds shows that what made an append fail like this is over. */
+  /** Whether a successful check proves that the cause of this failure of an append is gone. */
   isOverAfterCheck(failure: OrderonceError): boolean;
-  /** Stops within `deadlineMs` even if the log hangs. What is still in flight stays unknown. */
+  /**
+   * Stops within `deadlineMs` even if the log hangs. The outcome of running appends stays unknown.
+   */
   close(deadlineMs: number): Promise<void>;
 };
 
-/** One record as it lies in the log. */
+/** One record as read from the log. */
 export type LogRecord = {
   readonly partition: number;
   readonly offset: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: readonly Header[];
-  /** Append time in ms since 1970, as the log tells it. */
+  /** Append time in ms since 1970, as the log reports it. With Kafka a client may have set it. */
   readonly appendedMs: number;
-  /** Of key, value and headers together. */
+  /** Size of key, value and headers together. */
   readonly bytes: number;
-  /** Of the request that brought it, from its headers; null where our API did not write it. */
+  /** Id of the HTTP request that brought the record; null if our API did not write the record. */
   readonly requestId: string | null;
 };
 
-/** Offsets [from, to) that hold no record for a reader, and why. */
+/** Offsets [from, to) without a record for the reader, and why. */
 export type LogGap = {
   readonly from: number;
   readonly to: number;
   readonly reason: 'control' | 'aborted' | 'compacted';
 };
 
-/** All there is in [from, next): every offset is a record's or in a gap. */
+/** Everything in [from, next): each of these offsets has a record or is part of a gap. */
 export type LogSlice = {
   readonly partition: number;
   readonly from: number;
@@ -131,36 +145,41 @@ export type LogSlice = {
   readonly leaderEpoch: number;
 };
 
-/** Records exist in [start, end). */
+/** The partition holds the offsets [start, end). */
 export type LogBounds = { readonly start: number; readonly end: number };
 
 export type LogIdentity = {
   readonly topic: string;
-  /** Changes when a log of this name is deleted and made anew. */
+  /** Changes when a log of this name is deleted and created again. */
   readonly topicId: string;
   readonly partitions: number;
 };
 
+/** A partition to fetch from, and the first offset that is wanted. */
 export type FetchWish = { readonly partition: number; readonly offset: number };
 
 export type FetchAnswer = {
   readonly slices: readonly LogSlice[];
-  /** Partitions that were read, whether or not there was anything new. */
+  /** Partitions that were read successfully, even if there was nothing new. */
   readonly served: readonly number[];
-  /** Partitions whose offset lies outside the log; the others' slices are not held back by it. */
+  /**
+   * Partitions whose requested offset is outside the log. The other partitions are not affected.
+   */
   readonly outOfRange: readonly number[];
-  /** Partitions that could not be read this time, and why; nor are the others held back by these. */
+  /**
+   * Partitions that could not be read this time, and why. The other partitions are not affected.
+   */
   readonly failed: ReadonlyMap<number, string>;
   /**
-   * Partitions whose next records may not be read yet, since a transaction of another client is
-   * open: all that lies behind its first record waits for its end. The offsets, half-open.
+   * Partitions with an open transaction of another client, and the offsets [from, to) that cannot
+   * be read until it ends: everything from the first record of the transaction on.
    */
   readonly heldBack: ReadonlyMap<number, { readonly from: number; readonly to: number }>;
-  /** Other brokers' answers are still to come, by a later call. */
+  /** Whether answers of other brokers are still to come; a later call returns them. */
   readonly hasMore: boolean;
 };
 
-/** Nothing came, and nothing is wrong. */
+/** The answer if nothing arrived and nothing is wrong. */
 export const NOTHING_NEW: FetchAnswer = {
   slices: [],
   served: [],
@@ -171,24 +190,29 @@ export const NOTHING_NEW: FetchAnswer = {
 };
 
 export type FetchLimits = {
-  /** How long to wait for something to come, in ms. */
+  /** How long to wait for new records, in ms. */
   readonly waitMs: number;
+  /**
+   * About how many bytes Kafka returns for each partition; a single larger batch is returned too
+   * (KIP-74). The embedded log limits the number of records instead.
+   */
   readonly bytesPerPartition: number;
 };
 
 export type AssignmentListener = {
   /**
-   * The partitions are about to change hands. What is in flight should finish: the group waits,
-   * but no longer than a part of the session time-out.
+   * The partitions are about to be reassigned. The listener should finish what is in flight and
+   * then resolve. The group waits for it, but only for a part of the session timeout.
    */
   onRevoke(): Promise<void>;
-  /** These partitions are this process's now; called anew after each change. */
+  /** These partitions, and no others, now belong to this process. Called after each change. */
   onAssign(partitions: readonly number[]): void;
 };
 
 /**
- * Where each of these partitions begins and ends.
- * @throws LOG_UNAVAILABLE where one of them cannot tell: for answers that are wrong without it.
+ * The bounds of all of these partitions, for callers whose result would be wrong without one of
+ * them.
+ * @throws LOG_UNAVAILABLE if the bounds of one partition cannot be read.
  */
 export async function boundsOfAll(
   reader: Pick<LogReader, 'bounds'>,
@@ -197,29 +221,33 @@ export async function boundsOfAll(
   const bounds = await reader.bounds(partitions, true);
   const missing = partitions.filter((partition) => !bounds.has(partition));
   if (missing.length === 0) return bounds;
-  const message = `The log does not tell where partitions ${missing.join(', ')} begin and end`;
+  const message = `The log does not report where partitions ${missing.join(', ')} begin and end`;
   throw new OrderonceError('LOG_UNAVAILABLE', message);
 }
 
 export type LogReader = {
   readonly topic: string;
-  /** @throws NOT_MIGRATED when the log does not exist, LOG_UNAVAILABLE when it does not answer. */
+  /** @throws NOT_MIGRATED if the log does not exist, LOG_UNAVAILABLE if it does not answer. */
   identity(): Promise<LogIdentity>;
   /**
-   * @param fresh asks anew who leads a partition: for when something about the log has changed.
-   * @returns those that can be told now. @throws LOG_UNAVAILABLE where none can.
+   * @param fresh true asks again which brokers lead the partitions, after the log has changed.
+   * @returns the bounds of those partitions whose leader answers.
+   * @throws LOG_UNAVAILABLE if none answers.
    */
   bounds(partitions: readonly number[], fresh?: boolean): Promise<Map<number, LogBounds>>;
   /**
-   * Never waits much longer than the limits say, whatever single brokers do.
-   * @throws LOG_RECREATED when the log is another than the one named by `topicId`.
+   * Returns what has arrived. Does not wait much longer than `limits.waitMs`, even if a broker
+   * hangs.
+   * @throws LOG_RECREATED if the id of the log is not `topicId`.
    */
   fetch(topicId: string, wishes: readonly FetchWish[], limits: FetchLimits): Promise<FetchAnswer>;
-  /** Takes part in the group until close(). Resolves after the first assignment is under way. */
+  /**
+   * Joins the group, and stays a member until close(). Resolves once the first join has succeeded.
+   */
   join(listener: AssignmentListener): Promise<void>;
-  /** Why this process takes no part in the group now, or null. */
+  /** Why this process is not a member of the group at present, or null. */
   readonly groupTrouble: string | null;
-  /** A hint for monitoring only: positions are PostgreSQL's (G7). Never throws. */
+  /** Commits offsets for monitoring only: the positions in PostgreSQL count (G7). Never throws. */
   commitHint(positions: ReadonlyMap<number, number>): Promise<void>;
   close(deadlineMs: number): Promise<void>;
 };

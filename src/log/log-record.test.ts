@@ -22,7 +22,7 @@ const parts: fc.Arbitrary<RecordParts> = fc.record({
   appendedMs: fc.double(),
 });
 
-/** What a reader of it sees: a slim record has getters, which deepEqual would not look at. */
+/** A plain copy: a slim record has getters, which deepEqual does not compare. */
 function contentOf({ key, value, headers, ...rest }: LogRecord) {
   const { partition, offset, appendedMs, bytes, requestId } = rest;
   return { partition, offset, key, value, headers, appendedMs, bytes, requestId };
@@ -41,7 +41,7 @@ describe('slimRecord', () => {
     const [key, value] = [Buffer.from('key'), Buffer.from('value')];
     const given = { partition: 0, offset: 1, key, value, appendedMs: 2 };
     const slim = slimRecord({ ...given, headers: [requestIdHeader(id)] });
-    // Another one each time, over the same bytes.
+    // Each access gives a new Buffer over the same bytes.
     assert.notEqual(slim.value, slim.value);
     assert.notEqual(slim.key, slim.key);
     assert.equal(slim.value?.buffer, value.buffer);

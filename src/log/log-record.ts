@@ -1,19 +1,21 @@
 /**
- * Records as they wait between fetch and COMMIT, by ten thousands: what is alive meanwhile is copied
- * by the garbage collector again and again, so a record of Kafka keeps as few objects as it can.
+ * Records in memory between fetch and COMMIT. There may be tens of thousands of them, and the
+ * garbage collector copies live objects repeatedly, so each record keeps as few objects as
+ * possible.
  */
 import type { Header, LogRecord } from './event-log.ts';
 import { requestIdHeader, requestIdIn } from './request-id.ts';
 
 export type RecordParts = Omit<LogRecord, 'bytes' | 'requestId'>;
 
+/** Adds the size and the request id, which are computed from the other fields. */
 export function logRecord(parts: RecordParts): LogRecord {
   return { ...parts, bytes: bytesOf(parts), requestId: requestIdIn(parts.headers) };
 }
 
 /**
- * The same record, but one of our own API weighs a third: its bytes stay where they were received
- * (they must not be changed), and Buffers over them are made when asked for.
+ * The same as logRecord, but a record written by our own API needs a third of the memory. It refers
+ * to the received bytes, which must not be changed, and creates Buffers over them on each access.
  */
 export function slimRecord(parts: RecordParts): LogRecord {
   const record = logRecord(parts);
@@ -57,7 +59,7 @@ class SlimRecord implements LogRecord {
     return Buffer.from(this.#valueIn, this.#valueAt, this.#valueBytes);
   }
 
-  /** An id that could be read has but one spelling, and the header's name too. */
+  /** Rebuilt from the id: a valid request id has only one form, so the bytes are the same. */
   get headers(): Header[] {
     return [requestIdHeader(this.requestId)];
   }

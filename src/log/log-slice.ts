@@ -1,7 +1,7 @@
-/** Slices of one partition, joined and cut: every offset stays a record's or in a gap. */
+/** Joins and splits slices of one partition. Each offset still has a record or is part of a gap. */
 import type { LogSlice } from './event-log.ts';
 
-/** @param parts each begins where the one before it ends; at least one. */
+/** @param parts at least one; each must begin where the previous one ends. */
 export function joinSlices(parts: readonly LogSlice[]): LogSlice {
   const [first, last] = [parts[0], parts.at(-1)] as [LogSlice, LogSlice];
   if (first === last) return first;
@@ -14,7 +14,7 @@ export function joinSlices(parts: readonly LogSlice[]): LogSlice {
   };
 }
 
-/** Cuts a slice at an offset; a gap across the cut becomes two. */
+/** Splits a slice at an offset. A gap that spans the offset becomes two gaps. */
 export function splitSlice(slice: LogSlice, at: number): { head: LogSlice; tail: LogSlice } {
   const { records, gaps } = slice;
   const found = records.findIndex((record) => record.offset >= at);

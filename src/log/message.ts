@@ -1,28 +1,30 @@
-/** A message that a handler emits: what it is made of, and how it is named. Pure. */
+/** A message that a handler emits: its parts, its limits and its id. */
 import { createHash } from 'node:crypto';
 import { RECORD_BYTES_MAX } from './event-log.ts';
 import { partitionOf } from './partition.ts';
 
-/** Shares of the keys; fixed, since the rows of outbox_shards are made by the migration. */
+/** Number of shards of the outbox. It is fixed: the migration creates a row per shard. */
 export const SHARDS = 16;
 
+/** Header of a published message with its id; see messageIdOf. */
 export const MESSAGE_ID_HEADER = 'orderonce-message-id';
+/** Header of a published message with the id of the event that caused it. */
 export const EVENT_ID_HEADER = 'orderonce-event-id';
 
 export type OutboxMessage = {
-  /** It must exist: topics are not made by sending to them. */
+  /** The topic must exist: publishing does not create it. */
   readonly topic: string;
-  /** Messages of one key are published in order, and lie in one partition. */
+  /** Messages with the same key are published in order, to the same partition. */
   readonly key: string | Buffer;
   readonly value: string | Buffer | null;
   readonly headers?: Readonly<Record<string, string>>;
 };
 
-/** A message on its way into the outbox. */
+/** A message as it is written to the outbox. */
 export type EmittedMessage = {
   readonly eventId: string;
   readonly handler: string;
-  /** Counts the messages of one event and handler, from 0. */
+  /** Ordinal number of the message among those of this event and handler, from 0. */
   readonly n: number;
   readonly topic: string;
   readonly key: Buffer;
@@ -32,29 +34,33 @@ export type EmittedMessage = {
 
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 
-/** @returns why it can never be published, or null. */
+/** @returns why no log would ever accept the message, or null. */
 export function whyUnpublishable({
   topic,
   key,
   value,
   headers = {},
 }: OutboxMessage): string | null {
-  if (!TOPIC.test(topic)) return `"${String(topic).slice(0, 50)}" is no name of a topic`;
+  if (!TOPIC.test(topic)) return `"${String(topic).slice(0, 50)}" is not a valid topic name`;
   const parts = [key, value ?? '', ...Object.entries(headers).flat()];
   const bytes = parts.reduce((sum, part) => sum + Buffer.byteLength(part), 0);
   if (bytes > RECORD_BYTES_MAX)
-    return `It has ${bytes} bytes; at most ${RECORD_BYTES_MAX} are taken`;
+    return `It has ${bytes} bytes, which is over the limit of ${RECORD_BYTES_MAX}`;
   return null;
 }
 
+/**
+ * The shard of a key, from 0. Each shard is published in order, so if the shard of a key changed
+ * while messages wait, those of one key could be published out of order.
+ */
 export function shardOf(key: Buffer): number {
   return partitionOf(key, SHARDS);
 }
 
 /**
- * The message's id: a UUID version 5 (RFC 9562) of handler and n, in the namespace of the event's
- * id. The same event handled again, as after a restore, gives the same ids: a reader that keeps
- * them takes each message once.
+ * The id of a message: a UUID version 5 (RFC 9562) of handler and n, with the event id as its
+ * namespace. If the same event is handled again, for example after a restore, its messages get the
+ * same ids, so a reader that remembers ids applies each message once.
  */
 export function messageIdOf({ eventId, handler, n }: EmittedMessage): string {
   const namespace = Buffer.from(eventId.replaceAll('-', ''), 'hex');

@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { partitionOf } from './partition.ts';
 
-/** Keys with the partitions of 6, 12 and 1,000 that Kafka's own Java client gave them. */
+/**
+ * Keys with the partitions that Kafka's Java client chose for topics of 6, 12 and 1,000 partitions.
+ */
 const golden = JSON.parse(
   readFileSync(new URL('../../test/support/java-partitions.json', import.meta.url), 'utf8'),
 ) as { keys: [string, number, number, number][] };

@@ -5,19 +5,21 @@ const LIMITS = { waitMs: 500, bytesPerPartition: 1 << 20 };
 const ATTEMPTS = 20;
 
 /**
- * What lies in the log from an offset on that is known to be there; at least one offset of it.
- * @throws LOG_UNAVAILABLE where it does not come.
+ * Reads from an offset that is known to be in the log, such as the record before a position.
+ * @returns a slice that begins at the offset and covers at least one offset.
+ * @throws LOG_UNAVAILABLE if the log does not return it within 20 fetches.
  */
 export async function readSlice(
   reader: LogReader,
   topicId: string,
   { partition, offset }: FetchWish,
 ): Promise<LogSlice> {
-  // Answers to earlier questions may come first; a log that has the record answers soon.
+  // A fetch may return answers to earlier requests first, so one attempt is not enough.
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { slices } = await reader.fetch(topicId, [{ partition, offset }], LIMITS);
     const slice = slices.find((s) => s.partition === partition && s.from === offset);
     if (slice !== undefined) return slice;
   }
-  throw new OrderonceError('LOG_UNAVAILABLE', `Offset ${offset} of ${partition} cannot be read`);
+  const message = `Offset ${offset} of partition ${partition} cannot be read`;
+  throw new OrderonceError('LOG_UNAVAILABLE', message);
 }

@@ -1,9 +1,9 @@
 /**
- * The id of the request that brought a record, in a header of the record. It is what tells a
- * resend by a client from a record that was written twice, and one process from another.
+ * The id of the HTTP request that brought a record, stored in a header of the record. It shows
+ * whether a duplicate was sent again by a client or written twice to the log, and by which process.
  *
- * A UUID version 7 (RFC 9562): milliseconds since 1970, a counter, and random bits that are drawn
- * once per process, so that the last 17 characters name the process.
+ * It is a UUID version 7 (RFC 9562): milliseconds since 1970, a counter, and random bits that are
+ * drawn once per process, so the last 17 characters identify the process.
  */
 import { randomBytes } from 'node:crypto';
 import type { Header } from './event-log.ts';
@@ -15,7 +15,7 @@ const VERSION_7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a
 const COUNTER_MAX = 0xfff;
 const PROCESS_AT = 19;
 
-/** Makes ids; one for each process. */
+/** Generates request ids. Each process must have exactly one instance. */
 export class RequestIds {
   readonly #process: string;
   readonly #now: () => number;
@@ -29,7 +29,7 @@ export class RequestIds {
     this.#now = now;
   }
 
-  /** Unique in this process; grows, also when the clock is set back. */
+  /** Unique within the process, and larger than every id before, even if the clock is set back. */
   next(): string {
     const now = this.#now();
     if (now > this.#ms) this.#startAt(now);
@@ -49,7 +49,7 @@ export function requestIdHeader(id: string): Header {
   return [NAME, Buffer.from(id)];
 }
 
-/** null where the record has none that we made: any client may write any header. */
+/** @returns null if there is no valid id. Any client may write any header, so it is checked. */
 export function requestIdIn(headers: readonly Header[]): string | null {
   for (const [name, value] of headers) {
     if (name === null || value === null || !name.equals(NAME)) continue;
@@ -59,11 +59,12 @@ export function requestIdIn(headers: readonly Header[]): string | null {
   return null;
 }
 
-/** When the request came, in ms since 1970. */
+/** When the request arrived, in ms since 1970. */
 export function requestMs(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
+/** Whether the same process generated both ids. */
 export function isOfSameProcess(one: string, other: string): boolean {
   return one.slice(PROCESS_AT) === other.slice(PROCESS_AT);
 }

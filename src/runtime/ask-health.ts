@@ -1,4 +1,4 @@
-/** Asks a service of ours for its health. */
+/** Asks a producer or consumer for its health. */
 import { get as getHttp } from 'node:http';
 import { get as getHttps } from 'node:https';
 import { baseUrlOf, type ListenPlace } from './port.ts';
@@ -6,11 +6,11 @@ import { baseUrlOf, type ListenPlace } from './port.ts';
 export type HealthAnswer = {
   readonly url: string;
   readonly isHealthy: boolean;
-  /** Why not, in its own words. */
+  /** The reasons that the service gives if it is not healthy. */
   readonly detail: string;
 };
 
-/** @returns null when nothing answers within `timeoutMs`. */
+/** @returns null if nothing answers within `timeoutMs`. */
 export async function askHealth(
   place: ListenPlace,
   timeoutMs: number,
@@ -18,7 +18,8 @@ export async function askHealth(
   const url = `${baseUrlOf(place)}/health`;
   const get = place.scheme === 'https' ? getHttps : getHttp;
   const { promise, resolve } = Promise.withResolvers<HealthAnswer | null>();
-  // On this machine, where the certificate's name need not hold; and nothing secret is sent.
+  // The certificate is not verified: it need not be valid for a name of this machine, and the
+  // request contains nothing secret.
   const options = { rejectUnauthorized: false, signal: AbortSignal.timeout(timeoutMs) };
   const request = get(url, options, (answer) => {
     const chunks: Buffer[] = [];

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** The first and the longest wait, in ms. */
 export type BackoffOptions = { readonly firstMs: number; readonly mostMs: number };
 
 /**
- * How long to wait before the next attempt: doubles from firstMs up to mostMs, with full jitter in
- * its upper half, so that many waiters do not come back at once. Pure but for the random source.
+ * The time to wait before the next attempt, in ms. It doubles from firstMs up to mostMs. Its upper
+ * half is random, so that many waiting clients do not retry at the same moment.
  *
  * @param attempt 1 for the wait after the first failure.
  */
@@ -17,11 +18,11 @@ export function backoffMs(
   return Math.round(ceiling * (0.5 + random() / 2));
 }
 
-/** Waits, or returns early once the signal aborts. Never throws. */
+/** Waits `ms`, or returns early when the signal aborts. Never throws. */
 export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
   try {
     await sleep(ms, undefined, signal === undefined ? {} : { signal });
   } catch {
-    // Aborted: the caller looks at its signal.
+    // Aborted. The caller checks its signal.
   }
 }

@@ -1,4 +1,4 @@
-/** A body that is not taken. `statusCode` and `headers` are those of the answer. */
+/** A request body that is refused. `statusCode` and `headers` are those of the answer. */
 export class BodyRefused extends Error {
   readonly statusCode: 400 | 413 | 415;
   readonly headers: Readonly<Record<string, string>>;

@@ -1,8 +1,8 @@
 /**
- * Answers to what never became a request: broken syntax, headers that are too large, clients that
- * are too slow, unknown expectations, CONNECT. The parser reports these at once, while answers to
- * earlier requests of the connection may still be pending: they go first, else a client would read
- * "400" for an event that was accepted.
+ * Answers input that never became a request: invalid syntax, headers that are too large, clients
+ * that are too slow, unknown expectations, CONNECT. The parser reports these immediately, while
+ * answers to earlier requests of the connection may still be pending. Those are sent first:
+ * otherwise a client would read "400" as the answer to an event that was accepted.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
@@ -19,15 +19,16 @@ const REFUSALS: Readonly<Record<string, readonly [status: string, detail: string
 const NOT_HTTP = ['400 Bad Request', 'The request is not valid HTTP'] as const;
 
 export class BrokenRequests {
-  /** Exchanges of each connection whose answer is not out yet. */
+  /** By connection, the requests whose answer has not been sent completely. */
   readonly #pending = new WeakMap<Duplex, Set<Exchange>>();
 
-  /** To be given to the server that is made. */
+  /** The clientErrorHandler for the server. */
   readonly onClientError = (error: Error & { code?: string }, socket: Duplex): void => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy();
     else void this.#refuse(error.code ?? '', socket);
   };
 
+  /** Listens to the events of a server; to be called once per server. */
   watch(server: Server): void {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => {
       const exchange = { request, response };
@@ -45,7 +46,7 @@ export class BrokenRequests {
 
   async #refuse(code: string, socket: Duplex): Promise<void> {
     const exchanges = [...(this.#pending.get(socket) ?? [])];
-    // One whose own body broke off will never have an answer: this is it.
+    // A request whose body is incomplete gets no other answer: the refusal is its answer.
     const owed = exchanges.filter(({ request }) => request.complete);
     await Promise.all(owed.map(({ response }) => closed(response)));
     if (socket.writable) socket.end(textOf(REFUSALS[code] ?? NOT_HTTP));

@@ -1,4 +1,4 @@
-/** Content-Encoding of requests (RFC 9110, section 8.4): which are taken, and how they are unpacked. */
+/** Content-Encoding of requests (RFC 9110, section 8.4): which are accepted, and their decoding. */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip, createInflate, createInflateRaw } from 'node:zlib';
@@ -8,12 +8,13 @@ import { BodyRefused, tooLarge } from './body-refused.ts';
 export type Coding = 'identity' | 'gzip' | 'deflate';
 
 const TRAILING = 'ERR_TRAILING_JUNK_AFTER_STREAM_END';
-/** Part of a 415 that is about the coding (RFC 9110, section 15.5.16). */
+/** Header of an answer 415 about the coding (RFC 9110, section 15.5.16). */
 const ACCEPT_ENCODING = { 'Accept-Encoding': 'gzip, deflate' };
 
 /**
- * One at most: nobody packs twice, and twice would unpack without bound in between.
- * @throws BodyRefused
+ * The coding of a body; at most one is accepted. Clients do not compress twice, and between two
+ * decoders the size would have no limit.
+ * @throws BodyRefused with 415
  */
 export function codingOf(headers: IncomingHttpHeaders): Coding {
   const { 'content-encoding': header } = headers;
@@ -23,7 +24,7 @@ export function codingOf(headers: IncomingHttpHeaders): Coding {
     .map((name) => name.trim())
     .filter((name) => !['', 'identity'].includes(name));
   const [first = 'identity', second] = codings;
-  // "x-gzip" is gzip (RFC 9110, section 8.4.1.3).
+  // "x-gzip" means gzip (RFC 9110, section 8.4.1.3).
   const coding = first === 'x-gzip' ? 'gzip' : first;
   const isKnown = coding === 'identity' || coding === 'gzip' || coding === 'deflate';
   if (isKnown && second === undefined) return coding;
@@ -32,18 +33,18 @@ export function codingOf(headers: IncomingHttpHeaders): Coding {
   throw new BodyRefused(415, message, ACCEPT_ENCODING);
 }
 
-/** Packing adds a little to what cannot be packed. */
+/** The limit for the compressed size: compression makes some data a little larger. */
 export function packedBytesMax(bytesMax: number): number {
   return bytesMax + Math.ceil(bytesMax / 256) + 1024;
 }
 
-/** @returns what the body unpacks to. It fails with errors of zlib, or with BodyRefused. */
+/** @returns the decoded body as a stream, which fails with errors of zlib or with BodyRefused. */
 export async function unpack(
   request: IncomingMessage,
   coding: 'gzip' | 'deflate',
   bytesMax: number,
 ): Promise<Readable> {
-  // Without it, what follows the packed data would be dropped silently.
+  // Without this option, bytes after the compressed data would be ignored silently.
   const options = { rejectGarbageAfterEnd: true };
   const unpacker =
     coding === 'gzip'
@@ -57,15 +58,15 @@ export async function unpack(
     packed += chunk.length;
     if (packed > packedMax) unpacker.destroy(tooLarge(bytesMax));
   });
-  // Not pipeline(): it would destroy the connection, which the refusal is to be answered on.
+  // Not pipeline(), which would destroy the connection before the refusal is sent on it.
   request.on('error', (error) => unpacker.destroy(error));
   return request.pipe(unpacker);
 }
 
 /**
- * "deflate" is the zlib format (RFC 9110, section 8.4.1.2), but some clients send the bare DEFLATE
- * data. Of zlib, the low half of the first byte is 8 (RFC 1950); of bare data it would be a stored
- * block with padding that is not zero, which nothing writes.
+ * "deflate" means the zlib format (RFC 9110, section 8.4.1.2), but some clients send raw DEFLATE
+ * data. In zlib format the low four bits of the first byte are 8 (RFC 1950). In raw data these bits
+ * would mean a stored block with padding that is not zero, which no encoder writes.
  */
 async function hasZlibHeader(request: IncomingMessage): Promise<boolean> {
   for await (const first of request.iterator({ destroyOnReturn: false })) {
@@ -75,7 +76,7 @@ async function hasZlibHeader(request: IncomingMessage): Promise<boolean> {
   return true;
 }
 
-/** What a content that cannot be unpacked is answered; any other error as it is. */
+/** Turns an error of zlib into BodyRefused with 400. Returns any other error unchanged. */
 export function refusalOf(error: Error & { code?: string }): Error {
   const { code = '' } = error;
   if (!code.startsWith('Z_') && code !== TRAILING) return error;

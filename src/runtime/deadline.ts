@@ -1,6 +1,6 @@
 /**
- * Resolves or rejects as `work` does, but rejects with `late()` after `ms`. The work itself goes
- * on; its later rejection is swallowed, since nobody listens any more.
+ * Resolves or rejects as `work` does, but rejects with `late()` after `ms`. The work itself is not
+ * cancelled; if it rejects later, that error is ignored.
  */
 export async function within<T>(ms: number, work: Promise<T>, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
@@ -15,7 +15,7 @@ export async function within<T>(ms: number, work: Promise<T>, late: () => Error)
   }
 }
 
-/** What `work` gives, or null as soon as the signal aborts; the work itself goes on, unheard. */
+/** The result of `work`, or null as soon as the signal aborts. The work itself is not cancelled. */
 export async function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T | null> {
   if (signal.aborted) return null;
   work.catch(() => {});

@@ -2,14 +2,16 @@ import type { HealthReport } from './health.ts';
 import type { Logger } from './logger.ts';
 
 const LOOK_MS = 1000;
-/** Trouble that is gone by the second look, as at every start, is not worth a line. */
+/** Only trouble seen in this many looks is logged, because every start has some for a moment. */
 const LOOKS = 3;
-/** Reasons change while the trouble stays the same one: a line for them at most this often. */
+/**
+ * The text of a reason may change all the time, so a changed reason is logged at most this often.
+ */
 const QUIET_MS = 60_000;
 
 /**
- * Writes into the log what /health says, whenever that changes: whoever reads only the log must
- * learn that the service does not work, and why.
+ * Logs the state of /health whenever it changes, so that somebody who reads only the log learns
+ * that the service does not work, and why.
  */
 export class HealthLog {
   readonly #logger: Logger;
@@ -35,7 +37,7 @@ export class HealthLog {
     this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
   }
 
-  /** One look; public for tests. */
+  /** Examines the report once. Public for tests. */
   look(): void {
     const { troubles, partial = [] } = this.#report();
     const reasons = [...troubles, ...partial];

@@ -3,23 +3,23 @@ import { reasonOf } from '../errors.ts';
 import { within } from './deadline.ts';
 import type { HttpServer } from './http-server.ts';
 
-/** A dependency that does not answer for so long is not there. */
+/** A dependency that does not answer within this time counts as unavailable. */
 const PROBE_MOST_MS = 3000;
 
 export type HealthReport = {
-  /** Why the service cannot do its job now, in words; empty when it can. */
+  /** Reasons why the service cannot work at all at present; empty if it can. */
   readonly troubles: readonly string[];
-  /** What it cannot do of its job, while it does the rest. */
+  /** Reasons why a part of its work is not done, while the rest is. */
   readonly partial?: readonly string[];
-  /** Anything worth reading beside it. */
+  /** Further fields of the answer. */
   readonly facts: Readonly<Record<string, unknown>>;
 };
 
 /**
- * `/health` is red while anything is wrong, for alarms and people. `/health/ready` is red only while
- * the service can do nothing of its job: a load balancer that took it away for one partition would
- * take the others away too. `/health/live` is never red while it answers at all: a restart does not
- * bring back a broker that is down.
+ * Adds three routes. `/health` is 503 while anything is wrong; it is for alarms and people.
+ * `/health/ready` is 503 only while the service can do none of its work: a load balancer that
+ * removed it because of one partition would make the others unreachable too. `/health/live` is
+ * always 200, because a restart does not help when a broker or the database is down.
  */
 export function addHealthRoutes(app: HttpServer, report: () => HealthReport): void {
   const answer = (reply: FastifyReply, isPartEnough: boolean) => {
@@ -32,12 +32,12 @@ export function addHealthRoutes(app: HttpServer, report: () => HealthReport): vo
     return reply.code(503).header('Retry-After', '1').send(body);
   };
   const schema = (summary: string) => ({ schema: { summary, tags: ['health'] } });
-  app.get('/health', schema('Whether the service can do all of its job, and why not'), (_, reply) =>
+  app.get('/health', schema('503 with the reasons while anything is wrong'), (_, reply) =>
     answer(reply, false),
   );
   app.get(
     '/health/ready',
-    schema('For load balancers: red while the service can do nothing of its job'),
+    schema('For load balancers: 503 while the service can do none of its work'),
     (_, reply) => answer(reply, true),
   );
   app.get('/health/live', schema('Whether the process answers'), (_, reply) =>
@@ -45,7 +45,7 @@ export function addHealthRoutes(app: HttpServer, report: () => HealthReport): vo
   );
 }
 
-/** Asks a dependency every so often whether it is there, so that health answers at once. */
+/** Checks a dependency periodically, so that a health page answers without waiting for it. */
 export class Probe {
   readonly #check: () => Promise<void>;
   #trouble: string | null = 'Not checked yet';
@@ -57,8 +57,8 @@ export class Probe {
   }
 
   /**
-   * Resolves after the first check; the next ones follow by themselves, one at a time, and sooner
-   * while there is trouble, so that its end shows at once.
+   * Resolves after the first check. Further checks follow every `everyMs`, one at a time; while the
+   * dependency fails, ten times as often, so that its recovery shows soon.
    */
   async start(everyMs: number): Promise<void> {
     await this.turn();
@@ -68,6 +68,7 @@ export class Probe {
     this.#timer.unref();
   }
 
+  /** Checks once. */
   async turn(): Promise<void> {
     try {
       const late = () => new Error(`No answer within ${PROBE_MOST_MS} ms`);

@@ -1,6 +1,6 @@
 /**
- * What both HTTP services share: limits on everything a client can send or withhold, and one shape
- * of error. Every 4xx and 5xx is JSON with `detail`, those of parser and router included.
+ * What both HTTP services share: limits on size and time of everything that a client sends, and one
+ * form of error. Every 4xx and 5xx answer is JSON with `detail`, also those of parser and router.
  */
 import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
@@ -22,14 +22,14 @@ export type HttpServerOptions = {
   readonly title: string;
   readonly description: string;
   readonly bodyBytesMax: number;
-  /** From the first byte of a request to its last; 408 after it. */
+  /** Time from the first byte of a request to its last; after it the answer is 408. */
   readonly requestTimeoutMs: number;
   readonly logger: Logger;
   /** null: plain HTTP. */
   readonly tls: ServerTls | null;
 };
 
-/** On every answer. What is asked for changes all the time, and may be about people. */
+/** On every answer. Nothing may be cached: the data changes all the time and may be personal. */
 const HEADERS = {
   'Cache-Control': 'no-store',
   'X-Content-Type-Options': 'nosniff',
@@ -39,13 +39,17 @@ const HEADERS = {
 const JSON_ADVICE = 'Send application/json, in UTF-8';
 const ONLY_TLS = { 'Strict-Transport-Security': 'max-age=31536000' };
 const CONNECTIONS_MAX = 10_000;
-/** For clients to take the answers that they wait for, once there are no more to come. */
+/** How long clients may take to read the last answers before their connections are closed. */
 const CLOSE_MS = 1000;
 
+/**
+ * Creates a server with the shared behaviour and the API docs. The caller adds routes, then
+ * listens.
+ */
 export async function createHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const broken = new BrokenRequests();
   const app = Fastify({
-    // The framework's types take a server of another kind for another framework.
+    // The cast is needed because Fastify's types differ for an HTTPS server.
     ...(options.tls === null ? {} : ({ https: options.tls } as object)),
     routerOptions: { ignoreTrailingSlash: true },
     requestTimeout: options.requestTimeoutMs,
@@ -58,7 +62,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     http: {
       headersTimeout: options.requestTimeoutMs,
       connectionsCheckingInterval: 500,
-      // Asked for below: Node's own refusal has no body.
+      // refuseEarly() requires it instead, because Node's own refusal has no body.
       requireHostHeader: false,
     },
   });
@@ -75,17 +79,17 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   app.setErrorHandler(async (error, request, reply) => {
     if (error instanceof BodyRefused) {
       reply.headers(error.headers);
-      // The framework would close the connection, and the client might never read the answer.
+      // Fastify would close the connection, and the client might then never read the answer.
       reply.removeHeader('connection');
       await discardRest(request.raw, reply.raw);
     }
     const status = (error as { statusCode?: number }).statusCode ?? 500;
-    // The framework's own refusal, of what is no media type at all, does not name those taken.
+    // Fastify's own 415, for a header that is no media type, does not say what is accepted.
     const advice = status === 415 && !(error instanceof BodyRefused) ? `. ${JSON_ADVICE}` : '';
     if (status < 500) return sendDetail(reply, status, reasonOf(error) + advice);
     const fields = { path: request.routeOptions.url, reason: reasonOf(error) };
     options.logger.error(fields, 'Answered 500');
-    // A header of the answer that failed may be what made it fail.
+    // The headers of the failed answer may be the reason why it failed.
     for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
     return sendDetail(reply, 500, 'Internal Server Error');
   });
@@ -93,7 +97,9 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   return app;
 }
 
-/** What can be refused before a body is read: its type does not matter then. */
+/**
+ * Refuses unknown paths, wrong methods and a missing Host before the body and its type are checked.
+ */
 function refuseEarly(app: HttpServer): void {
   const allowed = new AllowedMethods();
   app.addHook('onRoute', ({ url, method }) => allowed.add(url, method));
@@ -113,7 +119,7 @@ function sendNotFound(allowed: AllowedMethods, request: FastifyRequest, reply: F
   return sendDetail(reply.header('Allow', methods.join(', ')), 405, 'Method Not Allowed');
 }
 
-/** Bodies stay bytes: the one parser of events is ours (src/event). */
+/** Bodies stay bytes, because only the validator in src/event may parse events. */
 function acceptJsonBytes(app: HttpServer, bytesMax: number): void {
   const forms = [[JSON_TYPES, 'json']] as const;
   const rules = { forms, bytesMax, advice: JSON_ADVICE };
@@ -128,7 +134,7 @@ async function addDocs(app: HttpServer, { title, description }: HttpServerOption
     openapi: {
       openapi: '3.1.0',
       info: { title, description, version: '0.1.0' },
-      // In this order on the page.
+      // The page shows the groups in this order.
       tags: ['events', 'orders', 'dead letters', 'ledgers', 'health'].map((name) => ({ name })),
     },
   });
@@ -137,18 +143,20 @@ async function addDocs(app: HttpServer, { title, description }: HttpServerOption
   app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
 }
 
+/** Answers with `{"detail": …}`, the form of every error. */
 export function sendDetail(reply: FastifyReply, status: number, detail: unknown): FastifyReply {
   return reply.code(status).type(JSON_TYPE).send(JSON.stringify({ detail }));
 }
 
 /**
- * Stops listening; resolves when the last connection is closed.
- * @param answered resolves when every request under way has its answer, at the latest.
+ * Stops listening. Resolves when the last connection is closed.
+ * @param answered must resolve when every running request has been answered. Connections that are
+ * still open 1 s later are closed.
  */
 export async function closeServer(app: HttpServer, answered: Promise<void>): Promise<void> {
   const closed = app.close();
-  // A connection that had a request under way at close() becomes idle later, and would stay open
-  // for the whole keep-alive time-out.
+  // A connection with a running request at close() becomes idle later. Without this it would stay
+  // open for the whole keep-alive timeout.
   const sweep = setInterval(() => app.server.closeIdleConnections(), 20);
   await answered;
   const force = setTimeout(() => app.server.closeAllConnections(), CLOSE_MS);
@@ -158,9 +166,9 @@ export async function closeServer(app: HttpServer, answered: Promise<void>): Pro
 }
 
 /**
- * Listens, or says who is in the way and how to go around.
- * @returns the port, which differs from the wanted one only where that is 0.
- * @throws PORT_TAKEN
+ * Listens on a place.
+ * @returns the port. It differs from the given port only if that is 0.
+ * @throws PORT_TAKEN, SETTING_INVALID; see portError.
  */
 export async function listen(app: HttpServer, place: ListenPlace): Promise<number> {
   const { host, port } = place;

@@ -3,8 +3,12 @@ import { pino } from 'pino';
 export type Logger = pino.Logger;
 
 /**
- * One JSON object per line, on standard output unless that is for the answer of a command. Foreign text only ever goes into fields, which JSON
- * escapes, never into messages: a line feed or an ANSI code in an event cannot forge a line.
+ * Writes one JSON object per line.
+ *
+ * Callers must put text from outside into fields, never into messages. JSON escapes fields, so a
+ * line feed or an ANSI code in an event cannot forge a log line.
+ *
+ * @param output 'stderr' for commands that print their result on standard output.
  */
 export function createLogger(level: string, output: 'stdout' | 'stderr' = 'stdout'): Logger {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };

@@ -1,23 +1,24 @@
-/** What clients call JSON and NDJSON in Content-Type (RFC 9110, section 8.3). Pure. */
+/** The names of JSON and NDJSON in Content-Type (RFC 9110, section 8.3). */
 
 /**
- * A JSON MIME type as browsers and frameworks define it (WHATWG, MIME Sniffing, section 4.6). None
- * of them can be sent by a page of another origin without asking first.
+ * JSON MIME types as defined for browsers (WHATWG MIME Sniffing, section 4.6). A page of another
+ * origin cannot send any of them without a CORS preflight request, which this service never grants.
  */
 export const JSON_TYPES = /^(application\/json|text\/json|[^/]+\/[^/]+\+json)$/;
+/** NDJSON has no registered media type, so the names in common use are accepted. */
 export const NDJSON_TYPES = /^(application|text)\/(x-)?(ndjson|jsonl|jsonlines)$/;
 
-/** ASCII is a part of UTF-8. Parameters other than charset mean nothing for JSON (RFC 8259). */
+/** ASCII is a subset of UTF-8. JSON has no parameters, so others than charset are ignored. */
 const UTF8 = /^(utf[-_]?8|(us-)?ascii)$/i;
 const NAME = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/;
-/** One parameter with the semicolon before it; a quoted value may hold semicolons. */
+/** One parameter with the semicolon before it. A quoted value may contain semicolons. */
 const PARAMETER = /;((?:"(?:[^"\\]|\\.)*"|[^;"])*)/g;
 
 export type MediaType =
   /** @property name type and subtype, in lower case. */
   { readonly ok: true; readonly name: string } | { readonly ok: false; readonly reason: string };
 
-/** Reads a Content-Type whose content must be UTF-8. */
+/** Parses a Content-Type. A charset other than UTF-8 is refused. */
 export function readMediaType(header: string | undefined): MediaType {
   if (header === undefined) return { ok: false, reason: 'There is no Content-Type' };
   const end = header.indexOf(';');
@@ -35,7 +36,10 @@ export function readMediaType(header: string | undefined): MediaType {
   return { ok: true, name };
 }
 
-/** Without quotes. Not by one expression: on a header of spaces that would take quadratic time. */
+/**
+ * The charset without quotes, or null for another parameter. One regular expression for all of this
+ * would take quadratic time on a header full of spaces.
+ */
 function charsetIn(parameter: string): string | null {
   const at = parameter.indexOf('=');
   if (at === -1 || parameter.slice(0, at).trim().toLowerCase() !== 'charset') return null;

@@ -2,14 +2,14 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { HttpServer } from './http-server.ts';
 import { metricsOfAllWorkers, shareMetrics } from './workers.ts';
 
-/** One registry per service: in `orderonce start` two of them live in one process. */
+/** One registry per service, because `orderonce start` runs two services in one process. */
 export function createRegistry(): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   return registry;
 }
 
-/** Where several processes serve one port, any of them answers for all. */
+/** Adds GET /metrics. If several processes serve one port, any of them answers for all. */
 export function addMetricsRoute(app: HttpServer, registry: Registry): void {
   shareMetrics(registry);
   const schema = { summary: 'Metrics in the Prometheus text format', tags: ['health'] };

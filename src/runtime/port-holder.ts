@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 const LISTENING = '0A';
 
 /**
- * The process that listens on a TCP port, as "pid 123: its command line"; null where the system
- * does not tell (only Linux does, through /proc, and only of processes that we may look into).
+ * The process that listens on a TCP port, as "pid 123: its command line". It is found through
+ * /proc, so only on Linux, and only if this user may inspect the process; otherwise null.
  */
 export function holderOf(port: number): string | null {
   try {
@@ -18,7 +18,7 @@ export function holderOf(port: number): string | null {
   }
 }
 
-/** From proc(5): fields 2, 4 and 10 are local address (port in hex), state, and inode. */
+/** As in proc(5), fields 2, 4 and 10 are the local address (port in hex), state and inode. */
 function inodesOf(port: number): string[] {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
   return ['/proc/net/tcp', '/proc/net/tcp6']
@@ -33,7 +33,7 @@ function hasOpen(pid: string, sockets: ReadonlySet<string>): boolean {
     const folder = `/proc/${pid}/fd`;
     return readdirSync(folder).some((fd) => sockets.has(readlinkSync(`${folder}/${fd}`)));
   } catch {
-    // Not ours to look into, or gone meanwhile.
+    // This user may not inspect the process, or it has ended meanwhile.
     return false;
   }
 }

@@ -3,7 +3,7 @@ import { OrderonceError } from '../errors.ts';
 import type { Settings } from '../settings/settings.ts';
 import { holderOf } from './port-holder.ts';
 
-/** A place to listen on, and the name of the setting that chooses the port. */
+/** Where to listen, and the setting that chooses the port. */
 export type ListenPlace = {
   readonly host: string;
   readonly port: number;
@@ -24,7 +24,7 @@ function placeOf(settings: Settings, setting: 'PRODUCER_PORT' | 'CONSUMER_PORT')
   return { host, port, setting, scheme: TLS_CERT_FILE === undefined ? 'http' : 'https' };
 }
 
-/** Where a client of this machine finds a service that listens there. */
+/** The base URL of a service for a client on this machine. */
 export function baseUrlOf({ scheme, host, port }: Omit<ListenPlace, 'setting'>): string {
   const isWildcard = host === '0.0.0.0' || host === '::';
   if (isWildcard) return `${scheme}://localhost:${port}`;
@@ -32,9 +32,9 @@ export function baseUrlOf({ scheme, host, port }: Omit<ListenPlace, 'setting'>):
 }
 
 /**
- * Fails early, before anything slow has been started. Another process may still take the port
- * until we listen: then portError() says the same.
- * @throws PORT_TAKEN
+ * Checks the port before anything slow is started. Another process may still take the port before
+ * listen(), which then throws the same error.
+ * @throws PORT_TAKEN, SETTING_INVALID; see portError.
  */
 export async function assertPortFree(place: ListenPlace): Promise<void> {
   const server = createServer();
@@ -56,17 +56,20 @@ function listening(server: Server, { host, port }: ListenPlace): Promise<void> {
 
 const NO_ADDRESS = ['ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL'];
 
-/** Says who is in the way and how to go around; other errors stay what they are. */
+/**
+ * Translates an error of listen(): PORT_TAKEN with the process that has the port, SETTING_INVALID
+ * for a wrong HOST. Returns any other error unchanged.
+ */
 export function portError(error: unknown, { host, port, setting }: ListenPlace): unknown {
   const { code = '' } = error as { code?: string };
   if (NO_ADDRESS.includes(code)) {
     const message =
-      `HOST is "${host}", which is no address of this machine. Some shells and conda set HOST to a ` +
-      'name of their own: start with "--host 127.0.0.1", or 0.0.0.0 to be reached from outside';
+      `HOST is "${host}", which is no address of this machine. Some shells and conda set HOST to ` +
+      'another name: start with "--host 127.0.0.1", or with 0.0.0.0 to be reachable from outside';
     return new OrderonceError('SETTING_INVALID', message);
   }
   if (code === 'EACCES') {
-    const message = `Port ${port} needs rights that this user lacks. Use one above 1023: ${setting}=8010`;
+    const message = `This user may not listen on port ${port}. Use a port above 1023: ${setting}=8010`;
     return new OrderonceError('PORT_TAKEN', message);
   }
   if (code !== 'EADDRINUSE') return error;

@@ -1,7 +1,8 @@
 /**
- * The body of a request: which media types are taken, and its content without its Content-Encoding
- * (RFC 9110, section 8.4), within a limit that is the same for packed and plain bodies. Unpacking
- * stops at the limit, so that a small body which unpacks to a large one costs no memory.
+ * The body of a request: checks its media type, and reads its content without its Content-Encoding
+ * (RFC 9110, section 8.4). The limit on its size is the same for compressed and plain bodies.
+ * Decompression stops at the limit, so a small body that decompresses to a huge one costs no
+ * memory.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
@@ -11,18 +12,20 @@ import { continueRequest, isHeld } from './continue.ts';
 import { readMediaType } from './media-type.ts';
 
 export type BodyRules<Form> = {
-  /** Media types that are taken, and what they mean. */
+  /** Accepted media types, and the form of the body that each stands for. */
   readonly forms: readonly (readonly [names: RegExp, form: Form])[];
-  /** For whoever sends another one. */
+  /** Advice in the answer to a client that sends another media type. */
   readonly advice: string;
-  /** Of the unpacked body. */
+  /** Limit of the decompressed body. */
   readonly bytesMax: number;
 };
 
-/** More is not waited for: then the connection is closed. */
+/** The most bytes that are read only to drop them. If more come, the connection is closed. */
 const DISCARDED_BYTES_MAX = 64 << 20;
+
 /**
- * Judges the headers, then lets a client send that waits for permission (Expect: 100-continue).
+ * Checks the headers. If they are acceptable, gives a client that waits for it (Expect:
+ * 100-continue) permission to send its body.
  * @throws BodyRefused
  */
 export function openBody<Form>(
@@ -39,7 +42,10 @@ export function openBody<Form>(
   return { form, content: new BodyContent(request, coding, bytesMax) };
 }
 
-/** Unpacked, and to be read once. Fails with BodyRefused, or with what the connection fails with. */
+/**
+ * The decompressed body, which can be read once. Reading fails with BodyRefused, or with the error
+ * of the connection.
+ */
 export class BodyContent {
   readonly #request: IncomingMessage;
   readonly #coding: Coding;
@@ -52,8 +58,9 @@ export class BodyContent {
   }
 
   /**
-   * All of it. By events, and with listeners in place at once where nothing is packed: most requests
-   * are one small event, whose body is there already, and waiting for it would cost a third more.
+   * Reads the whole body. This uses a callback and events, not a promise, and adds its listeners
+   * without delay if the body is not compressed: most requests are one small event whose body has
+   * already arrived, and a promise would make them cost a third more.
    */
   whole(done: (error: Error | null, bytes?: Buffer) => void): void {
     if (this.#coding === 'identity') this.#gather(this.#request, done);
@@ -64,7 +71,7 @@ export class BodyContent {
       );
   }
 
-  /** Piece by piece; no more is read than is asked for. */
+  /** Reads the body in chunks, and no more than the caller asks for. */
   async *pieces(): AsyncGenerator<Buffer, void> {
     const source = await this.#source();
     let length = 0;
@@ -105,12 +112,12 @@ export class BodyContent {
       settle();
       done(refusalOf(error));
     };
-    // At most one of them is told.
+    // Only one of the three may call done().
     const settle = () => source.off('data', take).off('end', end).off('error', fail);
     source.on('data', take).on('end', end).on('error', fail);
   }
 
-  /** Reads no further. The connection stays open: the answer goes out on it. */
+  /** Stops reading. The connection stays open, because the answer is sent on it. */
   #leave(source: Readable): void {
     this.#request.unpipe().pause();
     if (source !== this.#request) source.destroy();
@@ -118,15 +125,16 @@ export class BodyContent {
 }
 
 /**
- * Reads what is left of a body that is not wanted, and drops it: a connection that is closed while
- * its client still sends is reset, and the client never reads why.
- * @returns once the answer may go out: at the end of the body where the connection is closed then.
+ * Reads the rest of a refused body and drops it. If the connection were closed while the client is
+ * still sending, it would be reset and the client would never read the answer.
+ * @returns when the answer may be sent. If the connection is closed after the answer, that is at
+ * the end of the body.
  */
 export async function discardRest(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  // A client that was never told to send does not.
+  // A client that still waits for permission sends no body.
   if (request.readableEnded || isHeld(request)) return;
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   let left = DISCARDED_BYTES_MAX;

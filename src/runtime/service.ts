@@ -1,8 +1,8 @@
-/** A long-lived part. It runs from the moment it exists. */
+/** A long-lived part of a process. It runs from its creation. */
 export type Service = {
   /**
-   * Finishes what is under way, takes nothing new, frees what it holds. Within the deadline that
-   * the part documents, even when a dependency hangs. A second call does nothing.
+   * Stops accepting new work, finishes what is running, and frees its resources. Each part
+   * documents a deadline, and keeps it even if a dependency hangs. A second call has no effect.
    */
   stop(): Promise<void>;
 };

@@ -1,9 +1,9 @@
 const PARENT_CHECK_MS = 500;
 
 /**
- * Calls the listener each time the process is asked to stop: by SIGINT, SIGTERM, or the end of npm.
- * npm passes a signal on only as far as the shell between us, which dies of it and leaves us
- * running, unseen: so under npm the end of our parent means the same.
+ * Calls the listener each time the process is asked to stop: by SIGINT, by SIGTERM, or by the end
+ * of npm. npm forwards a signal only to the shell that it started, which ends without forwarding it
+ * and would leave this process running. So under npm, the end of the parent is a request to stop.
  */
 export function onStopRequest(listener: (request: string) => void): void {
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => listener(name));

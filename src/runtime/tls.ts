@@ -1,4 +1,4 @@
-/** TLS of our own HTTP services, from files. */
+/** TLS of the HTTP services, from files. */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { SecureVersion, Server } from 'node:tls';
@@ -14,20 +14,25 @@ export type ServerTls = {
   readonly key: Buffer;
   readonly ca?: Buffer;
   readonly requestCert: boolean;
-  /** Never: whoever has no certificate is refused by request, so that health checks need none. */
+  /** Never, so that health checks need no client certificate. access.ts refuses other requests. */
   readonly rejectUnauthorized: false;
   readonly minVersion: SecureVersion;
 };
 
-/** @returns null where no certificate is set: plain HTTP. @throws SETTING_INVALID */
+/**
+ * @returns null if no certificate is set, for plain HTTP.
+ * @throws SETTING_INVALID if settings contradict each other, or a file cannot be used.
+ */
 export function serverTlsOf(settings: Settings): ServerTls | null {
   const { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE } = settings;
   if (TLS_CERT_FILE === undefined && TLS_KEY_FILE === undefined) {
     if (TLS_CLIENT_CA_FILE === undefined) return null;
-    throw new OrderonceError('SETTING_INVALID', 'TLS_CLIENT_CA_FILE needs TLS_CERT_FILE');
+    const message = 'TLS_CLIENT_CA_FILE is set, but TLS_CERT_FILE is not: set it too';
+    throw new OrderonceError('SETTING_INVALID', message);
   }
   if (TLS_CERT_FILE === undefined || TLS_KEY_FILE === undefined) {
-    throw new OrderonceError('SETTING_INVALID', 'TLS_CERT_FILE and TLS_KEY_FILE go together');
+    const message = 'Only one of TLS_CERT_FILE and TLS_KEY_FILE is set: set both or neither';
+    throw new OrderonceError('SETTING_INVALID', message);
   }
   const isMutual = TLS_CLIENT_CA_FILE !== undefined;
   const cert = readSettingFile('TLS_CERT_FILE', TLS_CERT_FILE);
@@ -44,7 +49,9 @@ export function serverTlsOf(settings: Settings): ServerTls | null {
   };
 }
 
-/** Node itself would take a key of another kind, or an authority that is none, and fail later. */
+/**
+ * Node accepts a key that does not fit, or an invalid CA, and fails only later. So it is checked.
+ */
 function assertUsable(cert: Buffer, key: Buffer, ca: Buffer | null): void {
   const pem = (name: string, check: () => void) => {
     try {
@@ -58,7 +65,10 @@ function assertUsable(cert: Buffer, key: Buffer, ca: Buffer | null): void {
   pem('TLS_KEY_FILE', () => {
     fits = new X509Certificate(cert).checkPrivateKey(createPrivateKey(key));
   });
-  if (!fits) throw new OrderonceError('SETTING_INVALID', 'TLS_KEY_FILE is not of TLS_CERT_FILE');
+  if (!fits) {
+    const message = 'TLS_KEY_FILE is not the private key of TLS_CERT_FILE';
+    throw new OrderonceError('SETTING_INVALID', message);
+  }
   if (ca === null) return;
   const blocks = ca.toString('latin1').match(CERTIFICATE) ?? [];
   if (blocks.length === 0) pem('TLS_CLIENT_CA_FILE', () => new X509Certificate(ca));
@@ -66,8 +76,9 @@ function assertUsable(cert: Buffer, key: Buffer, ca: Buffer | null): void {
 }
 
 /**
- * Keeps the certificates of a server as its files are: those that are renewed go into use with the
- * next connection. @returns null for plain HTTP.
+ * Reads the certificates of a server again when their files change. New connections use the new
+ * ones.
+ * @returns null for plain HTTP.
  */
 export function watchTls(server: unknown, settings: Settings, logger: Logger): WatchedFiles | null {
   const { TLS_CERT_FILE, TLS_KEY_FILE, TLS_CLIENT_CA_FILE } = settings;
@@ -78,7 +89,7 @@ export function watchTls(server: unknown, settings: Settings, logger: Logger): W
   return new WatchedFiles(paths, 'certificates', read, logger);
 }
 
-/** @throws SETTING_INVALID naming the setting, never the content. */
+/** Reads the file of a setting. @throws SETTING_INVALID with the name of the setting. */
 export function readSettingFile(name: string, path: string): Buffer {
   try {
     return readFileSync(path);

@@ -1,9 +1,11 @@
-/** The other side of watchdog.ts, in a thread of its own: it goes on while the event loop hangs. */
+/**
+ * The thread of watchdog.ts. It keeps running while the event loop of the main thread is blocked.
+ */
 import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
 export type WatchdogData = {
-  /** One counter, which the watched thread increments. */
+  /** A counter that the watched thread increments. */
   readonly beats: SharedArrayBuffer;
   readonly checkMs: number;
   readonly missedMax: number;
@@ -14,12 +16,12 @@ const counter = new Int32Array(beats);
 let last = -1;
 let missed = 0;
 
-// Checks are counted, not time: a process that was frozen as a whole has missed nothing.
+// This counts checks, not time: if the whole process was frozen, the main thread has missed none.
 setInterval(() => {
   const now = Atomics.load(counter, 0);
   missed = now === last ? missed + 1 : 0;
   last = now;
   if (missed < missedMax) return;
-  writeSync(2, 'orderonce: a handler blocks the process, which is ended to be started again\n');
+  writeSync(2, 'orderonce: a handler blocks the event loop. The process is killed: restart it\n');
   process.kill(process.pid, 'SIGKILL');
 }, checkMs);

@@ -4,9 +4,9 @@ import type { WatchdogData } from './watchdog-thread.ts';
 const CHECKS = 20;
 
 /**
- * Ends the process when its event loop is blocked for `blockedMs`, as by a handler that never
- * returns: neither time-outs nor signals would come through. What was under way is rolled back;
- * after the restart the guilty event is found and parked (consume/suspicion.ts).
+ * Kills the process if its event loop is blocked for `blockedMs`, for example by a handler with an
+ * endless loop: then neither timeouts nor signals have any effect. PostgreSQL rolls back what was
+ * running. After the restart the event that caused it is found and parked (consume/suspicion.ts).
  */
 export function startWatchdog(blockedMs: number): { stop(): void } {
   const beats = new SharedArrayBuffer(4);

@@ -1,6 +1,6 @@
 /**
- * Files with secrets that are replaced while the service runs: API keys, certificates. What they
- * hold is read again when one of them changes, so that replacing them needs no restart.
+ * Watches files that are replaced while the service runs: API keys and certificates. They are read
+ * again within 2 s when one of them changes, so that replacing them needs no restart.
  */
 import { statSync } from 'node:fs';
 import { reasonOf } from '../errors.ts';
@@ -18,27 +18,31 @@ export class WatchedFiles {
   #trouble: string | null = null;
 
   /**
-   * @param what in words, for logs and health: "API keys".
-   * @param read takes over what the files hold now; if it throws, what was in use stays. Called
-   * once here, and that error is the caller's: starting without them would be worse.
+   * @param what name of the content for logs and health pages, such as "API keys".
+   * @param read reads the files and puts their content into use. If it throws, the previous content
+   * stays in use. The constructor calls it once and lets an error of that call through, because the
+   * service must not start without the files.
    */
   constructor(paths: readonly string[], what: string, read: () => void, logger: Logger) {
     this.#paths = paths;
     this.#what = what;
     this.#read = read;
     this.#logger = logger;
-    // Before it is read: a change in between is then seen as one.
+    // Before reading, so that a change in between is noticed later.
     this.#inUse = existing(paths);
     read();
     this.#timer = setInterval(() => this.check(), CHECK_MS).unref();
   }
 
-  /** Why the files as they are now are not in use, or null. */
+  /** Why the current content of the files is not in use, or null. */
   get trouble(): string | null {
     return this.#trouble;
   }
 
-  /** A pair of files may be replaced one after the other: what is broken is tried again. */
+  /**
+   * Reads the files again if they have changed. After an error every check tries again, because two
+   * files that belong together may be replaced one after the other.
+   */
   check(): void {
     try {
       const version = versionOf(this.#paths);
@@ -46,7 +50,7 @@ export class WatchedFiles {
       if (hasChanged) this.#read();
       this.#inUse = version;
       this.#trouble = null;
-      if (hasChanged) this.#logger.info(`${this.#what}: read again`);
+      if (hasChanged) this.#logger.info(`The changed ${this.#what} are in use`);
     } catch (error) {
       const trouble = `The changed ${this.#what} are not in use: ${reasonOf(error)}`;
       if (this.#trouble === null) this.#logger.error(trouble);
@@ -63,7 +67,7 @@ function versionOf(paths: readonly string[]): string {
   return paths.map((path) => statSync(path).mtimeMs).join();
 }
 
-/** Whoever reads a file that is missing says so better. */
+/** A missing file is ignored here: reading it throws a better error. */
 function existing(paths: readonly string[]): string {
   try {
     return versionOf(paths);

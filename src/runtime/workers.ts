@@ -1,6 +1,6 @@
 /**
- * Several processes that serve one port: the same command again in each, and the primary keeps
- * their number. Each has its own connections to the log, and nothing is shared between them.
+ * Several processes that serve one port. Each worker runs the same command with its own connections
+ * to the log, and they share nothing. The primary process starts a new worker when one ends.
  */
 import cluster, { type Worker } from 'node:cluster';
 import { AggregatorRegistry, type Registry } from 'prom-client';
@@ -9,7 +9,7 @@ import type { Logger } from './logger.ts';
 import type { Service } from './service.ts';
 
 const RESTART = { firstMs: 200, mostMs: 10_000 };
-/** A worker that lived so long did start: its end is no reason to wait. */
+/** A worker that ran this long had started properly, so the next one is started without a delay. */
 const STARTED_MS = 10_000;
 const METRICS_MS = 3000;
 
@@ -20,6 +20,7 @@ export function isWorker(): boolean {
 type Question = { readonly type: 'orderonce:metrics'; readonly id: number };
 type Answer = Question & { readonly text: string };
 
+/** The primary's part: starts the workers, and restarts each that ends, with a growing delay. */
 export class Workers implements Service {
   readonly #logger: Logger;
   readonly #aggregator = new AggregatorRegistry();
@@ -30,8 +31,8 @@ export class Workers implements Service {
   #failures = 0;
 
   /**
-   * @param isHopeless of a worker's exit code: another one would end in the same way.
-   * @param fail called then, instead of starting another.
+   * @param isHopeless whether a worker with this exit code would fail again after a restart.
+   * @param fail is called in that case, with the reason, instead of starting another worker.
    */
   constructor(
     count: number,
@@ -67,12 +68,13 @@ export class Workers implements Service {
 
   async #answer(worker: Worker, { type, id }: Question): Promise<void> {
     if (type !== 'orderonce:metrics') return;
-    // Left unanswered where a worker does not answer us: a part of the sum would look like a reset.
+    // If a worker does not answer, no answer is sent: a partial sum would look like a counter
+    // reset.
     const text = await this.#aggregator.clusterMetrics().catch(() => null);
     if (text !== null && worker.isConnected()) worker.send({ type, id, text } satisfies Answer);
   }
 
-  /** Each drains by itself; resolves when all have ended. */
+  /** Asks each worker to stop; each drains. Resolves when all have ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await Promise.all(
@@ -85,17 +87,17 @@ export class Workers implements Service {
   }
 }
 
-/** Lets the primary collect these metrics too. */
+/** In a worker: includes these metrics in what the primary collects. */
 export function shareMetrics(registry: Registry): void {
   if (!cluster.isWorker) return;
-  // Its constructor is what makes a worker answer the primary.
+  // The constructor installs the listener that answers the primary.
   new AggregatorRegistry();
   AggregatorRegistry.setRegistries(registry);
 }
 
 let asked = 0;
 
-/** @returns null where this process is the only one. Rejects when the primary does not answer. */
+/** @returns null if this process is not a worker. Rejects if the primary does not answer. */
 export function metricsOfAllWorkers(): Promise<string> | null {
   if (!cluster.isWorker) return null;
   const id = ++asked;

@@ -52,7 +52,7 @@ describe('parseDatabaseUrl', () => {
         },
       );
     }
-    // As psql takes it, too.
+    // psql accepts this too.
     assert.equal(parseDatabaseUrl('postgres://u:a#b:c d@db/x').password, 'a#b:c d');
   });
 
@@ -65,7 +65,7 @@ describe('parseDatabaseUrl', () => {
       ['read-write', 7000, 'a b', 'verify-full'],
     );
     for (const [query, complaint] of [
-      ['target_session_atrs=any', /not known: target_session_atrs/],
+      ['target_session_atrs=any', /unknown parameter: target_session_atrs/],
       ['target_session_attrs=writable', /target_session_attrs=writable.*read-write/],
       ['sslmode=on', /sslmode=on.*verify-full/],
       ['connect_timeout=soon', /connect_timeout=soon/],

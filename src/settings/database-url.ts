@@ -1,7 +1,7 @@
 /**
- * DATABASE_URL, read as libpq reads a connection URI (PostgreSQL manual, section 34.1.1.2): several
- * hosts, sslmode and target_session_attrs mean here what they mean to psql. PGHOST, PGPORT and
- * PGSSLMODE fill in what the URL leaves out; the driver does so with PGUSER and PGPASSWORD.
+ * Parses DATABASE_URL as libpq parses a connection URI (PostgreSQL manual, section 34.1.1.2), so
+ * several hosts, sslmode and target_session_attrs mean the same as in psql. PGHOST, PGPORT and
+ * PGSSLMODE fill in what the URL leaves out; the driver does the same with PGUSER and PGPASSWORD.
  */
 import { OrderonceError } from '../errors.ts';
 
@@ -12,7 +12,7 @@ const SSL_MODES = [
   'require',
   'verify-ca',
   'verify-full',
-  // Not of libpq: what node-postgres calls "encrypt, and do not verify".
+  // Not a mode of libpq: node-postgres uses this name for "encrypt, but do not verify".
   'no-verify',
 ] as const;
 export type SslMode = (typeof SSL_MODES)[number];
@@ -28,30 +28,32 @@ const SESSION_ATTRIBUTES = [
 export type SessionAttributes = (typeof SESSION_ATTRIBUTES)[number];
 
 export type HostAndPort = {
-  /** A name, an address, or the folder of a Unix socket, which begins with a slash. */
+  /** A name, an address, or the directory of a Unix socket, which begins with a slash. */
   readonly host: string;
   readonly port: number;
 };
 
 export type DatabaseTarget = {
-  /** In the order in which they are tried. */
+  /** In the order in which they are to be tried. */
   readonly hosts: readonly HostAndPort[];
   readonly user: string | undefined;
   readonly password: string | undefined;
   readonly database: string | undefined;
   readonly sslMode: SslMode;
-  /** Paths of PEM files; sslRootCert may be "system", for the authorities that Node knows. */
+  /** Path of a PEM file, or "system" for Node's built-in CAs. */
   readonly sslRootCert: string | undefined;
+  /** Path of a PEM file. */
   readonly sslCert: string | undefined;
+  /** Path of a PEM file. */
   readonly sslKey: string | undefined;
   readonly sslPassword: string | undefined;
   readonly sslNegotiation: 'postgres' | 'direct';
   readonly channelBinding: boolean;
-  /** undefined: a writable session where there is one, else any; see connect.ts. */
+  /** undefined: prefer a session that can write, otherwise accept any; see connect.ts. */
   readonly sessionAttributes: SessionAttributes | undefined;
-  /** For one address; undefined takes the default of connect.ts. */
+  /** The limit for each address; undefined means the default of connect.ts. */
   readonly connectTimeoutMs: number | undefined;
-  /** undefined: the name of the pool. */
+  /** undefined: the name of the connection pool is used. */
   readonly applicationName: string | undefined;
   /** Command-line options for the server, such as "-c geqo=off". */
   readonly options: string | undefined;
@@ -59,7 +61,9 @@ export type DatabaseTarget = {
 
 const DEFAULT_PORT = 5432;
 const SCHEME = /^postgres(?:ql)?:\/\//;
-/** Known to libpq or to other drivers, and without effect or without use here. */
+/**
+ * Parameters of libpq or of other drivers that have no effect here. They are accepted and ignored.
+ */
 const IGNORED = new Set([
   'client_encoding',
   'fallback_application_name',
@@ -76,11 +80,14 @@ const IGNORED = new Set([
   'uselibpqcompat',
 ]);
 
+/**
+ * What to do about a URL that cannot be parsed; the usual cause is a password with such characters.
+ */
 export const ENCODE_HINT =
   'Characters with a meaning in a URL must be percent-encoded in user name and password: ' +
   '"%" as %25, "@" as %40, ":" as %3A, "/" as %2F, "?" as %3F, "#" as %23, a space as %20';
 
-/** @throws SETTING_INVALID, saying what is wrong and the way out; never repeating a secret. */
+/** @throws SETTING_INVALID with what is wrong and how to correct it. It never repeats a secret. */
 export function parseDatabaseUrl(url: string): DatabaseTarget {
   const scheme = SCHEME.exec(url);
   if (scheme === null) {
@@ -90,9 +97,10 @@ export function parseDatabaseUrl(url: string): DatabaseTarget {
   const at = authority.indexOf('@');
   const [userInfo, hostList] =
     at === -1 ? ['', authority] : [authority.slice(0, at), authority.slice(at + 1)];
-  // An "@" further on, where no host can be: it ends a password, which must not be repeated.
+  // A second "@", or one in the path or query, was probably meant as the end of a password that
+  // contains "/", "?" or "@". The message must not repeat any of it.
   if (hostList.includes('@') || (at === -1 && `${path}${query}`.includes('@'))) {
-    throw invalid(`holds an "@" where none can be. ${ENCODE_HINT}`);
+    throw invalid(`has an "@" in the wrong place. ${ENCODE_HINT}`);
   }
   const colon = userInfo.indexOf(':');
   const [user, password] =
@@ -107,7 +115,7 @@ export function parseDatabaseUrl(url: string): DatabaseTarget {
   });
 }
 
-/** As it is written in a URL. */
+/** `host:port` as it is written in a URL, with brackets around an IPv6 address. */
 export function describeHost({ host, port }: HostAndPort): string {
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
@@ -130,7 +138,7 @@ function decode(text: string, what: string): string | undefined {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw invalid(`has a "%" in its ${what} that begins no code. ${ENCODE_HINT}`);
+    throw invalid(`has a "%" in its ${what} that is not percent-encoding. ${ENCODE_HINT}`);
   }
 }
 
@@ -154,7 +162,7 @@ function readParameters(query: string): Parameters {
   };
 }
 
-/** `host1:1,host2:2`, or the parameters host and port, which take lists too. */
+/** From `host1:1,host2:2`, or from the parameters host and port, which may be lists too. */
 function hostsOf(hostList: string, parameters: Parameters): HostAndPort[] {
   const given = hostList.split(',').map(splitHost);
   const names = parameters.take('host')?.split(',') ?? given.map(({ host }) => host);
@@ -170,7 +178,7 @@ function hostsOf(hostList: string, parameters: Parameters): HostAndPort[] {
 
 function splitHost(text: string): { host: string; port: string } {
   const found = /^(\[[^\]]*\]|[^:[\]]*)(?::(.*))?$/.exec(text);
-  if (found === null) throw invalid(`has a host that is none. ${ENCODE_HINT}`);
+  if (found === null) throw invalid(`has an invalid host. ${ENCODE_HINT}`);
   const [, host = '', port = ''] = found;
   return { host: decode(host.replace(/^\[(.*)\]$/, '$1'), 'host') ?? '', port };
 }
@@ -179,8 +187,8 @@ function portOf(text: string): number {
   if (text === '') return Number(process.env.PGPORT) || DEFAULT_PORT;
   const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
   if (port >= 1 && port <= 65_535) return port;
-  // What is no port may be the beginning of a password: it is not repeated.
-  throw invalid(`has a port that is none: ports go from 1 to 65535. ${ENCODE_HINT}`);
+  // An invalid port may be the beginning of a password, so the message does not repeat it.
+  throw invalid(`has an invalid port: ports go from 1 to 65535. ${ENCODE_HINT}`);
 }
 
 function targetOf(
@@ -215,13 +223,15 @@ function targetOf(
   };
   const unknown = parameters.names().filter((name) => !IGNORED.has(name));
   if (unknown.length > 0) {
-    throw invalid(`has a parameter that is not known: ${unknown.join(', ')}`);
+    throw invalid(`has an unknown parameter: ${unknown.join(', ')}. Remove it`);
   }
   assertTls(target);
   return target;
 }
 
-/** `ssl=true` is how JDBC and others say it. Without either, the environment, then libpq's default. */
+/**
+ * JDBC and other drivers write `ssl=true`. Without it PGSSLMODE counts, then the default of libpq.
+ */
 function modeOfSsl(ssl: string | undefined): SslMode {
   const ofEnvironment = SSL_MODES.find((mode) => mode === process.env.PGSSLMODE);
   if (ssl === undefined) return ofEnvironment ?? 'prefer';
@@ -232,16 +242,18 @@ function modeOfSsl(ssl: string | undefined): SslMode {
 function assertTls(target: DatabaseTarget): void {
   const { sslMode, sslRootCert, sslCert, sslKey, sslNegotiation } = target;
   if (sslNegotiation === 'direct' && /^(disable|allow|prefer)$/.test(sslMode)) {
-    throw invalid('has sslnegotiation=direct, which needs sslmode=require or a verifying one');
+    throw invalid(
+      'has sslnegotiation=direct, which needs sslmode=require, verify-ca or verify-full',
+    );
   }
   if ((sslCert === undefined) !== (sslKey === undefined)) {
-    throw invalid('has only one of sslcert and sslkey: they go together');
+    throw invalid('has only one of sslcert and sslkey: set both or neither');
   }
   const isSystem = sslRootCert === undefined || sslRootCert === 'system';
   if (sslMode === 'verify-ca' && isSystem) {
     throw invalid(
-      'has sslmode=verify-ca without sslrootcert: anybody can get a certificate of a public ' +
-        'authority. Name your authority in sslrootcert, or use verify-full',
+      'has sslmode=verify-ca without sslrootcert, which would trust any certificate of a public ' +
+        'CA. Set sslrootcert to the certificate of your CA, or use verify-full',
     );
   }
 }

@@ -44,7 +44,7 @@ describe('readDotEnv', () => {
       assert.throws(
         () => read(`A=1\n# two\n${line}\nB=1`),
         (error: Error) => {
-          assert.match(error.message, /line 3 is no NAME=value/, line);
+          assert.match(error.message, /line 3 does not have the form NAME=value/, line);
           assert.doesNotMatch(error.message, /secret/);
           return true;
         },
@@ -54,10 +54,10 @@ describe('readDotEnv', () => {
   });
 
   it('refuses what could be meant in two ways', () => {
-    refused('A="b', /line 1 begins a " that never ends/);
-    refused("A=1\nB='c\nD=e", /line 2 begins a ' that never ends/);
-    refused('A="b" c', /line 1 has something behind the quoted value of A/);
-    refused("A='b\nC='d'", /line 2 has something behind/);
+    refused('A="b', /line 1 opens a " that is never closed/);
+    refused("A=1\nB='c\nD=e", /line 2 opens a ' that is never closed/);
+    refused('A="b" c', /line 1 has text after the quoted value of A/);
+    refused("A='b\nC='d'", /line 2 has text after/);
     refused('A=1\nB=2\nA=2', /lines 1 and 3 give A different values/);
     refused('A=1\rB=2', /carriage return/);
     refused(`KAFKA_TOPIC=\${PREFIX}_orders`, /line 1: \$\{…\} is not replaced here/);
@@ -67,10 +67,10 @@ describe('readDotEnv', () => {
   it('refuses other encodings, and says which', () => {
     refused(
       Buffer.from('\ufeffA=1', 'utf16le'),
-      /\.env cannot be read: it is UTF-16, save it as UTF-8/,
+      /\.env cannot be read, because it is UTF-16: save it as UTF-8/,
     );
     refused(Buffer.from('A=1', 'utf16le'), /UTF-16/);
-    refused(Buffer.from('A=Zo\xeb', 'latin1'), /another encoding, save it as UTF-8/);
+    refused(Buffer.from('A=Zo\xeb', 'latin1'), /another encoding: save it as UTF-8/);
   });
 
   it('takes any value in single quotes as it is', () => {

@@ -1,23 +1,33 @@
-/** The kinds of settings: how the text of each is understood, or refused with the way out. */
+/**
+ * One setting. The functions of this file make one for each kind of value. A refused value is a
+ * plain Error whose message says what a valid value looks like; readSettings collects the messages.
+ */
 export type Spec<T> = {
+  /** @throws Error if the text is not valid. */
   readonly parse: (text: string, name: string) => T;
-  /** As text, so that it is parsed like any other value; undefined means "not set". */
+  /** The default as text, parsed like any other value; undefined if there is no default. */
   readonly fallback?: string;
+  /** The valid values, for the reference page. */
   readonly type: string;
   readonly help: string;
   readonly secret?: true;
 };
 
-/** What Kubernetes and Docker set for a service called "producer" or "consumer". */
+/** Kubernetes and Docker set PRODUCER_PORT to such a value for a service called "producer". */
 const LINK = /^(tcp|udp):\/\//;
 const LINK_ADVICE =
-  ', which Kubernetes sets for a service of this name: set a number, or enableServiceLinks: false';
+  ', which Kubernetes sets for a service of this name: set a number, or set enableServiceLinks: false';
 const YES = ['on', 'true', 'yes', '1'];
 const NO = ['off', 'false', 'no', '0'];
-/** Kafka's names for what is spoken to a broker (security.protocol). */
+/** The values of Kafka's client setting security.protocol. */
 const PROTOCOLS = ['PLAINTEXT', 'SSL', 'SASL_PLAINTEXT', 'SASL_SSL'];
 const BROKER = /^(?:(\w+):\/\/)?((?:\[[\da-f:.]+\]|[^\s:,/[\]@]+):(\d{1,5}))$/i;
 
+/**
+ * A text with a default.
+ * @param pattern which a valid value must match.
+ * @param shape describes a valid value, after "must be".
+ */
 export function text(fallback: string, help: string, pattern = /^/, shape = 'text'): Spec<string> {
   const parse = (value: string, name: string) => {
     if (pattern.test(value)) return value;
@@ -26,12 +36,16 @@ export function text(fallback: string, help: string, pattern = /^/, shape = 'tex
   return { parse, fallback, type: shape, help };
 }
 
-/** Also refuses what only looks like a URL, such as one with port 99999. */
+/** Refuses also what only looks like a URL, such as one with port 99999. */
 export function isUrl(...protocols: string[]): (value: string) => boolean {
   return (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol);
 }
 
-/** @param shape what a valid value looks like; a secret one is never repeated. */
+/**
+ * A setting without a default.
+ * @param shape an example or description of a valid value, for the message about an invalid one.
+ * @param secret keeps the value out of messages and pages.
+ */
 export function optional(
   isValid: (value: string) => boolean,
   shape: string,
@@ -47,10 +61,12 @@ export function optional(
   return secret ? { ...spec, secret } : spec;
 }
 
+/** The path of a file. Whoever uses the setting reads the file; here it need not exist. */
 export function file(help: string): Spec<string | undefined> {
   return optional((value) => value.length > 0, 'path/to/file', help);
 }
 
+/** A whole number from `min` to `max`, both included. */
 export function integer(fallback: number, min: number, max: number, help: string): Spec<number> {
   const parse = (value: string, name: string) => {
     const number = /^-?\d+$/.test(value) ? Number(value) : Number.NaN;
@@ -61,6 +77,7 @@ export function integer(fallback: number, min: number, max: number, help: string
   return { parse, fallback: String(fallback), type: `${min} to ${max}`, help };
 }
 
+/** One of the options, in upper or lower case. */
 export function choice<const T extends string>(
   fallback: T,
   options: readonly T[],
@@ -74,7 +91,7 @@ export function choice<const T extends string>(
   return { parse, fallback, type: options.join(', '), help };
 }
 
-/** On or off, in the words of YAML, shells and programming languages. */
+/** A switch. Besides on and off it understands true, false, yes, no, 1 and 0. */
 export function toggle(fallback: 'on' | 'off', help: string): Spec<'on' | 'off'> {
   const options = fallback === 'on' ? 'on, off' : 'off, on';
   const parse = (value: string, name: string) => {
@@ -86,7 +103,7 @@ export function toggle(fallback: 'on' | 'off', help: string): Spec<'on' | 'off'>
   return { parse, fallback, type: options, help };
 }
 
-/** Addresses of brokers, each with its protocol in front if somebody copied it from Kafka's own files. */
+/** Addresses of brokers. A protocol in front, as in Kafka's own listener settings, is removed. */
 export function brokers(help: string): Spec<string | undefined> {
   const type = 'host:port,host:port';
   const parse = (value: string, name: string) => {
@@ -97,7 +114,7 @@ export function brokers(help: string): Spec<string | undefined> {
   return { parse, type, help };
 }
 
-/** @returns null for what is no address of a broker. */
+/** @returns null if the text is not the address of a broker. */
 function brokerOf(text: string): { readonly protocol?: string; readonly address: string } | null {
   const [, protocol, address = '', port] = BROKER.exec(text.trim()) ?? [];
   if (!(Number(port) > 0 && Number(port) <= 65_535)) return null;
@@ -106,7 +123,10 @@ function brokerOf(text: string): { readonly protocol?: string; readonly address:
   return known === undefined ? null : { protocol: known, address };
 }
 
-/** Whether a protocol in front of an address contradicts the settings that choose it. */
+/**
+ * Compares the protocols in front of broker addresses with KAFKA_TLS and KAFKA_SASL_MECHANISM.
+ * @returns a message if they contradict each other, otherwise null.
+ */
 export function protocolProblem(
   servers: string,
   { tls, mechanism }: { readonly tls: 'on' | 'off'; readonly mechanism: string },
@@ -119,5 +139,5 @@ export function protocolProblem(
     `KAFKA_TLS=${other.endsWith('SSL') ? 'on' : 'off'}`,
     other.startsWith('SASL_') ? 'a KAFKA_SASL_MECHANISM' : 'KAFKA_SASL_MECHANISM=none',
   ];
-  return `KAFKA_BOOTSTRAP_SERVERS says ${other}://, the other settings say ${chosen}: ${other} is ${needs.join(' and ')}`;
+  return `KAFKA_BOOTSTRAP_SERVERS says ${other}://, but the other settings say ${chosen}: for ${other} set ${needs.join(' and ')}`;
 }

@@ -1,8 +1,8 @@
 /**
- * Names in the environment or in .env that are none of ours, but meant for us, most likely. Where
- * the embedded log or database would be used in silence instead of the one that such a name gives,
- * it is an error: events would go where nobody looks for them. All else is a warning, since the
- * environment belongs to other programs too.
+ * Finds names in the environment or in .env that are not settings but were probably meant to be,
+ * such as KAFKA_BROKERS. It is an error if the embedded log or database would silently be used
+ * instead of the one that such a name gives: events would go where nobody looks for them.
+ * Everything else is a warning, because other programs use the environment too.
  */
 import { misspelledNames, SETTINGS, type SettingName } from './settings.ts';
 
@@ -16,11 +16,11 @@ export type NameNotes = {
 type Env = Readonly<Record<string, string | undefined>>;
 
 const NAMES = Object.keys(SETTINGS) as SettingName[];
-/** Shorter names are near to too many others. */
+/** Shorter names are similar to too many other names. */
 const NEAR_CHARS_MIN = 8;
 const EDITS_MAX = 2;
 
-/** What others call the same. */
+/** Names that other programs use for the same thing. */
 const ALIASES: readonly (readonly [names: RegExp, meant: SettingName])[] = [
   [
     /^(KAFKA_|BOOTSTRAP_|KAFKA_BOOTSTRAP_)(BROKER|SERVER|HOST|URL|ADDRESS|ENDPOINT|NODE)(E?S)?(_LIST|_URLS?)?$/,
@@ -28,21 +28,24 @@ const ALIASES: readonly (readonly [names: RegExp, meant: SettingName])[] = [
   ],
   [/^(DATABASE|DB|POSTGRES|POSTGRESQL|PG|PGSQL)_(URL|URI|DSN)$/, 'DATABASE_URL'],
 ];
-/** Other programs have theirs under such names: of no use as a reason to stop. */
+/** Other programs read such names too, so they are never a reason to stop. */
 const GENERIC = /^(DB|POSTGRES|POSTGRESQL|PG|PGSQL)_/;
-/** Set by Kubernetes and Docker for each service that they know. */
+/** Kubernetes and Docker set these for each service that they know. */
 const LINK = /_SERVICE_(HOST|PORT)(_\w+)?$|_PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?$/;
 const LINK_VALUE = /^(tcp|udp|sctp):\/\//;
 
-/** Unset, the embedded one is used. */
+/** What is used if the setting is missing. */
 const INSTEAD: Partial<Record<SettingName, string>> = {
   KAFKA_BOOTSTRAP_SERVERS: 'the embedded log',
   DATABASE_URL: 'the embedded PostgreSQL',
 };
 
 /**
- * @param file the lines of .env, which are meant for us or for compose.
- * @param given all that is given: flags too. An empty value says that the embedded one is meant.
+ * Sorts names that are not settings into errors and warnings.
+ * @param environment of the process, which holds names for other programs too.
+ * @param file the lines of .env, which are meant for Orderonce or for compose.
+ * @param given all values together, flags included. An empty value says that the embedded log or
+ * database is wanted.
  */
 export function judgeNames(environment: Env, file: Env, given: Env): NameNotes {
   const errors: string[] = [];
@@ -59,7 +62,7 @@ export function judgeNames(environment: Env, file: Env, given: Env): NameNotes {
       } else {
         errors.push(
           `${note}, and without it ${instead} would be used. Rename it; ` +
-            `if it is meant for another program, set ${meant} to nothing ("${meant}=")`,
+            `if it is meant for another program, set ${meant} to an empty value ("${meant}=")`,
         );
       }
     } else if (name.startsWith('ORDERONCE_') || isMisspelled(name, file)) {
@@ -88,7 +91,7 @@ function meantBy(name: string): SettingName | null {
   const [, alias] = ALIASES.find(([names]) => names.test(plain)) ?? [];
   if (alias !== undefined) return alias;
   if (plain.length < NEAR_CHARS_MIN) return NAMES.find((ours) => ours === plain) ?? null;
-  // SSL_CERT_FILE, say, is two letters away from one of ours, and OpenSSL's.
+  // SSL_CERT_FILE of OpenSSL is only two edits away from TLS_CERT_FILE, but is no mistake.
   const editsMax = (ours: string) => (wordOf(plain) === wordOf(ours) ? EDITS_MAX : 1);
   const isNear = (ours: string) =>
     editsBetween(plain, ours) <= editsMax(ours) ||
@@ -98,7 +101,7 @@ function meantBy(name: string): SettingName | null {
 
 const wordOf = (name: string) => name.split('_')[0];
 
-/** Letters to insert, remove, replace or swap with the next (Damerau and Levenshtein). */
+/** Damerau–Levenshtein distance: letters to insert, remove, replace or swap with the next one. */
 function editsBetween(a: string, b: string): number {
   if (Math.abs(a.length - b.length) > EDITS_MAX) return EDITS_MAX + 1;
   const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];

@@ -1,22 +1,25 @@
-/** The schema's name in a database URL: `?schema=`. Pure. */
+/** Reads and writes the name of the schema in a database URL (`?schema=`). */
 import { OrderonceError } from '../errors.ts';
 
-/** PostgreSQL would cut a longer name short without a word. */
+/** PostgreSQL silently truncates longer names (manual, section 4.1.1). */
 const NAME_BYTES_MAX = 63;
 
-/** Whether a schema of ours may have this name: whatever PostgreSQL takes and does not reserve. */
+/** Whether PostgreSQL accepts the name for a schema and does not reserve it. */
 export function isSchemaName(name: string): boolean {
   const isReserved = /^pg_/i.test(name) || name === 'information_schema';
   const bytes = Buffer.byteLength(name);
   return bytes > 0 && bytes <= NAME_BYTES_MAX && !name.includes('\0') && !isReserved;
 }
 
-/** Parameters of other drivers that mean a schema or search_path, and that ours would ignore. */
+/**
+ * Parameters with which other drivers set a schema or search_path. Here they would have no effect.
+ */
 const FOREIGN_PARAMETERS = ['currentSchema', 'search_path'];
 
 /**
- * Takes `schema=` out of the query of a URL.
- * @throws SETTING_INVALID where it is no name, or where another driver's parameter was meant.
+ * Removes `schema=` from the query of a URL, and returns both.
+ * @throws SETTING_INVALID if the name is not valid, or if the URL has a parameter of another driver
+ * for it.
  */
 export function splitSchema(url: string): { readonly url: string; readonly schema?: string } {
   const [base = '', query] = url.split(/\?(.*)/s, 2);
@@ -24,8 +27,8 @@ export function splitSchema(url: string): { readonly url: string; readonly schem
   const parts = query.split('&');
   const foreign = FOREIGN_PARAMETERS.find((name) => new URLSearchParams(query).has(name));
   if (foreign !== undefined) {
-    const way = 'DATABASE_SCHEMA (or ?schema=) says where the tables are';
-    const ofHandlers = `for the search_path of handlers: ?options=-c%20search_path%3DNAME`;
+    const way = 'set DATABASE_SCHEMA (or ?schema=) to the schema of the tables';
+    const ofHandlers = `for the search_path of handlers use ?options=-c%20search_path%3DNAME`;
     throw invalid(`DATABASE_URL must not have ?${foreign}=: ${way}; ${ofHandlers}`);
   }
   const schema = new URLSearchParams(query).get('schema');
@@ -36,14 +39,16 @@ export function splitSchema(url: string): { readonly url: string; readonly schem
 }
 
 /**
- * The URL with the schema in it.
- * @throws SETTING_INVALID where it has another one.
+ * The URL with `?schema=` added.
+ * @throws SETTING_INVALID if the URL already has another schema.
  */
 export function joinSchema(url: string, schema: string | undefined): string {
   const given = splitSchema(url).schema;
   if (schema === undefined || schema === given) return url;
   if (given !== undefined) {
-    throw invalid('DATABASE_SCHEMA and ?schema= of DATABASE_URL name different schemas');
+    throw invalid(
+      'DATABASE_SCHEMA and ?schema= of DATABASE_URL name different schemas: remove one of them',
+    );
   }
   return `${url}${url.includes('?') ? '&' : '?'}schema=${encodeURIComponent(schema)}`;
 }

@@ -107,9 +107,9 @@ describe('readSettings', () => {
       [
         'SASL_SSL://a:9093',
         {},
-        /says SASL_SSL:\/\/.*say PLAINTEXT: .*KAFKA_TLS=on and a KAFKA_SASL/,
+        /says SASL_SSL:\/\/.*say PLAINTEXT: for SASL_SSL set KAFKA_TLS=on and a KAFKA_SASL/,
       ],
-      ['PLAINTEXT://a:9092', secure, /say SASL_SSL: PLAINTEXT is KAFKA_TLS=off and .*=none/],
+      ['PLAINTEXT://a:9092', secure, /say SASL_SSL: for PLAINTEXT set KAFKA_TLS=off and .*=none/],
       ['SSL://a:1,SASL_PLAINTEXT://b:1', { KAFKA_TLS: 'on' }, /says SASL_PLAINTEXT/],
     ];
     for (const [servers, more, message] of contradictions)

@@ -1,6 +1,6 @@
 /**
- * The one table of settings: types, parsing, `--help`, `.env.example` and the reference page all
- * come from it. A secret has no default and is never printed.
+ * The one table of settings. The types, the parsing, `--help`, `.env.example` and
+ * docs/reference/settings.md all come from it. A secret has no default and is never printed.
  */
 import { OrderonceError } from '../errors.ts';
 import { parseDatabaseUrl } from './database-url.ts';
@@ -18,7 +18,10 @@ import {
 } from './kinds.ts';
 import { isSchemaName, splitSchema } from './schema-url.ts';
 
-/** Kafka's names. All of them are read, whoever wrote them. */
+/**
+ * Kafka's names of the codecs for writing. Records are read whichever of them they were written
+ * with.
+ */
 export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
 const HOST_NAMES = /^(\*|(\*?\.)?[\w.-]+)(\s*,\s*(\*|(\*?\.)?[\w.-]+))*$/;
@@ -27,183 +30,192 @@ const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 export const SETTINGS = {
   HOST: text(
     '127.0.0.1',
-    'Address that both HTTP services listen on. 0.0.0.0 opens them to the network.',
+    'Address that both HTTP services listen on. 0.0.0.0 makes them reachable from the network.',
   ),
   ALLOWED_HOSTS: text(
     'localhost',
-    'Names that browsers may reach the services by, comma-separated; .example.com is a domain and all below it. See docs/security.md.',
+    'Host names under which browsers may reach the services, separated by commas. .example.com stands for the domain and its subdomains. See docs/security.md.',
     HOST_NAMES,
     'host names without ports, separated by commas',
   ),
   PRODUCER_PORT: integer(8000, 0, 65535, 'Port of the ingest API.'),
-  CONSUMER_PORT: integer(8001, 0, 65535, 'Port of the consumer: health, events, orders.'),
+  CONSUMER_PORT: integer(8001, 0, 65535, 'Port of the consumer API: health, events, orders.'),
   KAFKA_BOOTSTRAP_SERVERS: brokers(
-    'Kafka brokers, host:port separated by commas. Unset: the embedded log in PostgreSQL.',
+    'Addresses of Kafka brokers, host:port, separated by commas. If unset, the embedded log in PostgreSQL is used.',
   ),
   KAFKA_COMPRESSION: choice(
     'none',
     COMPRESSIONS,
-    'How records are written. lz4 and snappy cost little CPU; see docs/operations.md, Sizing.',
+    'Compression of the records that are written. lz4 and snappy need little CPU; see docs/operations.md, Sizing.',
   ),
-  KAFKA_TLS: toggle('off', 'Whether brokers are spoken to by TLS.'),
-  KAFKA_TLS_CA_FILE: file('Certificates (PEM) that brokers are checked by. Unset: those of Node.'),
-  KAFKA_TLS_CERT_FILE: file('Our own certificate (PEM), where brokers ask for one.'),
-  KAFKA_TLS_KEY_FILE: file('The key (PEM) of that certificate.'),
+  KAFKA_TLS: toggle('off', 'Whether connections to brokers use TLS.'),
+  KAFKA_TLS_CA_FILE: file(
+    "CA certificates (PEM) used to verify brokers. Default: Node's built-in CAs.",
+  ),
+  KAFKA_TLS_CERT_FILE: file('Client certificate (PEM), for brokers that require one.'),
+  KAFKA_TLS_KEY_FILE: file('Private key (PEM) of KAFKA_TLS_CERT_FILE.'),
   KAFKA_SASL_MECHANISM: choice(
     'none',
     ['none', 'PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512', 'OAUTHBEARER'],
-    'How we tell brokers who we are. PLAIN sends the password as it is: with KAFKA_TLS only.',
+    'How this process authenticates to brokers. PLAIN sends the password unencrypted: use it only with KAFKA_TLS=on.',
   ),
-  KAFKA_SASL_USERNAME: optional(() => true, 'a name', 'For PLAIN and SCRAM.'),
-  KAFKA_SASL_PASSWORD: optional(() => true, 'a password', 'For PLAIN and SCRAM.', true),
-  KAFKA_SASL_TOKEN_FILE: file('For OAUTHBEARER: holds the token, and is read for each connection.'),
+  KAFKA_SASL_USERNAME: optional(() => true, 'a name', 'User name for PLAIN and SCRAM.'),
+  KAFKA_SASL_PASSWORD: optional(() => true, 'a password', 'Password for PLAIN and SCRAM.', true),
+  KAFKA_SASL_TOKEN_FILE: file(
+    'File with the token for OAUTHBEARER. It is read again for each new connection.',
+  ),
   KAFKA_TOPIC: text(
     'order_events',
     'Topic of the order events.',
     TOPIC,
-    "of letters, digits, '.', '_' and '-'",
+    "1 to 249 letters, digits, '.', '_' or '-'",
   ),
   KAFKA_GROUP_ID: text(
     'orderonce',
-    'Consumer group; decides who reads which partition, never from where.',
+    'Consumer group. It decides which consumer reads which partition. The position to read from is kept in PostgreSQL.',
   ),
   KAFKA_PARTITIONS: integer(
     6,
     1,
     10_000,
-    'Partitions that "migrate" creates the topic (or embedded log) with.',
+    'Number of partitions that "migrate" gives the topic, or the embedded log, when it creates it.',
   ),
   KAFKA_REPLICATION_FACTOR: integer(
     -1,
     -1,
     100,
-    "Replicas of the created topic; -1 takes the broker's default.",
+    'Number of replicas that "migrate" gives the topic when it creates it. -1 uses the default of the broker.',
   ),
   DATABASE_URL: databaseUrl(
-    'PostgreSQL, postgres://user:password@host:port/database; several hosts are separated by commas. Percent-encode special characters in the password. Parameters as in libpq; see docs/operations.md, PostgreSQL. Unset: embedded PostgreSQL.',
+    'Connection URL of PostgreSQL, postgres://user:password@host:port/database. Separate several hosts by commas, and percent-encode special characters in the password. Parameters are those of libpq; see docs/operations.md, PostgreSQL. If unset, the embedded PostgreSQL is used.',
   ),
   DATABASE_CONNECTION_LIFETIME_SECONDS: integer(
     1800,
     1,
     604_800,
-    'Seconds after which a connection to PostgreSQL is replaced by a new one, once it is idle.',
+    'Age in seconds after which a connection to PostgreSQL is closed and replaced as soon as it is idle.',
   ),
   DATABASE_SCHEMA: optional(
     isSchemaName,
     'the name of a schema',
-    'Schema of the tables; "migrate" makes it if it is missing. Unset: the one that has them; else public, or orderonce where public has tables of another application by these names.',
+    'Schema of the tables. "migrate" creates it if it is missing. If unset, the schema that already holds the tables is used; if there is none, public, or orderonce if public holds tables of another application with the same names.',
   ),
   DATABASE_PREPARED_STATEMENTS: toggle(
     'on',
-    'Whether frequent statements are prepared. Where a pooler loses them, the process notices and stops preparing; "off" avoids the attempt.',
+    'Whether frequent statements are prepared. If a connection pooler loses prepared statements, the process notices and stops preparing them; "off" avoids the attempt.',
   ),
-  ORDERONCE_DATA_DIR: text('.orderonce', 'Where the embedded PostgreSQL keeps its data.'),
+  ORDERONCE_DATA_DIR: text(
+    '.orderonce',
+    'Directory in which the embedded PostgreSQL keeps its data.',
+  ),
   LOG_LEVEL: choice(
     'info',
     ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
-    'Least level that is logged.',
+    'Lowest level that is logged.',
   ),
   API_KEYS_FILE: file(
-    'API keys (see docs/security.md), read again when it changes. Unset: whoever reaches a port may use it.',
+    'File with the API keys; see docs/security.md. It is read again when it changes. If unset, anybody who can reach a port may use it.',
   ),
-  API_KEY: optional(() => true, 'a key', 'The key that "orderonce send" shows.', true),
-  TLS_CERT_FILE: file('Certificate chain (PEM) of both HTTP services. Unset: plain HTTP.'),
-  TLS_KEY_FILE: file('The key (PEM) of that certificate.'),
+  API_KEY: optional(() => true, 'a key', 'The API key that "orderonce send" presents.', true),
+  TLS_CERT_FILE: file(
+    'Certificate chain (PEM) of both HTTP services. If unset, they serve plain HTTP.',
+  ),
+  TLS_KEY_FILE: file('Private key (PEM) of TLS_CERT_FILE.'),
   TLS_CLIENT_CA_FILE: file(
-    'Certificates (PEM) that clients must have theirs from (mTLS). Unset: none is asked for.',
+    'CA certificates (PEM) that must have signed client certificates (mTLS). If unset, clients need no certificate.',
   ),
   STATUS_BASE_URL: optional(
     isUrl('http:', 'https:'),
     'http://host:port',
-    'Public base URL of the consumer service, for Location headers. Unset: http://HOST:CONSUMER_PORT.',
+    'Public base URL of the consumer service, used in Location headers. Default: http://HOST:CONSUMER_PORT.',
   ),
   DELIVERY_DEADLINE_MS: integer(
     5000,
     100,
     60_000,
-    'Milliseconds from arrival until a POST is answered 500 (outcome unknown).',
+    'Milliseconds from the arrival of a POST until it is answered 500 (outcome unknown), unless the log acknowledges it earlier.',
   ),
   REQUEST_TIMEOUT_MS: integer(
     15_000,
     500,
     300_000,
-    'Milliseconds that a client may take to send a request; then 408.',
+    'Milliseconds that a client may take to send a request. After that it is answered 408.',
   ),
   APPEND_QUEUE_MAX: integer(
     10_000,
     1,
     1_000_000,
-    'Events that may wait for the log; more are answered 503.',
+    'Largest number of events that may wait for the log. Further events are answered 503.',
   ),
-  APPEND_BATCH_MAX: integer(1000, 1, 10_000, 'Events that leave together in one append.'),
-  CONSUMER_BATCH_MAX: integer(5000, 1, 20_000, 'Records of one transaction at most.'),
+  APPEND_BATCH_MAX: integer(1000, 1, 10_000, 'Largest number of events in one append to the log.'),
+  CONSUMER_BATCH_MAX: integer(5000, 1, 20_000, 'Largest number of records in one transaction.'),
   CONSUMER_CONNECTIONS: integer(
     2,
     1,
     64,
-    'Transactions at the same time, a connection each. Partitions with little to do share one.',
+    'Number of transactions that a consumer runs at the same time, each on its own connection. Partitions with few records share a transaction.',
   ),
   HANDLERS_MODULE: optional(
     (value) => value.length > 0,
     'path/to/module.ts',
-    'Module that exports "handlers": business logic run inside the transaction. See docs/handlers.md.',
+    'Module that exports "handlers": business logic that runs inside the transaction. See docs/handlers.md.',
   ),
   HANDLER_TIMEOUT_MS: integer(
     3000,
     10,
     300_000,
-    'Milliseconds that one handler may take over one batch; less than half of SESSION_TIMEOUT_MS.',
+    'Milliseconds that one handler may take for one batch. Must be less than half of SESSION_TIMEOUT_MS.',
   ),
   HANDLER_BLOCK_MS: integer(
     20_000,
     500,
     600_000,
-    'Milliseconds that a handler may block the process without giving way; then it is ended.',
+    'Milliseconds that a handler may block the event loop. After that the process is killed.',
   ),
   HANDLER_ATTEMPTS_MAX: integer(
     5,
     1,
     1000,
-    'Failures alone, for an unknown reason and while others succeed, after which an event is parked.',
+    'Number of failures for an unknown reason after which an event is parked, if it failed alone and other events succeeded.',
   ),
   HANDLER_PARK_PERCENT_MAX: integer(
     10,
     0,
     100,
-    'Percent of recent events that may be parked; above it a bad deploy is assumed and nothing is.',
+    'Percentage of recent events that may be parked. If more would be, a faulty release is assumed: nothing is parked and the partition waits.',
   ),
   ORDERS_PROJECTION: toggle(
     'on',
-    'Whether the table "orders" is kept. Off saves half of the writes, for teams with tables of their own.',
+    'Whether the table "orders" is maintained. "off" saves half of the writes, for teams that keep their own tables.',
   ),
   ORDER_PROCESSED_TOPIC: optional(
     (value) => TOPIC.test(value),
     'a topic name',
-    'Topic that gets a message for each stored event, through the outbox. Unset: none.',
+    'Topic to which the outbox publishes a message for each stored event. If unset, no message is published.',
   ),
   OUTBOX_RETENTION_HOURS: integer(
     24,
     1,
     8760,
-    'Hours that published messages are kept in the outbox table.',
+    'Hours that published messages stay in the outbox table.',
   ),
   EMBEDDED_LOG_RETENTION_HOURS: integer(
     168,
     1,
     87_600,
-    'Hours that the embedded log keeps records that have been processed. Kafka: a setting of the topic.',
+    'Hours that the embedded log keeps processed records. With Kafka, set the retention of the topic instead.',
   ),
   PRODUCER_WORKERS: integer(
     1,
     1,
     64,
-    'Processes that "producer" serves its port with; one per core at most.',
+    'Number of processes that serve the port of "producer". More than one per core are of no use.',
   ),
   SESSION_TIMEOUT_MS: integer(
     10_000,
     1000,
     300_000,
-    "Milliseconds without heartbeat until a consumer's partitions go to others.",
+    'Milliseconds without a heartbeat after which the partitions of a consumer are given to other consumers.',
   ),
 } as const satisfies Record<string, Spec<unknown>>;
 
@@ -211,7 +223,9 @@ type Table = typeof SETTINGS;
 export type SettingName = keyof Table;
 export type Settings = { readonly [K in SettingName]: ReturnType<Table[K]['parse']> };
 
-/** Names that begin like one of ours but are none: misspelled, most likely. */
+/**
+ * Those of `names` that begin with the same word as a setting but are none: probably misspelled.
+ */
 export function misspelledNames(names: readonly string[]): string[] {
   const wordOf = (name: string) => name.split('_')[0] ?? '';
   const words = new Set(Object.keys(SETTINGS).map(wordOf));
@@ -219,15 +233,15 @@ export function misspelledNames(names: readonly string[]): string[] {
 }
 
 /**
- * Reads all settings from an environment.
- * @throws SETTING_INVALID naming every bad value at once; values of secrets are left out.
+ * Reads all settings from an environment. An empty value counts as not set.
+ * @throws SETTING_INVALID with every invalid value in one message. Values of secrets are left out.
  */
 export function readSettings(env: Readonly<Record<string, string | undefined>>): Settings {
   const values: Record<string, unknown> = {};
   const problems: string[] = [];
   for (const [name, spec] of Object.entries(SETTINGS) as [string, Spec<unknown>][]) {
     const given = env[name]?.trim();
-    // An empty value in a .env file means "not set", not "the empty string".
+    // People write NAME= in a .env file to say "not set".
     const source = given === undefined || given === '' ? spec.fallback : given;
     try {
       if (source !== undefined && !spec.secret) refuseQuotes(source, name);
@@ -254,11 +268,13 @@ function databaseUrl(help: string): Spec<string | undefined> {
   return { parse, type: 'postgres://user:password@host:port/database', help, secret: true };
 }
 
-/** No value of ours is quoted: the quotes are left over, and would become part of a name. */
+/**
+ * No setting has a value in quotes. Quotes are left over from a shell or file, and would be used.
+ */
 function refuseQuotes(value: string, name: string): void {
   if (!/^(["'`\u2018-\u201f]).*["'`\u2018-\u201f]$/s.test(value)) return;
   throw new Error(
-    `${name} is in quotes, which "docker run --env-file" and some shells keep: leave them out`,
+    `${name} is in quotes, which "docker run --env-file" and some shells keep: remove the quotes`,
   );
 }
 
@@ -266,7 +282,7 @@ export type SettingFlag = {
   readonly flag: string;
   readonly name: SettingName;
   readonly help: string;
-  /** As a sentence for help texts; empty where there is none. */
+  /** The default as a sentence that follows `help`; empty if there is no default. */
   readonly fallback: string;
 };
 

@@ -1,4 +1,4 @@
-/** The promises of src/log/event-log.ts, as one suite that both adapters must pass. */
+/** Tests the promises of src/log/event-log.ts. Both adapters must pass this suite. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import {
@@ -15,9 +15,9 @@ import { until } from '../support/until.ts';
 export type LogUnderTest = {
   readonly appender: LogAppender;
   readonly reader: LogReader;
-  /** Another reader of the same log, as another process would have. */
+  /** Opens a second reader of the same log, as another process would. */
   readonly anotherReader: () => LogReader;
-  /** The log stops answering, and answers again. */
+  /** Makes the log stop answering, until heal() is called. */
   readonly breakDown: () => Promise<void> | void;
   readonly heal: () => Promise<void> | void;
 };
@@ -29,7 +29,7 @@ function record(key: string, value: string | Buffer) {
   return { key: Buffer.from(key), value: Buffer.from(value) };
 }
 
-/** Reads a partition from an offset until `count` records have come. */
+/** Reads `count` records of a partition, from an offset on. */
 export async function readFrom(
   reader: LogReader,
   partition: number,
@@ -52,9 +52,9 @@ export async function readFrom(
   return records;
 }
 
-/** A signal to a broker takes a moment to arrive. */
+/** Waits until check() fails: the signal that suspends a broker takes a moment to arrive. */
 const untilAway = (appender: LogAppender) =>
-  until('the log is away', () =>
+  until('the log does not answer', () =>
     appender.check().then(
       () => false,
       () => true,
@@ -223,14 +223,14 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       t.after(() => heal());
       await breakDown();
       await untilAway(appender);
-      // May reject now or resolve after the outage; either is allowed, silence for ever is not.
+      // May reject now, or resolve after the outage. It must not stay pending.
       const during = append(appender, [record('k', 'during')]).then(
         () => 'acknowledged',
         () => 'unknown',
       );
       await heal();
       const outcome = await during;
-      await until('it takes appends again', async () => {
+      await until('it accepts appends again', async () => {
         await appender.check();
         await append(appender, [record('k', 'after')]);
         return true;

@@ -1,6 +1,7 @@
 /**
- * Every record accounted for: much of what can be wrong with records at once, consumers killed in
- * the middle, then all that was parked redriven. ORDERONCE_TEST_EVENTS makes it larger.
+ * Every record is accounted for. The topic holds many kinds of bad records, consumers are killed
+ * while they process them, and afterwards everything that was parked is redriven.
+ * ORDERONCE_TEST_EVENTS sets the number of records.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -17,7 +18,7 @@ const PARTITIONS = 4;
 const KILLS = 4;
 const PRODUCE_BATCH = 1000;
 
-/** Refuses one user for good and fails for another, until it is told that both are mended. */
+/** Refuses one user (TerminalError) and fails for another, until MENDED=1 is set. */
 const MODULE = `
 import { TerminalError } from 'orderonce/handlers';
 const isMended = process.env.MENDED === '1';
@@ -55,7 +56,7 @@ type Load = {
   readonly garbage: number;
 };
 
-/** Of a hundred records five are resends, one is a conflict, and one is poison of five kinds. */
+/** Of a hundred records five are resends, one is a conflict, and one is bad in one of five ways. */
 function makeLoad(count: number): Load {
   const records: RecordToSend[] = [];
   const valid: WireEvent[] = [];
@@ -70,7 +71,7 @@ function makeLoad(count: number): Load {
     put(event);
   };
   const earlier = () => valid[Math.trunc(Math.random() * valid.length)] as WireEvent;
-  /** One bad record in a hundred, the kinds in turn; the unknown error rarely, since it waits. */
+  /** A bad record, the kinds in turn. The unknown error is rare: it makes its partition wait. */
   const bad = (n: number) => {
     const kind =
       n % 20 === 19 ? 'flaky' : ['bytes', 'event', 'tombstone', 'row', 'terminal'][n % 5];
@@ -116,7 +117,7 @@ async function setUp(t: TestContext) {
   await db.pool.query(`CREATE TABLE ledger (n bigserial, event_id uuid PRIMARY KEY, order_id uuid,
                                             log_offset bigint);
     ALTER TABLE processed_events ADD CONSTRAINT limit_666 CHECK (total_amount <> 666)`);
-  // Where "orderonce/handlers" can be found.
+  // Inside the repository, so that Node resolves "orderonce/handlers".
   const folder = await mkdtemp(join(import.meta.dirname, '.account-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'handlers.mjs'), MODULE);

@@ -1,4 +1,4 @@
-/** Three brokers: leaders die, freeze and move under load, and so do coordinator and controller. */
+/** Three brokers under load: leaders, the coordinator and the controller die, freeze and move. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Cluster } from '../../dev/kafka/cluster.ts';
@@ -22,17 +22,17 @@ import type { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
 const PORTS = { producer: 18_210, consumer: 18_211 };
-/** After the end of any trouble everything works again within this. */
+/** Everything must work again within this time after the end of any failure. */
 const RECOVERED_MS = 30_000;
-/** Without an end of the trouble, where other brokers can take over: as long as Kafka needs for it. */
+/** While a failure lasts and other brokers can take over: the time that Kafka needs for that. */
 const TAKEN_OVER_MS = 15_000;
-/** What an answer over HTTP may take longer than one of the client, on a busy machine. */
+/** How much longer an answer over HTTP may take than one to the Java client, on a busy machine. */
 const HTTP_MS = 2000;
-/** Longer than a session of the consumer group, and than any request. */
+/** Longer than a session of the consumer group and than any request. */
 const SILENT_MS = 25_000;
 const ALL = [0, 1, 2, 3, 4, 5];
 
-/** A running deployment under load, which is judged at the end of the test. */
+/** A running deployment under load. The checker examines it at the end of the test. */
 async function setUp(
   t: TestContext,
   cluster: Cluster,
@@ -59,7 +59,7 @@ async function setUp(
   const everywhere = replicas.map((_, partition) => partition);
   await shop.untilAcknowledged(everywhere, RECOVERED_MS);
 
-  /** Resolves when each partition has processed something after now. */
+  /** Resolves when each of these partitions has processed another record. */
   const untilProcessed = async (partitions: readonly number[], withinMs: number) => {
     const read = async () => {
       const { rows } = await pool.query<{ partition: number; next: number }>(
@@ -90,7 +90,8 @@ async function setUp(
       return rows[0]?.n === shop.events.length;
     });
     const validIds = new Set(shop.events.map((event) => event.event_id));
-    // What was answered 500 may be in the log twice, and was read only up to what was accepted.
+    // The log may hold more records than accepted events: an event that was answered 500 may be in
+    // it twice. So the positions say how many records to read.
     const { rows } = await pool.query<{ n: number }>(
       'SELECT sum(next_offset)::int AS n FROM consumer_positions',
     );
@@ -105,7 +106,7 @@ async function setUp(
   return { topic, shop, untilProcessed, assertNothingLost };
 }
 
-/** Six partitions on all three brokers, two led by each. */
+/** Six partitions with replicas on all three brokers, two led by each broker. */
 const EVERYWHERE = [
   [1, 2, 3],
   [2, 3, 1],
@@ -125,7 +126,10 @@ describe('Three brokers', () => {
     const java = await startJavaProducer(t, cluster.bootstrap, beside, ALL.length);
     const started = Date.now();
     await until('Java is at work', () => ALL.every((p) => java.hasSince(p, started)));
-    /** Both have passed it; ours no later than the other one, but for what HTTP adds. */
+    /**
+     * Waits until the Java client works again, and compares the longest gaps of both. Ours may be
+     * 1.5 times as long, plus the time that HTTP adds.
+     */
     const compare = async (what: string, since: number) => {
       await until(`Java has passed: ${what}`, () =>
         ALL.every((p) => java.hasSince(p, Date.now() - 500)),
@@ -179,7 +183,7 @@ describe('Three brokers', () => {
     const without = (id: number | null | undefined) => [1, 2, 3].filter((other) => other !== id);
     await movePartition(cluster, topic, 0, without(first));
     await movePartition(cluster, topic, 1, without(second));
-    // All three replicas again: with two, none might be lost.
+    // Back to three replicas: with only two, none of them could be lost in the next step.
     for (const partition of [0, 1]) await movePartition(cluster, topic, partition, [1, 2, 3]);
     await shop.untilAcknowledged(ALL, TAKEN_OVER_MS);
     await untilProcessed(ALL, TAKEN_OVER_MS);
@@ -216,7 +220,7 @@ describe('Three brokers', () => {
   });
 });
 
-/** Broker 1 dies; what it alone can serve suffers until it is back. */
+/** Kills broker 1. Partitions that only it can serve are unavailable until it returns. */
 const loseBroker = async (
   t: TestContext,
   replicas: readonly (readonly number[])[],
@@ -267,12 +271,12 @@ describe('A partition that is not available', () => {
     const bootstrap = proxies.map(({ port }) => `127.0.0.1:${port}`).join(',');
     const set = await setUp(t, cluster, EVERYWHERE, bootstrap);
     const { topic, shop, untilProcessed, assertNothingLost } = set;
-    // The worst one: the consumer's heartbeats go there too.
+    // The coordinator is the worst broker to lose: the heartbeats of the consumer go there too.
     const silent = await coordinatorOf(cluster, topic);
     const leaders = await leadersOf(cluster, topic);
     const well = ALL.filter((partition) => leaders[partition] !== silent);
     const proxy = proxies[silent - 1] as TcpProxy;
-    // It takes connections and bytes, and answers nothing.
+    // The broker accepts connections and bytes, but never answers.
     proxy.fault = () => 'swallow';
     t.after(() => proxy.heal());
     const since = Date.now();

@@ -1,4 +1,4 @@
-/** What befalls a database: nothing of ours dies of it, and work resumes when it is over. */
+/** Failures of the database: no process ends because of them, and work resumes afterwards. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,10 +8,10 @@ import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-/** Chosen by the system, as other test runs share the machine. */
+/** 0: the system chooses the ports, because other test runs may share the machine. */
 const PORTS = { producer: 0, consumer: 0 };
 const RECOVERED_MS = 30_000;
-/** How long sessions are ended, several times a second. */
+/** For how long the test ends all sessions several times a second. */
 const ENDING_MS = Number(process.env.ENDING_SECONDS ?? 8) * 1000;
 
 async function setUp(t: TestContext, more: Record<string, string> = {}) {
@@ -47,7 +47,7 @@ const endSessions = ({ name }: TestDatabase) =>
     ]),
   );
 
-/** By another database of the server, whatever state ours is in. */
+/** Runs SQL from another database of the server, so that it works whatever state ours is in. */
 const change = (sql: string) => asAdmin((admin) => admin.query(sql));
 
 const isUnhealthy = async () =>

@@ -1,4 +1,4 @@
-/** The primary is lost and its standby promoted: the services find it without anybody's help. */
+/** The primary is lost and its standby is promoted: the services find it without intervention. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { openPool } from '../support/database.ts';
@@ -9,7 +9,7 @@ import { NO_STANDBY, Postgres } from '../support/standby.ts';
 import { TcpProxy } from '../support/tcp-proxy.ts';
 import { until } from '../support/until.ts';
 
-/** Chosen by the system, as other test runs share the machine. */
+/** 0: the system chooses the ports, because other test runs may share the machine. */
 const PORTS = { producer: 0, consumer: 0 };
 const RECOVERED_MS = 30_000;
 const EVENTS = 30;
@@ -47,7 +47,10 @@ async function setUp(t: TestContext) {
   return { primary, standby, start };
 }
 
-/** Both services healthy, and what was sent meanwhile stored; in ms from the promotion. */
+/**
+ * Waits until both services are healthy and all events are stored.
+ * @returns how long it took, in ms.
+ */
 async function msUntilRecovered(shop: Shop, standby: Postgres, stored: number): Promise<number> {
   const started = performance.now();
   await shop.sendAll(events());
@@ -64,7 +67,7 @@ describe('A failover of PostgreSQL', { skip: NO_STANDBY }, () => {
   ] as const) {
     it(`both hosts are named, the primary ${how}: work goes to the promoted standby [G6]`, async (t) => {
       const { primary, standby, start } = await setUp(t);
-      // The standby first: it must be refused while it is one.
+      // The standby comes first in the list: while it is a standby, it must not be used.
       const url = `${standby.url(primary)}?target_session_attrs=read-write`;
       const { service, env, shop } = await start(url);
       primary.signal(signal);

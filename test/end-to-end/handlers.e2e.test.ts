@@ -1,4 +1,6 @@
-/** Handlers that end, block or hang the process: found, parked, and nobody else pays for it. */
+/**
+ * Handlers that end, block or hang the process: their events are parked, all others take effect.
+ */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -26,7 +28,7 @@ export const handlers = [{
 }];
 `;
 
-/** Starts it again whenever it ends, as an orchestrator does. */
+/** Restarts the consumer whenever it ends, as an orchestrator does. */
 function supervise(t: TestContext, env: Record<string, string>, folder: string) {
   const state = { deaths: 0, isStopping: false, service: undefined as Orderonce | undefined };
   const running = (async () => {
@@ -49,7 +51,8 @@ describe('Handlers that break the process', () => {
     const folder = await mkdtemp(join(tmpdir(), 'orderonce-handlers-'));
     t.after(() => rm(folder, { recursive: true, force: true }));
     await writeFile(join(folder, 'handlers.mjs'), MODULE);
-    // A server that keeps running: to start one anew after each death would be most of the time.
+    // PostgreSQL keeps running: to start an embedded one after each death would take most of the
+    // time.
     const { pool: db, url } = await createDatabase(t);
     await db.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY)');
     const env = {

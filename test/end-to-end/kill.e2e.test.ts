@@ -1,7 +1,7 @@
 /**
- * 10,000 events with resends, conflicts and refused ones by HTTP, foreign events and garbage
- * straight on the topic, while consumer, producer, broker and PostgreSQL are killed in turn.
- * Judged by a checker that shares no code with the product.
+ * Sends 10,000 events with resends, conflicts and invalid ones by HTTP, and events of other clients
+ * and garbage directly to the topic, while consumer, producer, broker and PostgreSQL are killed in
+ * turn. The checker, which shares no code with the product, then examines the tables.
  */
 import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
@@ -49,7 +49,7 @@ async function mortalPostgres(t: TestContext) {
   };
 }
 
-/** What another team's client does to the topic: valid events, resends of ours, and garbage. */
+/** Writes to the topic as another team's client: valid events, resends of ours, and garbage. */
 async function meddle(bootstrap: string, load: Load, from: number): Promise<void> {
   const producer = foreignProducer(bootstrap);
   const own = Array.from({ length: 20 }, () => wireEvent());

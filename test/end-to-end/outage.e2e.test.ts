@@ -1,4 +1,4 @@
-/** Outages of Kafka and of PostgreSQL, as the services' users see them. */
+/** Outages of Kafka and PostgreSQL, as users of the services see them. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { createDatabase } from '../support/database.ts';
@@ -10,7 +10,7 @@ import { until } from '../support/until.ts';
 
 const PORTS = { producer: 18_110, consumer: 18_111 };
 const DEADLINE_MS = 1500;
-/** Beyond the deadline: for the sweep that finds it, and for a slow machine. */
+/** Time beyond the deadline, for the sweep that finds late events, and for a slow machine. */
 const GRACE_MS = 1500;
 
 async function health(port: number): Promise<{ status: number; detail: string }> {
@@ -78,9 +78,10 @@ if (KAFKA !== undefined) {
       await untilUnhealthy(PORTS.producer, /Kafka|log/);
       broker.resume();
       await untilHealthy(PORTS.producer);
-      // Sent again after the outage: whether or not the first one arrived, there is one effect.
+      // The event is sent again after the outage. Whether or not the first one arrived, it has one
+      // effect.
       assert.equal((await post(unknown)).status, 202);
-      // The others may be in the log as well: their outcome is unknown, and they are sent no more.
+      // The other events may be in the log too: their outcome is unknown, and they are not resent.
       await until('both are stored', async () => {
         const ids = [first.event_id, unknown.event_id];
         const text = 'SELECT FROM processed_events WHERE event_id = ANY ($1::uuid[])';
@@ -121,7 +122,7 @@ if (KAFKA !== undefined) {
       const consumer = new Orderonce(t, ['consumer'], env);
       await untilUnhealthy(PORTS.producer, /does not exist: run "orderonce migrate"/);
       await untilUnhealthy(PORTS.consumer, /lacks .*: run "orderonce migrate"/);
-      // Two at once: one makes everything, the other finds it.
+      // Two migrations at the same time: one creates everything, the other finds it.
       const both = [new Orderonce(t, ['migrate'], env), new Orderonce(t, ['migrate'], env)];
       assert.deepEqual(await Promise.all(both.map((migrate) => migrate.exit())), [0, 0]);
       await untilHealthy(PORTS.producer);

@@ -1,4 +1,4 @@
-/** Behind PgBouncer in transaction mode everything works as it is, and says what it could have. */
+/** Behind PgBouncer in transaction mode everything works, and the log says what to set. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createDatabase } from '../support/database.ts';
@@ -8,7 +8,7 @@ import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-/** Chosen by the system, as other test runs share the machine. */
+/** 0: the system chooses the ports, because other test runs may share the machine. */
 const PORTS = { producer: 0, consumer: 0 };
 const EVENTS = 400;
 

@@ -1,4 +1,4 @@
-/** How long health stays red after the cause is gone: a black hole, or a reply that was lost. */
+/** How long health stays red after its cause is gone: a network black hole, or a lost reply. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,10 +8,10 @@ import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-/** Chosen by the system, as other test runs share the machine. */
+/** 0: the system chooses the ports, because other test runs may share the machine. */
 const PORTS = { producer: 0, consumer: 0 };
 const RED_MS = 5000;
-/** Longer than any time-out of a statement, so that only attempts to connect are left. */
+/** Longer than every statement timeout, so that at its end only attempts to connect are pending. */
 const HOLE_MS = 12_000;
 
 async function setUp(t: TestContext) {
@@ -79,7 +79,7 @@ describe('Health is green again within 5 s', () => {
       };
       const sending = send(3);
       let redMs = 0;
-      // Red may come only when the loss is found.
+      // Health may turn red only after the loss has been detected.
       let endAt = Number.POSITIVE_INFINITY;
       while (performance.now() < endAt) {
         if (lost === 3) endAt = Math.min(endAt, performance.now() + 2 * RED_MS);

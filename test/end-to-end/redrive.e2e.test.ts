@@ -1,4 +1,4 @@
-/** A redrive runs the deployment's handlers, or none at all; and a proof includes their checks. */
+/** A redrive runs with the handlers of the deployment or not at all. `verify` runs their checks. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ async function setUp(t: TestContext) {
   await db.pool.query(
     'CREATE TABLE ledger (event_id uuid PRIMARY KEY); CREATE TABLE mended (n int)',
   );
-  // Where "orderonce/handlers" can be found.
+  // Inside the repository, so that Node resolves "orderonce/handlers".
   const folder = await mkdtemp(join(import.meta.dirname, '.redrive-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
   await writeFile(join(folder, 'handlers.mjs'), MODULE);
@@ -44,11 +44,11 @@ async function setUp(t: TestContext) {
     const command = new Orderonce(t, args, with_);
     return { code: await command.exit(), output: command.output };
   };
-  /** With `n` bad events parked, each with one of its order that waits. */
+  /** Parks `n` bad events, and leaves one event of each of their orders waiting. */
   const park = async (n: number) => {
     const orders = Array.from({ length: n }, () => crypto.randomUUID());
     const shop = new Shop(Number(PORTS.PRODUCER_PORT));
-    // One after the other: where all events of a batch are refused, none is parked.
+    // One after the other, because nothing is parked if all events of a batch are refused.
     for (const [parked, order_id] of orders.entries()) {
       await shop.sendAll([wireEvent({ order_id, total_amount: '666' })], 1);
       const isParked = async () => (await count(db.pool, 'dead_letters')) === parked + 1;

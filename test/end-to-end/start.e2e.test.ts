@@ -1,4 +1,4 @@
-/** `orderonce start` with nothing set, as a newcomer meets it. */
+/** `orderonce start` without any settings, as a new user runs it. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';

@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 const PORT = 18_140;
 const URL = `http://127.0.0.1:${PORT}`;
 
-/** On a connection of its own, so that the primary hands it to the next worker. */
+/** Posts on a new connection, so that the primary passes it to the next worker. */
 async function post(): Promise<number> {
   const headers = { 'content-type': 'application/json', connection: 'close' };
   const body = JSON.stringify(wireEvent());

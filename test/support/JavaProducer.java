@@ -8,8 +8,8 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * Records as Kafka's own client writes them, with each compression in turn: the key is "key-N", the
- * value the name of the compression, N, and 20 characters for each N.
+ * Writes records with Kafka's own client, with each of the given compressions in turn. The key is
+ * "key-N". The value is the name of the compression, N, and N times 20 characters.
  *
  * java JavaProducer.java BOOTSTRAP TOPIC RECORDS COMPRESSION...
  */

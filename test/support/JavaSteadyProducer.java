@@ -4,8 +4,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
- * Kafka's own client with its defaults (acks=all, idempotent): a record to each partition in turn
- * every 20 ms. Prints "PARTITION MILLISECONDS-SINCE-1970" for each acknowledgement.
+ * Kafka's own client with its defaults (acks=all, idempotent). It sends a record every 20 ms, to
+ * each partition in turn, and prints "PARTITION MILLISECONDS-SINCE-1970" for each acknowledgement.
  *
  * java JavaSteadyProducer.java BOOTSTRAP TOPIC PARTITIONS
  */
@@ -13,7 +13,7 @@ public class JavaSteadyProducer {
   public static void main(String[] args) throws Exception {
     int partitions = Integer.parseInt(args[2]);
     StringSerializer text = new StringSerializer();
-    // Without an answer about the topic send() waits: then as long as the test lasts.
+    // While no broker describes the topic, send() blocks. Here it may block for the whole test.
     Map<String, Object> settings = Map.of("bootstrap.servers", args[0], "max.block.ms", 600000);
     KafkaProducer<String, String> producer = new KafkaProducer<>(settings, text, text);
     for (int n = 0; ; n++) {

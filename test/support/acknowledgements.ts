@@ -1,6 +1,6 @@
-/** When each partition acknowledged something: for gaps, in which nothing was. */
+/** The times of acknowledgements by partition, to measure how long there were none. */
 export class Acknowledgements {
-  /** In ms since 1970. */
+  /** By partition, in ms since 1970, in order. */
   readonly #times = new Map<number, number[]>();
 
   note(partition: number, time = Date.now()): void {
@@ -13,7 +13,7 @@ export class Acknowledgements {
     return (this.#times.get(partition)?.at(-1) ?? 0) > since;
   }
 
-  /** The longest time without one of any of these partitions, from `since` until now, in ms. */
+  /** The longest time, in ms, that one of these partitions acknowledged nothing since `since`. */
   longestGap(partitions: readonly number[], since: number): number {
     const gaps = partitions.map((partition) => {
       const times = (this.#times.get(partition) ?? []).filter((time) => time >= since);

@@ -1,11 +1,11 @@
-/** A certificate authority of a test's own, and certificates of it, made by openssl(1). */
+/** A certificate authority for one test, and certificates signed by it, made with openssl(1). */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-/** Why a test that needs certificates is skipped; false where it runs. CI demands openssl(1). */
+/** Why tests that need certificates are skipped; false if they run. CI requires openssl(1). */
 export const NO_OPENSSL: string | false =
   process.env.CI === 'true' || spawnSync('openssl', ['version']).status === 0
     ? false
@@ -15,18 +15,18 @@ type Pair = { readonly cert: string; readonly key: string };
 
 export type Certificates = {
   readonly folder: string;
-  /** Paths of PEM files. */
+  /** Path of a PEM file, as in each Pair. */
   readonly ca: string;
-  /** For localhost and 127.0.0.1. */
+  /** Valid for localhost and 127.0.0.1. */
   readonly server: Pair;
-  /** Of the same authority, for another host. */
+  /** Signed by the same authority, but for another host. */
   readonly stranger: Pair;
   readonly client: Pair;
-  /** @param name of a file of the folder, without ".pem". */
+  /** Reads a file of the folder. @param name its name without ".pem". */
   readonly read: (name: string) => Buffer;
 };
 
-/** @param place a folder, or a test: then in one of its own, which goes with it. */
+/** @param place a folder, or a test; the test gets a folder that is removed when it ends. */
 export function makeCertificates(place: TestContext | string): Certificates {
   const folder = typeof place === 'string' ? place : folderOf(place);
   const openssl = (...words: string[]) => execFileSync('openssl', words, { stdio: 'pipe' });

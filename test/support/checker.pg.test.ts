@@ -1,4 +1,4 @@
-/** The judge must convict: each planted fault is found, and a true account is acquitted. */
+/** Tests the checker itself: it must find each planted fault, and accept correct tables. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { processBatch } from '../../src/inbox/process-batch.ts';

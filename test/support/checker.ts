@@ -1,10 +1,11 @@
 /**
- * The judge: given all that was sent and all that lies in the log, says whether the tables tell
- * the truth. It shares no code with the product, so that one mistake cannot hide in both.
+ * The checker: given everything that was sent and everything in the log, it decides whether the
+ * tables are correct. It shares no code with the product, so that one mistake cannot hide in both.
  *
- * Its rule, per event id: the first record takes effect (within a partition the first in the log,
- * across partitions any partition's first); the same payload again is a duplicate, another one a
- * conflict. Records that nobody sent as events are dead letters.
+ * The rules for each event id: the first record takes effect. Within a partition that is the first
+ * in the log; if several partitions hold the id, it is the first record of any of them. A record
+ * with the same payload is a duplicate, and one with another payload is a conflict. Records that
+ * nobody sent as valid events are dead letters.
  */
 import type { Queryable } from '../../src/store/pool.ts';
 import type { WireEvent } from './events.ts';
@@ -22,19 +23,19 @@ export type Receipt = {
 };
 
 export type History = {
-  /** Answered 202. */
+  /** Events that were answered 202. */
   readonly accepted: readonly Receipt[];
-  /** Answered 422. */
+  /** Ids of events that were answered 422. */
   readonly rejectedIds: readonly string[];
-  /** Ids of all valid events that anyone ever sent, by HTTP or straight to the topic. */
+  /** Ids of all valid events that were sent, by HTTP or directly to the topic. */
   readonly validIds: ReadonlySet<string>;
-  /** Everything in the log, read with a client of its own. */
+  /** All records of the log, read without code of the product. */
   readonly log: readonly LoggedRecord[];
 };
 
 type Outcome = { kind: string; eventId: string | null };
 
-/** @returns every violation in words; empty when all is well. */
+/** @returns a message for each violation; empty if there is none. */
 export async function judge(history: History, db: Queryable): Promise<string[]> {
   const outcomes = await readOutcomes(db);
   const records = new Map(history.log.map((record) => [placeOf(record), record]));
@@ -51,7 +52,7 @@ export async function judge(history: History, db: Queryable): Promise<string[]> 
 const placeOf = ({ partition, offset }: { partition: number; offset: number }) =>
   `${partition}/${offset}`;
 
-/** What an event says, however it is spelled. */
+/** A text that is equal for payloads with the same meaning, however they are written. */
 function meaningOf(value: Buffer): string {
   const event = JSON.parse(value.toString()) as WireEvent;
   const amount = centsOf(String(event.total_amount));
@@ -60,7 +61,7 @@ function meaningOf(value: Buffer): string {
   return JSON.stringify([...ids, event.user_id, String(amount), at]);
 }
 
-/** Ten-thousandths, exact. */
+/** The amount in ten-thousandths, exactly. */
 function centsOf(amount: string): bigint {
   const [integer = '', decimals = ''] = amount.split('.');
   return BigInt(integer) * 10_000n + BigInt(decimals.padEnd(4, '0'));
@@ -85,7 +86,7 @@ function checkReceipts(history: History, records: Map<string, LoggedRecord>): st
   const rejected = new Set(history.rejectedIds.filter((id) => !history.validIds.has(id)));
   for (const record of history.log) {
     const id = eventOf(record)?.event_id ?? '';
-    if (rejected.has(id)) problems.push(`${id} was answered 422 but lies in the log`);
+    if (rejected.has(id)) problems.push(`${id} was answered 422 but is in the log`);
   }
   return problems;
 }
@@ -187,7 +188,7 @@ async function checkOrders(db: Queryable, records: Map<string, LoggedRecord>): P
     if (Number(row.event_count) !== all.length || centsOf(row.amount_sum) !== sum) {
       problems.push(`G2 order ${row.order_id} counts ${row.event_count} of ${all.length} events`);
     }
-    // Across partitions the last to commit wins, which the log does not tell.
+    // If an order is in several partitions, the last commit wins, which the log does not show.
     if (new Set(all.map(({ partition }) => partition)).size > 1) continue;
     const last = all.toSorted((a, b) => a.offset - b.offset).at(-1)?.event;
     const isLast =

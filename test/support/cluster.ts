@@ -1,4 +1,4 @@
-/** Three brokers of a test file's own, with what the cluster's operator can do to them. */
+/** A cluster of three brokers for one test file, and operations of a cluster's operator. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -18,14 +18,14 @@ import { until } from './until.ts';
 
 const REQUEST_MS = 10_000;
 
-/** A cluster whose clients may also come through proxies, one in front of each broker. */
+/** A cluster that clients can also reach through proxies, one in front of each broker. */
 export type OwnCluster = {
   readonly cluster: Cluster;
-  /** By broker: the first one's is proxies[0]. */
+  /** In the order of the brokers: proxies[0] is that of broker 1. */
   readonly proxies: readonly TcpProxy[];
 };
 
-/** @param firstPort and the five above it are the brokers'. Stops after the suite. */
+/** Starts a cluster, which stops after the suite. @param firstPort this port and the next five. */
 export async function ownCluster(firstPort: number): Promise<OwnCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-cluster-'));
   const ports = [firstPort, firstPort + 1, firstPort + 2];
@@ -47,7 +47,7 @@ export async function ownCluster(firstPort: number): Promise<OwnCluster> {
   return { cluster, proxies };
 }
 
-/** @param replicas of each partition, the preferred leader first. */
+/** Creates a topic. @param replicas the brokers of each partition, the preferred leader first. */
 export async function createPlacedTopic(
   cluster: Cluster,
   name: string,
@@ -57,22 +57,22 @@ export async function createPlacedTopic(
     partitionIndex,
     brokerIds: [...brokerIds],
   }));
-  // With more than there are replicas, nothing could ever be appended.
+  // If this were more than the number of replicas, every append would fail.
   const inSync = Math.min(2, ...replicas.map((brokers) => brokers.length));
   const configs = [{ name: 'min.insync.replicas', value: String(inSync) }];
   const topic = { name, numPartitions: -1, replicationFactor: -1, assignments, configs };
-  await until(`${name} is made`, () =>
+  await until(`${name} is created`, () =>
     onController(cluster, (connection) =>
       createTopicsV7.api.async(connection, [topic], REQUEST_MS, false),
     ),
   );
-  await until(`${name} is led`, async () => {
+  await until(`${name} has the preferred leaders`, async () => {
     const leaders = await leadersOf(cluster, name);
     return leaders.every((leader, partition) => leader === replicas[partition]?.[0]);
   });
 }
 
-/** Moves a partition to these replicas, its leader not among them; resolves when one of them leads. */
+/** Moves a partition to replicas without its current leader. Resolves when one of them leads. */
 export async function movePartition(
   cluster: Cluster,
   name: string,
@@ -88,7 +88,7 @@ export async function movePartition(
   });
 }
 
-/** The leader of each partition, by what the cluster says now; null where there is none. */
+/** The present leader of each partition; null if it has none. */
 export async function leadersOf(cluster: Cluster, topic: string): Promise<(number | null)[]> {
   const view = new KafkaCluster({ bootstrapServers: cluster.bootstrap, topic, clientId: 'test' });
   try {
@@ -147,7 +147,10 @@ async function onController<T>(cluster: Cluster, work: (connection: Connection) 
   return await onAnyBroker(cluster, work);
 }
 
-/** Brokers pass on what is the controller's to do (KIP-590). */
+/**
+ * Runs `work` on the first broker that answers. Brokers forward requests to the controller
+ * (KIP-590).
+ */
 async function onAnyBroker<T>(
   cluster: Cluster,
   work: (connection: Connection) => Promise<T>,

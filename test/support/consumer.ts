@@ -1,4 +1,4 @@
-/** A consumer of the product on a real broker and database, in this process; and topics to read. */
+/** A consumer in this process, on a real broker and database; and helpers that fill its topics. */
 import type { TestContext } from 'node:test';
 import { Consumer } from '../../src/consume/consumer.ts';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
@@ -13,7 +13,7 @@ import { until } from './until.ts';
 
 const LIMITS = { lockMs: 2000, statementMs: 5000, idleMs: 3000 };
 
-/** Reads only, until it is told to join a group. */
+/** A reader, which is closed after the test. It joins no group unless join() is called. */
 export function newReader(
   t: TestContext,
   topic: string,
@@ -25,7 +25,7 @@ export function newReader(
   return reader;
 }
 
-/** Stopped after the test. */
+/** Starts a consumer, which is stopped after the test. */
 export function startConsumer(
   t: TestContext,
   db: TestDatabase,
@@ -48,7 +48,7 @@ export function startConsumer(
   return consumer;
 }
 
-/** Puts values on the topic as any client may. */
+/** Writes values to the topic, as any client of the topic may. */
 export async function produce(
   topic: string,
   values: { key?: string; value: string; partition?: number }[],
@@ -74,20 +74,20 @@ export async function produceEvents(topic: string, count: number, partition = 0)
   );
 }
 
-/** The topic is deleted and made anew, with 30 events in it. */
+/** Deletes the topic and creates it again, with 30 events. */
 export async function recreateTopic(topic: string): Promise<void> {
   await withAdmin((admin) => admin.deleteTopics({ topics: [topic] }));
   const options = { bootstrapServers: KAFKA as string, topic, clientId: 'test' };
-  await until('the topic is made anew', () =>
+  await until('the topic is created again', () =>
     createTopic(options, { partitions: 1, replicas: -1 }),
   );
-  await until('records lie in it', async () => {
+  await until('the topic holds records', async () => {
     await produceEvents(topic, 30);
     return true;
   });
 }
 
-/** Retention has taken all before `offset`. */
+/** Removes all records before `offset`, as retention does. */
 export async function cutStart(topic: string, partition: number, offset: number): Promise<void> {
   const partitions = [{ partition, offset: BigInt(offset) }];
   await withAdmin((admin) => admin.deleteRecords({ topics: [{ name: topic, partitions }] }));

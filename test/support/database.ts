@@ -1,4 +1,4 @@
-/** A fresh, migrated database per test, cloned from a template on the run's PostgreSQL. */
+/** A new, migrated database for each test, cloned from a template on the PostgreSQL of the run. */
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import pg from 'pg';
@@ -11,36 +11,36 @@ const TEMPLATE_LOCK = 99;
 
 export type TestDatabase = { readonly url: string; readonly name: string; readonly pool: Pool };
 
-/** Dropped after the test, pass or fail. */
+/** A database with the tables. It is dropped after the test, whether that passes or fails. */
 export async function createDatabase(t: TestContext): Promise<TestDatabase> {
   return await cloneOf(t, TEMPLATE, ensureTemplate);
 }
 
-/** Without tables. @param options of CREATE DATABASE. */
+/** A database without tables. @param options further options of CREATE DATABASE. */
 export async function createEmptyDatabase(t: TestContext, options = ''): Promise<TestDatabase> {
   return await cloneOf(t, `template0 ${options}`, async () => {});
 }
 
-/** A backup, taken at once: what a restore to this moment would bring back. */
+/** A copy of the database at this moment, as a restored backup would be. */
 export async function backUp(t: TestContext, { name }: TestDatabase): Promise<TestDatabase> {
   return await cloneOf(t, name, async (admin) => {
-    // A template must not be in use; pools connect again by themselves.
+    // A template must have no connections. Pools reconnect when they need to.
     await admin.query('SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1', [
       name,
     ]);
   });
 }
 
-/** The database once more, by a way that can hang, cut, or lose what passes. */
+/** Access to the same database through a proxy that can delay, cut or drop the traffic. */
 export async function throughProxy(t: TestContext, { url }: { readonly url: string }) {
   const { hostname: host, port } = new URL(url);
   const proxy = await TcpProxy.start(t, { host, port: Number(port) });
   const proxied = new URL(url);
   proxied.port = String(proxy.port);
-  // A fault looks into what passes.
+  // Faults inspect the traffic, so it must not be encrypted.
   proxied.searchParams.set('sslmode', 'disable');
   const viaProxy = openPool(proxied.href);
-  // Told, not looked for: what passes first is the test's own.
+  // The pool would look for the schema; then its first statements would not be those of the test.
   viaProxy.useSchema('public');
   t.after(() => viaProxy.end());
   return { proxy, viaProxy, url: proxied.href };
@@ -90,7 +90,7 @@ export async function asAdmin<T>(work: (admin: pg.Client) => Promise<T>): Promis
   }
 }
 
-/** Made once per run, by whichever test file comes first. */
+/** Creates the template once per run; the first test file that needs it does so. */
 async function ensureTemplate(admin: pg.Client): Promise<void> {
   await admin.query('SELECT pg_advisory_lock($1)', [TEMPLATE_LOCK]);
   try {

@@ -1,4 +1,4 @@
-/** Builders: events and log records with sensible parts, named where a test cares. */
+/** Builders of events and log records. A test sets only the fields that matter to it. */
 
 import { randomUUID } from 'node:crypto';
 import type { LogRecord, LogSlice } from '../../src/log/event-log.ts';
@@ -43,7 +43,7 @@ export function recordOf(
   });
 }
 
-/** Dense records from `from` on, one for each event. */
+/** A slice with one record for each event, at dense offsets from `from` on. */
 export function sliceOfEvents(
   from: number,
   events: readonly (WireEvent | Buffer | string | null)[],

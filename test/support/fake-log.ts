@@ -1,4 +1,4 @@
-/** A log in memory whose every append waits for the test's word. */
+/** A log in memory. Each append waits until the test acknowledges it or lets it fail. */
 import type { OrderonceError } from '../../src/errors.ts';
 import type { AppendOutcome, AppendRecord, LogAppender } from '../../src/log/event-log.ts';
 
@@ -11,15 +11,16 @@ export type PendingAppend = {
 
 export class FakeLog implements LogAppender {
   readonly topic: string;
-  /** Appends that wait, and all that ever came. */
+  /** Appends that are not answered yet. */
   readonly pending: PendingAppend[] = [];
+  /** The values of all appends, answered or not. */
   readonly appended: string[] = [];
-  /** Set: appends are answered at once. */
+  /** true: appends are acknowledged immediately. */
   isAutomatic = false;
   checkError: Error | null = null;
-  /** What check() finds wrong with a part of it. */
+  /** The problems that check() returns. */
   found: string[] = [];
-  /** A key's lane is the number at its end. */
+  /** The lane of a key is the number at its end, modulo this. */
   lanes = 1;
   refusal: OrderonceError | null = null;
   closed = false;

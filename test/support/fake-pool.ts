@@ -1,4 +1,4 @@
-/** PostgreSQL in the mouth of a test: answers by what a statement contains, and notes the order. */
+/** A pool without PostgreSQL. It answers each statement by its text, and records all statements. */
 import type { Pool } from '../../src/store/pool.ts';
 
 type Answer = { rows?: object[]; rowCount?: number; command?: string } | Error;
@@ -8,9 +8,9 @@ export type Script = readonly (readonly [
 ])[];
 
 export class FakePool {
-  /** In order. */
+  /** All statements, in order. */
   readonly statements: string[] = [];
-  /** How each connection was given back: true means thrown away. */
+  /** How each connection was released: true means that it was destroyed. */
   readonly released: boolean[] = [];
   script: Script;
 
@@ -32,7 +32,7 @@ export class FakePool {
   }
 
   async query(marked: string, values: unknown[] = []) {
-    // Without what stands for the schema (store/statements.ts): no test here is about that.
+    // Removes the placeholder of the schema (store/statements.ts), which does not matter here.
     const text = marked.replaceAll('orderonce.', '');
     this.statements.push(text);
     const [, answer] = this.script.find(([contains]) => text.includes(contains)) ?? [];
@@ -48,25 +48,25 @@ export function sqlError(code: string, message = 'refused'): Error {
   return Object.assign(new Error(message), { code, severity: 'ERROR' });
 }
 
-/** What the statement that inserts events is given, and the answer it expects. */
+/** The events in the parameters of the statement that inserts events. */
 export function eventsToInsert(values: unknown[]): { eventId: string; offset: number }[] {
   const offsets = elementsOf(values[8] as Buffer).map((bytes) => Number(bytes.readBigInt64BE()));
   return uuidsOf(values[1]).map((eventId, i) => ({ eventId, offset: offsets[i] as number }));
 }
 
-/** Of a parameter that is an array of ids. */
+/** The ids in a parameter that is an array of UUIDs. */
 export function uuidsOf(value: unknown): string[] {
   const hyphenated = (hex: string) =>
     hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
   return elementsOf(value as Buffer).map((id) => hyphenated(id.toString('hex')));
 }
 
-/** That so many were new; `known` names the others, where there are both. */
+/** The answer of that statement: `count` events were new. `known` lists the ids of the others. */
 export function inserted(count: number, known: readonly string[] | null = null) {
   return { rows: [{ count, known: known?.length === 0 ? null : known }] };
 }
 
-/** Of an array in PostgreSQL's binary format, without NULLs. */
+/** The elements of an array in PostgreSQL's binary format. It must not contain NULL. */
 function elementsOf(array: Buffer): Buffer[] {
   const elements: Buffer[] = [];
   for (let at = 20; at < array.length; ) {

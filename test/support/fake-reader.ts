@@ -1,4 +1,4 @@
-/** A log in memory to read from, with a group that the test steers. */
+/** A log in memory to read from, with a group that the test controls. */
 import {
   type AssignmentListener,
   type FetchAnswer,
@@ -13,7 +13,7 @@ import {
 import { pause } from '../../src/runtime/backoff.ts';
 import { recordOf, type WireEvent } from './events.ts';
 
-/** Records of one fetch at most. */
+/** The most records of one fetch. */
 const FETCH_MAX = 15;
 
 export class FakeReader implements LogReader {
@@ -24,7 +24,7 @@ export class FakeReader implements LogReader {
   failure: Error | null = null;
   closed = false;
   groupTrouble: string | null = null;
-  /** By partition, where the last fetch of it ended. */
+  /** By partition, the offset after the last fetched record. */
   readonly fetchedUpTo = new Map<number, number>();
   readonly #partitions: LogRecord[][];
   #arrived = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-/** A port that nobody listens on now, for programs that cannot be told to choose one. */
+/** Finds a free port, for programs that cannot choose one themselves. */
 import { createServer } from 'node:net';
 
 export async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-/** The heart on a real PostgreSQL: tables, positions, and a context to process batches in. */
+/** What processing a batch needs on a real PostgreSQL: tables, positions, and a context. */
 import type { TestContext } from 'node:test';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import type { KnownSuspect } from '../../src/inbox/first-event.ts';
@@ -27,7 +27,7 @@ export async function setUpHeart(t: TestContext, partitions = 2): Promise<Heart>
   return { pool, url, context: await contextIn(pool, partitions) };
 }
 
-/** In a database that has the tables. */
+/** A context in a database that already has the tables. */
 export async function contextIn(pool: Pool, partitions = 1): Promise<BatchContext> {
   const logId = await logIdOf(pool, { topic: TOPIC, topicId: 'topic-1', partitions });
   const bounds = Array.from({ length: partitions }, (_, p) => [p, { start: 0, end: 0 }] as const);
@@ -35,7 +35,7 @@ export async function contextIn(pool: Pool, partitions = 1): Promise<BatchContex
   return { ...contextOf(pool), logId };
 }
 
-/** With a guard that never objects, and no handlers. */
+/** A context without handlers, and with a park guard that never refuses. */
 export function contextOf(pool: Pool): BatchContext {
   return {
     pool,
@@ -58,7 +58,10 @@ export async function nextOffset(pool: Pool, partition = 0): Promise<number | un
   return positions.find((position) => position.partition === partition)?.nextOffset;
 }
 
-/** Processes a slice to its end, as the worker does when only a prefix was committed. */
+/**
+ * Processes a slice to its end, as the worker does: if only a prefix was committed, the rest
+ * follows in further transactions. @returns the number of transactions.
+ */
 export async function processAll(context: BatchContext, slice: LogSlice): Promise<number> {
   let transactions = 0;
   let suspect: KnownSuspect | null = null;

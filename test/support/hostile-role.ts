@@ -3,7 +3,9 @@ import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { asAdmin, type TestDatabase } from './database.ts';
 
-/** Name, value, and the first major version that knows it where that is not the oldest of ours. */
+/**
+ * Name, value, and the first major version of PostgreSQL that has it, if not all supported ones do.
+ */
 const SETTINGS: readonly (readonly [name: string, value: string, since?: number])[] = [
   ['DateStyle', 'SQL, DMY'],
   ['IntervalStyle', 'sql_standard'],
@@ -39,7 +41,10 @@ const SETTINGS: readonly (readonly [name: string, value: string, since?: number]
   ['enable_seqscan', 'off'],
 ];
 
-/** @returns the URL of the database for that role, which may do everything, until the test ends. */
+/**
+ * Creates such a role, a superuser, until the test ends.
+ * @returns the URL of the database for it.
+ */
 export async function hostileUrl(t: TestContext, { url, name }: TestDatabase): Promise<string> {
   const role = `hostile_${randomBytes(6).toString('hex')}`;
   await asAdmin(async (admin) => {
@@ -53,7 +58,7 @@ export async function hostileUrl(t: TestContext, { url, name }: TestDatabase): P
         );
     }
   });
-  // The database's own hook, which drops it, runs before this one.
+  // The hook that drops the database was added earlier, and runs before this one.
   t.after(() => asAdmin((admin) => admin.query(`DROP ROLE IF EXISTS ${role}`)));
   const its = new URL(url);
   its.username = role;

@@ -1,7 +1,7 @@
-/** Raw HTTP, as a client that breaks the rules would send it. */
+/** Raw HTTP, to send what a correct client would not. */
 import { connect } from 'node:net';
 
-/** Sends bytes (in pieces, where given), and reads until the server closes. */
+/** Sends each argument in a write of its own, and reads until the server closes the connection. */
 export async function sendRaw(port: number, ...pieces: (string | Buffer)[]): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   let received = '';

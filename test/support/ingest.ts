@@ -21,7 +21,7 @@ export async function startIngest(
       headers: { 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),
     });
-  /** Bytes as they are, with these headers alone. */
+  /** Sends bytes unchanged, with only these headers. */
   const send = async (path: string, body: Buffer | ReadableStream, headers: object) => {
     const options = { method: 'POST', headers, body, duplex: 'half' } as RequestInit;
     const answer = await fetch(url + path, options);

@@ -1,4 +1,6 @@
-/** Kafka's own client in Java, which sends beside ours: what it takes to pass a trouble is the measure. */
+/**
+ * Runs Kafka's Java client beside ours. Its time to recover from a failure is the measure for ours.
+ */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,7 +11,7 @@ import { Acknowledgements } from './acknowledgements.ts';
 
 const PROGRAM = fileURLToPath(new URL('JavaSteadyProducer.java', import.meta.url));
 
-/** Runs until the test ends. @returns what it has seen acknowledged, as it comes. */
+/** Runs until the test ends. @returns its acknowledgements, which are added as they arrive. */
 export async function startJavaProducer(
   t: TestContext,
   bootstrap: string,

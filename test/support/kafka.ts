@@ -1,4 +1,4 @@
-/** The run's Kafka broker, a topic per test. */
+/** The Kafka broker of the test run, with a topic for each test. */
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,15 +11,15 @@ import { createTopic } from '../../src/log-kafka/topic.ts';
 import type { LoggedRecord } from './checker.ts';
 import { until } from './until.ts';
 
-/** Where the run's broker is, or undefined: then Kafka suites skip (CI fails before that). */
+/** Address of the broker. If undefined, Kafka suites are skipped (in CI the run fails earlier). */
 export const KAFKA = process.env.TEST_KAFKA;
 
-/** Which Kafka the run is about. */
+/** The kind of Kafka that the run tests. */
 export const MODE = (process.env.TEST_KAFKA_MODE ?? 'kraft') as BrokerMode;
 
 /**
- * A broker of the test file's own, to freeze and to crash. Each file has its own port.
- * Stops after the suite.
+ * A broker for one test file, which may freeze and crash it. It stops after the suite.
+ * @param port each test file must use another port.
  */
 export async function ownBroker(port: number): Promise<Broker> {
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-broker-'));
@@ -38,12 +38,12 @@ export function newTopicName(): string {
 export async function newTopic(partitions: number, bootstrap = KAFKA as string): Promise<string> {
   const topic = newTopicName();
   const options = { bootstrapServers: bootstrap, topic, clientId: 'test' };
-  // A broker that was frozen is no broker to its controller until its next heartbeat.
-  await until('the topic is made', async () => {
+  // After a freeze, the controller does not know the broker until its next heartbeat.
+  await until('the topic is created', async () => {
     await createTopic(options, { partitions, replicas: -1 });
     return true;
   });
-  // A broker that was just away may be a moment behind its controller.
+  // A broker that has just returned may not know the new topic yet.
   await until('the topic is known', () =>
     withAdmin(
       async (admin) => (await admin.metadata({ topics: [topic] })).topics.has(topic),
@@ -53,7 +53,7 @@ export async function newTopic(partitions: number, bootstrap = KAFKA as string):
   return topic;
 }
 
-/** A client of somebody else: no rules of ours. */
+/** A producer of another team, which follows none of our rules. */
 export function foreignProducer(bootstrap = KAFKA as string, transactionalId?: string): Producer {
   const base = {
     clientId: 'foreign',
@@ -87,7 +87,9 @@ export type ReadRecord = LoggedRecord & {
   readonly headers: ReadonlyMap<string, string>;
 };
 
-/** A topic from its start, read by the client's own stream: nothing of ours in between. */
+/**
+ * Reads a topic from its start with the stream of the client library, without code of the product.
+ */
 export async function readRecords(
   topic: string,
   isEnough: (records: readonly ReadRecord[]) => boolean,
@@ -120,7 +122,7 @@ export async function readRecords(
   return records;
 }
 
-/** So many records of it. */
+/** Reads the first `count` records of a topic. */
 export async function readTopic(
   topic: string,
   count: number,

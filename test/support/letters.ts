@@ -1,4 +1,4 @@
-/** A heart whose handler refuses until it is mended, and what redrives need. */
+/** A setup for redrives: a handler that refuses events until the test fixes it. */
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { redrive } from '../../src/dead-letters/redrive.ts';
@@ -7,7 +7,10 @@ import type { LogPlace } from '../../src/store/log-place.ts';
 import { wireEvent } from './events.ts';
 import { setUpHeart } from './heart.ts';
 
-/** A handler that refuses 666 until it is mended, and a ledger of what took effect. */
+/**
+ * The handler refuses the amount 666 until `state.isMended` is true. The table `ledger` shows which
+ * events took effect, in order.
+ */
 export async function setUpLetters(t: TestContext) {
   const { pool, context } = await setUpHeart(t);
   await pool.query('CREATE TABLE ledger (n serial, event_id uuid PRIMARY KEY)');

@@ -1,11 +1,13 @@
-/** 10,000 events as shops send them: some twice, some changed, some not valid. */
+/**
+ * About 10,000 events as shops send them: some twice, some with a changed payload, some invalid.
+ */
 import { type WireEvent, wireEvent } from './events.ts';
 
 export const EVENTS = 10_000;
 
 export type Load = { readonly events: WireEvent[]; readonly validIds: Set<string> };
 
-/** Events in the order in which a shop would send them: 3 per order, some twice, some changed. */
+/** Events in the sequence in which a shop would send them, three for each order. */
 export function makeLoad(): Load {
   const distinct = Array.from({ length: EVENTS / 3 }, () => crypto.randomUUID()).flatMap(
     (order_id) =>

@@ -1,4 +1,6 @@
-/** PgBouncer in front of a test's database, in transaction mode: each transaction gets any session. */
+/**
+ * PgBouncer in front of a database, in transaction mode: each transaction may get another session.
+ */
 import { spawn, spawnSync } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
@@ -11,11 +13,11 @@ import { until } from './until.ts';
 const PATH = `${process.env.PATH}:/usr/sbin`;
 const found = spawnSync('pgbouncer', ['--version'], { encoding: 'utf8', env: { PATH } });
 
-/** Why tests with it are skipped; false where they run. CI demands it. */
+/** Why tests with PgBouncer are skipped; false if they run. CI requires PgBouncer. */
 export const NO_PGBOUNCER: string | false =
   process.env.CI === 'true' || found.status === 0 ? false : 'PgBouncer is not installed';
 
-/** @returns the URL by way of it. Ended after the test. */
+/** Starts PgBouncer until the test ends. @returns the URL of the database through it. */
 export async function startPgBouncer(
   t: TestContext,
   databaseUrl: string,
@@ -28,7 +30,7 @@ export async function startPgBouncer(
     listen_addr: '127.0.0.1',
     listen_port: listenPort,
     unix_socket_dir: '',
-    // Whoever comes: it logs in as the user of the URL.
+    // PgBouncer accepts every client, and connects to PostgreSQL as the user of the URL.
     auth_type: 'any',
     pool_mode: 'transaction',
     default_pool_size: 3,
@@ -43,7 +45,7 @@ export async function startPgBouncer(
         .map(([name, value]) => `${name} = ${value}\n`)
         .join('')}`,
   );
-  // It refuses to run as root.
+  // PgBouncer refuses to run as root.
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : null;
   if (nobody !== null) for (const path of [folder, file]) chownSync(path, nobody.uid, nobody.gid);
   const child = spawn('pgbouncer', [file], { stdio: 'ignore', cwd: '/', env: { PATH }, ...nobody });

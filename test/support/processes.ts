@@ -1,4 +1,4 @@
-/** Orderonce's own processes, as a user would start them. */
+/** Processes of Orderonce, started as a user would start them. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ export class Orderonce {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
       LOG_LEVEL: 'info',
-      // As bin/orderonce.js does: without it each start compiles everything anew.
+      // As in bin/orderonce.js. Without the cache, each start compiles all code again.
       NODE_COMPILE_CACHE: join(tmpdir(), 'orderonce-compile-cache'),
     };
     this.child = spawn(process.execPath, [CLI, ...args], { env: { ...clean, ...env }, cwd });
@@ -29,7 +29,7 @@ export class Orderonce {
     t.after(() => this.kill());
   }
 
-  /** The exit code, once it ends by itself. */
+  /** Waits until the process ends. @returns its exit code, or null after a signal. */
   async exit(): Promise<number | null> {
     const { child } = this;
     if (child.exitCode === null && child.signalCode === null) {
@@ -57,7 +57,7 @@ export async function untilHealthy(port: number): Promise<void> {
   });
 }
 
-/** Of a service that was started with ports of 0: those that the system chose, as it says. */
+/** The ports that the system chose for `orderonce start` with ports of 0, from its output. */
 export async function portsOf(service: Orderonce): Promise<{ producer: number; consumer: number }> {
   await service.untilSays(/health: http\S+/);
   const portAfter = (what: string) =>

@@ -1,4 +1,4 @@
-/** Logins on the run's PostgreSQL. Roles are the server's, not the database's: each is of its test alone. */
+/** Roles on the PostgreSQL of the run. Roles belong to the server, so each test creates its own. */
 import { randomBytes } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { migrate } from '../../src/store/migrate.ts';
@@ -10,8 +10,9 @@ export type TestRole = { readonly name: string; readonly url: string };
 export type Group = 'orderonce_consumer' | 'orderonce_reader';
 
 /**
- * A role that can log in, until the test ends. @param options of CREATE ROLE.
- * @returns its name, and the database's URL for it.
+ * Creates a role that can log in, until the test ends.
+ * @param options further options of CREATE ROLE.
+ * @returns its name, and the URL of the database for it.
  */
 export async function createRole(t: TestContext, url: string, options = ''): Promise<TestRole> {
   const name = `role_${randomBytes(6).toString('hex')}`;
@@ -23,7 +24,7 @@ export async function createRole(t: TestContext, url: string, options = ''): Pro
   return { name, url: its.href };
 }
 
-/** A pool of a login of this documented group, or of none, which holds nothing but what it is granted. */
+/** A pool that logs in as a member of this documented group, or as a role without any grants. */
 export async function asRole(
   t: TestContext,
   { url, pool: owner }: Pick<TestDatabase, 'url' | 'pool'>,

@@ -1,4 +1,4 @@
-/** Routes under test, on a server like the product's; asked without a socket. */
+/** Serves routes on a server like that of the product. Requests are injected without a socket. */
 import type { TestContext } from 'node:test';
 import { createHttpServer, type HttpServer } from '../../src/runtime/http-server.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
@@ -22,7 +22,7 @@ export async function serve(t: TestContext, addRoutes: (app: HttpServer) => void
   };
   const post = async (
     url: string,
-    /** Bytes as they are; anything else as JSON. */
+    /** A Buffer is sent unchanged, anything else as JSON. */
     payload?: object,
     headers: Record<string, string> = {},
   ): Promise<Answer> => {

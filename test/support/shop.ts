@@ -1,4 +1,4 @@
-/** A client that does what a good one should: keeps its event and sends it until it is accepted. */
+/** A correct client: it keeps each event and sends it again until it is accepted or rejected. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Receipt } from './checker.ts';
 import type { WireEvent } from './events.ts';
@@ -9,7 +9,7 @@ const GIVE_UP_MS = 90_000;
 export class Shop {
   readonly accepted: Receipt[] = [];
   readonly rejectedIds: string[] = [];
-  /** Answers and broken connections by kind. */
+  /** Number of answers by status, and of broken connections. */
   readonly seen: Record<string, number> = {};
   readonly #url: string;
 
@@ -17,7 +17,7 @@ export class Shop {
     this.#url = `http://127.0.0.1:${port}/events`;
   }
 
-  /** Sends in order of the list, `width` at a time. */
+  /** Sends the events in order, `width` at the same time. */
   async sendAll(events: readonly WireEvent[], width = 32): Promise<void> {
     const queue = [...events];
     const worker = async () => {

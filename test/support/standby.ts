@@ -1,4 +1,6 @@
-/** A PostgreSQL of a test's own, and a streaming standby of it, from the machine's programs. */
+/**
+ * A PostgreSQL server for one test, and a streaming standby of it, from an installed PostgreSQL.
+ */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chownSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,16 +8,16 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { freePort } from './free-port.ts';
 
-/** Where pg_basebackup lies: npm's PostgreSQL comes without it. */
+/** Folder of pg_basebackup, which the PostgreSQL from npm does not contain. */
 const PROGRAMS = globSync('/usr/lib/postgresql/*/bin').find((folder) =>
   existsSync(join(folder, 'pg_basebackup')),
 );
 
-/** Why tests with a standby are skipped; false where they run. CI demands pg_basebackup. */
+/** Why tests with a standby are skipped; false if they run. CI requires pg_basebackup. */
 export const NO_STANDBY: string | false =
   process.env.CI === 'true' || PROGRAMS !== undefined ? false : 'pg_basebackup is not installed';
 
-/** PostgreSQL refuses to run as root. */
+/** The account to run as, since PostgreSQL refuses to run as root. */
 const ACCOUNT = process.getuid?.() === 0 ? idsOf('postgres') : null;
 
 function idsOf(name: string): { uid: number; gid: number } {
@@ -37,7 +39,7 @@ export class Postgres {
     this.port = port;
   }
 
-  /** Empty, of one role "postgres" that needs no password. Ended after the test. */
+  /** Starts an empty server until the test ends. Its only role "postgres" needs no password. */
   static async start(t: TestContext): Promise<Postgres> {
     const postgres = await Postgres.#place(t);
     run('initdb', '-D', postgres.#data, '-U', 'postgres', '-A', 'trust', '-N');
@@ -45,7 +47,7 @@ export class Postgres {
     return postgres;
   }
 
-  /** A streaming standby of this one. */
+  /** Starts a streaming standby of this server. */
   async standby(t: TestContext): Promise<Postgres> {
     const standby = await Postgres.#place(t);
     const from = `host=127.0.0.1 port=${this.port} user=postgres`;
@@ -59,7 +61,7 @@ export class Postgres {
     if (ACCOUNT !== null) chownSync(data, ACCOUNT.uid, ACCOUNT.gid);
     const postgres = new Postgres(data, await freePort());
     t.after(() => {
-      // First: what is to be killed is written in the folder.
+      // Before the folder is removed, because the pid is in a file of it.
       postgres.kill();
       rmSync(data, { recursive: true, force: true, maxRetries: 5 });
     });
@@ -81,18 +83,18 @@ export class Postgres {
     run('pg_ctl', '-D', this.#data, '-w', 'promote');
   }
 
-  /** All processes of it, as when the machine is lost. */
+  /** Kills all processes of the server, as if its machine were lost. */
   kill(): void {
     this.signal('SIGKILL');
   }
 
-  /** To every process of it: a postmaster that is stopped alone leaves its sessions at work. */
+  /** Signals every process: if only the postmaster is stopped, its sessions continue to work. */
   signal(name: NodeJS.Signals): void {
     for (const pid of this.#pids()) {
       try {
         process.kill(pid, name);
       } catch {
-        // It has ended meanwhile.
+        // The process has ended meanwhile.
       }
     }
   }

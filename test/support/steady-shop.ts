@@ -1,6 +1,6 @@
 /**
- * A shop that sends events at a steady rate, whatever becomes of them, each again and again until it
- * is accepted.
+ * A client that sends new events at a steady rate, whether or not earlier ones are accepted, and
+ * retries each event until it is accepted.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Acknowledgements } from './acknowledgements.ts';
@@ -9,7 +9,7 @@ import { type WireEvent, wireEvent } from './events.ts';
 import { until } from './until.ts';
 
 const EVERY_MS = 20;
-/** Doubles up to the second: what waits for one partition must not overload the service. */
+/** The retry delay doubles up to the second value, so that retries do not overload the service. */
 const RETRY_MS = [100, 3200] as const;
 
 export class SteadyShop {
@@ -63,7 +63,10 @@ export class SteadyShop {
     }
   }
 
-  /** Resolves when each of these partitions has acknowledged something after now. @returns ms. */
+  /**
+   * Resolves when each of these partitions has acknowledged another event.
+   * @returns how long that took, in ms.
+   */
   async untilAcknowledged(partitions: readonly number[], withinMs: number): Promise<number> {
     const since = Date.now();
     await until(
@@ -74,13 +77,13 @@ export class SteadyShop {
     return Date.now() - since;
   }
 
-  /** Sends nothing new, and waits until every event is accepted. */
+  /** Sends no new events, and waits until every event is accepted. */
   async finish(): Promise<void> {
     clearInterval(this.#timer);
     await until('every event is accepted', () => this.#sending.size === 0);
   }
 
-  /** At the end of a test that failed. */
+  /** Stops sending and retrying; for the end of a test that failed. */
   stop(): void {
     clearInterval(this.#timer);
     this.#isStopped = true;

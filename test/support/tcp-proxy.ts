@@ -1,4 +1,4 @@
-/** A TCP proxy on loopback that can hang, cut, or lose what passes: faults on the wire. */
+/** A TCP proxy on the loopback interface that can delay, cut or drop the traffic. */
 import { createServer, type Server, Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 
@@ -6,7 +6,7 @@ export type ProxyFault = (direction: 'up' | 'down', chunk: Buffer) => 'pass' | '
 
 export class TcpProxy {
   readonly #server: Server;
-  /** Where new connections go to. */
+  /** The server to which new connections are forwarded. */
   target: { host: string; port: number };
   readonly #sockets = new Set<Socket>();
   #fault: ProxyFault = () => 'pass';
@@ -17,14 +17,14 @@ export class TcpProxy {
     this.#server = createServer((client) => this.#connect(client));
   }
 
-  /** Runs until the test has ended. */
+  /** Starts a proxy that runs until the test ends. */
   static async start(t: TestContext, target: { host: string; port: number }): Promise<TcpProxy> {
     const proxy = await TcpProxy.open(target);
     t.after(() => proxy.stop());
     return proxy;
   }
 
-  /** Runs until stop(). */
+  /** Starts a proxy that runs until stop(). */
   static async open(target: { host: string; port: number }): Promise<TcpProxy> {
     const proxy = new TcpProxy(target);
     await new Promise<void>((done) => proxy.#server.listen(0, '127.0.0.1', done));
@@ -35,12 +35,12 @@ export class TcpProxy {
     return (this.#server.address() as { port: number }).port;
   }
 
-  /** Decides on each chunk that passes from now on. */
+  /** Called for each chunk from now on; its result decides what happens to the chunk. */
   set fault(fault: ProxyFault) {
     this.#fault = fault;
   }
 
-  /** Cuts every connection and refuses new ones: the server behind is down. */
+  /** Cuts every connection and refuses new ones, as if the server were down. */
   refuse(): void {
     this.#refusing = true;
     for (const socket of this.#sockets) socket.destroy();

@@ -1,8 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Waits until `check` gives something true, asking often; the value it gave.
- * A condition, not a duration: a slow machine only takes longer.
+ * Calls `check` repeatedly until it returns a truthy value. Tests wait for conditions instead of
+ * fixed times, so that on a slow machine they only take longer.
+ * @returns that value.
+ * @throws Error with the last result or error if there is none within `withinMs`.
  */
 export async function until<T>(
   what: string,
