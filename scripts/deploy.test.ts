@@ -63,3 +63,11 @@ describe('Dockerfile', () => {
     assert.match(read('.dockerignore'), /^\*\*\/\*\.test\.ts$/m);
   });
 });
+
+it('the chart has the version of the release', () => {
+  const { version } = JSON.parse(read('package.json')) as { version: string };
+  assert.match(
+    read('deploy/helm/orderonce/Chart.yaml'),
+    new RegExp(`^appVersion: ${version}$`, 'm'),
+  );
+});

@@ -13,7 +13,7 @@ import {
 import { placeText } from '../store/log-place.ts';
 import type { Call, Flags } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
-import { placeOf, REDRIVE_ACTIONS, runRedrive, type Say, usage } from './redrive.ts';
+import { placeArgument, REDRIVE_ACTIONS, runRedrive, type Say, usage } from './redrive.ts';
 
 /** The forms of the command, for its help. */
 export const DEAD_LETTERS_USAGE = [
@@ -44,13 +44,13 @@ export async function runDeadLetters(call: Call): Promise<number> {
         }
         return 0;
       case 'show': {
-        const letter = await findLetter(pool, placeOf(place));
+        const letter = await findLetter(pool, placeArgument(place));
         if (letter === null) throw unknown();
-        say(pageOf(letter), { ...letter, ...readable(letter) });
+        say(deadLetterText(letter), { ...letter, ...readable(letter) });
         return 0;
       }
       case 'audit':
-        for (const entry of await readAudit(pool, placeOf(place)))
+        for (const entry of await readAudit(pool, placeArgument(place)))
           say(JSON.stringify(entry), entry);
         return 0;
       default:
@@ -72,7 +72,7 @@ function filterOf({ state, reason, event, order, limit = '50', after }: Flags): 
     reason,
     eventId: event,
     orderId: order,
-    after: after === undefined ? undefined : placeOf(after),
+    after: after === undefined ? undefined : placeArgument(after),
   };
 }
 
@@ -87,7 +87,7 @@ function readable({ key, value }: StoredLetter) {
   return { key: key?.toString('utf8') ?? null, value: value?.toString('utf8') ?? null };
 }
 
-function pageOf(letter: StoredLetter): string {
+function deadLetterText(letter: StoredLetter): string {
   const { key, value } = readable(letter);
   return [
     lineOf(letter),

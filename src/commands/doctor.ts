@@ -15,7 +15,7 @@ export async function runDoctor({ settings, flags }: Call): Promise<number> {
     const findings = await examine(settings, pool);
     const isFit = findings.every(({ verdict }) => verdict !== 'fail');
     if (flags.json === true) console.log(JSON.stringify({ fit: isFit, findings }));
-    else console.log(pageOf(findings));
+    else console.log(findingsText(findings));
     return isFit ? 0 : 1;
   } finally {
     await pool?.end();
@@ -31,7 +31,7 @@ async function poolOf(settings: Settings): Promise<Pool | null> {
   return url === null ? null : openPool(url, 'orderonce-doctor');
 }
 
-function pageOf(findings: readonly Finding[]): string {
+function findingsText(findings: readonly Finding[]): string {
   const lines = findings.flatMap(({ area, check, verdict, found, remedy }) => {
     const line = `${SIGNS[verdict]} ${area.padEnd(12)}  ${check.padEnd(18)}  ${found}`;
     return remedy === undefined ? [line] : [line, `  ${''.padEnd(34)}→ ${remedy}`];

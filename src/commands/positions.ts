@@ -68,11 +68,11 @@ async function list({ flags }: Call, reader: LogReader, pool: Pool): Promise<num
   const reports = await reportPositions(reader, pool);
   if (flags.json === true)
     console.log(JSON.stringify({ topic: reader.topic, partitions: reports }));
-  else console.log(pageOf(reports));
+  else console.log(reportsText(reports));
   return reports.some(isHeldUp) ? 1 : 0;
 }
 
-function pageOf(reports: readonly PartitionReport[]): string {
+function reportsText(reports: readonly PartitionReport[]): string {
   const header = [
     'partition',
     'log',

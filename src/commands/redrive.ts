@@ -131,7 +131,7 @@ async function* here(context: RedriveContext, wish: Wish): AsyncGenerator<Redriv
 /** @throws SETTING_INVALID */
 async function wishOf({ flags, words: [action, word] }: Call): Promise<Wish> {
   if (action === 'redrive') return redriveWish(flags, word);
-  const place = placeOf(word);
+  const place = placeArgument(word);
   if (action === 'edit') {
     if (flags.payload === undefined)
       throw usage('edit needs --payload FILE, a file that holds the whole event as JSON');
@@ -147,7 +147,7 @@ async function wishOf({ flags, words: [action, word] }: Call): Promise<Wish> {
 /** One dead letter by its place; or all parked ones, or those of a reason or an order. */
 function redriveWish({ all, reason, order }: Flags, place: string | undefined): Wish {
   if (place !== undefined) {
-    return { action: 'redrive', place: placeOf(place), body: Buffer.alloc(0) };
+    return { action: 'redrive', place: placeArgument(place), body: Buffer.alloc(0) };
   }
   if (all !== true && reason === undefined && order === undefined) {
     throw usage('redrive needs a PLACE, --all, --reason REASON or --order ID');
@@ -170,7 +170,7 @@ async function report(results: AsyncIterable<RedriveResult>, say: Say): Promise<
 }
 
 /** Reads log/partition/offset. @throws SETTING_INVALID */
-export function placeOf(text: string | undefined): LogPlace {
+export function placeArgument(text: string | undefined): LogPlace {
   const place = parsePlace(text ?? '');
   if (place !== null) return place;
   throw usage('PLACE must be log/partition/offset as "list" shows it, such as 1/0/17');

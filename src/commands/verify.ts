@@ -41,7 +41,7 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
     });
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
     if (flags.json === true) console.log(JSON.stringify({ ...verdict, seconds }));
-    else console.log(pageOf(verdict, seconds));
+    else console.log(verdictText(verdict, seconds));
     return verdict.isProven ? 0 : 1;
   } finally {
     await reader?.close(CLOSE_MS);
@@ -67,7 +67,7 @@ const HEADER = [
   'no record',
 ];
 
-function pageOf(verdict: Verdict, seconds: number): string {
+function verdictText(verdict: Verdict, seconds: number): string {
   const { receipts, isProven, handlers, log } = verdict;
   const rows = verdict.partitions.map((p) => [
     `${p.topic}/${p.partition}${p.closed ? ` (log ${p.logId}, closed)` : ''}`,

@@ -1,11 +1,13 @@
 /** Judges the settings of the topic: what they mean for the guarantees. Pure. */
+import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { APPEND_BYTES_MAX } from '../ingest/append-queue.ts';
 import { type Finding, judgeOf } from './finding.ts';
 import type { KafkaFacts } from './kafka-facts.ts';
 
-/** The largest event that the API accepts, plus the overhead of a record. */
-const RECORD_BYTES_MIN = 70_000;
-/** The largest batch that the producer sends. */
-const BATCH_BYTES = 640 * 1024;
+/** The largest event that the API accepts, plus the key, the headers and the overhead of a record. */
+const RECORD_BYTES_MIN = EVENT_BYTES_MAX + 1024;
+/** The largest batch that the producer sends. Each of its records has some bytes of overhead. */
+const BATCH_BYTES = 1.25 * APPEND_BYTES_MAX;
 const DAY_MS = 86_400_000;
 /** The check fails when the oldest unprocessed record has used this share of the retention time. */
 const SHARE_MAX = 0.8;

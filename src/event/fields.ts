@@ -7,10 +7,14 @@ import { accept, type FieldVerdict, refuse } from './field-error.ts';
 
 /** The longest user_id, in Unicode code points. */
 export const USER_ID_CODE_POINTS_MAX = 255;
-const AMOUNT_INTEGER_DIGITS_MAX = 14;
-const AMOUNT_DECIMALS_MAX = 4;
+export const AMOUNT_INTEGER_DIGITS_MAX = 14;
+export const AMOUNT_DECIMALS_MAX = 4;
+/** Digits of a second that are kept: PostgreSQL stores microseconds (manual, section 8.5). */
+export const SECOND_DECIMALS_MAX = 6;
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** The text form of RFC 9562, in lower case. */
+export const UUID_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
+const UUID = new RegExp(`^${UUID_PATTERN}$`, 'i');
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
 const RFC3339 =
   /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))?$/;
@@ -52,11 +56,16 @@ export function checkUserId(source: string): FieldVerdict {
   if (text.includes('\0')) {
     return refuse('string_unicode', 'Input should be a valid string without NUL characters');
   }
-  const tooLong = text.length > USER_ID_CODE_POINTS_MAX && codePoints(text) > 255;
+  const tooLong =
+    text.length > USER_ID_CODE_POINTS_MAX && codePoints(text) > USER_ID_CODE_POINTS_MAX;
   if (tooLong) {
-    return refuse('string_too_long', 'String should have at most 255 characters', {
-      max_length: USER_ID_CODE_POINTS_MAX,
-    });
+    return refuse(
+      'string_too_long',
+      `String should have at most ${USER_ID_CODE_POINTS_MAX} characters`,
+      {
+        max_length: USER_ID_CODE_POINTS_MAX,
+      },
+    );
   }
   return accept(text);
 }
@@ -88,14 +97,18 @@ export function checkAmount(source: string): FieldVerdict {
   if (integer.length > AMOUNT_INTEGER_DIGITS_MAX) {
     return refuse(
       'decimal_whole_digits',
-      'Decimal input should have no more than 14 digits before the decimal point',
+      `Decimal input should have no more than ${AMOUNT_INTEGER_DIGITS_MAX} digits before the decimal point`,
       { whole_digits: AMOUNT_INTEGER_DIGITS_MAX },
     );
   }
   if (decimals.length > AMOUNT_DECIMALS_MAX) {
-    return refuse('decimal_max_places', 'Decimal input should have no more than 4 decimal places', {
-      decimal_places: AMOUNT_DECIMALS_MAX,
-    });
+    return refuse(
+      'decimal_max_places',
+      `Decimal input should have no more than ${AMOUNT_DECIMALS_MAX} decimal places`,
+      {
+        decimal_places: AMOUNT_DECIMALS_MAX,
+      },
+    );
   }
   return accept(`${integer}.${decimals.padEnd(AMOUNT_DECIMALS_MAX, '0')}`);
 }
@@ -131,7 +144,7 @@ export function checkTimestamp(source: string): FieldVerdict {
   if (ms < MS_MIN || ms > MS_MAX) {
     return refuse('datetime_parsing', 'Input should lie in the years 1970 to 9999 in UTC');
   }
-  const micros = fraction.slice(0, 6).padEnd(6, '0');
+  const micros = fraction.slice(0, SECOND_DECIMALS_MAX).padEnd(SECOND_DECIMALS_MAX, '0');
   return accept(`${new Date(ms).toISOString().slice(0, 19)}.${micros}Z`);
 }
 

@@ -4,25 +4,30 @@
  * `Z`. It uses one regular expression instead of a parser. Text that does not match completely is
  * left to parseAnyForm; a property test checks that both give the same result.
  */
+import {
+  AMOUNT_DECIMALS_MAX,
+  AMOUNT_INTEGER_DIGITS_MAX,
+  SECOND_DECIMALS_MAX,
+  USER_ID_CODE_POINTS_MAX,
+  UUID_PATTERN,
+} from './fields.ts';
 import type { OrderEvent } from './order-event.ts';
 
-const UUID = '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})';
+const UUID = `(${UUID_PATTERN})`;
 /** No escapes, control characters or surrogates, so each code unit is one code point. */
-const USER = '([^"\\\\\\u0000-\\u001f\\ud800-\\udfff]{1,255})';
-const AMOUNT = '((?:0|[1-9]\\d{0,13})(?:\\.\\d{1,4})?)';
+const USER = `([^"\\\\\\u0000-\\u001f\\ud800-\\udfff]{1,${USER_ID_CODE_POINTS_MAX}})`;
+const AMOUNT = `((?:0|[1-9]\\d{0,${AMOUNT_INTEGER_DIGITS_MAX - 1}})(?:\\.\\d{1,${AMOUNT_DECIMALS_MAX}})?)`;
 const YEAR = '(?:19[7-9]\\d|[2-9]\\d{3})';
 /** Month and day, without 29 February, which does not exist in every year. */
 const DAY =
   '(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)';
-const TIME = `(${YEAR}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,6})?Z)`;
+const TIME = `(${YEAR}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,${SECOND_DECIMALS_MAX}})?Z)`;
 const USUAL = new RegExp(
   `^\\{"event_id": ?"${UUID}", ?"order_id": ?"${UUID}", ?"user_id": ?"${USER}", ?` +
     `"total_amount": ?(?:"${AMOUNT}"|${AMOUNT}), ?"timestamp": ?"${TIME}"\\}$`,
 );
-const DECIMALS = 4;
-const MICROS = 6;
 const CANONICAL_TIME = '2026-01-02T03:04:05.123456Z';
-const ZERO = '0.0000';
+const ZERO = `0.${'0'.repeat(AMOUNT_DECIMALS_MAX)}`;
 
 /**
  * @returns null if the text has another form, is not valid, or has the date 29 February; the caller
@@ -33,7 +38,7 @@ export function parseUsualForm(text: string): OrderEvent | null {
   if (match === null) return null;
   const [, eventId, orderId, userId] = match as unknown as [string, string, string, string];
   const [, , , , inString, inNumber, time] = match as unknown as string[];
-  const totalAmount = withDecimals(inString ?? (inNumber as string), DECIMALS);
+  const totalAmount = withDecimals(inString ?? (inNumber as string), AMOUNT_DECIMALS_MAX);
   if (totalAmount === ZERO) return null;
   return { eventId, orderId, userId, totalAmount, timestamp: withMicros(time as string) };
 }
@@ -41,7 +46,7 @@ export function parseUsualForm(text: string): OrderEvent | null {
 function withMicros(time: string): string {
   // Records of our API always have six decimals: no new string is needed.
   if (time.length === CANONICAL_TIME.length) return time;
-  return `${withDecimals(time.slice(0, -1), MICROS)}Z`;
+  return `${withDecimals(time.slice(0, -1), SECOND_DECIMALS_MAX)}Z`;
 }
 
 /** The number with zeros appended up to `decimals` decimals. It must not have more than that. */

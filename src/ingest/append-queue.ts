@@ -14,6 +14,9 @@ import {
 } from '../log/event-log.ts';
 import { AppendLane, type Item, type LaneLimits, SWEEP_MS } from './append-lane.ts';
 
+/** Kafka's default limit is 1 MiB for a batch; this leaves room for the overhead of its records. */
+export const APPEND_BYTES_MAX = 512 * 1024;
+
 export type AppendQueueOptions = LaneLimits & {
   /** The most records queued or in flight. Further ones are refused. */
   readonly itemsMax: number;

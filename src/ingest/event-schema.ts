@@ -1,3 +1,9 @@
+import {
+  AMOUNT_DECIMALS_MAX,
+  AMOUNT_INTEGER_DIGITS_MAX,
+  USER_ID_CODE_POINTS_MAX,
+} from '../event/fields.ts';
+
 /** The OpenAPI description of the API. It is documentation only; src/event validates events. */
 const EVENT = {
   type: 'object',
@@ -10,13 +16,17 @@ const EVENT = {
       description: 'Created by the client before the first send, and the same in every resend.',
     },
     order_id: { type: 'string', format: 'uuid', description: 'Also the partition key.' },
-    user_id: { type: 'string', minLength: 1, maxLength: 255 },
+    user_id: { type: 'string', minLength: 1, maxLength: USER_ID_CODE_POINTS_MAX },
     total_amount: {
       description:
-        'Positive, at most 14 integer digits and 4 decimals, without exponent. Stored exactly.',
+        `Positive, at most ${AMOUNT_INTEGER_DIGITS_MAX} integer digits and ${AMOUNT_DECIMALS_MAX} decimals, ` +
+        'without exponent. Stored exactly.',
       oneOf: [
         { type: 'number', exclusiveMinimum: 0 },
-        { type: 'string', pattern: '^[0-9]{1,14}(\\.[0-9]{1,4})?$' },
+        {
+          type: 'string',
+          pattern: `^[0-9]{1,${AMOUNT_INTEGER_DIGITS_MAX}}(\\.[0-9]{1,${AMOUNT_DECIMALS_MAX}})?$`,
+        },
       ],
     },
     timestamp: {

@@ -113,7 +113,7 @@ export class KafkaCluster {
   }
 
   async #callAt<Answer>(address: BrokerAddress, purpose: string, request: Request) {
-    const place = placeOf(address);
+    const place = hostAndPort(address);
     try {
       const answer = await this.#linkTo(address, purpose).call<Answer>(request);
       this.#silentSince.delete(place);
@@ -127,7 +127,7 @@ export class KafkaCluster {
   /** Closes the connection of this purpose. Requests on it fail immediately. */
   drop(broker: number, purpose: string): void {
     const address = this.#layout?.brokers.get(broker);
-    if (address !== undefined) this.#links.get(`${purpose} ${placeOf(address)}`)?.drop();
+    if (address !== undefined) this.#links.get(`${purpose} ${hostAndPort(address)}`)?.drop();
   }
 
   /**
@@ -170,13 +170,13 @@ export class KafkaCluster {
   /** All known brokers; those that failed to answer come last, the latest failure at the end. */
   #inOrderOfTrust(): BrokerAddress[] {
     const all = [...(this.#layout?.brokers.values() ?? []), ...this.#bootstrap];
-    const unique = new Map(all.map((address) => [placeOf(address), address]));
-    const silence = (address: BrokerAddress) => this.#silentSince.get(placeOf(address)) ?? 0;
+    const unique = new Map(all.map((address) => [hostAndPort(address), address]));
+    const silence = (address: BrokerAddress) => this.#silentSince.get(hostAndPort(address)) ?? 0;
     return [...unique.values()].sort((a, b) => silence(a) - silence(b));
   }
 
   #linkTo(address: BrokerAddress, purpose: string): KafkaLink {
-    const key = `${purpose} ${placeOf(address)}`;
+    const key = `${purpose} ${hostAndPort(address)}`;
     const link = this.#links.get(key) ?? new KafkaLink(address, this.#clientId, this.#security);
     this.#links.set(key, link);
     return link;
@@ -201,6 +201,6 @@ function moreTelling(one: unknown, other: unknown): unknown {
   return one === undefined || !isTelling ? other : one;
 }
 
-function placeOf({ host, port }: BrokerAddress): string {
+function hostAndPort({ host, port }: BrokerAddress): string {
   return `${host}:${port}`;
 }

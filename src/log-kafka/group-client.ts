@@ -85,7 +85,7 @@ export class GroupClient extends Consumer {
   override [kGetBootstrapConnection](callback: Callback<Connection>): void {
     const known = [...(this.currentMetadata?.brokers.values() ?? [])] as Broker[];
     const silence = ({ host, port }: Broker) => this.#silentSince.get(`${host}:${port}`) ?? 0;
-    const places = [...known, ...this[kOptions].bootstrapBrokers.map(placeOf)];
+    const places = [...known, ...this[kOptions].bootstrapBrokers.map(brokerAt)];
     this.#firstThatAnswers(
       places.toSorted((a, b) => silence(a) - silence(b)),
       callback,
@@ -119,7 +119,7 @@ export class GroupClient extends Consumer {
   }
 }
 
-function placeOf(server: Broker | string): Broker {
+function brokerAt(server: Broker | string): Broker {
   return typeof server === 'string' ? addressOf(server) : server;
 }
 

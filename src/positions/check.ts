@@ -45,12 +45,12 @@ export async function checkPositions(
   const bounds = await reader.bounds(partitions, true);
   const checked: CheckedPosition[] = [];
   for (const position of all.filter(({ partition }) => partitions.includes(partition))) {
-    const within = bounds.get(position.partition);
-    if (within === undefined) continue;
+    const bound = bounds.get(position.partition);
+    if (bound === undefined) continue;
     const trouble =
-      checkPosition(position, topicId, within) ??
-      (await checkLastRecord(reader, topicId, position, within));
-    checked.push({ position, bounds: within, trouble });
+      checkPosition(position, topicId, bound) ??
+      (await checkLastRecord(reader, topicId, position, bound));
+    checked.push({ position, bounds: bound, trouble });
   }
   if (isSecondLook || checked.every(({ trouble }) => trouble === null)) return checked;
   return await checkPositions(reader, pool, topicId, partitions, true);

@@ -4,7 +4,7 @@ import { wireEvent } from '../../test/support/events.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
 import { noteTrouble } from '../store/position-troubles.ts';
-import { readStanding, reportPositions } from './report.ts';
+import { readReports, reportPositions } from './report.ts';
 
 describe('Reports of positions', () => {
   it('show what consumers have written down, until the position moves', async (t) => {
@@ -20,7 +20,7 @@ describe('Reports of positions', () => {
       attempts: 7,
     });
     const read = async () => {
-      const both = [await reportPositions(reader, pool), await readStanding(reader, pool)];
+      const both = [await reportPositions(reader, pool), await readReports(reader, pool)];
       return both.map((reports) =>
         reports.map((r) => [r.state, r.code, r.trouble, r.since, r.attempts]),
       );

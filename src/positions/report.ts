@@ -75,7 +75,7 @@ export async function reportPositions(reader: LogReader, pool: Pool): Promise<Pa
  * The same report from what the consumers have stored in PostgreSQL and from the bounds of the
  * log. It reads no record, so it is cheap enough to be called often.
  */
-export async function readStanding(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
+export async function readReports(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
   const positions = await readPositions(pool, reader.topic);
   const stored = await readTroubles(pool, reader.topic);
   const bounds = await reader.bounds(positions.map(({ partition }) => partition));

@@ -15,6 +15,7 @@ import { JSON_TYPES } from './media-type.ts';
 import { type ListenPlace, portError } from './port.ts';
 import { discardRest, openBody } from './request-body.ts';
 import type { ServerTls } from './tls.ts';
+import { VERSION } from './version.ts';
 
 export type HttpServer = FastifyInstance;
 
@@ -133,7 +134,7 @@ async function addDocs(app: HttpServer, { title, description }: HttpServerOption
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title, description, version: '0.1.0' },
+      info: { title, description, version: VERSION },
       // The page shows the groups in this order.
       tags: ['events', 'orders', 'dead letters', 'ledgers', 'health'].map((name) => ({ name })),
     },

@@ -12,14 +12,17 @@ export type ListenPlace = {
 };
 
 export function producerPlace(settings: Settings): ListenPlace {
-  return placeOf(settings, 'PRODUCER_PORT');
+  return listenPlaceOf(settings, 'PRODUCER_PORT');
 }
 
 export function consumerPlace(settings: Settings): ListenPlace {
-  return placeOf(settings, 'CONSUMER_PORT');
+  return listenPlaceOf(settings, 'CONSUMER_PORT');
 }
 
-function placeOf(settings: Settings, setting: 'PRODUCER_PORT' | 'CONSUMER_PORT'): ListenPlace {
+function listenPlaceOf(
+  settings: Settings,
+  setting: 'PRODUCER_PORT' | 'CONSUMER_PORT',
+): ListenPlace {
   const { HOST: host, TLS_CERT_FILE, [setting]: port } = settings;
   return { host, port, setting, scheme: TLS_CERT_FILE === undefined ? 'http' : 'https' };
 }

@@ -10,7 +10,7 @@ import { reasonOf } from '../errors.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
-import { readStanding } from '../positions/report.ts';
+import { readReports } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, type HealthReport, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
@@ -100,7 +100,7 @@ function roleFor(method: string): Role {
 function addRoutes(app: HttpServer, parts: Parts): void {
   const { pools, waiters, handlers, withoutOrders, reader, registry } = parts;
   addQueryRoutes(app, pools.queries, waiters, { withoutOrders });
-  addPositionRoute(app, () => readStanding(reader, pools.queries));
+  addPositionRoute(app, () => readReports(reader, pools.queries));
   addLedgerRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
   addDeadLetterActions(app, { pool: pools.redrives, handlers, withoutOrders });

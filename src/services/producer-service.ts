@@ -2,7 +2,7 @@
 import { addAccess } from '../access/access.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
-import { AppendQueue } from '../ingest/append-queue.ts';
+import { APPEND_BYTES_MAX, AppendQueue } from '../ingest/append-queue.ts';
 import { addBatchRoute } from '../ingest/batch-route.ts';
 import { addEventRoutes } from '../ingest/event-routes.ts';
 import { addIngestMetrics } from '../ingest/ingest-metrics.ts';
@@ -20,8 +20,6 @@ import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
 
 const PROBE_MS = 2000;
-/** Kafka's default limit is 1 MiB for a batch; this leaves room for the overhead of its records. */
-const APPEND_BYTES_MAX = 512 * 1024;
 /** Time for closing the log. Appends in flight were already answered as unknown by then. */
 const LOG_CLOSE_MS = 1000;
 

@@ -26,7 +26,7 @@ import {
   EmbeddedAppender,
   EmbeddedReader,
 } from '../log-embedded/embedded-log.ts';
-import { readStanding, reportPositions } from '../positions/report.ts';
+import { readReports, reportPositions } from '../positions/report.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startConsumer } from '../services/consumer-service.ts';
 import { readDatabaseFacts } from './database-facts.ts';
@@ -88,7 +88,7 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
   const { get } = await serve(t, (app) => {
     addQueryRoutes(app, pool, new EventWaiters(pool));
     addLedgerRoutes(app, pool);
-    addPositionRoute(app, () => readStanding(reader, pool));
+    addPositionRoute(app, () => readReports(reader, pool));
   });
   const [letter] = await listLetters(pool, { limit: 1 });
   const place = letter as NonNullable<typeof letter>;
