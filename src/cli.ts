@@ -79,7 +79,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   lag: {
     usage: [''],
-    help: 'Prints how many records are still to be processed, by partition. Exit code 0 whatever the lag.',
+    help: 'Prints how many records are still to be processed, by partition. Exit code 0 whatever the lag; 1 if the lag of a partition is not known.',
     wordsMax: 0,
     run: runLag,
   },

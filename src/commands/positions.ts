@@ -37,15 +37,20 @@ export async function runPositions(call: Call): Promise<number> {
 /** Shown for numbers that the log cannot tell now. */
 const UNKNOWN = '?';
 
-/** Prints a line per partition, and the sum. @returns the exit code, 0 whatever the lag. */
+/**
+ * Prints a line per partition, and the sum.
+ * @returns the exit code: 0 whatever the lag, 1 if the lag of a partition is not known.
+ */
 export async function runLag(call: Call): Promise<number> {
   return await withLog(call, async (reader, pool) => {
     const reports = await reportPositions(reader, pool);
+    const unknown = reports.filter(({ lag }) => lag === null);
+    const isKnown = unknown.length === 0;
     const total = reports.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
     if (call.flags.json === true) {
       const partitions = reports.map(({ partition, lag }) => ({ partition, lag }));
       console.log(JSON.stringify({ topic: reader.topic, total, partitions }));
-      return 0;
+      return isKnown ? 0 : 1;
     }
     const rows = reports.map(({ partition, position, log_end, lag }) => [
       partition,
@@ -55,12 +60,10 @@ export async function runLag(call: Call): Promise<number> {
     ]);
     console.log(tableOf(['partition', 'position', 'log end', 'lag'], rows));
     console.log(`${total} records of ${reader.topic} are still to be processed`);
-    const unknown = reports.filter(({ lag }) => lag === null).map(({ partition }) => partition);
-    if (unknown.length > 0) {
-      const which = unknown.join(', ');
-      console.log(`Not counted, because no broker leads them now: partitions ${which}`);
+    for (const { partition, trouble } of unknown) {
+      console.log(`Partition ${partition} is not counted: ${trouble}`);
     }
-    return 0;
+    return isKnown ? 0 : 1;
   });
 }
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import { wireEvent } from '../../test/support/events.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
+import { OrderonceError } from '../errors.ts';
 import { noteTrouble } from '../store/position-troubles.ts';
 import { readReports, reportPositions } from './report.ts';
 
@@ -50,5 +51,23 @@ describe('Reports of positions', () => {
       attempts: 0,
     });
     for (const reports of await read()) assert.equal(reports[1]?.[0], 'stopped');
+  });
+
+  it('say why all are unreachable while the log does not answer at all', async (t) => {
+    const { pool } = await setUpHeart(t, 2);
+    const reader = new FakeReader(2);
+    reader.failure = new OrderonceError('LOG_UNAVAILABLE', 'Kafka broker k:9092 cannot be reached');
+    for (const read of [reportPositions, readReports]) {
+      assert.deepEqual(
+        (await read(reader, pool)).map(({ state, trouble, lag }) => [state, trouble, lag]),
+        Array(2).fill([
+          'unreachable',
+          'LOG_UNAVAILABLE: Kafka broker k:9092 cannot be reached',
+          null,
+        ]),
+      );
+    }
+    reader.failure = new Error('a bug');
+    await assert.rejects(reportPositions(reader, pool), /a bug/);
   });
 });

@@ -1,4 +1,5 @@
 /** The state of each partition: position, log, lag, and what holds it up. */
+import { OrderonceError } from '../errors.ts';
 import type { LogBounds, LogReader } from '../log/event-log.ts';
 import type { Pool } from '../store/pool.ts';
 import { type ReadTrouble, readTroubles } from '../store/position-troubles.ts';
@@ -51,23 +52,25 @@ type Trouble = Pick<
 
 /**
  * Compares the positions with the log, as a consumer does at an assignment. What only a consumer
- * can know, such as that it retries a batch, is taken from what it has stored in PostgreSQL.
- * @throws LOG_UNAVAILABLE
+ * can know, such as that it retries a batch, is taken from what it has stored in PostgreSQL. While
+ * the log does not answer at all, every partition is `unreachable`, with the reason.
  */
 export async function reportPositions(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
-  const { topicId, partitions } = await reader.identity();
-  const all = Array.from({ length: partitions }, (_, partition) => partition);
-  const checked = await checkPositions(reader, pool, topicId, all);
+  const [checked, why] = await unlessUnavailable([], async () => {
+    const { topicId, partitions } = await reader.identity();
+    const all = Array.from({ length: partitions }, (_, partition) => partition);
+    return await checkPositions(reader, pool, topicId, all);
+  });
   const byPartition = new Map(checked.map((one) => [one.position.partition, one]));
   const stored = await readTroubles(pool, reader.topic);
   return (await readPositions(pool, reader.topic)).map((read) => {
     const found = byPartition.get(read.partition);
     const { position = read, trouble = null } = found ?? {};
     const told = troubleOf(position, stored.get(position.partition));
-    if (trouble === null) return reportOf(position, found?.bounds, told);
+    if (trouble === null) return reportOf(position, found?.bounds, told, why);
     const { code, message } = trouble.error;
     const stopped = { ...told, state: 'stopped', code, trouble: `${code}: ${message}` } as const;
-    return reportOf(position, found?.bounds, stopped);
+    return reportOf(position, found?.bounds, stopped, why);
   });
 }
 
@@ -78,11 +81,29 @@ export async function reportPositions(reader: LogReader, pool: Pool): Promise<Pa
 export async function readReports(reader: LogReader, pool: Pool): Promise<PartitionReport[]> {
   const positions = await readPositions(pool, reader.topic);
   const stored = await readTroubles(pool, reader.topic);
-  const bounds = await reader.bounds(positions.map(({ partition }) => partition));
+  const [bounds, why] = await unlessUnavailable(new Map<number, LogBounds>(), () =>
+    reader.bounds(positions.map(({ partition }) => partition)),
+  );
   return positions.map((position) => {
     const { partition } = position;
-    return reportOf(position, bounds.get(partition), troubleOf(position, stored.get(partition)));
+    const told = troubleOf(position, stored.get(partition));
+    return reportOf(position, bounds.get(partition), told, why);
   });
+}
+
+const NO_LEADER = 'no broker leads the partition now, or its leader does not answer';
+
+/** @returns what the log says, or `otherwise` and why the log does not answer. */
+async function unlessUnavailable<T>(
+  otherwise: T,
+  ask: () => Promise<T>,
+): Promise<readonly [answer: T, why: string]> {
+  try {
+    return [await ask(), NO_LEADER];
+  } catch (error) {
+    if (!(error instanceof OrderonceError) || error.code !== 'LOG_UNAVAILABLE') throw error;
+    return [otherwise, error.message];
+  }
 }
 
 /**
@@ -105,14 +126,15 @@ function troubleOf({ nextOffset, waitsFor }: Position, stored: ReadTrouble | und
   };
 }
 
-/** @param bounds undefined if the log cannot tell them now. */
+/** @param bounds undefined if the log cannot tell them now, because of `why`. */
 function reportOf(
   position: Position,
   bounds: LogBounds | undefined,
   told: Trouble,
+  why: string,
 ): PartitionReport {
   const { start = null, end = null } = bounds ?? {};
-  const trouble = end === null && told.state !== 'stopped' ? unreachable(told) : told;
+  const trouble = end === null && told.state !== 'stopped' ? unreachable(told, why) : told;
   return {
     partition: position.partition,
     log_id: position.logId,
@@ -126,8 +148,7 @@ function reportOf(
   };
 }
 
-function unreachable(told: Trouble): Trouble {
+function unreachable(told: Trouble, why: string): Trouble {
   const code = 'LOG_UNAVAILABLE';
-  const trouble = `${code}: no broker leads the partition now, or its leader does not answer`;
-  return { ...told, state: 'unreachable', code, trouble };
+  return { ...told, state: 'unreachable', code, trouble: `${code}: ${why}` };
 }
