@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asAdmin, createDatabase, type TestDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
 import { Orderonce, portsOf, untilHealthy } from '../support/processes.ts';
+import { createRole } from '../support/roles.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
@@ -15,7 +16,12 @@ const RECOVERED_MS = 30_000;
 const ENDING_MS = Number(process.env.ENDING_SECONDS ?? 8) * 1000;
 
 async function setUp(t: TestContext, more: Record<string, string> = {}) {
-  const db = await createDatabase(t);
+  const { pool, name, url: owners } = await createDatabase(t);
+  // PostgreSQL lets superusers in whatever the limits are; the deployment's role is none.
+  const { name: role, url } = await createRole(t, owners, 'IN ROLE pg_signal_backend');
+  await pool.query(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`);
+  await pool.query(`ALTER DATABASE ${name} OWNER TO ${role}`);
+  const db = { pool, name, url };
   const env = {
     DATABASE_URL: db.url,
     PRODUCER_PORT: '0',
@@ -50,13 +56,20 @@ const endSessions = ({ name }: TestDatabase) =>
 /** Runs SQL from another database of the server, so that it works whatever state ours is in. */
 const change = (sql: string) => asAdmin((admin) => admin.query(sql));
 
-const isUnhealthy = async () =>
-  (await fetch(`http://127.0.0.1:${PORTS.consumer}/health`)).status === 503;
+/** @returns '' while it is healthy. */
+const whyUnhealthy = async () => {
+  const answer = await fetch(`http://127.0.0.1:${PORTS.consumer}/health`);
+  return answer.status === 503 ? ((await answer.json()) as { detail: string }).detail : '';
+};
 
 type Trouble = {
   readonly begin: (db: TestDatabase) => Promise<unknown>;
   readonly end: (db: TestDatabase) => Promise<unknown>;
+  /** What the health page must say meanwhile. */
+  readonly says?: RegExp;
 };
+
+const roleIn = (url: string) => new URL(url).username;
 
 const TROUBLES: Readonly<Record<string, Trouble>> = {
   'is read-only for a while': {
@@ -66,6 +79,11 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
   'takes no connections for a while': {
     begin: ({ name }) => change(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`),
     end: ({ name }) => change(`ALTER DATABASE ${name} ALLOW_CONNECTIONS true`),
+  },
+  'has no connections left for a while': {
+    begin: ({ url }) => change(`ALTER ROLE ${roleIn(url)} CONNECTION LIMIT 0`),
+    end: ({ url }) => change(`ALTER ROLE ${roleIn(url)} CONNECTION LIMIT -1`),
+    says: /too many connections/,
   },
   'has another name for a while': {
     begin: async (db) => {
@@ -88,14 +106,14 @@ const TROUBLES: Readonly<Record<string, Trouble>> = {
 };
 
 describe('A database', () => {
-  for (const [what, { begin, end }] of Object.entries(TROUBLES)) {
+  for (const [what, { begin, end, says = /./ }] of Object.entries(TROUBLES)) {
     it(`that ${what}: work resumes within 30 s of its end [G6]`, async (t) => {
       const { db, shop, healthy, untilStored, verify } = await setUp(t);
       await shop.sendAll(Array.from({ length: 20 }, () => wireEvent()));
       await begin(db);
       await endSessions(db);
       const meanwhile = shop.sendAll(Array.from({ length: 20 }, () => wireEvent()));
-      await until('health is red', isUnhealthy);
+      await until('health is red, and says why', async () => says.test(await whyUnhealthy()));
       await end(db);
       const started = performance.now();
       await healthy();
