@@ -101,6 +101,8 @@ async function setUp(
     assert.deepEqual(await judge(history, pool), []);
     const { rows: letters } = await pool.query('SELECT FROM dead_letters');
     assert.equal(letters.length, 0, 'outages park nothing');
+    const proof = new Orderonce(t, ['verify', '--against-log'], env);
+    assert.equal(await proof.exit(), 0, proof.output);
     for (const service of services) assert.equal(await service.kill('SIGTERM'), 0);
   };
   return { topic, shop, untilProcessed, assertNothingLost };
