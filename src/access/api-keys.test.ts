@@ -47,6 +47,7 @@ describe('ApiKeys', () => {
       utimesSync(path, ++second, second);
     };
     write(file({ ...entry, sha256: old.sha256 }));
+    t.mock.timers.enable({ apis: ['setInterval'] });
     const keys = new ApiKeys(path, createLogger('silent'));
     t.after(() => keys.stop());
 
@@ -55,12 +56,12 @@ describe('ApiKeys', () => {
     assert.equal(keys.find(''), null);
 
     write('{"keys": [broken');
-    keys.reload();
+    t.mock.timers.tick(2000);
     assert.match(keys.trouble ?? '', /not in use/);
     assert.equal(keys.find(old.key)?.name, 'shop', 'a broken file locks nobody out');
 
     write(file({ ...entry, sha256: fresh.sha256 }));
-    keys.reload();
+    t.mock.timers.tick(2000);
     assert.equal(keys.trouble, null);
     assert.equal(keys.find(old.key), null);
     assert.equal(keys.find(fresh.key)?.name, 'shop');

@@ -107,7 +107,7 @@ function keyOf({ name, role, sha256, events_per_second, events_per_day }: Entry)
   };
 }
 
-/** The keys of a file. The file is read again when it changes. */
+/** The keys of a file. It is read again when it changes; if it is broken then, the keys stay in use. */
 export class ApiKeys {
   readonly #file: WatchedFiles;
   #keys: readonly ApiKey[] = [];
@@ -123,11 +123,6 @@ export class ApiKeys {
   /** Why the current content of the file is not in use, or null. */
   get trouble(): string | null {
     return this.#file.trouble;
-  }
-
-  /** Reads the file again if it has changed. If it is broken, the previous keys stay in use. */
-  reload(): void {
-    this.#file.check();
   }
 
   /**
