@@ -95,7 +95,9 @@ function programsIn(folder: string): Binaries {
 
 function runNodeTest(): Promise<number> {
   const timeoutMs = needsCluster ? 400_000 : 180_000;
-  const flags = ['--test', '--test-concurrency=2', `--test-timeout=${timeoutMs}`];
+  // Each file brings three brokers of its own.
+  const concurrency = needsCluster ? 1 : 2;
+  const flags = ['--test', `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`];
   const child = spawn(process.execPath, [...flags, '--test-reporter=spec', ...files], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env,

@@ -16,18 +16,21 @@ export class SteadyShop {
   readonly events: WireEvent[] = [];
   readonly accepted: Receipt[] = [];
   readonly acknowledged = new Acknowledgements();
+  readonly #make: () => WireEvent;
   readonly #url: string;
   readonly #sending = new Set<Promise<void>>();
   readonly #timer: NodeJS.Timeout;
   #isStopped = false;
 
-  constructor(port: number) {
+  /** @param make makes each event. */
+  constructor(port: number, make: () => WireEvent = wireEvent) {
+    this.#make = make;
     this.#url = `http://127.0.0.1:${port}/events`;
     this.#timer = setInterval(() => this.#sendOne(), EVERY_MS);
   }
 
   #sendOne(): void {
-    const event = wireEvent();
+    const event = this.#make();
     this.events.push(event);
     const sending = this.#send(event);
     this.#sending.add(sending);
