@@ -9,7 +9,7 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
-import type { BatchContext } from '../inbox/settle-piece.ts';
+import type { BatchContext } from '../inbox/settle-records.ts';
 import type { LogBounds, LogReader } from '../log/event-log.ts';
 import {
   type CheckedPosition,
@@ -48,7 +48,7 @@ export type AssignmentOptions = {
   readonly batchMax: number;
   readonly logger: Logger;
   /** What stopped a partition has been resolved: the assignment should begin anew. */
-  readonly onMended: () => void;
+  readonly onResolved: () => void;
 };
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
@@ -57,7 +57,7 @@ const LONG_POLL_MS = 500;
 /** … and when a partition was left out since its buffer is full: it must not starve meanwhile. */
 const SHORT_POLL_MS = 5;
 const BYTES_PER_PARTITION = 1 << 20;
-const MEND_CHECK_MS = 1000;
+const RESOLVED_CHECK_MS = 1000;
 /** How often partitions are tried that were not ready with the others. */
 const REST_MS = 1000;
 
@@ -128,7 +128,7 @@ export class Assignment {
     if (this.partitions.length === 0) return;
     const topicId = await this.#untilReady();
     if (topicId === null) return;
-    await Promise.all([this.#fetchLoop(topicId), this.#watchForMend(), this.#prepareRest()]);
+    await Promise.all([this.#fetchLoop(topicId), this.#watchStopped(), this.#prepareRest()]);
     await Promise.all(this.#working);
   }
 
@@ -194,15 +194,15 @@ export class Assignment {
     const { reader, pool, owner, handlers } = this.#options;
     const partitions = checked.map(({ position }) => position.partition);
     // Without handlers nothing can loop or end the process.
-    const isWary = handlers.handlers.length > 0;
-    const unclean = isWary
+    const hasHandlers = handlers.handlers.length > 0;
+    const unclean = hasHandlers
       ? await takePositions(pool, reader.topic, partitions, owner)
       : new Set<number>();
-    this.#hasTaken = isWary;
+    this.#hasTaken = hasHandlers;
     const workers: PartitionWorker[] = [];
     for (const { position } of checked) {
       const context = this.#context(position.logId);
-      const suspect = isWary ? await findSuspect(pool, position) : null;
+      const suspect = hasHandlers ? await findSuspect(pool, position) : null;
       const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
       workers.push(new PartitionWorker(position, this.#workerOptions(context, suspicion)));
     }
@@ -290,20 +290,20 @@ export class Assignment {
   }
 
   /** An operator may resolve what stopped a partition: then its position is another one. */
-  async #watchForMend(): Promise<void> {
-    const { reader, pool, onMended } = this.#options;
+  async #watchStopped(): Promise<void> {
+    const { reader, pool, onResolved } = this.#options;
     const { signal } = this.#ended;
     for (;;) {
-      await pause(MEND_CHECK_MS, signal);
+      await pause(RESOLVED_CHECK_MS, signal);
       if (signal.aborted) return;
       const stopped = this.#workers.filter((worker) => worker.isStopped);
       if (stopped.length === 0) continue;
       const positions = await readPositions(pool, reader.topic).catch(() => []);
       if (signal.aborted) return;
-      const isMended = stopped.some((worker) =>
+      const isResolved = stopped.some((worker) =>
         positions.some((p) => p.partition === worker.partition && !worker.isAt(p)),
       );
-      if (isMended) return onMended();
+      if (isResolved) return onResolved();
     }
   }
 

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Settled } from '../inbox/settle-piece.ts';
+import type { Settled } from '../inbox/settle-records.ts';
 import { within } from '../runtime/deadline.ts';
 import { RETRY_WINDOW_MS } from '../store/duplicates.ts';
 import type { PartitionStatus } from './consumer.ts';

@@ -1,13 +1,13 @@
 /** The consumer: takes part in the group and keeps one Assignment alive between rebalances. */
 
-import type { Settled } from '../inbox/settle-piece.ts';
+import type { Settled } from '../inbox/settle-records.ts';
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import type { WorkerState } from './partition-state.ts';
 import { Turns } from './turns.ts';
 
-export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onMended'> & {
+export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onResolved'> & {
   readonly connections: number;
   /** Called after each COMMIT, for metrics. */
   readonly onCommitted?: (settled: Settled) => void;
@@ -64,7 +64,7 @@ export class Consumer {
     const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
       turns: this.#turns,
-      onMended: () => {
+      onResolved: () => {
         // Only while it is still the one: a rebalance may have given the partitions away.
         if (this.#assignment === assignment) void this.#assign(partitions);
       },

@@ -1,4 +1,4 @@
-import type { Settled } from '../inbox/settle-piece.ts';
+import type { Settled } from '../inbox/settle-records.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 const LINES_PER_SECOND_MAX = 100;

@@ -4,7 +4,7 @@ import { mayBlameBatch } from '../inbox/blame.ts';
 import { firstOf } from '../inbox/first-event.ts';
 import { parkUnrun } from '../inbox/isolate.ts';
 import { processBatch, processSuspect } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';

@@ -13,7 +13,7 @@
  */
 
 import { firstOf, type KnownSuspect, type WitnessRules } from '../inbox/first-event.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
 

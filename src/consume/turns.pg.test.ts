@@ -8,7 +8,7 @@ import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/hear
 import type { OrderonceError } from '../errors.ts';
 import { TerminalError } from '../handlers/handler.ts';
 import { processBatch } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { type CarriedOut, type Turn, Turns } from './turns.ts';
 

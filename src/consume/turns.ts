@@ -8,7 +8,7 @@
  */
 
 import { processTogether } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';

@@ -17,12 +17,12 @@ import {
   parkReasonOf,
   sqlStateBehind,
 } from '../handlers/run-handlers.ts';
-import { type Settled, settlePiece } from '../inbox/settle-piece.ts';
+import { type Settled, settleRecords } from '../inbox/settle-records.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
 import {
-  deleteLetter,
+  deleteDeadLetter,
   headOfQueue,
-  lockLetter,
+  lockDeadLetter,
   noteFailure,
   writeAudit,
 } from '../store/dead-letter-queue.ts';
@@ -36,7 +36,7 @@ import {
   inStoringTransaction,
   inTransaction,
 } from '../store/transaction.ts';
-import type { Wish } from './letter-event.ts';
+import type { RedriveInput } from './dead-letter-event.ts';
 
 export type RedriveContext = {
   readonly pool: Pool;
@@ -74,16 +74,16 @@ const ATTEMPTS_MAX = 5;
 export async function redriveOne(
   context: RedriveContext,
   place: LogPlace,
-  wish: Wish,
+  input: RedriveInput,
 ): Promise<RedriveResult> {
   // An edited record may take an id that it did not hold: nobody may park that id meanwhile.
-  const begin = wish.edited === undefined ? inTransaction : inStoringTransaction;
+  const begin = input.edited === undefined ? inTransaction : inStoringTransaction;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, wish));
+      return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, input));
     } catch (error) {
       // It took the transaction along: it failed like any other, and the next one has its turn.
-      if (error instanceof HandlerFailure) return await noteFailed(context, place, wish, error);
+      if (error instanceof HandlerFailure) return await noteFailed(context, place, input, error);
       // A batch that parks takes held orders first and the lock of an edit last.
       if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
     }
@@ -94,14 +94,15 @@ export async function redriveOne(
 async function noteFailed(
   { pool, actor }: RedriveContext,
   place: LogPlace,
-  { event, edited }: Wish,
+  { event, edited }: RedriveInput,
   error: HandlerFailure,
 ): Promise<RedriveResult> {
   const { eventId, orderId } = event.event;
   return await inTransaction(pool, LIMITS, async (tx) => {
     await lockHeldOrders(tx, [orderId]);
-    const letter = await lockLetter(tx, place);
-    if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+    const deadLetter = await lockDeadLetter(tx, place);
+    if (deadLetter === null || deadLetter.state === 'discarded')
+      return { ...place, outcome: 'gone' };
     const result = await failedAgain(tx, place, error);
     const action = edited === undefined ? 'redrive' : 'edit';
     const { outcome, message: detail } = result;
@@ -125,12 +126,12 @@ async function redriveIn(
   tx: Transaction,
   context: RedriveContext,
   place: LogPlace,
-  { event, edited }: Wish,
+  { event, edited }: RedriveInput,
 ): Promise<RedriveResult> {
   const { eventId, orderId } = event.event;
   await lockHeldOrders(tx, [orderId]);
-  const letter = await lockLetter(tx, place);
-  if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+  const deadLetter = await lockDeadLetter(tx, place);
+  if (deadLetter === null || deadLetter.state === 'discarded') return { ...place, outcome: 'gone' };
   const head = await headOfQueue(tx, orderId, place);
   if (head === null || !isSamePlace(head, place)) return { ...place, outcome: 'behind' };
   const result = await settleAgain(context, tx, place, event);
@@ -139,7 +140,7 @@ async function redriveIn(
   const { actor } = context;
   await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
   if (outcome !== 'failed') {
-    await deleteLetter(tx, place);
+    await deleteDeadLetter(tx, place);
     await releaseOrderIfEmpty(tx, orderId);
   }
   return result;
@@ -156,8 +157,8 @@ async function settleAgain(
   const attempt = await inSavepoint(
     (text) => tx.query(text),
     async () => {
-      const piece = { events: [event], invalid: [] };
-      const settled = await settlePiece(tx, { ...context, logId }, piece, { order: 'late' });
+      const records = { events: [event], invalid: [] };
+      const settled = await settleRecords(tx, { ...context, logId }, records, { kind: 'redrive' });
       await checkDeferredConstraints(tx);
       return settled;
     },

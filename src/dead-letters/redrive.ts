@@ -5,27 +5,28 @@
  */
 import { OrderonceError } from '../errors.ts';
 import {
-  discardLetter,
-  findLetter,
+  type DeadLetterFilter,
+  discardDeadLetter,
+  findDeadLetter,
   headOfQueue,
-  type LetterFilter,
-  listLetters,
-  lockLetter,
+  listDeadLetters,
+  lockDeadLetter,
   writeAudit,
 } from '../store/dead-letter-queue.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
 import type { LogPlace } from '../store/log-place.ts';
 import { inTransaction } from '../store/transaction.ts';
-import { editOf, eventOf, type Wish } from './letter-event.ts';
+import { editOf, eventOf, type RedriveInput } from './dead-letter-event.ts';
 import { LIMITS, type RedriveContext, type RedriveResult, redriveOne } from './redrive-one.ts';
 
 const PAGE = 200;
 
 /** Redrives one dead letter, and whatever waits behind it. @returns a result for each one tried. */
 export async function redrive(context: RedriveContext, place: LogPlace): Promise<RedriveResult[]> {
-  const letter = await findLetter(context.pool, place);
-  if (letter === null || letter.state === 'discarded') return [{ ...place, outcome: 'gone' }];
-  const event = eventOf(letter);
+  const deadLetter = await findDeadLetter(context.pool, place);
+  if (deadLetter === null || deadLetter.state === 'discarded')
+    return [{ ...place, outcome: 'gone' }];
+  const event = eventOf(deadLetter);
   if (event === null) return [{ ...place, outcome: 'invalid' }];
   return await redriveWithQueue(context, place, { event });
 }
@@ -42,28 +43,29 @@ export async function redriveEdited(
   place: LogPlace,
   payload: Buffer,
 ): Promise<RedriveResult[]> {
-  const letter = await findLetter(context.pool, place);
-  if (letter === null || letter.state === 'discarded') return [{ ...place, outcome: 'gone' }];
-  return await redriveWithQueue(context, place, editOf(letter, payload));
+  const deadLetter = await findDeadLetter(context.pool, place);
+  if (deadLetter === null || deadLetter.state === 'discarded')
+    return [{ ...place, outcome: 'gone' }];
+  return await redriveWithQueue(context, place, editOf(deadLetter, payload));
 }
 
-/** What became of one letter that was asked for, and of those that followed it. */
+/** What became of one dead letter that was asked for, and of those that followed it. */
 export type RedriveStep = { readonly asked: LogPlace; readonly results: readonly RedriveResult[] };
 
 /**
- * Redrives all parked letters that the filter names, in log order; what waits follows by itself.
+ * Redrives all parked dead letters that the filter names, in log order; what waits follows by itself.
  * Gives the results of each as they come. One that fails is passed over.
  */
 export async function* redriveMatching(
   context: RedriveContext,
-  filter: Omit<LetterFilter, 'state' | 'limit'>,
+  filter: Omit<DeadLetterFilter, 'state' | 'limit'>,
 ): AsyncGenerator<RedriveStep> {
   let after = filter.after;
   for (;;) {
     const wanted = { ...filter, state: 'parked', limit: PAGE } as const;
-    const letters = await listLetters(context.pool, { ...wanted, after });
-    for (const asked of letters) yield { asked, results: await redrive(context, asked) };
-    after = letters.at(-1);
+    const deadLetters = await listDeadLetters(context.pool, { ...wanted, after });
+    for (const asked of deadLetters) yield { asked, results: await redrive(context, asked) };
+    after = deadLetters.at(-1);
     if (after === undefined) return;
   }
 }
@@ -71,11 +73,11 @@ export async function* redriveMatching(
 async function redriveWithQueue(
   context: RedriveContext,
   place: LogPlace,
-  wish: Wish,
+  input: RedriveInput,
 ): Promise<RedriveResult[]> {
-  const first = await redriveOne(context, place, wish);
+  const first = await redriveOne(context, place, input);
   const hasPassed = !['failed', 'behind'].includes(first.outcome);
-  const { orderId } = wish.event.event;
+  const { orderId } = input.event.event;
   return hasPassed ? [first, ...(await followQueue(context, orderId))] : [first];
 }
 
@@ -90,18 +92,18 @@ export async function discard(
   reason: string,
 ): Promise<RedriveResult[]> {
   const { pool, actor } = context;
-  const found = await findLetter(pool, place);
+  const found = await findDeadLetter(pool, place);
   if (found === null) {
     throw new OrderonceError('DEAD_LETTER_UNKNOWN', 'There is no such dead letter');
   }
-  // Only a letter that decoded holds its order.
+  // Only a dead letter that decoded holds its order.
   const orderId = found.digest === null ? null : found.orderId;
   await inTransaction(pool, LIMITS, async (tx) => {
     if (orderId !== null) await lockHeldOrders(tx, [orderId]);
-    const letter = await lockLetter(tx, place);
-    if (letter === null || letter.state === 'discarded') return;
-    await discardLetter(tx, place);
-    const { eventId } = letter;
+    const deadLetter = await lockDeadLetter(tx, place);
+    if (deadLetter === null || deadLetter.state === 'discarded') return;
+    await discardDeadLetter(tx, place);
+    const { eventId } = deadLetter;
     const entry = { actor, action: 'discard', outcome: 'discarded', eventId } as const;
     await writeAudit(tx, place, { ...entry, detail: reason });
     if (orderId !== null) await releaseOrderIfEmpty(tx, orderId);
@@ -114,8 +116,8 @@ async function followQueue(context: RedriveContext, orderId: string): Promise<Re
   const results: RedriveResult[] = [];
   for (;;) {
     const head = await headOfQueue(context.pool, orderId);
-    const letter = head && (await findLetter(context.pool, head));
-    const event = letter?.state === 'waiting' ? eventOf(letter) : null;
+    const deadLetter = head && (await findDeadLetter(context.pool, head));
+    const event = deadLetter?.state === 'waiting' ? eventOf(deadLetter) : null;
     if (head === null || event === null) return results;
     const result = await redriveOne(context, head, { event });
     results.push(result);

@@ -35,7 +35,7 @@ export async function partsOf(
   const withoutOrders = isWithoutOrders(settings);
   const pools = openConsumerPools(databaseUrl, {
     connections: settings.CONSUMER_CONNECTIONS,
-    heartStatementMs: limits.statementMs,
+    batchStatementMs: limits.statementMs,
     prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
     lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
     onWarning: (warning) => logger.warn(warning),
@@ -44,7 +44,15 @@ export async function partsOf(
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
   const waiters = new EventWaiters(pools.queries);
   const relay = createRelay(settings, pools.outbox, owner, logger);
-  const ofConsumer = { reader, pool: pools.heart, limits, logger, handlers, withoutOrders, owner };
+  const ofConsumer = {
+    reader,
+    pool: pools.batches,
+    limits,
+    logger,
+    handlers,
+    withoutOrders,
+    owner,
+  };
   const consumer = createConsumer(settings, ofConsumer, registry, () => {
     waiters.notify();
     // Only handlers emit; without them there is nothing to look for after each commit.

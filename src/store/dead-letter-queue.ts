@@ -3,15 +3,15 @@ import type { LogPlace } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import { UTC } from './utc.ts';
 
-export type LetterState = 'parked' | 'waiting' | 'discarded';
+export type DeadLetterState = 'parked' | 'waiting' | 'discarded';
 
 /** What lists show: a letter without its bytes, which may be a megabyte each. */
-export type ListedLetter = LogPlace & {
+export type ListedDeadLetter = LogPlace & {
   readonly eventId: string | null;
   readonly orderId: string | null;
   /** Hex; null where the record did not decode: then it claims no id. */
   readonly digest: string | null;
-  readonly state: LetterState;
+  readonly state: DeadLetterState;
   readonly reason: string;
   readonly detail: unknown;
   readonly sqlState: string | null;
@@ -22,7 +22,7 @@ export type ListedLetter = LogPlace & {
   readonly updatedAt: string;
 };
 
-export type StoredLetter = ListedLetter & {
+export type StoredDeadLetter = ListedDeadLetter & {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: readonly (readonly [string | null, string | null])[];
@@ -36,19 +36,25 @@ const COLUMNS = `${LISTED}, key, value, headers`;
 const PLACE = 'log_id = $1 AND log_partition = $2 AND log_offset = $3';
 const placeParameters = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
 
-export async function findLetter(db: Queryable, place: LogPlace): Promise<StoredLetter | null> {
+export async function findDeadLetter(
+  db: Queryable,
+  place: LogPlace,
+): Promise<StoredDeadLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE}`;
-  return (await db.query<StoredLetter>(sql, placeParameters(place))).rows[0] ?? null;
+  return (await db.query<StoredDeadLetter>(sql, placeParameters(place))).rows[0] ?? null;
 }
 
 /** Locks it until COMMIT. Lock the order's held row first. */
-export async function lockLetter(tx: Transaction, place: LogPlace): Promise<StoredLetter | null> {
+export async function lockDeadLetter(
+  tx: Transaction,
+  place: LogPlace,
+): Promise<StoredDeadLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE} FOR UPDATE`;
-  return (await tx.query<StoredLetter>(sql, placeParameters(place))).rows[0] ?? null;
+  return (await tx.query<StoredDeadLetter>(sql, placeParameters(place))).rows[0] ?? null;
 }
 
-export type LetterFilter = {
-  readonly state?: LetterState | undefined;
+export type DeadLetterFilter = {
+  readonly state?: DeadLetterState | undefined;
   readonly reason?: string | undefined;
   readonly eventId?: string | undefined;
   readonly orderId?: string | undefined;
@@ -58,12 +64,15 @@ export type LetterFilter = {
 };
 
 /** In log order. */
-export async function listLetters(db: Queryable, filter: LetterFilter): Promise<ListedLetter[]> {
+export async function listDeadLetters(
+  db: Queryable,
+  filter: DeadLetterFilter,
+): Promise<ListedDeadLetter[]> {
   const { after } = filter;
   // Only those that decoded have an order_id, and the index on it is of these alone.
   const table =
     filter.orderId === undefined ? 'orderonce.dead_letters' : 'orderonce.dead_letter_claims';
-  const { rows } = await db.query<ListedLetter>(
+  const { rows } = await db.query<ListedDeadLetter>(
     `SELECT ${LISTED} FROM ${table}
       WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2)
         AND ($3::uuid IS NULL OR event_id = $3)
@@ -84,15 +93,15 @@ export async function listLetters(db: Queryable, filter: LetterFilter): Promise<
   return rows;
 }
 
-export type LetterGroup = {
-  readonly state: LetterState;
+export type DeadLetterGroup = {
+  readonly state: DeadLetterState;
   readonly reason: string;
   readonly sqlstate: string | null;
   readonly count: number;
 };
 
-export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
-  const { rows } = await db.query<LetterGroup>(
+export async function groupDeadLetters(db: Queryable): Promise<DeadLetterGroup[]> {
+  const { rows } = await db.query<DeadLetterGroup>(
     `SELECT state, reason, sqlstate, count(*) AS count FROM orderonce.dead_letters
       GROUP BY state, reason, sqlstate ORDER BY count DESC, reason`,
   );
@@ -128,11 +137,11 @@ export async function headOfQueue(
   return rows[0] ?? null;
 }
 
-export async function deleteLetter(tx: Transaction, place: LogPlace): Promise<void> {
+export async function deleteDeadLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(`DELETE FROM orderonce.dead_letters WHERE ${PLACE}`, placeParameters(place));
 }
 
-export async function discardLetter(tx: Transaction, place: LogPlace): Promise<void> {
+export async function discardDeadLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(
     `UPDATE orderonce.dead_letters SET state = 'discarded', updated_at = now() WHERE ${PLACE}`,
     placeParameters(place),

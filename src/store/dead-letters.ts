@@ -26,9 +26,9 @@ export type DeadLetter = {
 export async function insertDeadLetters(
   tx: Transaction,
   logId: number,
-  letters: readonly DeadLetter[],
+  deadLetters: readonly DeadLetter[],
 ): Promise<number> {
-  if (letters.length === 0) return 0;
+  if (deadLetters.length === 0) return 0;
   const { rowCount } = await tx.query(
     `INSERT INTO orderonce.dead_letters AS d (log_id, log_partition, log_offset, event_id, order_id, digest,
        key, value, headers, appended_at, state, reason, detail, sqlstate, attempts,
@@ -41,29 +41,29 @@ export async function insertDeadLetters(
               order_id uuid, digest text, key text, value text, headers jsonb,
               appended_ms float8, state text, reason text, detail jsonb, sqlstate text, attempts int, request_id uuid)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET updated_at = d.updated_at`,
-    [logId, toStorableJson(letters.map(rowOf))],
+    [logId, toStorableJson(deadLetters.map(rowOf))],
   );
   return rowCount ?? 0;
 }
 
-function rowOf(letter: DeadLetter) {
-  const { record, event } = letter;
+function rowOf(deadLetter: DeadLetter) {
+  const { record, event } = deadLetter;
   const base64 = (bytes: Buffer | null) => bytes?.toString('base64') ?? null;
   return {
     log_partition: record.partition,
     log_offset: record.offset,
-    event_id: event?.event.eventId ?? letter.eventIdHint ?? null,
+    event_id: event?.event.eventId ?? deadLetter.eventIdHint ?? null,
     order_id: event?.event.orderId ?? null,
     digest: event?.digest ?? null,
     key: base64(record.key),
     value: base64(record.value),
     headers: record.headers.map(([key, value]) => [base64(key), base64(value)]),
     appended_ms: isDate(record.appendedMs) ? record.appendedMs : null,
-    state: letter.state,
-    reason: letter.reason,
-    detail: letter.detail ?? null,
-    sqlstate: letter.sqlState ?? null,
-    attempts: letter.attempts ?? 1,
+    state: deadLetter.state,
+    reason: deadLetter.reason,
+    detail: deadLetter.detail ?? null,
+    sqlstate: deadLetter.sqlState ?? null,
+    attempts: deadLetter.attempts ?? 1,
     request_id: record.requestId,
   };
 }

@@ -30,7 +30,7 @@ import { readStanding, reportPositions } from '../positions/report.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startConsumer } from '../services/consumer-service.ts';
 import { readDatabaseFacts } from './database-facts.ts';
-import { listLetters, readAudit } from './dead-letter-queue.ts';
+import { listDeadLetters, readAudit } from './dead-letter-queue.ts';
 import type { LogPlace } from './log-place.ts';
 import { migrate } from './migrate.ts';
 import { readOutboxLag } from './outbox.ts';
@@ -90,7 +90,7 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
     addLedgerRoutes(app, pool);
     addPositionRoute(app, () => readStanding(reader, pool));
   });
-  const [letter] = await listLetters(pool, { limit: 1 });
+  const [letter] = await listDeadLetters(pool, { limit: 1 });
   const place = letter as NonNullable<typeof letter>;
   const of = `${place.logId}/${place.partition}/${place.offset}`;
   const urls = [
@@ -228,7 +228,7 @@ describe('Settings of role and database', () => {
     const { db, pool } = await setUp(t);
     await db.pool.query('ALTER TABLE orderonce.processed_events DROP CONSTRAINT c');
     const context = { pool, handlers: NO_HANDLERS, actor: 'test' };
-    const [parked, , garbage, tombstone] = await listLetters(pool, { limit: 10 });
+    const [parked, , garbage, tombstone] = await listDeadLetters(pool, { limit: 10 });
     const edited = Buffer.from(JSON.stringify(wireEvent()));
     const results = [
       ...(await redrive(context, parked as LogPlace)),

@@ -107,7 +107,7 @@ export type InsertOptions = {
   /** The table `orders` is not kept. */
   readonly withoutOrders?: boolean | undefined;
   /** A redrive: others that lie behind these in the log may be stored already. */
-  readonly isLate?: boolean;
+  readonly isRedrive?: boolean;
 };
 
 export type Inserted = {
@@ -132,10 +132,10 @@ export async function insertEvents(
   tx: Transaction,
   logId: number,
   events: readonly EventRecord[],
-  { withoutOrders = false, isLate = false }: InsertOptions,
+  { withoutOrders = false, isRedrive = false }: InsertOptions,
 ): Promise<Inserted> {
   if (events.length === 0) return { count: 0, stored: [], known: [] };
-  const projecting = isLate ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
+  const projecting = isRedrive ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
   const { rows } = await tx.query<{ count: number; known: string[] | null }>(
     withoutOrders ? INSERT_ONLY : projecting,
     [logId, ...COLUMNS.map(({ encode }) => encode(events))],

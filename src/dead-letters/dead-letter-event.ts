@@ -4,21 +4,21 @@ import { toCanonicalJson } from '../event/order-event.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import { logRecord } from '../log/log-record.ts';
-import type { StoredLetter } from '../store/dead-letter-queue.ts';
+import type { StoredDeadLetter } from '../store/dead-letter-queue.ts';
 
-/** What is to take effect at a letter's place, and what the audit shall quote of an edit. */
-export type Wish = {
+/** What is to take effect at a dead letter's place, and what the audit shall quote of an edit. */
+export type RedriveInput = {
   readonly event: EventRecord;
   readonly edited?: { readonly json: string; readonly digest: string };
 };
 
-/** The event that a letter's bytes hold, at its own place in the log; null where they hold none. */
-export function eventOf(letter: StoredLetter): EventRecord | null {
-  return decodeRecords([recordOf(letter)]).events[0] ?? null;
+/** The event that a dead letter's bytes hold, at its own place in the log; null where they hold none. */
+export function eventOf(deadLetter: StoredDeadLetter): EventRecord | null {
+  return decodeRecords([recordOf(deadLetter)]).events[0] ?? null;
 }
 
-function recordOf(letter: StoredLetter, value = letter.value): LogRecord {
-  const { partition, offset, key, headers, appendedAt } = letter;
+function recordOf(deadLetter: StoredDeadLetter, value = deadLetter.value): LogRecord {
+  const { partition, offset, key, headers, appendedAt } = deadLetter;
   const bytes = (base64: string | null) => (base64 === null ? null : Buffer.from(base64, 'base64'));
   return logRecord({
     partition,
@@ -34,17 +34,17 @@ function recordOf(letter: StoredLetter, value = letter.value): LogRecord {
  * An edit keeps the record's place and digest.
  * @throws EDIT_REFUSED where the payload is no valid event, or changes an id that could be read.
  */
-export function editOf(letter: StoredLetter, payload: Buffer): Wish {
-  const { events, invalid } = decodeRecords([recordOf(letter, payload)]);
+export function editOf(deadLetter: StoredDeadLetter, payload: Buffer): RedriveInput {
+  const { events, invalid } = decodeRecords([recordOf(deadLetter, payload)]);
   const [edited] = events;
   if (edited === undefined) {
     const cause = invalid[0]?.errors ?? [];
     const why = cause.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ');
     throw new OrderonceError('EDIT_REFUSED', `No valid event: ${why}`, { cause });
   }
-  const original = eventOf(letter);
+  const original = eventOf(deadLetter);
   // Of a record that did not decode, the event id is only a hint; but one that can be read counts.
-  const eventId = original?.event.eventId ?? letter.eventId ?? edited.event.eventId;
+  const eventId = original?.event.eventId ?? deadLetter.eventId ?? edited.event.eventId;
   const orderId = original?.event.orderId ?? edited.event.orderId;
   if (edited.event.eventId !== eventId || edited.event.orderId !== orderId) {
     const ids =
