@@ -1,7 +1,7 @@
 /**
- * Redrives dead letters: one at a time (redrive-one.ts), then what waits behind it. When the head of
- * an order's queue has taken effect, the waiting events behind it follow in log order, until one
- * fails.
+ * Redrives dead letters. When the first of an order's queue has taken effect, the waiting events
+ * behind it follow in log order, until one fails. Each is redriven in a transaction of its own
+ * (redrive-one.ts).
  */
 import { OrderonceError } from '../errors.ts';
 import {
@@ -21,7 +21,7 @@ import { LIMITS, type RedriveContext, type RedriveResult, redriveOne } from './r
 
 const PAGE = 200;
 
-/** Redrives one dead letter, and whatever waits behind it. @returns a result for each one tried. */
+/** Redrives a dead letter and those that wait behind it. @returns a result for each one tried. */
 export async function redrive(context: RedriveContext, place: LogPlace): Promise<RedriveResult[]> {
   const deadLetter = await findDeadLetter(context.pool, place);
   if (deadLetter === null || deadLetter.state === 'discarded')
@@ -32,10 +32,10 @@ export async function redrive(context: RedriveContext, place: LogPlace): Promise
 }
 
 /**
- * The same with another payload in place of the record's. Both payloads stand in the audit; the
- * stored row keeps the digest of the record, so that a resend of it stays a duplicate.
+ * Redrives a dead letter with another payload than the record's. The audit keeps both payloads. If
+ * the record decoded, the stored row keeps its digest, so a resend of the record is a duplicate.
  *
- * @param payload the whole event, as POST /events takes it. Ids that decoded cannot be edited.
+ * @param payload the whole event, as for POST /events. Ids of the record cannot be edited.
  * @throws EDIT_REFUSED
  */
 export async function redriveEdited(
@@ -49,12 +49,12 @@ export async function redriveEdited(
   return await redriveWithQueue(context, place, editOf(deadLetter, payload));
 }
 
-/** What became of one dead letter that was asked for, and of those that followed it. */
+/** The results of one dead letter that matched, and of those that followed it. */
 export type RedriveStep = { readonly asked: LogPlace; readonly results: readonly RedriveResult[] };
 
 /**
- * Redrives all parked dead letters that the filter names, in log order; what waits follows by itself.
- * Gives the results of each as they come. One that fails is passed over.
+ * Redrives all parked dead letters that match the filter, in log order, each with those that wait
+ * behind it. Yields the results of each as they come. A failed one does not stop the others.
  */
 export async function* redriveMatching(
   context: RedriveContext,
@@ -82,8 +82,9 @@ async function redriveWithQueue(
 }
 
 /**
- * Takes it out of its order's queue for good: its id stays taken, it never takes effect. Those
- * that wait behind it follow. @returns the results of these.
+ * Discards a dead letter for good. It leaves its order's queue and never takes effect, but its id
+ * stays taken. Then redrives those that wait behind it.
+ * @returns the results of those.
  * @throws DEAD_LETTER_UNKNOWN
  */
 export async function discard(
@@ -96,7 +97,7 @@ export async function discard(
   if (found === null) {
     throw new OrderonceError('DEAD_LETTER_UNKNOWN', 'There is no such dead letter');
   }
-  // Only a dead letter that decoded holds its order.
+  // Only a dead letter whose record decoded holds its order.
   const orderId = found.digest === null ? null : found.orderId;
   await inTransaction(pool, LIMITS, async (tx) => {
     if (orderId !== null) await lockHeldOrders(tx, [orderId]);
@@ -111,7 +112,7 @@ export async function discard(
   return orderId === null ? [] : await followQueue(context, orderId);
 }
 
-/** Those that wait follow while they succeed; a parked one that stands next has to be asked for. */
+/** Redrives the waiting events of an order, until one fails or the next is parked. */
 async function followQueue(context: RedriveContext, orderId: string): Promise<RedriveResult[]> {
   const results: RedriveResult[] = [];
   for (;;) {

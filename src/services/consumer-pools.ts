@@ -6,7 +6,7 @@ import { createPool, type Pool, type PoolOptions } from '../store/pool.ts';
  * can never take the connections that processing needs.
  */
 export type ConsumerPools = {
-  /** For the transactions of batches, and for positions. */
+  /** For batch transactions and for positions. */
   readonly batches: Pool;
   /** For the health probe only, so that it waits for no other query; its own limit is 2 s. */
   readonly health: Pool;

@@ -1,4 +1,4 @@
-/** The proof, and that it can fail: each planted fault is convicted, a true account is not. */
+/** Verify finds each planted fault, and nothing in a correct account. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import type { Pool } from '../store/pool.ts';
 import { readReceipts } from './receipts.ts';
 import { verify } from './verify.ts';
 
-/** Two partitions with an outcome of every kind. */
+/** Two partitions that together have every kind of outcome. */
 async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t);
   await pool.query('ALTER TABLE processed_events ADD CONSTRAINT small CHECK (total_amount < 500)');
