@@ -292,8 +292,8 @@ export class Assignment {
       .catch(() => new Map<number, LogBounds>());
     for (const worker of this.#workers) {
       if (!partitions.includes(worker.partition)) continue;
-      // The partition is tried again. Its leader may just have changed, and a new leader may not yet
-      // know the current bounds.
+      // The partition is tried again. Its leader may just have changed, and a new leader may not
+      // yet know the current bounds.
       this.#unread.fail(worker.partition, 'its offset lies outside the log');
       const within = bounds.get(worker.partition);
       if (within === undefined) continue;

@@ -47,7 +47,8 @@ if (KAFKA !== undefined) {
       await produceEvents(topic, 10);
       const consumer = startConsumer(t, db, topic);
       await untilStored(db, 10);
-      // The consumer cannot commit meanwhile, so retention removes records before they are processed.
+      // The consumer cannot commit meanwhile, so retention removes records before they are
+      // processed.
       const lock = await db.pool.connect();
       await lock.query('BEGIN');
       await lock.query('SELECT FROM consumer_positions FOR UPDATE');

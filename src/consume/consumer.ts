@@ -126,7 +126,9 @@ export class Consumer {
     });
   }
 
-  /** Finishes the batches under way and leaves the group. Resolves within `deadlineMs` in any case. */
+  /**
+   * Finishes the batches under way and leaves the group. Resolves within `deadlineMs` in any case.
+   */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#hintTimer);

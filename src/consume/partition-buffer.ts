@@ -8,8 +8,8 @@ export type BufferSize = { readonly records: number; readonly bytes: number };
 export type BufferLimits = { readonly recordsMax: number; readonly bytesMax: number };
 
 /**
- * The records of one partition that have been fetched and not yet processed, as contiguous slices in
- * order. The fetch loop leaves the partition out while `isFull`, which bounds the buffer.
+ * The records of one partition that have been fetched and not yet processed, as contiguous slices
+ * in order. The fetch loop leaves the partition out while `isFull`, which bounds the buffer.
  */
 export class PartitionBuffer {
   readonly #limits: BufferLimits;
@@ -38,7 +38,9 @@ export class PartitionBuffer {
     return this.#records >= this.#limits.recordsMax || this.#bytes >= this.#limits.bytesMax;
   }
 
-  /** Adds a fetched slice. Ignores one that does not begin at fetchOffset: a late, outdated answer. */
+  /**
+   * Adds a fetched slice. Ignores one that does not begin at fetchOffset: a late, outdated answer.
+   */
   add(slice: LogSlice): void {
     if (slice.from !== this.#fetchOffset) return;
     this.#slices.push(slice);

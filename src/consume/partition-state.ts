@@ -136,7 +136,9 @@ export class PartitionState {
     logger[level](fields, isNew ? `Partition ${WORDS[state]}` : `Partition still ${WORDS[state]}`);
   }
 
-  /** Writes in the background, one write after the other. A failed write is retried with the next. */
+  /**
+   * Writes in the background, one write after the other. A failed write is retried with the next.
+   */
   #write(): void {
     this.#writing = this.#writing.then(() => this.#writeNow()).catch(() => {});
   }

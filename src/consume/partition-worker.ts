@@ -34,15 +34,19 @@ const OUTAGE_BACKOFF = { firstMs: 1000, mostMs: 30_000 };
 const WAIT_CHECK_MS = 500;
 const GROWTH_WAIT =
   'Waits until the older partitions pass the ends they had when this partition was added';
-/** Records of foreign clients may have a megabyte each, so a limit on their number is not enough. */
+/**
+ * Records of foreign clients may have a megabyte each, so a limit on their number is not enough.
+ */
 const BUFFER_BYTES_MAX = 16 << 20;
-/** After this many moves of the position by others, without a commit of ours, a rival is reported. */
+/**
+ * After this many moves of the position by others, without a commit of ours, a rival is reported.
+ */
 const RIVAL_MOVES = 3;
 /** How many records a turn takes if only the first is processed. The others may be witnesses. */
 const WITNESSES_FROM = 100;
 /**
- * How many turns have a transaction of their own after an event was parked or had to wait. More such
- * events may follow, and each would make a shared transaction fail.
+ * How many turns have a transaction of their own after an event was parked or had to wait. More
+ * such events may follow, and each would make a shared transaction fail.
  */
 const TURNS_APART = 16;
 
@@ -221,8 +225,8 @@ export class PartitionWorker {
     }
     const isEvents = mayBlameBatch(error) || code === 'HANDLERS_REFUSE_TOO_MUCH';
     await pause(backoffMs(this.#failures, isEvents ? EVENT_BACKOFF : BACKOFF), signal);
-    // The position is known again, so the partition runs. A later commit cannot be relied on to show
-    // that: if the reply to our own COMMIT was lost, there may be no record left to process.
+    // The position is known again, so the partition runs. A later commit cannot be relied on to
+    // show that: if the reply to our own COMMIT was lost, there may be no record left to process.
     if (isMoved && this.#movesByOthers < RIVAL_MOVES) this.#state.run();
   }
 

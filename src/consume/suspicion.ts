@@ -24,7 +24,9 @@ type Failure = {
   readonly from: number;
   /** How many of its failures were followed by a success of other events. */
   readonly attempts: number;
-  /** How many events this process had stored at its last failure; null if `attempts` includes it. */
+  /**
+   * How many events this process had stored at its last failure; null if `attempts` includes it.
+   */
   readonly storedThen: number | null;
 };
 
@@ -76,7 +78,10 @@ export class Suspicion {
     return nextOffset < this.#singlyUntil;
   }
 
-  /** Call it before a batch runs. @returns whether its first event must be parked without being run. */
+  /**
+   * Call it before a batch runs.
+   * @returns whether its first event must be parked without being run.
+   */
   async mustPark(slice: LogSlice): Promise<boolean> {
     if (!this.runsAlone(slice.from)) return false;
     const isSingle = this.#runsSingly(slice.from);
@@ -104,8 +109,8 @@ export class Suspicion {
   }
 
   /**
-   * Call it when a batch has committed or failed: the process has survived it. Deletes the note, which
-   * would otherwise be blamed if the process later dies of something else.
+   * Call it when a batch has committed or failed: the process has survived it. Deletes the note,
+   * which would otherwise be blamed if the process later dies of something else.
    */
   async survived({ partition }: LogSlice): Promise<void> {
     if (!this.#isNoted) return;

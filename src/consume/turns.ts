@@ -1,7 +1,7 @@
 /**
  * Carries out the turns of all partitions of a process on a few connections. Turns that wait at the
- * same time share one transaction. A small transaction costs hardly less than a somewhat larger one,
- * so a transaction for each partition would be most of the latency.
+ * same time share one transaction. A small transaction costs hardly less than a somewhat larger
+ * one, so a transaction for each partition would be most of the latency.
  *
  * If a shared transaction fails, for whatever reason, each of its turns gets a transaction of its
  * own. So a partition whose batch fails does not hold up the others.
@@ -72,7 +72,9 @@ export class Turns {
   #shared = 0;
   #sharedSince = 0;
   #sharedEnded = Promise.withResolvers<void>();
-  /** Limit of records in a shared transaction. It shrinks after a failure, which may be due to size. */
+  /**
+   * Limit of records in a shared transaction. It shrinks after a failure, which may be due to size.
+   */
   #sharedMax: number;
 
   constructor(options: TurnsOptions) {
@@ -121,7 +123,9 @@ export class Turns {
     });
   }
 
-  /** Starts turns from the head of the queue only. Otherwise an `alone` turn might wait endlessly. */
+  /**
+   * Starts turns from the head of the queue only. Otherwise an `alone` turn might wait endlessly.
+   */
   #start(): void {
     for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
       const { share } = head;

@@ -1,8 +1,8 @@
 /**
  * Finds partitions that have records to process, but whose position in this database does not move.
- * A process only notices failures of its own partitions, so this watch looks at those of the others.
- * If two deployments use the same KAFKA_GROUP_ID, a consumer of the other one gets some of the
- * partitions and writes their events to the other database. Nothing else would report that.
+ * A process only notices failures of its own partitions, so this watch looks at those of the
+ * others. If two deployments use the same KAFKA_GROUP_ID, a consumer of the other one gets some of
+ * the partitions and writes their events to the other database. Nothing else would report that.
  */
 import type { LogBounds, LogReader } from '../log/event-log.ts';
 import type { Logger } from '../runtime/logger.ts';

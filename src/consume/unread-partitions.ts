@@ -7,7 +7,9 @@ import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
-/** From this many failures on it is reported. A moved leader is found at the second or third try. */
+/**
+ * From this many failures on it is reported. A moved leader is found at the second or third try.
+ */
 const FAILURES_TO_TELL = 4;
 /** A transaction of a foreign client is reported when it has been open for this long. */
 const OPEN_TRANSACTION_MS = 10_000;
@@ -47,8 +49,8 @@ export class UnreadPartitions {
   }
 
   /**
-   * Records a failure to read a partition. It is logged once, at FAILURES_TO_TELL failures, and once
-   * more when the partition is read again.
+   * Records a failure to read a partition. It is logged once, at FAILURES_TO_TELL failures, and
+   * once more when the partition is read again.
    */
   fail(partition: number, reason: string): void {
     const failures = (this.#failing.get(partition)?.failures ?? 0) + 1;

@@ -13,7 +13,10 @@ export type RedriveInput = {
   readonly edited?: { readonly json: string; readonly digest: string };
 };
 
-/** The event in a dead letter's bytes, with the record's own place; null if they hold no valid event. */
+/**
+ * The event in a dead letter's bytes, with the record's own place; null if they hold no valid
+ * event.
+ */
 export function eventOf(deadLetter: StoredDeadLetter): EventRecord | null {
   return decodeRecords([recordOf(deadLetter)]).events[0] ?? null;
 }

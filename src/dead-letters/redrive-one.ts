@@ -1,7 +1,8 @@
 /**
  * Redrives one dead letter in a transaction of its own:
  *
- * 1. Lock the order's row in held_orders. It comes first, so that a redrive and an arriving event of
+ * 1. Lock the order's row in held_orders. It comes first, so that a redrive and an arriving event
+ *    of
  *    the same order cannot overtake each other.
  * 2. Lock the dead letter, and check that it is the first of its order's queue.
  * 3. Settle its event, in the same way as any other.
@@ -92,10 +93,11 @@ export async function redriveOne(
     try {
       return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, input));
     } catch (error) {
-      // The handler's failure ended the whole transaction, so the failure is written in another one.
+      // The handler's failure ended the whole transaction, so the failure is written in another
+      // one.
       if (error instanceof HandlerFailure) return await noteFailed(context, place, input, error);
-      // An edit takes the parking lock first and held orders later, a batch that parks the other way
-      // round. So the two can deadlock, and the redrive is retried.
+      // An edit takes the parking lock first and held orders later, a batch that parks the other
+      // way round. So the two can deadlock, and the redrive is retried.
       if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
     }
   }

@@ -1,4 +1,7 @@
-/** A redrive and an arriving event of the same order, in both orders: one waits for the other's locks. */
+/**
+ * A redrive and an arriving event of the same order, in both orders: one waits for the other's
+ * locks.
+ */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
@@ -9,7 +12,9 @@ import { until } from '../../test/support/until.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { redrive } from './redrive.ts';
 
-/** Stops a handler in the middle of its transaction, at its n-th call, until the test continues it. */
+/**
+ * Stops a handler in the middle of its transaction, at its n-th call, until the test continues it.
+ */
 function gateAt(call: number) {
   const entered = Promise.withResolvers<void>();
   const open = Promise.withResolvers<void>();
@@ -79,7 +84,8 @@ describe('A redrive and an arriving event of the same order', () => {
   });
 
   it('the event first: the redrive waits for it, and takes it along [G5]', async (t) => {
-    // The first call is the attempt that may not park, which is rolled back. The second holds locks.
+    // The first call is the attempt that may not park, which is rolled back. The second holds
+    // locks.
     const race = await setUpRace(t, 2);
     const { context, redriving, place, arriving, gate, gated } = race;
     const slice = sliceOfEvents(3, [arriving, wireEvent()]);

@@ -89,7 +89,8 @@ describe('redrive', () => {
         processAll(context, sliceOfEvents(from + 3, [arriving])),
       ]);
       assert.equal(results[0]?.outcome, 'stored');
-      // If the arriving event found the queue empty, it was stored. Otherwise the next redrive stores it.
+      // If the arriving event found the queue empty, it was stored. Otherwise the next redrive
+      // stores it.
       const { rows: left } = await pool.query('SELECT log_offset FROM dead_letters');
       for (const { log_offset } of left) await redrive(redriving, place(log_offset));
       const { rows } = await pool.query(

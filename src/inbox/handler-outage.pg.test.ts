@@ -67,8 +67,8 @@ describe('While all handlers fail', () => {
     await restore();
     const isDone = () => workers.every(({ nextOffset }) => nextOffset === 10);
     await until('all is settled', isDone, { withinMs: 30_000 });
-    // Two attempts on a slow machine: if no witness succeeded in time, the first failure counts only
-    // once the other partition has stored something.
+    // Two attempts on a slow machine: if no witness succeeded in time, the first failure counts
+    // only once the other partition has stored something.
     const { rows } = await pool.query(
       'SELECT log_partition AS p, log_offset AS o, attempts <= 2 AS few FROM dead_letters',
     );

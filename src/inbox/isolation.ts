@@ -180,7 +180,10 @@ export class Isolation {
     return witnesses.length === 0 ? 'unknown' : 'none';
   }
 
-  /** Parks the event without running its handlers. @returns false if its id is taken or its order held. */
+  /**
+   * Parks the event without running its handlers.
+   * @returns false if its id is taken or its order held.
+   */
   async parkUnrun(event: EventRecord, verdict: Verdict): Promise<boolean> {
     if ((await findClaims(this.#tx, [event.event.eventId])).size > 0) return false;
     // Behind a parked event of its order it has to wait instead, which settle() does.
@@ -189,7 +192,9 @@ export class Isolation {
     return true;
   }
 
-  /** Writes the dead letter, which takes the event's id, and holds the event's order from now on. */
+  /**
+   * Writes the dead letter, which takes the event's id, and holds the event's order from now on.
+   */
   async #park(item: EventRecord, { failure, reason, attempts }: Verdict) {
     const parked = this.settled.deadLetters.filter(
       ({ state, event }) => event !== undefined && state === 'parked',

@@ -198,7 +198,8 @@ describe('processBatch', () => {
   it('a zombie that wakes up in the middle of its transaction takes nothing along [G7]', async (t) => {
     const { pool, url, context } = await setUpHeart(t);
     const slice = sliceOfEvents(0, [wireEvent()]);
-    // The frozen consumer holds the fence of partition 0 and sleeps until PostgreSQL ends its session.
+    // The frozen consumer holds the fence of partition 0 and sleeps until PostgreSQL ends its
+    // session.
     const pg = await import('pg');
     const zombie = new pg.default.Client({ connectionString: url });
     zombie.on('error', () => {});

@@ -1,4 +1,6 @@
-/** The statements of the batch transaction, their order, and when it rolls back; without PostgreSQL. */
+/**
+ * The statements of the batch transaction, their order, and when it rolls back; without PostgreSQL.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';

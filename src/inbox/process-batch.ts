@@ -42,8 +42,9 @@ export async function processBatch(context: BatchContext, slice: LogSlice): Prom
 }
 
 /**
- * Processes only the first record of a slice, whose event failed before or may have ended a process.
- * The records behind it are only tried, to see whether other events succeed; see first-event.ts.
+ * Processes only the first record of a slice, whose event failed before or may have ended a
+ * process. The records behind it are only tried, to see whether other events succeed; see
+ * first-event.ts.
  */
 export async function processSuspect(
   context: BatchContext,

@@ -1,7 +1,7 @@
 /**
  * The steps of the batch transaction: the fence, which moves positions; and settling, which inserts
- * events, classifies the others, runs handlers and accounts for every record. The transaction itself
- * belongs to the caller.
+ * events, classifies the others, runs handlers and accounts for every record. The transaction
+ * itself belongs to the caller.
  */
 import { OrderonceError } from '../errors.ts';
 import type { HandledEvent } from '../handlers/handler.ts';
@@ -53,7 +53,8 @@ export type SettleContext = Pick<BatchContext, 'pool' | 'logId' | 'handlers' | '
 export type SettleMode =
   /**
    * The transaction that moves the position past the records. `anyClaims`: whether a dead letter
-   * has taken any event id at all. `mayPark`: whether the transaction may park events or let them wait.
+   * has taken any event id at all. `mayPark`: whether the transaction may park events or let them
+   * wait.
    */
   | { readonly kind: 'batch'; readonly anyClaims: boolean; readonly mayPark: boolean }
   /**
@@ -67,7 +68,9 @@ export type HeldEvent = {
   readonly offset: number;
   readonly code: 'HANDLER_FAILS' | 'ALL_REFUSED';
   readonly reason: string;
-  /** How many failures were followed by a success of another event; with this one if `isConfirmed`. */
+  /**
+   * How many failures were followed by a success of another event; with this one if `isConfirmed`.
+   */
   readonly attempts: number;
   /** Whether another event succeeded after this failure. */
   readonly isConfirmed: boolean;
@@ -226,7 +229,9 @@ async function readBlocked(
   };
 }
 
-/** Claims of other records. In a redrive the record's own claim, its dead letter, does not count. */
+/**
+ * Claims of other records. In a redrive the record's own claim, its dead letter, does not count.
+ */
 async function findClaimsOfOthers(
   tx: Transaction,
   logId: number,

@@ -6,7 +6,8 @@ const WITNESSES_MAX = 3;
 /**
  * Chooses the witnesses: events that are tried to see whether others than the failing one succeed.
  * They are the next event and two random ones. Random ones, because bad events often come in a row,
- * and because a process that died of a witness would otherwise try the same ones after each restart.
+ * and because a process that died of a witness would otherwise try the same ones after each
+ * restart.
  * @param later the events behind the failing one, in log order.
  */
 export function witnessesOf(

@@ -126,8 +126,8 @@ function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logg
 
 /**
  * Limits of the batch transaction, in ms. Each is below the session time-out of the group, so that
- * PostgreSQL ends a hanging statement before the group assigns the partitions to another consumer. A
- * transaction of many statements may take longer; then the fence decides which consumer commits.
+ * PostgreSQL ends a hanging statement before the group assigns the partitions to another consumer.
+ * A transaction of many statements may take longer; then the fence decides which consumer commits.
  */
 export function limitsOf(sessionTimeoutMs: number): TransactionLimits {
   return {

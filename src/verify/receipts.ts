@@ -6,8 +6,9 @@ import type { Receipt } from '../store/account-queries.ts';
 const CHUNK_LINES = 5000;
 
 /**
- * Reads receipts from a file in chunks, so that a file of any size needs little memory. Each line is
- * a JSON object with event_id, partition and offset, as the 202 gave them. Empty lines are skipped.
+ * Reads receipts from a file in chunks, so that a file of any size needs little memory. Each line
+ * is a JSON object with event_id, partition and offset, as the 202 gave them. Empty lines are
+ * skipped.
  * @throws SETTING_INVALID with the number of the first line that is no receipt.
  */
 export async function* readReceipts(file: string): AsyncGenerator<Receipt[]> {
