@@ -2,8 +2,7 @@
  * Redrives one dead letter in a transaction of its own:
  *
  * 1. Lock the order's row in held_orders. It comes first, so that a redrive and an arriving event
- *    of
- *    the same order cannot overtake each other.
+ *    of the same order cannot overtake each other.
  * 2. Lock the dead letter, and check that it is the first of its order's queue.
  * 3. Settle its event, in the same way as any other.
  * 4. Write the audit and delete the dead letter.

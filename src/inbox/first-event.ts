@@ -3,7 +3,7 @@
  * failure. Each step has a transaction of its own, so the event may fail in any way: it may even
  * end the session, or fail only at COMMIT.
  *
- * try the event → it fails → try others and roll them back → try it once more → park it
+ *   try the event → it fails → try others and roll them back → try it once more → park it
  *
  * A failure counts only if another event succeeded after it. Attempts that are made while
  * everything fails therefore never lead to parking (G6). The other events are those behind it in

@@ -87,9 +87,9 @@ export class Isolation {
         pending.push(half.slice(middle), half.slice(0, middle));
         continue;
       }
-      const [guilty] = half as [Item];
-      const held = await this.#settleGuilty(guilty, failure, pending.toReversed().flat());
-      if (held !== null) return { next: guilty.record.offset, held };
+      const [failing] = half as [Item];
+      const held = await this.#settleFailing(failing, failure, pending.toReversed().flat());
+      if (held !== null) return { next: failing.record.offset, held };
     }
     return { next: pending.at(-1)?.[0]?.record.offset ?? this.#slice.next };
   }
@@ -135,23 +135,23 @@ export class Isolation {
    * @returns null once it is settled; otherwise why it is held.
    * @throws ALL_REFUSED, HANDLERS_REFUSE_TOO_MUCH, CLAIM_RACE
    */
-  async #settleGuilty(
-    guilty: Item,
+  async #settleFailing(
+    failing: Item,
     failure: unknown,
     later: readonly Item[],
   ): Promise<HeldEvent | null> {
     // For an invalid record only a dead letter is written. If that is refused, it is an outage.
-    if (!('event' in guilty)) throw failure;
-    if (faultOf(failure) !== 'refused') return holdOf(guilty, failure);
+    if (!('event' in failing)) throw failure;
+    if (faultOf(failure) !== 'refused') return holdOf(failing, failure);
     const success = await this.#othersSucceed(later);
     const isUnproven = success === 'unknown' && !isTakenAtWord(this.#context, failure);
     if (success === 'none' || isUnproven) throw allRefused(failure);
     // The cause of the refusal may have ended before the others succeeded, so it is tried again.
-    const again = success === 'now' ? await this.#attempt([guilty]) : failure;
+    const again = success === 'now' ? await this.#attempt([failing]) : failure;
     if (again === null) return null;
-    if (faultOf(again) !== 'refused') return holdOf(guilty, again);
-    await this.#assertFree(guilty.event.eventId, again);
-    await this.#park(guilty, { failure: again, reason: parkReasonOf(again), attempts: 1 });
+    if (faultOf(again) !== 'refused') return holdOf(failing, again);
+    await this.#assertFree(failing.event.eventId, again);
+    await this.#park(failing, { failure: again, reason: parkReasonOf(again), attempts: 1 });
     return null;
   }
 

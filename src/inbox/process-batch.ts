@@ -63,7 +63,7 @@ function noted(context: BatchContext, outcome: BatchOutcome): BatchOutcome {
 
 /**
  * Processes slices of several partitions in one transaction, because a larger transaction costs
- * hardly more than a small one. It takes each slice whole.
+ * hardly more than a small one. Each slice is processed whole.
  *
  * @throws whatever failed. That includes a refused row, and ParkingNeeded if an event has to wait
  * behind a parked one: the caller must then process each slice on its own. Nothing of this attempt

@@ -139,8 +139,8 @@ export class ParkingNeeded extends Error {}
 /**
  * Gives every record its outcome and writes it. G2, G3 and G4 rest on this function.
  *
- * @param records of one or several partitions; those of each partition in log order. If partitions
- * share an order or an id, the records of the partition that comes first here count as earlier.
+ * @param records of one or several partitions, in the order of partition numbers and then of
+ * offsets. That order decides which records count as earlier if partitions share an id or an order.
  * @throws ParkingNeeded; OUTCOMES_DO_NOT_ADD_UP; HandlerFailure; an error of PostgreSQL. The caller
  * must then roll back.
  */

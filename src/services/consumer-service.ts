@@ -57,7 +57,7 @@ export async function startConsumer(
   };
   const app = await createHttpServer({
     title: 'Orderonce consumer',
-    description: 'Health, and where each event and order stands.',
+    description: 'Health, and the status of each event and order.',
     bodyBytesMax: BODY_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,

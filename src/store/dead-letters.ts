@@ -3,25 +3,27 @@ import type { LogRecord } from '../log/event-log.ts';
 import type { Transaction } from './pool.ts';
 import { toStorableJson } from './storable-json.ts';
 
+/** A record that cannot take effect now. */
 export type DeadLetter = {
   readonly record: LogRecord;
-  /** The event where the record decoded: then the row claims its id. */
+  /** The event, if the record decoded. The dead letter then takes its event id. */
   readonly event?: EventRecord;
+  /** The event id of a record that did not decode, if it can be read. Only for searching. */
   readonly eventIdHint?: string | undefined;
   readonly state: 'parked' | 'waiting';
-  /** A word for grouping: invalid_event, refused_by_database, order_held. */
+  /** By which dead letters are grouped, such as invalid_event, refused_by_database, order_held. */
   readonly reason: string;
   readonly detail?: unknown;
   readonly sqlState?: string | undefined;
-  /** Failures until it was parked; 1 where not given. */
+  /** How many failures there were before it was parked. Default: 1. */
   readonly attempts?: number;
 };
 
 /**
- * One row for each record that cannot take effect now, with its bytes exactly as they lay in the
- * log. Bytes travel as base64, since text would not survive the way; what is quoted of them is cleaned.
+ * Writes a row for each dead letter, with the record's exact bytes. Raw bytes are not valid JSON
+ * text, so they are sent as base64; characters that jsonb cannot hold are replaced in `detail`.
  *
- * @returns how many records have a row now.
+ * @returns how many of these records have a row now.
  */
 export async function insertDeadLetters(
   tx: Transaction,
@@ -68,7 +70,7 @@ function rowOf(deadLetter: DeadLetter) {
   };
 }
 
-/** Any client may have written any number as a record's time; PostgreSQL takes years of a range. */
+/** A foreign client may have written any number as a record's time. PostgreSQL refuses some. */
 function isDate(ms: number): boolean {
   return ms >= 0 && ms < Date.UTC(10_000);
 }

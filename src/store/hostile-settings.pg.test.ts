@@ -1,4 +1,4 @@
-/** Settings of role and database change nothing: of what is written, nor of what any reader says. */
+/** Settings of role and database affect neither what is written nor what any reader returns. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -37,7 +37,7 @@ import { readOutboxLag } from './outbox.ts';
 import type { Pool } from './pool.ts';
 
 const TOPIC = 'order_events';
-/** Every byte there is, and those that the escape format writes in a way of its own. */
+/** All byte values, and bytes that the escape format writes differently. */
 const BYTES = Buffer.concat([
   Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)),
   Buffer.from('\\x41 \\\\ \\001 \\'),
@@ -46,7 +46,7 @@ const poison = (order_id: string) => wireEvent({ order_id, total_amount: '666' }
 
 type Traffic = { readonly events: readonly WireEvent[]; readonly parked: WireEvent };
 
-/** Stored, sent again, in conflict, parked, waiting, garbage, a tombstone; all of one partition. */
+/** Records of one partition: stored, duplicate, conflict, parked, waiting, garbage, a tombstone. */
 async function append(pool: Pool): Promise<Traffic> {
   const appender = new EmbeddedAppender(pool, TOPIC);
   const event = wireEvent({
@@ -80,7 +80,7 @@ async function consume(t: TestContext, url: string, isDone: () => Promise<boolea
   await service.stop();
 }
 
-/** What every reader says, as JSON would carry it. */
+/** What every reader returns, after a round trip through JSON. */
 async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 'on' | 'off') {
   const pool = openPool(url);
   t.after(() => pool.end());
@@ -149,7 +149,7 @@ const COMMANDS: readonly [run: (call: Call) => Promise<number>, words: string[],
     [runDeadLetters, ['show', '1/0/6'], { json: true }],
   ];
 
-/** What the commands print, but for how long they took. */
+/** What the commands print, without the times that they took. */
 async function sayAll(t: TestContext, url: string, receipts: string): Promise<string[]> {
   const said: string[] = [];
   const log = t.mock.method(console, 'log', (line: string) => said.push(line));
@@ -164,7 +164,7 @@ async function sayAll(t: TestContext, url: string, receipts: string): Promise<st
   return said.map((line) => line.replace(/in [\d.]+ s:/, ''));
 }
 
-/** Tables made and filled by the hostile role, in a schema that no search_path has. */
+/** Tables that the hostile role has created and filled, in a schema that is in no search_path. */
 async function setUp(t: TestContext) {
   const db = await createEmptyDatabase(t);
   const hostile = await hostileUrl(t, db);
