@@ -20,7 +20,7 @@ export const STEPS: readonly Step[] = [
   {
     name: 'Fence',
     does: 'moves each position, but only from where its slice begins',
-    code: ['inbox/settle-piece.ts', 'fence'],
+    code: ['inbox/settle-records.ts', 'fence'],
     endedBy: 'POSITION_MOVED',
   },
   {
@@ -44,7 +44,7 @@ export const STEPS: readonly Step[] = [
   {
     name: 'Account',
     does: 'writes all other outcomes; each record must have exactly one',
-    code: ['inbox/settle-piece.ts', 'settlePiece'],
+    code: ['inbox/settle-records.ts', 'settleRecords'],
     endedBy: 'OUTCOMES_DO_NOT_ADD_UP',
   },
   {

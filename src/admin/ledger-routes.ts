@@ -3,12 +3,12 @@ import type { FastifyReply } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { listConflicts } from '../store/conflicts.ts';
 import {
-  findLetter,
-  groupLetters,
-  type ListedLetter,
-  listLetters,
+  findDeadLetter,
+  groupDeadLetters,
+  type ListedDeadLetter,
+  listDeadLetters,
   readAudit,
-  type StoredLetter,
+  type StoredDeadLetter,
 } from '../store/dead-letter-queue.ts';
 import { countDuplicates, listDuplicates } from '../store/duplicates.ts';
 import type { LedgerFilter, LedgerRow } from '../store/ledger.ts';
@@ -61,8 +61,8 @@ export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
       const query = readQuery(request.url, OF_LETTERS);
       if (!query.ok) return sendDetail(reply, 422, query.errors);
       const { event_id: eventId, order_id: orderId, limit = LIMIT, ...rest } = query.values;
-      const letters = await listLetters(db, { ...rest, eventId, orderId, limit });
-      return reply.send(pageOf(letters, limit, letterLine));
+      const letters = await listDeadLetters(db, { ...rest, eventId, orderId, limit });
+      return reply.send(pageOf(letters, limit, deadLetterLine));
     },
   );
   app.get(
@@ -73,7 +73,7 @@ export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
         tags: ['dead letters'],
       },
     },
-    async () => ({ items: await groupLetters(db) }),
+    async () => ({ items: await groupDeadLetters(db) }),
   );
   app.get<{ Params: PlaceParams }>(
     '/dead-letters/:log_id/:partition/:offset',
@@ -81,9 +81,9 @@ export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
     async (request, reply) => {
       const place = placeIn(reply, request.params);
       if (place === null) return reply;
-      const letter = await findLetter(db, place);
+      const letter = await findDeadLetter(db, place);
       const audit = await readAudit(db, place);
-      if (letter !== null) return reply.send({ ...letterPage(letter), audit });
+      if (letter !== null) return reply.send({ ...deadLetterPage(letter), audit });
       if (audit.length > 0) return reply.send({ place: placeText(place), state: 'gone', audit });
       return sendDetail(
         reply,
@@ -115,7 +115,7 @@ function addList(
   });
 }
 
-function letterLine(letter: ListedLetter) {
+function deadLetterLine(letter: ListedDeadLetter) {
   const { logId, partition, offset, eventId, orderId, state, reason, sqlState } = letter;
   return {
     place: placeText(letter),
@@ -135,10 +135,10 @@ function letterLine(letter: ListedLetter) {
 }
 
 /** The exact bytes as base64, since they may not be text. `value_text` is for reading only. */
-function letterPage(letter: StoredLetter) {
+function deadLetterPage(letter: StoredDeadLetter) {
   const { key, value, headers, digest, appendedAt } = letter;
   return {
-    ...letterLine(letter),
+    ...deadLetterLine(letter),
     digest,
     appended_at: appendedAt,
     key_base64: key?.toString('base64') ?? null,

@@ -1,14 +1,14 @@
 /** `orderonce dead-letters`: lists, shows, redrives, edits and discards dead letters. */
 import { OrderonceError } from '../errors.ts';
 import {
-  findLetter,
-  groupLetters,
-  type LetterFilter,
-  type LetterState,
-  type ListedLetter,
-  listLetters,
+  type DeadLetterFilter,
+  type DeadLetterState,
+  findDeadLetter,
+  groupDeadLetters,
+  type ListedDeadLetter,
+  listDeadLetters,
   readAudit,
-  type StoredLetter,
+  type StoredDeadLetter,
 } from '../store/dead-letter-queue.ts';
 import { placeText } from '../store/log-place.ts';
 import type { Call, Flags } from './command.ts';
@@ -36,15 +36,16 @@ export async function runDeadLetters(call: Call): Promise<number> {
   try {
     switch (action) {
       case 'list':
-        for (const letter of await listLetters(pool, filterOf(flags))) say(lineOf(letter), letter);
+        for (const letter of await listDeadLetters(pool, filterOf(flags)))
+          say(lineOf(letter), letter);
         return 0;
       case 'groups':
-        for (const group of await groupLetters(pool)) {
+        for (const group of await groupDeadLetters(pool)) {
           say(`${group.count}  ${group.state}  ${group.reason}  ${group.sqlstate ?? ''}`, group);
         }
         return 0;
       case 'show': {
-        const letter = await findLetter(pool, placeArgument(place));
+        const letter = await findDeadLetter(pool, placeArgument(place));
         if (letter === null) throw unknown();
         say(deadLetterText(letter), { ...letter, ...readable(letter) });
         return 0;
@@ -61,14 +62,14 @@ export async function runDeadLetters(call: Call): Promise<number> {
   }
 }
 
-function filterOf({ state, reason, event, order, limit = '50', after }: Flags): LetterFilter {
+function filterOf({ state, reason, event, order, limit = '50', after }: Flags): DeadLetterFilter {
   if (state !== undefined && !['parked', 'waiting', 'discarded'].includes(state)) {
     throw usage(`--state must be parked, waiting or discarded, not "${state}"`);
   }
   if (!/^\d{1,5}$/.test(limit)) throw usage(`--limit must be a number up to 99999, not "${limit}"`);
   return {
     limit: Number(limit),
-    state: state as LetterState | undefined,
+    state: state as DeadLetterState | undefined,
     reason,
     eventId: event,
     orderId: order,
@@ -76,18 +77,18 @@ function filterOf({ state, reason, event, order, limit = '50', after }: Flags): 
   };
 }
 
-function lineOf(letter: ListedLetter): string {
+function lineOf(letter: ListedDeadLetter): string {
   const { state, reason, sqlState, eventId, orderId, attempts } = letter;
   const ids = `event ${eventId ?? '?'}  order ${orderId ?? '?'}`;
   return `${placeText(letter)}  ${state}  ${reason} ${sqlState ?? ''}  ${ids}  attempts ${attempts}`;
 }
 
 /** The bytes decoded as UTF-8, for reading only: bytes that are not UTF-8 are replaced. */
-function readable({ key, value }: StoredLetter) {
+function readable({ key, value }: StoredDeadLetter) {
   return { key: key?.toString('utf8') ?? null, value: value?.toString('utf8') ?? null };
 }
 
-function deadLetterText(letter: StoredLetter): string {
+function deadLetterText(letter: StoredDeadLetter): string {
   const { key, value } = readable(letter);
   return [
     lineOf(letter),

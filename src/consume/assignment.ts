@@ -1,15 +1,15 @@
 /**
- * One assignment: the partitions that are this process's from one rebalance to the next. It reads
- * their positions from PostgreSQL, checks that the log is still the same, feeds a worker per
- * partition from one fetch loop, and ends when the partitions change hands.
+ * An assignment: the partitions that this process has from one rebalance to the next. It reads
+ * their positions from PostgreSQL, checks that the log is still the same, and runs one worker for
+ * each partition and one fetch loop for all of them. It ends at the next rebalance.
  *
- * A partition that the log cannot tell about or give now is waited for by itself; the others begin
- * and go on without it.
+ * A partition that the log cannot describe or serve now does not hold up the others. It is retried
+ * until the log serves it.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
-import type { BatchContext } from '../inbox/settle-piece.ts';
+import type { BatchContext } from '../inbox/settle-records.ts';
 import type { LogBounds, LogReader } from '../log/event-log.ts';
 import {
   type CheckedPosition,
@@ -47,20 +47,25 @@ export type AssignmentOptions = {
   readonly turns: Turns;
   readonly batchMax: number;
   readonly logger: Logger;
-  /** What stopped a partition has been resolved: the assignment should begin anew. */
-  readonly onMended: () => void;
+  /** Called when an operator has resolved what stopped a partition. The assignment must restart. */
+  readonly onResolved: () => void;
 };
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
-/** Wait of a fetch when nothing is left out: the log's answer comes at once when there is news. */
+/** How long a fetch waits for records. The log answers earlier if there are any. */
 const LONG_POLL_MS = 500;
-/** … and when a partition was left out since its buffer is full: it must not starve meanwhile. */
+/**
+ * The same while a partition is left out of the fetch because its buffer is full. Its buffer soon
+ * has room again, and the fetch that leaves it out must not delay it.
+ */
 const SHORT_POLL_MS = 5;
 const BYTES_PER_PARTITION = 1 << 20;
-const MEND_CHECK_MS = 1000;
-/** How often partitions are tried that were not ready with the others. */
+/** How often the positions of stopped partitions are read, to see whether they were resolved. */
+const RESOLVED_CHECK_MS = 1000;
+/** How often a partition is retried that was not ready with the others. */
 const REST_MS = 1000;
 
+/** See the head of this file. The caller must call start() once, and then end(). */
 export class Assignment {
   readonly partitions: readonly number[];
   readonly #options: AssignmentOptions;
@@ -82,9 +87,9 @@ export class Assignment {
     return this.#workers;
   }
 
-  /** Why nothing comes from the log, or null. */
+  /** Why no partition is read from the log, in words; or null. */
   get logTrouble(): string | null {
-    if (this.#ended.signal.aborted) return 'The partitions are changing hands';
+    if (this.#ended.signal.aborted) return 'The partitions are being reassigned';
     if (this.partitions.length === 0) return null;
     const why = this.#unread.whyAll(this.partitions);
     return why === null ? this.#logTrouble : `LOG_UNAVAILABLE: ${why}`;
@@ -98,11 +103,11 @@ export class Assignment {
     return this.logTrouble === null && this.#workers.some(isAtWork);
   }
 
-  /** Partitions that the log does not give now, in words. */
+  /** Which single partitions are not read from the log, and why, in words. */
   get partitionTroubles(): string[] {
-    // Said once for all of them.
+    // If none can be read, logTrouble reports it once for all of them.
     if (this.#unread.whyAll(this.partitions) !== null) return [];
-    // What stopped a partition is its worker's to say.
+    // For a stopped partition its worker reports the reason.
     const stopped = this.#workers.filter((w) => w.isStopped).map(({ partition }) => partition);
     return [...this.#unread.troubles]
       .filter(([partition]) => !stopped.includes(partition))
@@ -113,14 +118,18 @@ export class Assignment {
     this.#running = this.#run();
   }
 
-  /** Takes no new batch; resolves when those under way have ended, either way. Idempotent. */
+  /**
+   * Starts no new batch. Resolves when the batches under way have committed or failed, and the
+   * partitions have been released. May be called repeatedly.
+   */
   async end(): Promise<void> {
     this.#ended.abort();
     await this.#running;
     if (!this.#hasTaken) return;
     this.#hasTaken = false;
     const { reader, pool, owner } = this.#options;
-    // Not handed over, the next owner is a little more careful than it need be.
+    // If this fails, the next owner assumes that this process died, and runs the first batch of
+    // each partition alone. That costs a little time, and nothing else.
     await releasePositions(pool, reader.topic, this.partitions, owner).catch(() => {});
   }
 
@@ -128,11 +137,14 @@ export class Assignment {
     if (this.partitions.length === 0) return;
     const topicId = await this.#untilReady();
     if (topicId === null) return;
-    await Promise.all([this.#fetchLoop(topicId), this.#watchForMend(), this.#prepareRest()]);
+    await Promise.all([this.#fetchLoop(topicId), this.#watchStopped(), this.#prepareRest()]);
     await Promise.all(this.#working);
   }
 
-  /** Prepares until at least one partition is ready; null when the assignment ended before. */
+  /**
+   * Retries until at least one partition is ready.
+   * @returns the topic's id; null if the assignment ended first.
+   */
   async #untilReady(): Promise<string | null> {
     const { signal } = this.#ended;
     for (let attempt = 1; !signal.aborted; attempt++) {
@@ -146,7 +158,7 @@ export class Assignment {
     return null;
   }
 
-  /** The partitions that were not ready with the others: each begins as soon as it can. */
+  /** Retries the partitions that were not ready with the others. Each starts as soon as it can. */
   async #prepareRest(): Promise<void> {
     const { signal } = this.#ended;
     while (!signal.aborted) {
@@ -164,6 +176,11 @@ export class Assignment {
     }
   }
 
+  /**
+   * Starts a worker for each of these partitions whose position can be checked against the log.
+   * @returns the topic's id.
+   * @throws LOG_UNAVAILABLE if none of them is ready.
+   */
   async #prepare(partitions: readonly number[]): Promise<string> {
     const { reader, pool, logger } = this.#options;
     const identity = await reader.identity();
@@ -193,16 +210,16 @@ export class Assignment {
   async #makeWorkers(checked: readonly CheckedPosition[]): Promise<PartitionWorker[]> {
     const { reader, pool, owner, handlers } = this.#options;
     const partitions = checked.map(({ position }) => position.partition);
-    // Without handlers nothing can loop or end the process.
-    const isWary = handlers.handlers.length > 0;
-    const unclean = isWary
+    // Only handlers can loop or end the process, so without them nothing has to be noted.
+    const hasHandlers = handlers.handlers.length > 0;
+    const unclean = hasHandlers
       ? await takePositions(pool, reader.topic, partitions, owner)
       : new Set<number>();
-    this.#hasTaken = isWary;
+    this.#hasTaken = hasHandlers;
     const workers: PartitionWorker[] = [];
     for (const { position } of checked) {
       const context = this.#context(position.logId);
-      const suspect = isWary ? await findSuspect(pool, position) : null;
+      const suspect = hasHandlers ? await findSuspect(pool, position) : null;
       const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
       workers.push(new PartitionWorker(position, this.#workerOptions(context, suspicion)));
     }
@@ -260,22 +277,23 @@ export class Assignment {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
     this.#unread.note(answer);
-    // Before any wait: a partition whose position the log does not reach must say so now.
+    // Before any wait, so that a partition whose position lies outside the log is reported now.
     if (answer.outOfRange.length > 0) await this.#checkRange(answer.outOfRange);
-    // The answers of other brokers must not wait for this one's records.
+    // More answers are ready, from other brokers. They must not wait for these records.
     if (answer.hasMore) return;
     const records = answer.slices.reduce((sum, slice) => sum + slice.records.length, 0);
     await this.#options.turns.whenMoreIsOfUse(records);
   }
 
-  /** The log refused an offset: stop exactly those partitions whose position it does not reach. */
+  /** The log refused offsets. Stops the partitions whose position really lies outside the log. */
   async #checkRange(partitions: readonly number[]): Promise<void> {
     const bounds = await this.#options.reader
       .bounds(partitions, true)
       .catch(() => new Map<number, LogBounds>());
     for (const worker of this.#workers) {
       if (!partitions.includes(worker.partition)) continue;
-      // Until the next try; its leader may have changed a moment ago, and know better then.
+      // The partition is tried again. Its leader may just have changed, and a new leader may not
+      // yet know the current bounds.
       this.#unread.fail(worker.partition, 'its offset lies outside the log');
       const within = bounds.get(worker.partition);
       if (within === undefined) continue;
@@ -284,26 +302,29 @@ export class Assignment {
     }
   }
 
-  /** Stops the partition, and writes down why: an operator may look long after us. */
+  /** Stops the partition. Its worker writes the reason to the database, where operators find it. */
   #halt(partition: number, { error, from, to }: PositionTrouble): void {
     this.#workers.find((worker) => worker.partition === partition)?.halt(error, { from, to });
   }
 
-  /** An operator may resolve what stopped a partition: then its position is another one. */
-  async #watchForMend(): Promise<void> {
-    const { reader, pool, onMended } = this.#options;
+  /**
+   * Waits until an operator resolves what stopped a partition. That always changes its position, so
+   * a changed position shows that it was resolved.
+   */
+  async #watchStopped(): Promise<void> {
+    const { reader, pool, onResolved } = this.#options;
     const { signal } = this.#ended;
     for (;;) {
-      await pause(MEND_CHECK_MS, signal);
+      await pause(RESOLVED_CHECK_MS, signal);
       if (signal.aborted) return;
       const stopped = this.#workers.filter((worker) => worker.isStopped);
       if (stopped.length === 0) continue;
       const positions = await readPositions(pool, reader.topic).catch(() => []);
       if (signal.aborted) return;
-      const isMended = stopped.some((worker) =>
+      const isResolved = stopped.some((worker) =>
         positions.some((p) => p.partition === worker.partition && !worker.isAt(p)),
       );
-      if (isMended) return onMended();
+      if (isResolved) return onResolved();
     }
   }
 
@@ -313,7 +334,7 @@ export class Assignment {
         ? `${error.code}: ${error.message}`
         : `DATABASE_UNAVAILABLE: ${reasonOf(error)}`;
     if (attempt === 1 || attempt % 20 === 0 || reason !== this.#logTrouble) {
-      this.#options.logger.warn({ attempt, reason }, 'Waiting for log or database');
+      this.#options.logger.warn({ attempt, reason }, 'Waiting for the log or the database');
     }
     this.#logTrouble = reason;
   }

@@ -1,4 +1,4 @@
-/** The consumer on logs that are not what they were: re-created, cut, trimmed, grown. */
+/** The consumer on a log that was re-created, cut, trimmed or extended by partitions. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
@@ -47,7 +47,8 @@ if (KAFKA !== undefined) {
       await produceEvents(topic, 10);
       const consumer = startConsumer(t, db, topic);
       await untilStored(db, 10);
-      // Its fetches fail meanwhile, so that records come and go unseen.
+      // The consumer cannot commit meanwhile, so retention removes records before they are
+      // processed.
       const lock = await db.pool.connect();
       await lock.query('BEGIN');
       await lock.query('SELECT FROM consumer_positions FOR UPDATE');
@@ -88,9 +89,9 @@ if (KAFKA !== undefined) {
       const before = startConsumer(t, db, topic);
       await untilStored(db, 20);
       await before.stop(3000);
-      // What a truncated log looks like from PostgreSQL's side: shorter than the position ...
+      // Two ways in which a truncated log shows: it ends before the position ...
       await db.pool.query('UPDATE consumer_positions SET next_offset = 99 WHERE log_partition = 0');
-      // ... or grown again, with another record at the place of the last one.
+      // ... or it has grown again, with another record where the last processed one was.
       await db.pool.query(
         `UPDATE consumer_positions SET last_digest = '\\x00' WHERE log_partition = 1`,
       );
@@ -120,7 +121,7 @@ if (KAFKA !== undefined) {
         await produceEvents(topic, 10, 1);
         return true;
       });
-      // Partition 0 is held back: its position row is locked by somebody.
+      // Partition 0 cannot proceed, because its position row is locked.
       const lock = await db.pool.connect();
       await lock.query('BEGIN');
       await lock.query('SELECT FROM consumer_positions WHERE log_partition = 0 FOR UPDATE');

@@ -1,21 +1,26 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Settled } from '../inbox/settle-piece.ts';
+import type { Settled } from '../inbox/settle-records.ts';
 import { within } from '../runtime/deadline.ts';
 import { RETRY_WINDOW_MS } from '../store/duplicates.ts';
 import type { PartitionStatus } from './consumer.ts';
 
-/** What the gauges ask at each scrape. */
+/** What the gauges read at each scrape. */
 export type ConsumerSource = {
   readonly partitions: () => readonly PartitionStatus[];
-  /** The log's end for each of these partitions. */
+  /** The end offset of the log for each of these partitions, as far as it is known. */
   readonly ends: (partitions: readonly number[]) => Promise<ReadonlyMap<number, number>>;
 };
 
-/** Notes one committed transaction. */
+/** Counts one committed transaction. */
 export type NoteSettled = (settled: Settled) => void;
 
+/** How long a scrape waits for the log. */
 const ENDS_MS = 2000;
 
+/**
+ * Registers the metrics of a consumer.
+ * @returns a function to be called after each COMMIT.
+ */
 export function addConsumerMetrics(registry: Registry, source: ConsumerSource): NoteSettled {
   const registers = [registry];
   const records = new Counter({
@@ -31,7 +36,7 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
   });
   const duplicates = new Counter({
     name: 'orderonce_duplicates_total',
-    help: 'Duplicates by why they were there, and whether within a minute of the first (yes, no, unknown).',
+    help: 'Duplicates by source, and by whether they came within a minute of the first record (yes, no, unknown).',
     labelNames: ['source', 'within_a_minute'],
     registers,
   });
@@ -57,7 +62,7 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
   const labelNames = ['partition'];
   new Gauge({
     name: 'orderonce_position',
-    help: 'Next offset to process, as PostgreSQL has it, of the partitions of this process.',
+    help: 'Next offset to process, as PostgreSQL has it, for each partition of this process.',
     labelNames,
     registers,
     collect() {
@@ -81,7 +86,7 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
   });
   new Gauge({
     name: 'orderonce_partition_trouble_seconds',
-    help: 'Seconds since the partition ceased to run, by state and code; absent while it runs.',
+    help: 'Seconds for which the partition has not run, by state and code; absent while it runs.',
     labelNames: ['partition', 'state', 'code'],
     registers,
     collect() {
@@ -94,7 +99,7 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
   });
   new Gauge({
     name: 'orderonce_partition_failed_attempts',
-    help: 'Tries of the partition that failed since its position moved last.',
+    help: 'Failed attempts of the partition since its position last moved.',
     labelNames,
     registers,
     collect() {

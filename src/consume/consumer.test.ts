@@ -1,4 +1,4 @@
-/** The consumer's decisions, with log and PostgreSQL made up: no I/O. */
+/** The consumer's decisions, with a fake log and a fake PostgreSQL: no I/O. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
@@ -18,7 +18,7 @@ import { ParkGuard } from '../inbox/park-guard.ts';
 import { limitsOf } from '../services/consumer-parts.ts';
 import { Consumer } from './consumer.ts';
 
-/** PostgreSQL with positions in memory; everything is new but the ids in `taken`. */
+/** A fake PostgreSQL with the positions in memory. Every event is new. */
 class FakeDatabase extends FakePool {
   readonly positions = new Map<number, number>();
   readonly stored: string[] = [];
@@ -123,7 +123,7 @@ describe('limitsOf', () => {
   });
 });
 
-/** Stopped since the topic was made anew; two events lie in it. */
+/** A partition that has stopped because its topic was re-created. The new topic has two events. */
 async function setUpStopped(t: TestContext) {
   const parts = setUp(t);
   const { db, reader, consumer } = parts;
@@ -162,7 +162,7 @@ describe('Consumer', () => {
     const { db, reader, consumer } = setUp(t, 2);
     const held = Promise.withResolvers<void>();
     const query = db.query.bind(db);
-    // Whoever moves partition 0 waits, as behind a lock: the first time until its time-out.
+    // Moving the position of partition 0 waits as for a lock. The first time it times out.
     let isFirst = true;
     db.query = async (text, values) => {
       const partitions = text.includes('UPDATE orderonce.consumer_positions') ? values?.[3] : [];
@@ -244,7 +244,7 @@ describe('Consumer', () => {
 
   it('leaves alone what has been resolved for partitions that it has lost meanwhile', async (t) => {
     const { db, reader, consumer } = await setUpStopped(t);
-    // The look at the positions is under way when the partitions change hands.
+    // The consumer is reading the positions when the partitions are reassigned.
     const [isLooking, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const query = db.query.bind(db);
     db.query = async (text, values) => {
@@ -272,7 +272,7 @@ describe('Consumer', () => {
     const query = db.query.bind(db);
     let committed = 0;
     db.query = async (text, values) => {
-      // An old owner is still at it: the log grows, and the position with it.
+      // The previous owner is still committing: the log grows, and so does the position.
       if (text.includes('FROM orderonce.consumer_positions') && committed++ < 3) {
         reader.put(0, wireEvent());
         db.positions.set(0, committed + 1);
@@ -294,7 +294,7 @@ describe('Consumer', () => {
     reader.listener?.onAssign([]);
     reader.put(0, wireEvent(), wireEvent());
     await until('nothing is assigned', () => consumer.partitions.length === 0);
-    // Another consumer handled one of them meanwhile.
+    // Another consumer has processed one of them in the meantime.
     db.positions.set(0, 2);
     reader.listener?.onAssign([0]);
     await until('the last is stored', () => db.stored.length === 2);

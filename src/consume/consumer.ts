@@ -1,33 +1,35 @@
-/** The consumer: takes part in the group and keeps one Assignment alive between rebalances. */
-
-import type { Settled } from '../inbox/settle-piece.ts';
+/** The consumer: a member of the consumer group, with one Assignment between two rebalances. */
+import type { Settled } from '../inbox/settle-records.ts';
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import type { WorkerState } from './partition-state.ts';
 import { Turns } from './turns.ts';
 
-export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onMended'> & {
+export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onResolved'> & {
   readonly connections: number;
   /** Called after each COMMIT, for metrics. */
   readonly onCommitted?: (settled: Settled) => void;
 };
 
+/** The status of a partition, as health shows it. Times are UTC, in ISO 8601. */
 export type PartitionStatus = {
   readonly partition: number;
   readonly next_offset: number;
   readonly state: WorkerState;
-  /** Since when it is in this state. */
+  /** When it entered this state. */
   readonly since: string;
-  /** Why it does not run, with the code; absent while it does. */
+  /** Why it does not run: an error code, and a text that begins with it. Absent while it runs. */
   readonly code?: string;
   readonly reason?: string;
-  /** Tries that failed since the position moved last. */
+  /** Failed attempts since the position last moved. Absent while it runs. */
   readonly attempts?: number;
 };
 
+/** How often offsets are committed to the log. */
 const HINT_MS = 1000;
 
+/** The caller must call start() once, and then stop(). Failures are retried, not thrown. */
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #outcomes: OutcomeLog;
@@ -48,7 +50,7 @@ export class Consumer {
     });
   }
 
-  /** Resolves when the group has been joined, however long that takes. */
+  /** Joins the group. Resolves when it has been joined; it retries without a limit. */
   async start(): Promise<void> {
     this.#isStarted = true;
     this.#hintTimer ??= setInterval(() => void this.#sendHints(), HINT_MS).unref();
@@ -58,14 +60,17 @@ export class Consumer {
     });
   }
 
-  /** Each call replaces the assignment before it; what that had under way is fenced in any case. */
+  /**
+   * Ends the previous assignment and starts the next one. A batch of the previous one that is still
+   * under way cannot do harm: its position is fenced.
+   */
   async #assign(partitions: readonly number[]): Promise<void> {
     const before = this.#assignment;
     const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
       turns: this.#turns,
-      onMended: () => {
-        // Only while it is still the one: a rebalance may have given the partitions away.
+      onResolved: () => {
+        // Not if a rebalance has replaced this assignment: the partitions may belong to others.
         if (this.#assignment === assignment) void this.#assign(partitions);
       },
     });
@@ -89,11 +94,11 @@ export class Consumer {
     if (hints.size > 0) await this.#options.reader.commitHint(hints);
   }
 
-  /** What holds it up, in words; empty when all is well. */
+  /** Everything that holds up processing, in words; empty if nothing does. */
   get troubles(): string[] {
     const assignment = this.#assignment;
     const { groupTrouble } = this.#options.reader;
-    // Before start() it is somebody else's trouble, who says so.
+    // Before start() the service reports what it waits for.
     if (!this.#isStarted) return [];
     if (assignment === undefined) {
       return [groupTrouble ?? 'The consumer group has not been joined yet'];
@@ -107,7 +112,7 @@ export class Consumer {
     return [...ofLog, ...assignment.partitionTroubles, ...ofWorkers];
   }
 
-  /** Whether it does part of its job: then its troubles are those of single partitions. */
+  /** Whether at least one partition is processed. `troubles` then concern single partitions. */
   get isAnyAtWork(): boolean {
     return this.#assignment?.isAnyAtWork ?? false;
   }
@@ -121,7 +126,9 @@ export class Consumer {
     });
   }
 
-  /** Finishes the batches under way, hands the partitions on; within `deadlineMs` in any case. */
+  /**
+   * Finishes the batches under way and leaves the group. Resolves within `deadlineMs` in any case.
+   */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#hintTimer);

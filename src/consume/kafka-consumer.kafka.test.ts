@@ -110,7 +110,7 @@ if (KAFKA !== undefined) {
       await produceEvents(topic, 40);
       await untilStored(db, 70);
       await first.stop(3000);
-      // The group's offsets stand at 70; the restored database at 30.
+      // The group's offsets are at 70, but the positions in the restored database are at 30.
       assert.equal(await rowsIn(restored, 'processed_events'), 30);
       startConsumer(t, restored, topic);
       await untilStored(restored, 70);
@@ -133,7 +133,7 @@ if (KAFKA !== undefined) {
         consumer.partitions.map(({ partition }) => partition),
       );
       await until('it is noticed', async () => {
-        // A partition that was ours before the other joined may have been processed to its end.
+        // The other's partition may have been processed to its end here before the other joined.
         await produceEvents(topic, 1, 0);
         await produceEvents(topic, 1, 1);
         await watch.look();

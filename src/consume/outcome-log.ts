@@ -1,11 +1,11 @@
-import type { Settled } from '../inbox/settle-piece.ts';
+import type { Settled } from '../inbox/settle-records.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 const LINES_PER_SECOND_MAX = 100;
 
 /**
- * A line for each record that did not simply take effect. When thousands come at once, the lines
- * of a second end with a count of those left out; the tables have them all.
+ * Logs a line for each duplicate, conflict and dead letter, at most LINES_PER_SECOND_MAX in a
+ * second. If there are more, one line states how many were left out. The tables have all of them.
  */
 export class OutcomeLog {
   readonly #logger: Logger;
@@ -44,15 +44,18 @@ export class OutcomeLog {
       this.#line(
         'error',
         fields,
-        state === 'waiting' ? 'Event waits behind a parked one' : 'Record parked',
+        state === 'waiting' ? 'Event waits behind a parked event' : 'Record parked',
       );
     }
   }
 
-  /** Says what is still unsaid; called when nothing more comes. */
+  /** Logs how many lines were left out, if any were. Call it regularly, also when nothing comes. */
   flush(): void {
     if (this.#suppressed === 0) return;
-    this.#logger.warn({ count: this.#suppressed }, 'Duplicate skipped, and others: lines left out');
+    this.#logger.warn(
+      { count: this.#suppressed },
+      'Lines about duplicates, conflicts and dead letters were left out',
+    );
     this.#suppressed = 0;
   }
 

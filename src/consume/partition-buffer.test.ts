@@ -16,7 +16,7 @@ function sliceOf(from: number, holds: boolean[]): LogSlice {
   return { partition: 0, from, next: from + holds.length, records, gaps, leaderEpoch: 1 };
 }
 
-/** Every offset of a slice is a record's or in a gap, once. */
+/** The offsets of a slice in order. Each must be that of a record or lie in a gap, exactly once. */
 function offsetsOf(slice: LogSlice): number[] {
   const ofGaps = slice.gaps.flatMap(({ from, to }) =>
     Array.from({ length: to - from }, (_, i) => from + i),
@@ -40,7 +40,7 @@ describe('PartitionBuffer', () => {
         for (let taken = buffer.take(limits); taken !== null; taken = buffer.take(limits)) {
           assert.equal(taken.from, next);
           assert.ok(taken.records.length <= most);
-          // Now and then a batch fails and comes again, or only a part of it was committed.
+          // As after a batch that failed, or of which only a part was committed.
           const middle = taken.from + ((taken.next - taken.from) >> 1);
           if (putsBack && middle > taken.from) {
             const { head, tail } = splitSlice(taken, middle);

@@ -1,14 +1,15 @@
 import type { LogSlice } from '../log/event-log.ts';
 import { joinSlices, splitSlice } from '../log/log-slice.ts';
 
+/** `bytes` is the sum over the records. */
 export type BufferSize = { readonly records: number; readonly bytes: number };
 
-/** At most so many records, and so many bytes in them; one record is always let through. */
+/** At most this many records and bytes. A single record may exceed `bytesMax`. */
 export type BufferLimits = { readonly recordsMax: number; readonly bytesMax: number };
 
 /**
- * What has been fetched of one partition and not yet processed: contiguous slices, in order.
- * Bounded: isFull tells the fetch loop to leave the partition out.
+ * The records of one partition that have been fetched and not yet processed, as contiguous slices
+ * in order. The fetch loop leaves the partition out while `isFull`, which bounds the buffer.
  */
 export class PartitionBuffer {
   readonly #limits: BufferLimits;
@@ -18,13 +19,13 @@ export class PartitionBuffer {
   #fetchOffset: number;
   #arrived = Promise.withResolvers<void>();
 
-  /** @param limits of what may wait; one more fetched slice may overshoot them. */
+  /** @param limits from which on it is full. The slice that fills it may exceed them. */
   constructor(fetchOffset: number, limits: BufferLimits) {
     this.#fetchOffset = fetchOffset;
     this.#limits = limits;
   }
 
-  /** From where to fetch next. */
+  /** The offset to fetch next. */
   get fetchOffset(): number {
     return this.#fetchOffset;
   }
@@ -37,7 +38,9 @@ export class PartitionBuffer {
     return this.#records >= this.#limits.recordsMax || this.#bytes >= this.#limits.bytesMax;
   }
 
-  /** Takes a fetched slice, unless it is not the next one: an answer to an older question. */
+  /**
+   * Adds a fetched slice. Ignores one that does not begin at fetchOffset: a late, outdated answer.
+   */
   add(slice: LogSlice): void {
     if (slice.from !== this.#fetchOffset) return;
     this.#slices.push(slice);
@@ -46,14 +49,14 @@ export class PartitionBuffer {
     this.wake();
   }
 
-  /** Puts back, in front, the part of a taken slice that was not processed. */
+  /** Puts the unprocessed part of a taken slice back in front. */
   putBack(slice: LogSlice): void {
     this.#slices.unshift(slice);
     this.#count(slice);
     this.wake();
   }
 
-  /** Drops everything and goes on from another offset. */
+  /** Drops everything and continues at another offset. */
   reset(fetchOffset: number): void {
     this.#slices = [];
     this.#records = 0;
@@ -61,7 +64,7 @@ export class PartitionBuffer {
     this.#fetchOffset = fetchOffset;
   }
 
-  /** Resolves when there is something to take, or at wake(). */
+  /** Resolves when there is something to take, or when wake() is called. */
   async arrival(): Promise<void> {
     if (this.#slices.length > 0) return;
     this.#arrived = Promise.withResolvers<void>();
@@ -72,7 +75,7 @@ export class PartitionBuffer {
     this.#arrived.resolve();
   }
 
-  /** The next records as one slice within the limits, or null when there are none. */
+  /** Takes the next records as one slice within the limits. @returns null if there are none. */
   take(limits: BufferLimits): LogSlice | null {
     const taken: LogSlice[] = [];
     const used = { records: 0, bytes: 0 };
@@ -98,7 +101,10 @@ export class PartitionBuffer {
   }
 }
 
-/** Adds to `used` what still fits. @returns the offset of the first record that does not, or null. */
+/**
+ * Adds to `used` the records that fit into the limits.
+ * @returns the offset of the first record that does not fit, or null.
+ */
 function use(
   used: { records: number; bytes: number },
   { records }: LogSlice,

@@ -1,4 +1,4 @@
-/** What is said and written of a partition's state, and how often: PostgreSQL is made up. */
+/** What is logged and written of a partition's state, and how often; with a fake PostgreSQL. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';

@@ -1,11 +1,13 @@
 /**
- * What a partition does, why and since when: one record, which health, metrics, `positions`, the
- * console and `doctor` show. It is written down while the partition does not run, since commands
- * and other processes have no other way to know; nothing is written while it runs well.
+ * The state of a partition, its reason, and since when. Health, metrics, `positions`, the console
+ * and `doctor` show it. While the partition does not run, the state is also written to the table
+ * `position_troubles`, from which commands and other processes read it. While it runs, nothing is
+ * written.
  *
- * States: `running`; `retrying` after a failure that passes (the same events again, with backoff);
- * `waiting` for older partitions after the topic has grown; `stopped` because continuing would skip
- * or repeat something: only an operator can resolve it.
+ * - `running`
+ * - `retrying`: after a failure, the same events are tried again, with backoff.
+ * - `waiting`: for older partitions, after the topic has grown.
+ * - `stopped`: continuing would skip or repeat records. Only an operator can resolve that.
  */
 import type { ErrorCode } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -14,21 +16,22 @@ import { clearTroubles, noteTrouble } from '../store/position-troubles.ts';
 
 export type WorkerState = 'running' | 'retrying' | 'waiting' | 'stopped';
 
+/** What a partition does now. */
 export type PartitionRecord = {
   readonly state: WorkerState;
-  /** Why it does not run; null while it does. */
+  /** Why it does not run; null while it runs. */
   readonly code: ErrorCode | null;
   readonly reason: string | null;
   /** When it entered this state, for this reason. */
   readonly since: Date;
-  /** Tries that failed since the position moved last. */
+  /** Failed attempts since the position last moved. */
   readonly attempts: number;
 };
 
 type Trouble = {
   readonly code: ErrorCode;
   readonly message: string;
-  /** The offsets in question, half-open; the position where there are none. */
+  /** The offsets concerned, half-open; both are the position if no range is concerned. */
   readonly from: number;
   readonly to: number;
 };
@@ -42,19 +45,20 @@ export type StateOptions = {
   readonly now?: () => number;
 };
 
-/** A failure that the next try resolves is not worth a row. */
+/** A first failed attempt is not written, because the next attempt usually succeeds. */
 const WRITTEN_FROM_ATTEMPT = 2;
-/** How often the row of a lasting trouble is written anew, and the log reminds of it. */
+/** How often the row and the log line of a lasting trouble are repeated. */
 const REFRESH_MS = 30_000;
 const REMINDER_MS = 60_000;
 
+/** Keeps the state of one partition. Its methods never throw, and none waits for the database. */
 export class PartitionState {
   readonly #options: StateOptions;
   readonly #now: () => number;
   #record: PartitionRecord;
   #trouble: Trouble | null = null;
   #saidAt = 0;
-  /** What the row says, and since when; null where there is none. */
+  /** What the row in position_troubles says, and when it was written; null if there is no row. */
   #written: (Trouble & { readonly state: WorkerState; readonly at: number }) | null = null;
   #writing: Promise<void> = Promise.resolve();
 
@@ -69,16 +73,17 @@ export class PartitionState {
     return this.#record;
   }
 
-  /** Nothing leads back from `stopped`: what was under way may still end, either way. */
+  /** The state `stopped` is final, even if a batch that was under way commits after the stop. */
   get isStopped(): boolean {
     return this.#record.state === 'stopped';
   }
 
-  /** The position has moved: what failed before is over. */
+  /** To be called when the position has moved: attempts are counted from zero again. */
   moved(): void {
     if (this.#record.attempts > 0) this.#record = { ...this.#record, attempts: 0 };
   }
 
+  /** Enters `running`, unless the partition is stopped. */
   run(): void {
     if (this.isStopped) return;
     if (this.#record.state !== 'running') {
@@ -93,16 +98,17 @@ export class PartitionState {
     if (this.#written !== null) this.#write();
   }
 
-  /** One more try has failed. */
+  /** Enters `retrying` after a failed attempt. */
   retry(trouble: Trouble): void {
     this.#enter('retrying', trouble, this.#record.attempts + 1);
   }
 
+  /** Enters `waiting`. */
   wait(trouble: Trouble): void {
     this.#enter('waiting', trouble, 0);
   }
 
-  /** Stops loudly instead of skipping; other partitions are not concerned. */
+  /** Enters `stopped`, for good, and logs an error. Other partitions continue. */
   stop(trouble: Trouble): void {
     this.#enter('stopped', trouble, this.#record.attempts);
   }
@@ -119,7 +125,7 @@ export class PartitionState {
     if (state !== 'retrying' || attempts >= WRITTEN_FROM_ATTEMPT) this.#write();
   }
 
-  /** A line for each change of state, then a reminder now and then. */
+  /** Logs a line for each new state or code, and then a reminder each REMINDER_MS. */
   #say(isNew: boolean): void {
     if (!isNew && this.#now() - this.#saidAt < REMINDER_MS) return;
     this.#saidAt = this.#now();
@@ -130,7 +136,9 @@ export class PartitionState {
     logger[level](fields, isNew ? `Partition ${WORDS[state]}` : `Partition still ${WORDS[state]}`);
   }
 
-  /** In the background, one after the other; what fails is tried again with the next change. */
+  /**
+   * Writes in the background, one write after the other. A failed write is retried with the next.
+   */
   #write(): void {
     this.#writing = this.#writing.then(() => this.#writeNow()).catch(() => {});
   }
@@ -156,7 +164,7 @@ export class PartitionState {
     this.#written = { ...trouble, state, at: this.#now() };
   }
 
-  /** Resolves when what is to be written has been, or could not be. */
+  /** Resolves when the pending writes have succeeded or failed. */
   async settled(): Promise<void> {
     await this.#writing;
   }

@@ -12,7 +12,7 @@ import { PartitionWorker } from './partition-worker.ts';
 import { Suspicion } from './suspicion.ts';
 import { Turns } from './turns.ts';
 
-/** A worker of partition 0 whose PostgreSQL connections pass a proxy. */
+/** A worker of partition 0. Its connections to PostgreSQL go through a proxy. */
 async function setUp(t: TestContext) {
   const { pool, url, context } = await setUpHeart(t, 1);
   const { proxy, viaProxy } = await throughProxy(t, { url });
@@ -99,13 +99,14 @@ describe('PartitionWorker', () => {
   it('follows a position that another moves, and names a rival that persists [G7]', async (t) => {
     const { pool, start } = await setUp(t);
     const worker = await start(pool);
-    // The rival is always one step ahead of what the worker is given.
+    // The other process always moves the position before the worker gets the record.
     for (let offset = 0; offset < 4; offset++) {
       await pool.query('UPDATE consumer_positions SET next_offset = next_offset + 1');
       worker.buffer.add(sliceOfEvents(offset, [wireEvent()]));
       await until('it follows', () => worker.nextOffset === offset + 1);
     }
-    assert.match(worker.status.reason ?? '', /^POSITION_MOVED: .*A rival moves this position/);
+    const reason = worker.status.reason ?? '';
+    assert.match(reason, /^POSITION_MOVED: .*Another process keeps moving this position/);
     assert.equal(await storedEvents(pool), 0);
     worker.buffer.add(sliceOfEvents(4, [wireEvent()]));
     await until('it goes on alone', () => worker.nextOffset === 5);
@@ -116,7 +117,7 @@ describe('PartitionWorker', () => {
     const { pool, start } = await setUp(t);
     await pool.query('ALTER TABLE processed_events ADD CHECK (total_amount <> 666)');
     const worker = await start(pool);
-    // More guilty ones than one transaction takes apart.
+    // More refused events than one transaction can isolate.
     const events = Array.from({ length: 100 }, (_, i) =>
       wireEvent(i % 4 === 1 ? { total_amount: '666' } : {}),
     );
@@ -155,7 +156,7 @@ describe('PartitionWorker', () => {
 
   it('makes batches smaller when a statement times out [G10]', async (t) => {
     const { pool, start } = await setUp(t);
-    // Refuses large batches the way a time-out does.
+    // Fails large batches with the SQLSTATE of a time-out.
     await pool.query(
       `CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$
          BEGIN IF (SELECT count(*) FROM new_rows) > 30 THEN

@@ -1,10 +1,10 @@
-/** One assigned partition, from buffer to COMMIT, one batch after the other. */
+/** Processes one assigned partition, from buffer to COMMIT, one batch after the other. */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { mayBlameBatch } from '../inbox/blame.ts';
 import { firstOf } from '../inbox/first-event.ts';
 import { parkUnrun } from '../inbox/isolate.ts';
 import { processBatch, processSuspect } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
@@ -25,23 +25,32 @@ export type WorkerOptions = {
   readonly suspicion: Suspicion;
 };
 
-/** While PostgreSQL does not work at all: its return must be noticed soon, and asking costs little. */
+/** While PostgreSQL is away. An attempt costs little, and its return must be noticed soon. */
 const BACKOFF = { firstMs: 50, mostMs: 1000 };
-/** While events fail: each try runs handlers, several times. */
+/** While events fail. Each attempt runs handlers, several times. */
 const EVENT_BACKOFF = { firstMs: 50, mostMs: 30_000 };
-/** A handler says that a dependency is away: it gets more time before its event is parked. */
+/** After an OutageError of a handler. Its dependency gets more time before the event is parked. */
 const OUTAGE_BACKOFF = { firstMs: 1000, mostMs: 30_000 };
 const WAIT_CHECK_MS = 500;
-const GROWTH_WAIT = 'Waits until the older partitions pass the ends they had when this was added';
-/** Records of other clients may be a megabyte each: counting them alone would bound nothing. */
+const GROWTH_WAIT =
+  'Waits until the older partitions pass the ends they had when this partition was added';
+/**
+ * Records of foreign clients may have a megabyte each, so a limit on their number is not enough.
+ */
 const BUFFER_BYTES_MAX = 16 << 20;
-/** After so many moves of the position by others, without one of ours, it is called a rival. */
+/**
+ * After this many moves of the position by others, without a commit of ours, a rival is reported.
+ */
 const RIVAL_MOVES = 3;
-/** Behind an event that is tried alone: those that may show whether others succeed. */
+/** How many records a turn takes if only the first is processed. The others may be witnesses. */
 const WITNESSES_FROM = 100;
-/** Where events had to be parked or to wait, more of them may: a shared transaction would fail. */
+/**
+ * How many turns have a transaction of their own after an event was parked or had to wait. More
+ * such events may follow, and each would make a shared transaction fail.
+ */
 const TURNS_APART = 16;
 
+/** See the head of this file. `run` does not throw: failures are retried, or stop the partition. */
 export class PartitionWorker {
   readonly partition: number;
   readonly buffer: PartitionBuffer;
@@ -73,19 +82,20 @@ export class PartitionWorker {
     return this.#position.nextOffset;
   }
 
-  /** Whether this is the position, in this log, that it works from. */
+  /** Whether the partition is at exactly this position of this log. */
   isAt({ logId, nextOffset }: Position): boolean {
     return logId === this.#position.logId && nextOffset === this.#position.nextOffset;
   }
 
-  /** What it does, and why it does not run. */
+  /** What the partition does now, and why it does not run. */
   get status(): PartitionRecord {
     return this.#state.record;
   }
 
   /**
-   * Stops the partition loudly instead of skipping; the others continue.
-   * @param range the offsets in question, half-open.
+   * Stops the partition for good, because continuing would skip or repeat records. Other partitions
+   * continue.
+   * @param range the offsets concerned, half-open.
    */
   halt(error: OrderonceError, range = this.#here): void {
     this.#state.stop({ code: error.code, message: error.message, ...range });
@@ -99,12 +109,13 @@ export class PartitionWorker {
     return this.#state.isStopped;
   }
 
+  /** Whether the fetch loop should fetch records for it now. */
   get wantsRecords(): boolean {
     const { state } = this.#state.record;
     return state !== 'stopped' && state !== 'waiting' && !this.buffer.isFull;
   }
 
-  /** Works until the signal aborts or the partition is halted. Never throws. */
+  /** Processes batches until the signal aborts or the partition is stopped. Never throws. */
   async run(): Promise<void> {
     const { signal } = this.#options;
     signal.addEventListener('abort', () => this.buffer.wake(), { once: true });
@@ -115,7 +126,7 @@ export class PartitionWorker {
     }
   }
 
-  /** One turn of the loop: one batch, or one failure and its wait. */
+  /** Processes one batch; or it fails once, and waits before the next attempt. */
   async turn(): Promise<void> {
     const { turns, context, signal } = this.#options;
     const carriedOut = await turns.carryOut({
@@ -151,8 +162,8 @@ export class PartitionWorker {
   }
 
   /**
-   * Whether only the first event is to take effect, and those behind it to bear witness. Never in
-   * company: a shared transaction takes effect as a whole.
+   * Whether only the first event may take effect, and those behind it are only witnesses. Such a
+   * turn never shares its transaction, because a shared transaction takes effect as a whole.
    */
   get #isFirstOnly(): boolean {
     const isNarrowed = this.#batchMax === 1 && this.#failures > 0;
@@ -205,8 +216,8 @@ export class PartitionWorker {
     const { signal } = this.#options;
     if (code === 'ALL_REFUSED') this.#suspicion.allRefused(slice);
     else if (mayBlameBatch(error)) {
-      // Its size may be the reason (time-outs, memory), or one event in it that takes the whole
-      // transaction along: half of it is tried immediately, until one event is left.
+      // The batch may be too large (time-outs, memory), or one event of it may end the whole
+      // transaction. Either way half of it is tried immediately, until one event is left.
       const isNarrowed = slice.records.length > 1 && !this.#isFirstOnly;
       this.#batchMax = Math.max(1, slice.records.length >> 1);
       this.#turnsApart = TURNS_APART;
@@ -214,20 +225,20 @@ export class PartitionWorker {
     }
     const isEvents = mayBlameBatch(error) || code === 'HANDLERS_REFUSE_TOO_MUCH';
     await pause(backoffMs(this.#failures, isEvents ? EVENT_BACKOFF : BACKOFF), signal);
-    // The position is known again. Nothing else might ever show that all is well: where the reply
-    // to our own COMMIT was lost, there may be no record left to process.
+    // The position is known again, so the partition runs. A later commit cannot be relied on to
+    // show that: if the reply to our own COMMIT was lost, there may be no record left to process.
     if (isMoved && this.#movesByOthers < RIVAL_MOVES) this.#state.run();
   }
 
   #describe(error: unknown): string {
     const rival =
       this.#movesByOthers >= RIVAL_MOVES
-        ? ' A rival moves this position: is a second deployment consuming into this database?'
+        ? ' Another process keeps moving this position. Is a second deployment consuming into this database?'
         : '';
     return `${reasonOf(error)}.${rival}`;
   }
 
-  /** Drops what is buffered and goes on from where PostgreSQL says. */
+  /** Drops the buffered records and continues at the position that PostgreSQL has. */
   async #followPosition(): Promise<void> {
     const { context, signal } = this.#options;
     for (let attempt = 1; !signal.aborted; attempt++) {
@@ -235,7 +246,7 @@ export class PartitionWorker {
         const all = await readPositions(context.pool, context.topic);
         const position = all.find(({ partition }) => partition === this.partition);
         if (position === undefined || position.logId !== context.logId) {
-          const message = `Partition ${this.partition}: its position is gone or of another log`;
+          const message = `The position of partition ${this.partition} is gone, or belongs to another log`;
           this.halt(new OrderonceError('LOG_RECREATED', message));
           return;
         }
@@ -253,7 +264,10 @@ export class PartitionWorker {
     }
   }
 
-  /** After growth an order's older events may lie in the older partitions: they go first. */
+  /**
+   * Waits, if this partition was added to an existing topic. Older events of its orders may lie in
+   * the older partitions, and must be processed first (G5).
+   */
   async #waitForOlderPartitions(): Promise<void> {
     const { context, signal } = this.#options;
     const { waitsFor } = this.#position;

@@ -1,43 +1,51 @@
 /**
- * What to do with an event that may be poison but could not be parked yet, for one partition.
+ * What one partition does with an event that may be poison but cannot be parked yet.
  *
- * - It **failed** alone: it is tried again on its own (first-event.ts), and parked once enough failures
- *   were each followed by a success of others. Counted in memory: a new process counts anew.
- * - A process **died** in the middle of a batch, or was killed. The first batch after that is noted
- *   before it runs, and runs alone in the process; if the process dies again, its events run one at
- *   a time, each noted before; one with which the process dies more than DEATHS_MAX times is
- *   parked without being run. Notes are written outside the heart's transaction, to outlive us.
+ * - An event **failed** alone. It is retried on its own (first-event.ts), and parked once enough of
+ *   its failures were each followed by a success of other events. The failures are counted in
+ *   memory, so a new process counts from zero.
+ * - A process **died** in the middle of a batch, or was killed. The next process notes its first
+ *   batch before it runs it, and runs it alone in the process. If that process dies too, the events
+ *   of the batch run one at a time, each noted before. An event with which the process dies more
+ *   than DEATHS_MAX times is parked without being run. A note is written outside the batch
+ *   transaction, so that it outlives the process.
  *
- * Without handlers nothing dies of an event, and nothing is noted: what could loop or exit is only
- * in them.
+ * Only handlers can loop or end the process. Without handlers nothing is noted.
  */
-
 import { firstOf, type KnownSuspect, type WitnessRules } from '../inbox/first-event.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
 
 const DEATHS_MAX = 2;
 
 type Failure = {
+  /** The event's offset. */
   readonly from: number;
-  /** Failures after which others succeeded. */
+  /** How many of its failures were followed by a success of other events. */
   readonly attempts: number;
-  /** Events stored by this process when it failed last; null where that failure is counted. */
+  /**
+   * How many events this process had stored at its last failure; null if `attempts` includes it.
+   */
   readonly storedThen: number | null;
 };
 
+/** The suspicions of one partition. Its notes are in the table `suspects`. */
 export class Suspicion {
   readonly #context: BatchContext;
   #failure: Failure | null = null;
   #isNoted = false;
-  /** The process before us did not hand the partition over: it may have died of the next batch. */
+  /** The previous owner did not release the partition, so it may have died of the next batch. */
   #isUnclean: boolean;
-  /** Up to here events run one at a time. */
+  /** Events before this offset run one at a time. */
   readonly #singlyUntil: number;
-  /** With the event here a process died, alone. */
+  /** The offset of an event with which a process died while that event ran alone; or null. */
   readonly #deadly: number | null;
 
+  /**
+   * @param noted the note that an earlier process left, or null.
+   * @param isUnclean whether the previous owner of the partition did not release it.
+   */
   constructor(context: BatchContext, noted: Suspect | null, isUnclean: boolean) {
     this.#context = context;
     this.#isUnclean = isUnclean;
@@ -45,7 +53,7 @@ export class Suspicion {
     this.#deadly = noted !== null && noted.to === noted.from + 1 ? noted.from : null;
   }
 
-  /** The event that failed alone and is to be tried on its own, or null. */
+  /** The event that failed alone and must be retried on its own, or null. */
   get failed(): KnownSuspect | null {
     if (this.#failure === null) return null;
     const { from, attempts, storedThen } = this.#failure;
@@ -54,8 +62,8 @@ export class Suspicion {
   }
 
   /**
-   * Whether the next batch must run alone in the process: if it dies, exactly that batch is to
-   * blame, and no innocent one of another partition.
+   * Whether the next batch must run alone in the process. If the process dies then, this batch is
+   * the cause, and not one of another partition.
    */
   runsAlone(nextOffset: number): boolean {
     return this.#isUnclean || this.#runsSingly(nextOffset);
@@ -70,7 +78,10 @@ export class Suspicion {
     return nextOffset < this.#singlyUntil;
   }
 
-  /** To be called before a batch runs. @returns whether its first event must not run, but be parked. */
+  /**
+   * Call it before a batch runs.
+   * @returns whether its first event must be parked without being run.
+   */
   async mustPark(slice: LogSlice): Promise<boolean> {
     if (!this.runsAlone(slice.from)) return false;
     const isSingle = this.#runsSingly(slice.from);
@@ -79,7 +90,7 @@ export class Suspicion {
     return isSingle && attempts > DEATHS_MAX;
   }
 
-  /** Where a process may die of a witness too, that one is noted before it is tried. */
+  /** Rules for the witnesses of a slice. If the process may die of one, it is noted before. */
   witnessRules(slice: LogSlice): WitnessRules {
     const mayDie = this.runsAlone(slice.from);
     return {
@@ -98,8 +109,8 @@ export class Suspicion {
   }
 
   /**
-   * To be called when a run has ended, either way: we live, so nobody died of it. A note that
-   * stood on would be blamed for the next death, whoever caused it.
+   * Call it when a batch has committed or failed: the process has survived it. Deletes the note,
+   * which would otherwise be blamed if the process later dies of something else.
    */
   async survived({ partition }: LogSlice): Promise<void> {
     if (!this.#isNoted) return;
@@ -108,14 +119,17 @@ export class Suspicion {
     this.#isNoted = false;
   }
 
-  /** To be called after a batch has been committed. */
+  /** Call it after a batch has committed. */
   async passed(slice: LogSlice, { held }: BatchOutcome): Promise<void> {
     this.#isUnclean = false;
     this.#failure = held === undefined ? null : this.#failedAgain(held);
     await this.survived(slice);
   }
 
-  /** Every event of a batch was refused: its first one is tried on its own, as others may succeed. */
+  /**
+   * Call it if every event of a batch was refused. Its first event is then tried on its own, while
+   * events of other partitions may succeed.
+   */
   allRefused({ from, records }: LogSlice): void {
     const offset = records[0]?.offset ?? from;
     this.#failure = this.#failedAgain({ offset, attempts: 0, isConfirmed: false });

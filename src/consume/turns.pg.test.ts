@@ -1,4 +1,4 @@
-/** Turns of several partitions on a real PostgreSQL: what shares a transaction, and what does not. */
+/** Turns of several partitions on a real PostgreSQL: which share a transaction and which do not. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -8,7 +8,7 @@ import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/hear
 import type { OrderonceError } from '../errors.ts';
 import { TerminalError } from '../handlers/handler.ts';
 import { processBatch } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { type CarriedOut, type Turn, Turns } from './turns.ts';
 
@@ -30,7 +30,7 @@ function outcomeOf(carriedOut: CarriedOut | null): BatchOutcome {
   return carriedOut.outcome;
 }
 
-/** Of the failure; null where it took effect. */
+/** The error code of a failed turn; null if it took effect. */
 function codeOf(carriedOut: CarriedOut | null): string | null {
   assert.ok(carriedOut !== null);
   return 'failure' in carriedOut ? (carriedOut.failure as OrderonceError).code : null;

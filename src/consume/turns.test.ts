@@ -1,4 +1,4 @@
-/** Who begins when, and beside whom: nothing reaches a database. */
+/** When turns begin, and which run at the same time; without a database. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
@@ -7,13 +7,16 @@ import { contextOf } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
 import { type Turn, Turns } from './turns.ts';
 
-/** PostgreSQL that finds every position moved: whatever shares a transaction fails. */
+/** A fake PostgreSQL in which no position matches, so that every shared transaction fails. */
 const pool = new FakePool();
 const context = contextOf(pool.asPool());
 
-type Wish = { share?: Turn['share']; records?: number; logId?: number; takes?: number };
+type TurnSpec = { share?: Turn['share']; records?: number; logId?: number; takes?: number };
 
-/** Turns that end when told; which began by themselves, in order, and which were put back. */
+/**
+ * Turns that the test ends. `begun`: those that began in a transaction of their own, in order;
+ * `back`: those whose records were put back.
+ */
 function setUp(connections: number) {
   pool.statements.length = 0;
   const turns = new Turns({ connections, batchMax: 100, onCommitted: () => {} });
@@ -21,8 +24,8 @@ function setUp(connections: number) {
   const back: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
   let atBegin = () => {};
-  const start = (name: string, wish: Wish = {}) => {
-    const { share = 'apart', records = 1, logId = 1, takes = Number.POSITIVE_INFINITY } = wish;
+  const start = (name: string, spec: TurnSpec = {}) => {
+    const { share = 'apart', records = 1, logId = 1, takes = Number.POSITIVE_INFINITY } = spec;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     ends.set(name, (error) => (error === undefined ? resolve() : reject(error)));
     let taken = 0;
@@ -53,9 +56,9 @@ function setUp(connections: number) {
   const fail = (name: string) => ends.get(name)?.(new Error('failed'));
   const has = (...names: string[]) =>
     until(`${names} began`, () => begun.join() === names.join() || undefined);
-  /** Transactions that were tried for several. */
+  /** How many shared transactions were tried. */
   const shared = () => pool.statements.filter((text) => text.startsWith('BEGIN')).length;
-  /** What `ask` gives when the next turn begins: nothing has had time to pass. */
+  /** The result of `ask` at the moment when the next turn begins. */
   const onBegin = <T>(ask: () => T) =>
     new Promise<T>((resolve) => {
       atBegin = () => resolve(ask());
@@ -63,7 +66,7 @@ function setUp(connections: number) {
   return { turns, start, end, fail, has, onBegin, begun, back, shared };
 }
 
-/** Lets promises go on that nothing holds up: no timer runs meanwhile. */
+/** Lets all promises settle that need no timer. */
 async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }
@@ -115,7 +118,7 @@ describe('Turns, together', () => {
     await has('shared');
     void start('much', { share, records: 1000 });
     await has('shared', 'much');
-    // Waits for one of them; that takes longer than anyone should wait.
+    // It waits for the shared transactions, but only for PATIENCE_MS.
     void start('little', { share });
     await has('shared', 'much', 'little');
     end('shared', 'much', 'little');

@@ -1,46 +1,46 @@
 /**
  * Carries out the turns of all partitions of a process on a few connections. Turns that wait at the
- * same time go in one transaction: with little to do, its cost hardly depends on what is in it, and
- * a transaction for each partition would be most of the latency.
+ * same time share one transaction. A small transaction costs hardly less than a somewhat larger
+ * one, so a transaction for each partition would be most of the latency.
  *
- * Where such a transaction fails, for whatever reason, each of its turns waits again for one of its
- * own, so that the trouble of one partition stays its own.
+ * If a shared transaction fails, for whatever reason, each of its turns gets a transaction of its
+ * own. So a partition whose batch fails does not hold up the others.
  */
-
 import { processTogether } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-piece.ts';
+import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';
 
-/** One batch of one partition, to be carried out when its turn comes. */
+/** One batch of one partition that is to be processed. */
 export type Turn = {
   readonly context: BatchContext;
   /**
-   * `together`: may share a transaction. `apart`: takes one of its own, after trouble. `alone`:
-   * nothing else may run in the process meanwhile.
+   * `together`: it may share a transaction. `apart`: it has a transaction of its own, after a
+   * failure. `alone`: in addition, nothing else may run in the process at the same time.
    */
   readonly share: 'together' | 'apart' | 'alone';
-  /** Its batch is taken when the turn begins: while it waits, the batch may grow. */
+  /** The batch is taken from here when the turn begins, so it can grow while the turn waits. */
   readonly buffer: Pick<PartitionBuffer, 'size' | 'take' | 'putBack'>;
-  /** Records of its batch, at most. */
+  /** The largest number of records in its batch. */
   readonly recordsMax: number;
-  /** Aborted: nothing is taken any more. */
+  /** Once it is aborted, the turn takes no records. */
   readonly signal: AbortSignal;
   /** Processes the batch in a transaction of its own. */
   readonly process: (slice: LogSlice) => Promise<BatchOutcome>;
 };
 
-/** What was taken for a turn, and what became of it. After a failure nothing of it took effect. */
+/** What a turn took from its buffer, and the result. After a failure nothing has taken effect. */
 export type CarriedOut =
   | { readonly slice: LogSlice; readonly outcome: BatchOutcome }
   | { readonly slice: LogSlice; readonly failure: unknown };
 
 export type TurnsOptions = {
+  /** How many transactions may run at the same time. */
   readonly connections: number;
-  /** A shared transaction holds at most so many records. */
+  /** The largest number of records in a shared transaction. */
   readonly batchMax: number;
-  /** Called after each COMMIT: where positions stand now, by partition, and what was done. */
+  /** Called after each COMMIT with the new positions, by partition, and with what was settled. */
   readonly onCommitted: (positions: ReadonlyMap<number, number>, settled: Settled) => void;
 };
 
@@ -51,26 +51,30 @@ type Waiting = {
 };
 type Taken = Waiting & { readonly slice: LogSlice };
 
-/** Of one transaction: records of other clients may be a megabyte each. */
+/** Limit of one transaction. Records of foreign clients may have a megabyte each. */
 const TRANSACTION_BYTES_MAX = 4 << 20;
 /**
- * Fewer records do not go beside a shared transaction that is under way, but with the next one: on
- * a second connection they would slow down both. Unless it takes long.
+ * If fewer records wait while a shared transaction is under way, they wait for the next one. On a
+ * second connection they would slow down both.
  */
 const RECORDS_FOR_ANOTHER = 500;
+/** They wait no longer than this after the shared transaction began. */
 const PATIENCE_MS = 20;
 
+/** See the head of this file. One instance serves all partitions of a process. */
 export class Turns {
   readonly #options: TurnsOptions;
   #free: number;
   #waiting: Waiting[] = [];
   #isStarting = false;
   #patience: NodeJS.Timeout | undefined;
-  /** Shared transactions under way, and when the last of them began. */
+  /** How many shared transactions are under way, and when the last of them began. */
   #shared = 0;
   #sharedSince = 0;
   #sharedEnded = Promise.withResolvers<void>();
-  /** Records of a shared transaction: fewer after one that failed, it may have been too large. */
+  /**
+   * Limit of records in a shared transaction. It shrinks after a failure, which may be due to size.
+   */
   #sharedMax: number;
 
   constructor(options: TurnsOptions) {
@@ -80,8 +84,9 @@ export class Turns {
   }
 
   /**
-   * Never rejects. What failed is not put back into the buffer: the caller does so, if it wants.
-   * @returns null when there was nothing to take.
+   * Carries out a turn. Never rejects. A slice that failed is not put back into the buffer; that is
+   * the caller's decision.
+   * @returns null if there was nothing to take.
    */
   async carryOut(turn: Turn): Promise<CarriedOut | null> {
     const { promise, resolve } = Promise.withResolvers<CarriedOut | null>();
@@ -91,9 +96,10 @@ export class Turns {
   }
 
   /**
-   * To be awaited between fetches. Few records can only wait for the shared transaction under way:
-   * what comes until it ends may as well come in one answer, which costs the log and us less.
-   * @param records that the last answer brought.
+   * Await it between fetches. If the last answer brought only a few records, they have to wait for
+   * the shared transaction under way. Fetching again before it ends would only give more and
+   * smaller answers, which cost the log and this process more.
+   * @param records how many the last answer brought.
    */
   async whenMoreIsOfUse(records: number): Promise<void> {
     if (this.#shared === 0 || records >= RECORDS_FOR_ANOTHER || this.#patienceLeftMs <= 0) return;
@@ -104,7 +110,10 @@ export class Turns {
     return this.#sharedSince + PATIENCE_MS - performance.now();
   }
 
-  /** Not at once: an answer of the log wakes several partitions, one after the other. */
+  /**
+   * Starts turns a moment later. An answer of the log wakes several partitions one after the other,
+   * and they should share a transaction.
+   */
   #startSoon(): void {
     if (this.#isStarting) return;
     this.#isStarting = true;
@@ -114,7 +123,9 @@ export class Turns {
     });
   }
 
-  /** From the head only, so that nobody jumps the queue, and `alone` gets its turn. */
+  /**
+   * Starts turns from the head of the queue only. Otherwise an `alone` turn might wait endlessly.
+   */
   #start(): void {
     for (let head = this.#waiting[0]; head !== undefined; head = this.#waiting[0]) {
       const { share } = head;
@@ -125,7 +136,10 @@ export class Turns {
     }
   }
 
-  /** Whether the head should wait for the shared transaction under way; looks again in time. */
+  /**
+   * Whether the head of the queue should wait for the shared transaction under way. If so, a timer
+   * starts it when PATIENCE_MS have passed.
+   */
   #shouldWait(): boolean {
     if (this.#shared === 0) return false;
     const records = this.#waiting.reduce((sum, { turn }) => sum + turn.buffer.size.records, 0);
@@ -136,7 +150,7 @@ export class Turns {
     return true;
   }
 
-  /** The head, and those that may share its transaction while there is room in it. */
+  /** Takes the head of the queue, and the turns that may share its transaction and fit into it. */
   #takeGroup(): Taken[] {
     const [head, ...others] = this.#waiting as [Waiting, ...Waiting[]];
     const group = [head];
@@ -177,13 +191,13 @@ export class Turns {
 
   async #together(group: readonly Taken[]): Promise<void> {
     const { context } = (group[0] as Taken).turn;
-    // In this order positions are locked.
+    // Positions are locked in this order, so two shared transactions cannot deadlock.
     const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
     let settled: Settled;
     try {
       settled = await processTogether(context, slices);
     } catch {
-      // Whatever it was: the turn that is to blame meets it again, apart.
+      // The failure need not be kept: the turn that causes it fails again in its own transaction.
       this.#separate(group);
       return;
     }
@@ -213,7 +227,7 @@ export class Turns {
       resolve({ slice, failure });
       return;
     }
-    // Else a limit too small for any two turns would stay for ever.
+    // Otherwise a limit that is too small for any two turns would never grow again.
     if (share === 'together') this.#growShared();
     resolve({ slice, outcome });
     this.#options.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);

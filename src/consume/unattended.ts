@@ -1,7 +1,8 @@
 /**
- * Partitions that nobody moves in this database though there are records in them. Each process sees
- * only its own partitions fail; this sees the others': a member of the group that writes to another
- * database (one KAFKA_GROUP_ID for two deployments) takes partitions away without anybody noticing.
+ * Finds partitions that have records to process, but whose position in this database does not move.
+ * A process only notices failures of its own partitions, so this watch looks at those of the
+ * others. If two deployments use the same KAFKA_GROUP_ID, a consumer of the other one gets some of
+ * the partitions and writes their events to the other database. Nothing else would report that.
  */
 import type { LogBounds, LogReader } from '../log/event-log.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -10,10 +11,10 @@ import { type Position, readPositions } from '../store/positions.ts';
 
 const CHECK_MS = 30_000;
 
-/** By partition, where one with records to process stood. */
+/** The position of each partition that has records to process. */
 export type NextOffsets = ReadonlyMap<number, number>;
 
-/** Of the partitions that are not ours: those with records to process. Pure. */
+/** The partitions of other processes that have records to process. Pure. */
 export function behindOf(
   positions: readonly Position[],
   bounds: ReadonlyMap<number, LogBounds>,
@@ -27,11 +28,12 @@ export function behindOf(
   );
 }
 
-/** Behind at both looks, and not moved between them. Pure. */
+/** The partitions that had records to process at both checks, and did not move in between. Pure. */
 export function unmovedSince(before: NextOffsets, now: NextOffsets): number[] {
   return [...now].flatMap(([partition, next]) => (before.get(partition) === next ? partition : []));
 }
 
+/** Checks every CHECK_MS, from start() to stop(), and warns once for each such partition. */
 export class UnattendedWatch {
   readonly #reader: LogReader;
   readonly #pool: Pool;
@@ -52,7 +54,7 @@ export class UnattendedWatch {
     this.#timer = setInterval(() => void this.look().catch(() => {}), CHECK_MS).unref();
   }
 
-  /** One look; public for tests. @throws while log or database do not answer. */
+  /** Makes one check; public for tests. @throws if the log or the database does not answer. */
   async look(): Promise<void> {
     const positions = await readPositions(this.#pool, this.#reader.topic);
     const bounds = await this.#reader.bounds(positions.map(({ partition }) => partition));
@@ -64,7 +66,7 @@ export class UnattendedWatch {
     for (const warning of fresh.map(warningOf)) this.#logger.warn(warning);
   }
 
-  /** For health: not this process's fault, so no reason to be red. */
+  /** For health. They are only warnings, because this process cannot be the cause. */
   get warnings(): string[] {
     return this.#unmoved.map(warningOf);
   }
@@ -77,7 +79,7 @@ export class UnattendedWatch {
 function warningOf(partition: number): string {
   return (
     `Partition ${partition} has records to process and does not move in this database: its consumer ` +
-    'is stuck (see its health), or is one of another deployment with the same KAFKA_GROUP_ID. ' +
+    'is stuck (see its health), or belongs to another deployment with the same KAFKA_GROUP_ID. ' +
     'See "orderonce positions"'
   );
 }

@@ -20,7 +20,7 @@ describe('UnreadPartitions', () => {
     assert.deepEqual([unread.isDue(0), unread.isDue(1)], [true, false]);
     clock.ms = 2000;
     assert.equal(unread.isDue(1), true);
-    // A leader that has moved is found with the next tries.
+    // The first failures are not reported, since a moved leader is found at one of the next tries.
     assert.equal(unread.troubles.size, 0);
     for (let i = 0; i < 5; i++) unread.fail(1, 'no leader');
     assert.deepEqual([...unread.troubles], [[1, 'cannot be read from the log: no leader']]);

@@ -1,15 +1,17 @@
 /**
- * Partitions of an assignment that the log does not give now, and why: each waits for its own next
- * try, so that the others are fetched without delay.
+ * Keeps which partitions of an assignment cannot be read from the log now, and why. Each has a
+ * backoff of its own, so that the others are fetched without delay.
  */
 import type { FetchAnswer } from '../log/event-log.ts';
 import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
-/** A leader that moves is found at the second try or the third: nothing to speak of. */
+/**
+ * From this many failures on it is reported. A moved leader is found at the second or third try.
+ */
 const FAILURES_TO_TELL = 4;
-/** A transaction of another client that is open for less is nothing unusual. */
+/** A transaction of a foreign client is reported when it has been open for this long. */
 const OPEN_TRANSACTION_MS = 10_000;
 
 type Failing = {
@@ -19,24 +21,25 @@ type Failing = {
 };
 type HeldBack = { readonly from: number; readonly to: number; readonly since: number };
 
+/** See the head of this file. */
 export class UnreadPartitions {
   readonly #logger: Logger;
   readonly #now: () => number;
   readonly #failing = new Map<number, Failing>();
   readonly #heldBack = new Map<number, HeldBack>();
 
-  /** @param now milliseconds, monotonic. */
+  /** @param now a monotonic clock in milliseconds. */
   constructor(logger: Logger, now: () => number = () => performance.now()) {
     this.#logger = logger;
     this.#now = now;
   }
 
-  /** Whether it should be asked for now. */
+  /** Whether the partition should be fetched now. */
   isDue(partition: number): boolean {
     return (this.#failing.get(partition)?.retryAt ?? 0) <= this.#now();
   }
 
-  /** Takes note of an answer of the log. */
+  /** Records the partitions that an answer of the log served, and those that it did not. */
   note({ served, failed, heldBack }: Pick<FetchAnswer, 'served' | 'failed' | 'heldBack'>): void {
     for (const partition of served) {
       this.#recover(partition);
@@ -45,7 +48,10 @@ export class UnreadPartitions {
     for (const [partition, reason] of failed) this.fail(partition, reason);
   }
 
-  /** One line when it goes on failing and one when it is read again, however often it was tried. */
+  /**
+   * Records a failure to read a partition. It is logged once, at FAILURES_TO_TELL failures, and
+   * once more when the partition is read again.
+   */
   fail(partition: number, reason: string): void {
     const failures = (this.#failing.get(partition)?.failures ?? 0) + 1;
     const retryAt = this.#now() + backoffMs(failures, BACKOFF);
@@ -77,13 +83,13 @@ export class UnreadPartitions {
     return failing !== undefined && failing.failures >= FAILURES_TO_TELL ? failing.reason : null;
   }
 
-  /** Why none of these can be read, with the reason of one of them; null while one can. */
+  /** If none of these can be read, the reason for the first of them; null if one can be read. */
   whyAll(partitions: readonly number[]): string | null {
     const reasons = partitions.map((partition) => this.#told(partition));
     return reasons.every((reason) => reason !== null) ? (reasons[0] ?? null) : null;
   }
 
-  /** In words, by partition. */
+  /** Why partitions are not read, in words that follow "Partition 3"; by partition. */
   get troubles(): ReadonlyMap<number, string> {
     const troubles = new Map<number, string>();
     for (const [partition, { from, to, since }] of this.#heldBack) {

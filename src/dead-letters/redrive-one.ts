@@ -1,13 +1,16 @@
 /**
- * Redrives one dead letter, in a transaction of its own. It locks the order's held row first, so that
- * a redrive and an arriving event of the same order never overtake each other:
+ * Redrives one dead letter in a transaction of its own:
  *
- *   lock held row → lock dead letter → is it the head of its order's queue? → settle, as every record
- *   is settled → delete the dead letter, write the audit → let the order go if its queue is empty →
- *   COMMIT
+ * 1. Lock the order's row in held_orders. It comes first, so that a redrive and an arriving event
+ *    of the same order cannot overtake each other.
+ * 2. Lock the dead letter, and check that it is the first of its order's queue.
+ * 3. Settle its event, in the same way as any other.
+ * 4. Write the audit and delete the dead letter.
+ * 5. Release the order if its queue is empty. COMMIT.
  *
- * A redrive takes effect once, however often and by however many it is asked for: the row of the
- * dead letter is the ticket. It moves no position and keeps the record's own place and digest.
+ * A redrive takes effect once, however often and by however many it is requested, because it needs
+ * the dead letter's row and deletes it. It moves no position, and keeps the record's own place and
+ * digest.
  */
 import { reasonOf } from '../errors.ts';
 import {
@@ -17,12 +20,12 @@ import {
   parkReasonOf,
   sqlStateBehind,
 } from '../handlers/run-handlers.ts';
-import { type Settled, settlePiece } from '../inbox/settle-piece.ts';
+import { type Settled, settleRecords } from '../inbox/settle-records.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
 import {
-  deleteLetter,
+  deleteDeadLetter,
   headOfQueue,
-  lockLetter,
+  lockDeadLetter,
   noteFailure,
   writeAudit,
 } from '../store/dead-letter-queue.ts';
@@ -36,30 +39,30 @@ import {
   inStoringTransaction,
   inTransaction,
 } from '../store/transaction.ts';
-import type { Wish } from './letter-event.ts';
+import type { RedriveInput } from './dead-letter-event.ts';
 
 export type RedriveContext = {
   readonly pool: Pool;
   readonly handlers: HandlerSet;
-  /** The table `orders` is not kept. */
+  /** The table `orders` is not kept (ORDERS_PROJECTION=off). */
   readonly withoutOrders?: boolean | undefined;
-  /** Who asks, for the audit. */
+  /** Who requests the redrive, for the audit. */
   readonly actor: string;
 };
 
 export type RedriveOutcome =
-  /** Took effect now. */
+  /** It has taken effect now. */
   | 'stored'
-  /** Its id had been stored meanwhile, with the same payload or with another one. */
+  /** Another record has taken its id: with the same payload, or with another one. */
   | 'duplicate'
   | 'conflict'
-  /** Refused again; it stays parked, with the new reason. */
+  /** It was refused again. It stays parked, with the new reason. */
   | 'failed'
-  /** An earlier event of its order is parked: that one goes first. */
+  /** An earlier event of its order is parked and must be redriven first. */
   | 'behind'
-  /** No such dead letter, or a discarded one: nothing was done. */
+  /** The dead letter does not exist or is discarded. Nothing was done. */
   | 'gone'
-  /** Its bytes are no valid event. */
+  /** Its bytes are no valid event. Nothing was done. */
   | 'invalid';
 
 export type RedriveResult = LogPlace & {
@@ -67,41 +70,51 @@ export type RedriveResult = LogPlace & {
   readonly message?: string;
 };
 
+/** Limits of the transaction, in ms. */
 export const LIMITS = { lockMs: 10_000, statementMs: 30_000, idleMs: 30_000 };
 const DEADLOCK = '40P01';
 const ATTEMPTS_MAX = 5;
 
+/**
+ * Redrives one dead letter, and not those that wait behind it.
+ * @param place of the dead letter.
+ * @throws an outage. Nothing has been changed then.
+ */
 export async function redriveOne(
   context: RedriveContext,
   place: LogPlace,
-  wish: Wish,
+  input: RedriveInput,
 ): Promise<RedriveResult> {
-  // An edited record may take an id that it did not hold: nobody may park that id meanwhile.
-  const begin = wish.edited === undefined ? inTransaction : inStoringTransaction;
+  // An edit may store an id that this dead letter had not taken. The shared lock of a storing
+  // transaction keeps others from parking an event with the same id in the meantime.
+  const begin = input.edited === undefined ? inTransaction : inStoringTransaction;
   for (let attempt = 1; ; attempt++) {
     try {
-      return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, wish));
+      return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, input));
     } catch (error) {
-      // It took the transaction along: it failed like any other, and the next one has its turn.
-      if (error instanceof HandlerFailure) return await noteFailed(context, place, wish, error);
-      // A batch that parks takes held orders first and the lock of an edit last.
+      // The handler's failure ended the whole transaction, so the failure is written in another
+      // one.
+      if (error instanceof HandlerFailure) return await noteFailed(context, place, input, error);
+      // An edit takes the parking lock first and held orders later, a batch that parks the other
+      // way round. So the two can deadlock, and the redrive is retried.
       if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
     }
   }
 }
 
-/** In a transaction of its own. */
+/** Writes to the dead letter and to the audit that the redrive failed, in another transaction. */
 async function noteFailed(
   { pool, actor }: RedriveContext,
   place: LogPlace,
-  { event, edited }: Wish,
+  { event, edited }: RedriveInput,
   error: HandlerFailure,
 ): Promise<RedriveResult> {
   const { eventId, orderId } = event.event;
   return await inTransaction(pool, LIMITS, async (tx) => {
     await lockHeldOrders(tx, [orderId]);
-    const letter = await lockLetter(tx, place);
-    if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+    const deadLetter = await lockDeadLetter(tx, place);
+    if (deadLetter === null || deadLetter.state === 'discarded')
+      return { ...place, outcome: 'gone' };
     const result = await failedAgain(tx, place, error);
     const action = edited === undefined ? 'redrive' : 'edit';
     const { outcome, message: detail } = result;
@@ -125,12 +138,12 @@ async function redriveIn(
   tx: Transaction,
   context: RedriveContext,
   place: LogPlace,
-  { event, edited }: Wish,
+  { event, edited }: RedriveInput,
 ): Promise<RedriveResult> {
   const { eventId, orderId } = event.event;
   await lockHeldOrders(tx, [orderId]);
-  const letter = await lockLetter(tx, place);
-  if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
+  const deadLetter = await lockDeadLetter(tx, place);
+  if (deadLetter === null || deadLetter.state === 'discarded') return { ...place, outcome: 'gone' };
   const head = await headOfQueue(tx, orderId, place);
   if (head === null || !isSamePlace(head, place)) return { ...place, outcome: 'behind' };
   const result = await settleAgain(context, tx, place, event);
@@ -139,13 +152,13 @@ async function redriveIn(
   const { actor } = context;
   await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
   if (outcome !== 'failed') {
-    await deleteLetter(tx, place);
+    await deleteDeadLetter(tx, place);
     await releaseOrderIfEmpty(tx, orderId);
   }
   return result;
 }
 
-/** In a savepoint: where it fails, the dead letter stays, with the new reason. */
+/** Settles the event in a savepoint. If that fails, the dead letter stays, with the new reason. */
 async function settleAgain(
   context: RedriveContext,
   tx: Transaction,
@@ -156,8 +169,8 @@ async function settleAgain(
   const attempt = await inSavepoint(
     (text) => tx.query(text),
     async () => {
-      const piece = { events: [event], invalid: [] };
-      const settled = await settlePiece(tx, { ...context, logId }, piece, { order: 'late' });
+      const records = { events: [event], invalid: [] };
+      const settled = await settleRecords(tx, { ...context, logId }, records, { kind: 'redrive' });
       await checkDeferredConstraints(tx);
       return settled;
     },

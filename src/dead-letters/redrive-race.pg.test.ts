@@ -1,4 +1,7 @@
-/** Both orders of a redrive and an arriving event, forced: one waits for the other’s locks. */
+/**
+ * A redrive and an arriving event of the same order, in both orders: one waits for the other's
+ * locks.
+ */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
@@ -9,7 +12,9 @@ import { until } from '../../test/support/until.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { redrive } from './redrive.ts';
 
-/** Holds a handler in the middle of its transaction, at its n-th call. */
+/**
+ * Stops a handler in the middle of its transaction, at its n-th call, until the test continues it.
+ */
 function gateAt(call: number) {
   const entered = Promise.withResolvers<void>();
   const open = Promise.withResolvers<void>();
@@ -28,7 +33,7 @@ function gateAt(call: number) {
 }
 
 describe('A redrive and an arriving event of the same order', () => {
-  /** An order with a parked event at 1 and one that waits behind it at 2; and a third that comes. */
+  /** An order with a parked event at 1, an event that waits at 2, and a third that arrives. */
   async function setUpRace(t: TestContext, call: number) {
     const parts = await setUpLetters(t);
     const { pool, context, redriving, state, place } = parts;
@@ -79,7 +84,8 @@ describe('A redrive and an arriving event of the same order', () => {
   });
 
   it('the event first: the redrive waits for it, and takes it along [G5]', async (t) => {
-    // The first call is the attempt without parking, which is rolled back; the second holds locks.
+    // The first call is the attempt that may not park, which is rolled back. The second holds
+    // locks.
     const race = await setUpRace(t, 2);
     const { context, redriving, place, arriving, gate, gated } = race;
     const slice = sliceOfEvents(3, [arriving, wireEvent()]);

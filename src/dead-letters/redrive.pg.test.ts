@@ -20,7 +20,7 @@ describe('redrive', () => {
     ];
     await processAll(context, sliceOfEvents(0, events));
     assert.deepEqual(await outcomes(1), ['1 failed']);
-    // Still found by the reason that it was parked for.
+    // It can still be found by the reason for which it was parked.
     const { rows: again } = await pool.query(
       'SELECT reason, attempts FROM dead_letters WHERE log_offset = 1',
     );
@@ -49,7 +49,6 @@ describe('redrive', () => {
 
   it('keeps place and digest, and an older event does not become the order’s last [G5]', async (t) => {
     const { pool, context, state, outcomes } = await setUpLetters(t);
-    // Another client wrote the order's newer event to the other partition's log: no queue there.
     const order_id = randomUUID();
     const old = poison(order_id);
     await processAll(context, sliceOfEvents(0, [wireEvent(), old]));
@@ -90,7 +89,8 @@ describe('redrive', () => {
         processAll(context, sliceOfEvents(from + 3, [arriving])),
       ]);
       assert.equal(results[0]?.outcome, 'stored');
-      // Whoever was first: if the queue was seen empty, it went by; else the next redrive takes it.
+      // If the arriving event found the queue empty, it was stored. Otherwise the next redrive
+      // stores it.
       const { rows: left } = await pool.query('SELECT log_offset FROM dead_letters');
       for (const { log_offset } of left) await redrive(redriving, place(log_offset));
       const { rows } = await pool.query(
@@ -168,7 +168,7 @@ describe('redrive', () => {
     const order_id = randomUUID();
     const [bad, later] = [poison(order_id), wireEvent({ order_id })];
     await processAll(context, sliceOfEvents(0, [wireEvent(), bad]));
-    // The log goes on under another id, where the offsets begin again.
+    // The log continues under another log_id, with offsets from 0.
     const { rows } = await pool.query(
       `INSERT INTO logs (topic, topic_id) VALUES ('order_events', 'topic-1#1') RETURNING log_id`,
     );

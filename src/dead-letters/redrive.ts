@@ -1,40 +1,41 @@
 /**
- * Redrives dead letters: one at a time (redrive-one.ts), then what waits behind it. When the head of
- * an order's queue has taken effect, the waiting events behind it follow in log order, until one
- * fails.
+ * Redrives dead letters. When the first of an order's queue has taken effect, the waiting events
+ * behind it follow in log order, until one fails. Each is redriven in a transaction of its own
+ * (redrive-one.ts).
  */
 import { OrderonceError } from '../errors.ts';
 import {
-  discardLetter,
-  findLetter,
+  type DeadLetterFilter,
+  discardDeadLetter,
+  findDeadLetter,
   headOfQueue,
-  type LetterFilter,
-  listLetters,
-  lockLetter,
+  listDeadLetters,
+  lockDeadLetter,
   writeAudit,
 } from '../store/dead-letter-queue.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
 import type { LogPlace } from '../store/log-place.ts';
 import { inTransaction } from '../store/transaction.ts';
-import { editOf, eventOf, type Wish } from './letter-event.ts';
+import { editOf, eventOf, type RedriveInput } from './dead-letter-event.ts';
 import { LIMITS, type RedriveContext, type RedriveResult, redriveOne } from './redrive-one.ts';
 
 const PAGE = 200;
 
-/** Redrives one dead letter, and whatever waits behind it. @returns a result for each one tried. */
+/** Redrives a dead letter and those that wait behind it. @returns a result for each one tried. */
 export async function redrive(context: RedriveContext, place: LogPlace): Promise<RedriveResult[]> {
-  const letter = await findLetter(context.pool, place);
-  if (letter === null || letter.state === 'discarded') return [{ ...place, outcome: 'gone' }];
-  const event = eventOf(letter);
+  const deadLetter = await findDeadLetter(context.pool, place);
+  if (deadLetter === null || deadLetter.state === 'discarded')
+    return [{ ...place, outcome: 'gone' }];
+  const event = eventOf(deadLetter);
   if (event === null) return [{ ...place, outcome: 'invalid' }];
   return await redriveWithQueue(context, place, { event });
 }
 
 /**
- * The same with another payload in place of the record's. Both payloads stand in the audit; the
- * stored row keeps the digest of the record, so that a resend of it stays a duplicate.
+ * Redrives a dead letter with another payload than the record's. The audit keeps both payloads. If
+ * the record decoded, the stored row keeps its digest, so a resend of the record is a duplicate.
  *
- * @param payload the whole event, as POST /events takes it. Ids that decoded cannot be edited.
+ * @param payload the whole event, as for POST /events. Ids of the record cannot be edited.
  * @throws EDIT_REFUSED
  */
 export async function redriveEdited(
@@ -42,28 +43,29 @@ export async function redriveEdited(
   place: LogPlace,
   payload: Buffer,
 ): Promise<RedriveResult[]> {
-  const letter = await findLetter(context.pool, place);
-  if (letter === null || letter.state === 'discarded') return [{ ...place, outcome: 'gone' }];
-  return await redriveWithQueue(context, place, editOf(letter, payload));
+  const deadLetter = await findDeadLetter(context.pool, place);
+  if (deadLetter === null || deadLetter.state === 'discarded')
+    return [{ ...place, outcome: 'gone' }];
+  return await redriveWithQueue(context, place, editOf(deadLetter, payload));
 }
 
-/** What became of one letter that was asked for, and of those that followed it. */
+/** The results of one dead letter that matched, and of those that followed it. */
 export type RedriveStep = { readonly asked: LogPlace; readonly results: readonly RedriveResult[] };
 
 /**
- * Redrives all parked letters that the filter names, in log order; what waits follows by itself.
- * Gives the results of each as they come. One that fails is passed over.
+ * Redrives all parked dead letters that match the filter, in log order, each with those that wait
+ * behind it. Yields the results of each as they come. A failed one does not stop the others.
  */
 export async function* redriveMatching(
   context: RedriveContext,
-  filter: Omit<LetterFilter, 'state' | 'limit'>,
+  filter: Omit<DeadLetterFilter, 'state' | 'limit'>,
 ): AsyncGenerator<RedriveStep> {
   let after = filter.after;
   for (;;) {
     const wanted = { ...filter, state: 'parked', limit: PAGE } as const;
-    const letters = await listLetters(context.pool, { ...wanted, after });
-    for (const asked of letters) yield { asked, results: await redrive(context, asked) };
-    after = letters.at(-1);
+    const deadLetters = await listDeadLetters(context.pool, { ...wanted, after });
+    for (const asked of deadLetters) yield { asked, results: await redrive(context, asked) };
+    after = deadLetters.at(-1);
     if (after === undefined) return;
   }
 }
@@ -71,17 +73,18 @@ export async function* redriveMatching(
 async function redriveWithQueue(
   context: RedriveContext,
   place: LogPlace,
-  wish: Wish,
+  input: RedriveInput,
 ): Promise<RedriveResult[]> {
-  const first = await redriveOne(context, place, wish);
+  const first = await redriveOne(context, place, input);
   const hasPassed = !['failed', 'behind'].includes(first.outcome);
-  const { orderId } = wish.event.event;
+  const { orderId } = input.event.event;
   return hasPassed ? [first, ...(await followQueue(context, orderId))] : [first];
 }
 
 /**
- * Takes it out of its order's queue for good: its id stays taken, it never takes effect. Those
- * that wait behind it follow. @returns the results of these.
+ * Discards a dead letter for good. It leaves its order's queue and never takes effect, but its id
+ * stays taken. Then redrives those that wait behind it.
+ * @returns the results of those.
  * @throws DEAD_LETTER_UNKNOWN
  */
 export async function discard(
@@ -90,18 +93,18 @@ export async function discard(
   reason: string,
 ): Promise<RedriveResult[]> {
   const { pool, actor } = context;
-  const found = await findLetter(pool, place);
+  const found = await findDeadLetter(pool, place);
   if (found === null) {
     throw new OrderonceError('DEAD_LETTER_UNKNOWN', 'There is no such dead letter');
   }
-  // Only a letter that decoded holds its order.
+  // Only a dead letter whose record decoded holds its order.
   const orderId = found.digest === null ? null : found.orderId;
   await inTransaction(pool, LIMITS, async (tx) => {
     if (orderId !== null) await lockHeldOrders(tx, [orderId]);
-    const letter = await lockLetter(tx, place);
-    if (letter === null || letter.state === 'discarded') return;
-    await discardLetter(tx, place);
-    const { eventId } = letter;
+    const deadLetter = await lockDeadLetter(tx, place);
+    if (deadLetter === null || deadLetter.state === 'discarded') return;
+    await discardDeadLetter(tx, place);
+    const { eventId } = deadLetter;
     const entry = { actor, action: 'discard', outcome: 'discarded', eventId } as const;
     await writeAudit(tx, place, { ...entry, detail: reason });
     if (orderId !== null) await releaseOrderIfEmpty(tx, orderId);
@@ -109,13 +112,13 @@ export async function discard(
   return orderId === null ? [] : await followQueue(context, orderId);
 }
 
-/** Those that wait follow while they succeed; a parked one that stands next has to be asked for. */
+/** Redrives the waiting events of an order, until one fails or the next is parked. */
 async function followQueue(context: RedriveContext, orderId: string): Promise<RedriveResult[]> {
   const results: RedriveResult[] = [];
   for (;;) {
     const head = await headOfQueue(context.pool, orderId);
-    const letter = head && (await findLetter(context.pool, head));
-    const event = letter?.state === 'waiting' ? eventOf(letter) : null;
+    const deadLetter = head && (await findDeadLetter(context.pool, head));
+    const event = deadLetter?.state === 'waiting' ? eventOf(deadLetter) : null;
     if (head === null || event === null) return results;
     const result = await redriveOne(context, head, { event });
     results.push(result);

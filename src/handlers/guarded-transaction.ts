@@ -13,31 +13,34 @@ import {
 } from './handler.ts';
 import { readThrown, UnawaitedError } from './thrown.ts';
 
-/** A statement that is nearly done is waited for; it may say what is wrong. */
+/**
+ * How long a statement under way is waited for before it is cancelled. It may show what is wrong.
+ */
 const SETTLE_MS = 100;
 
 export type GuardedTransactionOptions = {
   readonly handler: string;
+  /** The events that the handler is given. */
   readonly events: readonly HandledEvent[];
-  /** Ends the statement that runs on the connection. */
+  /** Cancels the statement that runs on the connection. */
   readonly cancel: () => Promise<void>;
 };
 
 /**
- * A handler's access to the transaction. Each statement travels by the extended protocol, which
- * takes one statement only. (A procedure or DO block that commits fails inside a transaction
- * block: PostgreSQL manual, 43.8.)
+ * A handler's access to the transaction. Each statement is sent by the extended protocol, which
+ * allows only one statement at a time, so a handler cannot hide a COMMIT behind another statement.
+ * (A procedure or DO block that commits fails inside a transaction block: PostgreSQL manual, 43.8.)
  *
- * An SQL error aborts the whole transaction, whether or not the handler catches it; finish() says
- * so before COMMIT would be answered ROLLBACK.
+ * An SQL error aborts the whole transaction, even if the handler catches it. finish() therefore
+ * throws the error; otherwise PostgreSQL would answer COMMIT with ROLLBACK.
  */
 export class GuardedTransaction {
   readonly #tx: Transaction;
   readonly #options: GuardedTransactionOptions;
-  /** Made when the first message comes. */
+  /** Made when the first message is emitted. */
   #eventIds: ReadonlySet<string> | undefined;
   readonly #emitted: Omit<EmittedMessage, 'n'>[] = [];
-  /** Statements that have not ended, and their text. */
+  /** Statements that have not ended, with their texts. */
   readonly #underWay = new Map<Promise<unknown>, string>();
   #entered: Promise<HandlerEntry> | undefined;
   #failure: unknown;
@@ -49,8 +52,8 @@ export class GuardedTransaction {
     this.#options = options;
   }
 
-  /** What the handler is given: these three functions and nothing behind them. */
-  get door(): HandlerTransaction {
+  /** What the handler is given: these three functions, and no access to the objects behind them. */
+  get forHandler(): HandlerTransaction {
     return Object.freeze({
       query: (text: string, values?: readonly unknown[]) => this.#query(text, values),
       savepoint: <T>(work: () => Promise<T>) => heard(this.#savepoint(work)),
@@ -58,13 +61,14 @@ export class GuardedTransaction {
     });
   }
 
-  /** The first SQL error that no savepoint undid. */
+  /** The first SQL error that was not undone by a savepoint. */
   get failure(): unknown {
     return this.#failure;
   }
 
   #query(text: string, values: readonly unknown[] = []): Promise<QueryResult> {
-    const why = typeof text === 'string' ? whyForbidden(text) : 'Its text is no string';
+    const why =
+      typeof text === 'string' ? whyForbidden(text) : 'The text of a statement must be a string';
     if (why !== null) return Promise.reject(new Error(why));
     return this.#run(text, values);
   }
@@ -93,7 +97,7 @@ export class GuardedTransaction {
   #emit({ eventId }: HandledEvent, message: OutboxMessage): void {
     if (this.#closed) throw hasEnded();
     this.#eventIds ??= new Set(this.#options.events.map((event) => event.eventId));
-    // Its number among the event's messages would be wrong, and its id one that is taken.
+    // For an event of another batch, the message's number would be wrong, and its id already used.
     if (!this.#eventIds.has(eventId)) {
       throw new Error(`A message must be about an event of this batch, not about ${eventId}`);
     }
@@ -110,7 +114,10 @@ export class GuardedTransaction {
     });
   }
 
-  /** Counted only now: what a savepoint undid must not leave a gap. */
+  /**
+   * The messages, numbered per event. Only now, since messages that a savepoint undid must not
+   * count.
+   */
   #messages(): EmittedMessage[] {
     const counts = new Map<string, number>();
     return this.#emitted.map((message) => {
@@ -125,7 +132,7 @@ export class GuardedTransaction {
     const running = this.#send(text, values);
     this.#underWay.set(running, text);
     const ended = running.finally(() => this.#underWay.delete(running));
-    // finish() reports it: a handler that does not wait for it must not end the process.
+    // finish() reports the failure. A handler that does not await it must not end the process.
     return heard(ended);
   }
 
@@ -143,9 +150,9 @@ export class GuardedTransaction {
   }
 
   /**
-   * Ends the handler's turn: nothing passes any more. Writes what it emitted, after all of its own.
-   * @throws UnawaitedError; the SQL error that the handler swallowed; an Error that names settings
-   * which it changed.
+   * Ends the handler's access, and then writes the messages that it emitted.
+   * @throws UnawaitedError; the SQL error that the handler caught; an Error that names the settings
+   * that it changed.
    */
   async finish(): Promise<void> {
     this.#closed = true;
@@ -166,7 +173,9 @@ export class GuardedTransaction {
     await insertMessages(this.#tx, this.#messages());
   }
 
-  /** Gives the handler up. Resolves once none of its statements is under way. */
+  /**
+   * Ends the access of a handler that failed. Resolves when none of its statements is under way.
+   */
   async abandon(): Promise<void> {
     this.#closed = true;
     await this.#settle();
@@ -183,10 +192,10 @@ export class GuardedTransaction {
 }
 
 function hasEnded(): Error {
-  return new Error('The handler has ended, and its transaction with it');
+  return new Error('The handler has ended, so its transaction can no longer be used');
 }
 
-/** Its rejection is reported elsewhere, also where nobody waits for it. */
+/** Marks a promise's rejection as handled. It is reported elsewhere, even if nobody awaits it. */
 function heard<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => {});
   return promise;

@@ -1,4 +1,4 @@
-/** What a handler may not do in the transaction, and what becomes of it: real PostgreSQL. */
+/** What a handler must not do in the transaction, and what happens then, on a real PostgreSQL. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
@@ -8,7 +8,9 @@ import type { HandledEvent, Handler, HandlerTransaction } from './handler.ts';
 
 type Act = (tx: HandlerTransaction, events: readonly HandledEvent[]) => unknown;
 
-/** A handler that does `act` where an event of 666 is among those given, and one behind it. */
+/**
+ * Two handlers: the first runs `act` if an event has the amount 666, the second writes a ledger.
+ */
 async function setUp(t: TestContext, act: Act) {
   const { pool, context } = await setUpHeart(t);
   await pool.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY, amount numeric NOT NULL)');
@@ -35,7 +37,7 @@ async function setUp(t: TestContext, act: Act) {
   return { pool, seen, context: { ...context, handlers: set } };
 }
 
-/** Three good events and, third, a bad one. @returns what the bad one was parked for. */
+/** Processes three good events and a bad one. @returns why the bad one was parked. */
 async function runOneBad(t: TestContext, act: Act) {
   const { pool, context, seen } = await setUp(t, act);
   await processAll(context, sliceOfEvents(0, [wireEvent()]));

@@ -8,7 +8,7 @@ import { processBatch } from '../inbox/process-batch.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Handler } from './handler.ts';
 
-/** What the team has set for its role, and its handlers rely on. */
+/** Settings that the team has made for its role, and on which its handlers rely. */
 const ITS_SETTINGS = {
   search_path: 'app, public',
   DateStyle: 'SQL, DMY',
@@ -29,7 +29,7 @@ it('a handler has the settings of its role, and unqualified names are those of i
       );
     }
   });
-  // By the names of ours, in its own schema and in public.
+  // Tables of the team with the names of ours, in its own schema and in public.
   await owner.query(`CREATE SCHEMA app; CREATE TABLE app.orders (event_id uuid, at text, its text);
     CREATE TABLE public.outbox (n int)`);
   await migrate(owner);
@@ -46,7 +46,7 @@ it('a handler has the settings of its role, and unqualified names are those of i
           [event.eventId, Object.keys(ITS_SETTINGS)],
         );
         await tx.query('INSERT INTO outbox VALUES (1)');
-        // A text that looks like one of ours is still the handler's.
+        // In a handler's statement the prefix of our tables is not replaced.
         assert.equal(
           (await tx.query(`SELECT 'orderonce.orders' AS it`)).rows[0]?.it,
           'orderonce.orders',

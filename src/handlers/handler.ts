@@ -1,91 +1,107 @@
 /**
- * The port for a team's own business logic. A handler runs inside the transaction that stores the
- * events and moves the position: its effects become visible together with them or not at all.
+ * The interface for a team's own business logic. A handler runs inside the transaction that stores
+ * the events and moves the position. Its effects become visible together with them, or not at all.
  *
  *   export const handlers: Handler[] = [
  *     { name: 'charge', handle: async (events, tx) => { await tx.query('…', […]); } },
  *   ];
  *
- * What a handler does outside `tx` (HTTP calls, files) is outside the transaction too: it may
+ * What a handler does outside `tx`, such as HTTP calls, is not part of the transaction and may
  * happen again after a rollback. Emit a message instead, or make the call idempotent by event id.
  */
 import type { OutboxMessage } from '../log/message.ts';
 
 export type { OutboxMessage };
 
-/** One event that has just been stored, in its one spelling. */
+/** An event that has just been stored, in its canonical form. */
 export type HandledEvent = {
   /** UUID, lower case. */
   readonly eventId: string;
   /** UUID, lower case. */
   readonly orderId: string;
   readonly userId: string;
-  /** Positive decimal with four decimals, exact: `99.9500`. Never make it a float. */
+  /** A positive, exact number with four decimals: `99.9500`. Do not convert it to a float. */
   readonly totalAmount: string;
   /** UTC with microseconds: `2026-01-02T03:04:05.000000Z`. */
   readonly timestamp: string;
+  /** Its place in the log. */
   readonly partition: number;
   readonly offset: number;
 };
 
+/** The result of a statement. `rowCount` is 0 for a statement that has none. */
 export type QueryResult = {
   readonly rows: readonly Record<string, unknown>[];
   readonly rowCount: number;
 };
 
-/** The transaction as a handler sees it: it can neither end it nor outlive its turn. */
+/**
+ * The transaction as a handler sees it. It works until `handle` returns; a handler cannot end it.
+ */
 export type HandlerTransaction = {
   /**
-   * One statement, with parameters ($1, $2, …); to be awaited. Statements that begin or end
-   * transactions or reach into the session are refused, and so are changes of Orderonce's own
-   * tables (docs/handlers.md). An SQL error fails the whole batch, also when it is caught: use savepoint() for an
-   * error that is expected.
+   * Runs one statement, with parameters ($1, $2, …). Await it. Statements that begin or end
+   * transactions, change the session or change Orderonce's own tables are refused
+   * (docs/handlers.md). An SQL error fails the whole batch, even if it is caught. Use savepoint()
+   * for an error that you expect.
    */
   query(text: string, values?: readonly unknown[]): Promise<QueryResult>;
-  /** Runs `work` so that an SQL error inside undoes only what it did. Rethrows the error. */
+  /** Runs `work` in a savepoint: an error in it undoes only what `work` did. Rethrows the error. */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
   /**
-   * Puts a message into the outbox, in this transaction: published, at least once, if and only if
-   * the event takes effect; those of one key in order. Its id, in the header orderonce-message-id,
-   * is made of the event, the handler's name and the how-manieth it is: the same again after a
-   * restore, if the handler emits the same in the same order.
+   * Puts a message into the outbox, in this transaction. It is published, at least once, if and
+   * only if the event takes effect; messages of one key are published in order. Its id, in the
+   * header orderonce-message-id, is derived from the event id, the handler's name and its ordinal
+   * number among the event's messages. So it is the same again after a restore, if the handler
+   * emits the same messages in the same order.
    *
-   * @param event the one that the message is about. @throws TerminalError when it is too large.
+   * @param event the event of this batch that the message is about.
+   * @throws TerminalError if the message can never be published, for example because it is too
+   * large.
    */
   emit(event: HandledEvent, message: OutboxMessage): void;
 };
 
+/** A handler. Export an array of them as `handlers`. */
 export type Handler = {
-  /** For logs and dead letters; unique. */
+  /** Unique. It appears in logs and dead letters, and is part of the ids of its messages. */
   readonly name: string;
   /**
-   * Takes all events that a batch stored, at least one; they and their list are frozen. A batch is of one partition or of several;
-   * those of each partition come in log order. Called again with the same events, or with some of
-   * them, after any failure: the transaction before has left nothing.
+   * Handles all events that a batch stored, at least one. The events and their list are frozen. A
+   * batch comes from one partition or from several; the events of each partition are in log order.
+   * After a failure it is called again with the same events, or with some of them. The failed
+   * transaction has left nothing behind.
    */
   handle(events: readonly HandledEvent[], tx: HandlerTransaction): Promise<void>;
   /**
-   * What contradicts the handler's own tables, a line each; none means proven. Run by `orderonce
-   * verify` on its read-only snapshot, beside what is stored. Without it they do not count as proven.
+   * Checks the handler's own tables against the stored events, on the read-only snapshot of
+   * `orderonce verify`. Without a check, verify does not count these tables as proven.
+   * @returns a line for each contradiction; none if the tables are proven.
    */
   check?(db: Pick<HandlerTransaction, 'query'>): Promise<readonly string[]>;
 };
 
-/** "This event can never succeed": it is parked at once, its neighbours are kept. */
+/**
+ * Throw it if an event can never succeed. That event is then parked without further attempts; other
+ * events of the batch take effect.
+ */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
 }
 
 /**
- * "A dependency of mine is away": the events are tried again with growing waits. While it happens to
- * all events nothing is parked, however long it lasts; an event for which alone it is thrown, while
- * others succeed, is parked in the end like any other that keeps failing.
+ * Throw it if a dependency is away. The events are retried with growing waits. While it is thrown
+ * for all events, nothing is parked, however long that lasts. An event for which alone it is
+ * thrown, while others succeed, is parked in the end like any other that keeps failing.
  */
 export class OutageError extends Error {
   override readonly name = 'OutageError';
 }
 
-/** The convenient form: one event at a time, in log order. Slower: a round trip or more for each. */
+/**
+ * Makes a handler of a function that handles one event at a time. It is simpler, but slower: each
+ * event costs at least one round trip to PostgreSQL. The events of a partition come in log order.
+ */
 export function forEachEvent(
   name: string,
   handleOne: (event: HandledEvent, tx: HandlerTransaction) => Promise<void>,

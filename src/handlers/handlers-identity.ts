@@ -1,4 +1,4 @@
-/** Which handlers run here, and whether they are those of the deployment. */
+/** Identifies the handlers of this process and compares them with those of the deployment. */
 import { createHash } from 'node:crypto';
 import { OrderonceError } from '../errors.ts';
 import type { Settings } from '../settings/settings.ts';
@@ -6,7 +6,10 @@ import type { DeployedHandlers, HandlersIdentity } from '../store/deployment-han
 import type { Handler } from './handler.ts';
 import { digestOfModule } from './module-digest.ts';
 
-/** @param handlers that these settings name. */
+/**
+ * @param handlers the handlers that these settings name.
+ * @throws if HANDLERS_MODULE cannot be read.
+ */
 export async function identityOf(
   settings: Settings,
   handlers: readonly Handler[],
@@ -22,14 +25,17 @@ export async function identityOf(
   };
 }
 
-/** @throws HANDLERS_DIFFER where a redrive here would do something else than the deployment does. */
+/**
+ * @throws HANDLERS_DIFFER if a redrive in this process could have another effect than in a consumer
+ * of the deployment, or if no consumer has recorded its handlers yet.
+ */
 export function assertSameHandlers(
   here: HandlersIdentity,
   deployed: DeployedHandlers | null,
 ): void {
   if (deployed === null) {
     const message =
-      'No consumer of this release has started on this database yet: which handlers the deployment runs is not known. Start one first';
+      'No consumer of this release has started on this database yet, so it is not known which handlers the deployment runs. Start one first';
     throw new OrderonceError('HANDLERS_DIFFER', message);
   }
   if (here.digest === deployed.digest) return;
@@ -37,12 +43,12 @@ export function assertSameHandlers(
   throw new OrderonceError(
     'HANDLERS_DIFFER',
     `The deployment runs ${nameOf(deployed)} (consumer ${owner}, started ${startedAt}); ` +
-      `here there are ${nameOf(here)}. Nothing was changed. Start a consumer, which redrives with its ` +
-      'own handlers, or set HANDLERS_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION as the consumers have them',
+      `this process has ${nameOf(here)}. Nothing was changed. Start a consumer, which redrives with its ` +
+      'own handlers, or set HANDLERS_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION as for the consumers',
   );
 }
 
-/** In words: names, module and the beginning of the digest. */
+/** Describes handlers in words: names, module, and the first 12 digits of the digest. */
 export function nameOf({ handlers, module, digest }: HandlersIdentity): string {
   const names = handlers.map(({ name }) => name).join(', ');
   const what = names === '' ? 'no handlers' : `the handlers ${names}`;

@@ -1,4 +1,4 @@
-/** Handlers in the heart's transaction, on a real PostgreSQL: what they may do, and cannot break. */
+/** Handlers in the batch transaction on a real PostgreSQL: what they may do, and cannot break. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
@@ -14,7 +14,7 @@ import {
   TerminalError,
 } from './handler.ts';
 
-/** A ledger that the handlers under test write to: one row per event. */
+/** A context with these handlers, and a table `ledger` for them: one row per event. */
 async function setUp(t: TestContext, handlers: Handler[], attemptsMax = 2) {
   const { pool, context } = await setUpHeart(t);
   await pool.query('CREATE TABLE ledger (event_id uuid PRIMARY KEY, amount numeric NOT NULL)');
@@ -29,7 +29,7 @@ const charge = async (events: readonly HandledEvent[], tx: HandlerTransaction) =
   );
 };
 
-/** Charges, but fails as `fail` says where an event of 666 is among them. */
+/** A handler that charges, but calls `fail` if an event has the amount 666. */
 const chargeUnless = (fail: (tx: HandlerTransaction) => unknown): Handler => ({
   name: 'charge',
   handle: async (events, tx) => {
@@ -165,7 +165,7 @@ describe('Handlers', () => {
         next = (await processBatch(guarded, slice)).next;
       }
     })();
-    await assert.rejects(pausing, { code: 'HANDLERS_REFUSE_TOO_MUCH', message: /bad version/ });
+    await assert.rejects(pausing, { code: 'HANDLERS_REFUSE_TOO_MUCH', message: /faulty version/ });
     assert.ok((await count(pool, 'dead_letters')) <= 100);
   });
 
@@ -234,7 +234,9 @@ describe('Handlers', () => {
     await processAll(context, sliceOfEvents(0, [wireEvent(), poison(), wireEvent()]));
     assert.equal(await count(pool, 'ledger'), 2);
     const { rows } = await pool.query('SELECT log_offset, reason, detail FROM dead_letters');
-    assert.deepEqual(rows[0].detail, { message: 'Handler "charge": Not done within 300 ms' });
+    assert.deepEqual(rows[0].detail, {
+      message: 'Handler "charge": It did not finish within 300 ms',
+    });
     await assert.rejects(async () => await door?.query('SELECT 1'), /has ended/);
   });
 

@@ -1,4 +1,4 @@
-/** Whatever a handler throws or does for one event, only that event is touched. */
+/** Whatever a handler throws or does for one event, no other event is affected. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
@@ -12,7 +12,9 @@ import { readPositions } from '../store/positions.ts';
 import type { HandledEvent, Handler, HandlerTransaction } from './handler.ts';
 import { OutageError } from './handler.ts';
 
-/** Workers of two partitions, whose handler charges, and does `act` where an event of 666 is there. */
+/**
+ * Workers of two partitions. Their handler charges, and runs `act` if an event has the amount 666.
+ */
 async function setUp(
   t: TestContext,
   act: (tx: HandlerTransaction) => unknown,
@@ -58,7 +60,7 @@ async function charge(events: readonly HandledEvent[], tx: HandlerTransaction): 
   );
 }
 
-/** Sends a bad event among good ones. @returns the dead letters, once everything is settled. */
+/** Processes a bad event among good ones. @returns the dead letters. */
 async function runOneBad(
   t: TestContext,
   act: (tx: HandlerTransaction) => unknown,

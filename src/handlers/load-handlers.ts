@@ -4,9 +4,10 @@ import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Handler } from './handler.ts';
 
 /**
- * Loads a team's module.
- * @param path from the working directory; JavaScript, or TypeScript that Node can strip.
- * @throws HANDLERS_INVALID saying what is wrong with it.
+ * Loads a team's handlers.
+ * @param path of the module, relative to the working directory: JavaScript, or TypeScript whose
+ * types Node can strip.
+ * @throws HANDLERS_INVALID with what is wrong.
  */
 export async function loadHandlers(path: string): Promise<readonly Handler[]> {
   const exported = await importHandlers(path);
@@ -15,7 +16,7 @@ export async function loadHandlers(path: string): Promise<readonly Handler[]> {
   } catch (error) {
     // Reading a property of what a module exports may throw.
     if (error instanceof OrderonceError) throw error;
-    throw invalid(path, `exports what cannot be read: ${reasonOf(error)}`, error);
+    throw invalid(path, `exports something that cannot be read: ${reasonOf(error)}`, error);
   }
 }
 
@@ -32,14 +33,14 @@ function checked(path: string, exported: unknown): readonly Handler[] {
   if (wrong !== -1) {
     throw invalid(
       path,
-      `exports as handler ${wrong} something without a name and a function "handle", or whose "check" is no function`,
+      `exports a handler (number ${wrong}, counted from 0) that has no "name" or no function "handle", or whose "check" is not a function`,
     );
   }
   const reserved = exported.find(({ name }) => name.startsWith('orderonce.'));
   if (reserved !== undefined) throw invalid(path, 'uses a name that begins with "orderonce."');
   const names = exported.map(({ name }) => name);
   if (new Set(names).size < names.length)
-    throw invalid(path, `gives a name twice: ${names.join(', ')}`);
+    throw invalid(path, `uses a name twice: ${names.join(', ')}`);
   return exported;
 }
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { digestOfModule } from './module-digest.ts';
 
-/** The same little module in a folder of its own. */
+/** Writes the same small module into a new folder. */
 async function setUp(t: TestContext) {
   const folder = await mkdtemp(join(tmpdir(), 'orderonce-digest-'));
   t.after(() => rm(folder, { recursive: true, force: true }));

@@ -2,22 +2,24 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { dirname, relative, resolve } from 'node:path';
 
-/** import … from './x', export … from './x', import('./x'), require('./x'). */
+/** Matches import … from './x', export … from './x', import('./x') and require('./x'). */
 const RELATIVE_IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"](\.{1,2}\/[^'"\n]+)['"]/g;
 const ENDINGS = ['', '.js', '.mjs', '.cjs', '.ts', '.json', '/index.js', '/index.ts'];
-/** A module of more files is not what this is for. */
+/** Files beyond this number are not covered. */
 const FILES_MAX = 1000;
 
 /**
- * SHA-256 over a module and all that it imports by relative paths, in whatever folder they lie.
- * Not covered: packages, files that it reads, and its environment.
+ * SHA-256, in hex, over a module and all files that it imports by relative paths. It does not
+ * depend on the folder in which the module is. It does not cover packages, files that the module
+ * reads, or environment variables.
  *
- * @param path from the working directory. @throws where the module itself cannot be read.
+ * @param path of the module, relative to the working directory.
+ * @throws if the module itself cannot be read.
  */
 export async function digestOfModule(path: string): Promise<string> {
   const main = resolve(path);
   const files = new Map<string, Buffer>([[main, await readFile(main)]]);
-  // A Map gives what is added while it is walked.
+  // The loop also visits entries that are added to the Map while it runs.
   for (const [file, content] of files) {
     for (const [, specifier] of content.toString('utf8').matchAll(RELATIVE_IMPORT)) {
       const found = await findFile(resolve(dirname(file), specifier as string));

@@ -1,6 +1,8 @@
 import type { Handler } from './handler.ts';
 
-/** Built in, where ORDER_PROCESSED_TOPIC is set: tells of each stored event, once per message id. */
+/**
+ * The built-in handler for ORDER_PROCESSED_TOPIC: emits one message to `topic` per stored event.
+ */
 export function orderProcessed(topic: string): Handler {
   return {
     name: 'orderonce.order_processed',

@@ -1,4 +1,4 @@
-/** Runs the handlers over what a batch has stored, and says what a failure of theirs means. */
+/** Runs the handlers over the events that a batch has stored, and classifies their failures. */
 import { within } from '../runtime/deadline.ts';
 import { cancelStatement } from '../store/handler-guard.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
@@ -10,21 +10,23 @@ import { traced } from './stray-errors.ts';
 import { readThrown } from './thrown.ts';
 
 /**
- * - `refused`: the event itself can never succeed; park it once it stands alone.
- * - `outage`: not about the event; wait and try again, park nothing.
- * - `unknown`: park it only after several failures alone while others succeed.
+ * What a failure says about the event.
+ * - `refused`: the event can never succeed. It is parked once it fails alone.
+ * - `outage`: the event is not the cause. The consumer retries and parks nothing.
+ * - `unknown`: the event is parked only after several failures alone, while others succeed.
  */
 export type Fault = 'refused' | 'outage' | 'unknown';
 
-/** A handler failed. Holds nothing of what it threw but plain data: see thrown.ts. */
+/** The failure of a handler. It keeps only plain data of what the handler threw; see thrown.ts. */
 export class HandlerFailure extends Error {
   override readonly name = 'HandlerFailure';
   readonly handler: string;
   readonly fault: Fault;
-  /** An outage in its own words: its dependency gets more time. */
+  /** It threw OutageError, so the waits between attempts are longer. */
   readonly isOutage: boolean;
-  /** It said itself that the event can never succeed. */
+  /** It threw TerminalError. */
   readonly isTerminal: boolean;
+  /** The SQLSTATE, if what it threw is an error of PostgreSQL. */
   readonly sqlState: string | undefined;
 
   constructor(handler: string, cause: unknown) {
@@ -39,19 +41,21 @@ export class HandlerFailure extends Error {
   }
 }
 
+/** The handlers of a process, in the order in which they run, with their limits. */
 export type HandlerSet = {
   readonly handlers: readonly Handler[];
-  /** For one handler over one batch. */
+  /** The longest time for one handler over one batch (HANDLER_TIMEOUT_MS). */
   readonly timeoutMs: number;
-  /** Failures alone for an unknown reason after which an event is parked, if others succeed. */
+  /** After this many failures alone for an unknown reason an event is parked, if others succeed. */
   readonly attemptsMax: number;
 };
 
 export const NO_HANDLERS: HandlerSet = { handlers: [], timeoutMs: 3000, attemptsMax: 5 };
 
 /**
- * @param pool to end a statement with that its handler no longer waits for.
- * @throws HandlerFailure of the first handler that fails; the caller rolls back.
+ * Runs the handlers one after the other over all events.
+ * @param pool with which a statement is cancelled that its handler no longer awaits.
+ * @throws HandlerFailure of the first handler that fails. The caller must roll back.
  */
 export async function runHandlers(
   { handlers, timeoutMs }: HandlerSet,
@@ -61,7 +65,7 @@ export async function runHandlers(
 ): Promise<void> {
   if (events.length === 0) return;
   if (handlers.length > 0) noteForeignCode(tx);
-  // What one handler changed in them would reach those after it.
+  // Frozen, since what one handler changed in the events would reach the handlers after it.
   const frozen = Object.freeze(events.map((event) => Object.freeze({ ...event })));
   for (const handler of handlers) {
     const cancel = () => cancelStatement(pool, tx);
@@ -76,7 +80,7 @@ export async function runHandlers(
   }
 }
 
-/** Until it has returned, failed, or taken too long. */
+/** Runs one handler until it has returned, failed, or exceeded its time. @throws what it threw. */
 async function runOne(
   handler: Handler,
   guarded: GuardedTransaction,
@@ -94,11 +98,12 @@ async function runOne(
       return isUnderWay;
     },
   };
-  // In a function, so that one which throws synchronously is treated like any other.
-  const handling = traced(run, async () => await handler.handle(events, guarded.door));
-  // Node reports a promise that was rejected and not waited for once microtasks have run.
+  // In an async function, so that a handler that throws synchronously is treated like any other.
+  const handling = traced(run, async () => await handler.handle(events, guarded.forHandler));
+  // Waits until microtasks have run. Node then has reported rejections that the handler did not
+  // handle, and they fail this run.
   const reported = handling.then(() => new Promise(setImmediate));
-  const late = () => new Error(`Not done within ${timeoutMs} ms`);
+  const late = () => new Error(`It did not finish within ${timeoutMs} ms`);
   try {
     await within(timeoutMs, Promise.race([stray.promise, reported]), late);
   } finally {
@@ -106,20 +111,20 @@ async function runOne(
   }
 }
 
-/** "Transaction is aborted" only says that something failed before: that is the reason. */
+/** SQLSTATE 25P02 only says that an earlier statement failed. That failure is the cause. */
 function causeOf(error: unknown, failure: unknown): unknown {
   const isAfterEffect = readThrown(error).sqlState === IN_FAILED_TRANSACTION;
   return isAfterEffect ? (failure ?? error) : error;
 }
 
 const IN_FAILED_TRANSACTION = '25P02';
-/** raise_exception and program_limit_exceeded may be about the row, or not. */
+/** P0001 raise_exception and class 54 program_limit_exceeded may or may not be due to the row. */
 const DATA_DEPENDENT = /^(P0001|54)/;
 
 /**
- * What a failure inside the heart's transaction means, thrown by a handler or by PostgreSQL. What
- * a handler throws is never an outage by its looks: an outage is what happens to all events, and
- * whether it does is found out by trying others.
+ * Classifies a failure inside the batch transaction, thrown by a handler or by PostgreSQL. A
+ * handler's failure is never `outage`, whatever it threw. An outage affects all events, and whether
+ * it does is found out by trying other events.
  */
 export function faultOf(error: unknown): Fault {
   if (error instanceof HandlerFailure) return error.fault;
@@ -127,13 +132,13 @@ export function faultOf(error: unknown): Fault {
   return DATA_DEPENDENT.test(sqlStateOf(error) ?? '') ? 'unknown' : 'outage';
 }
 
-/** The word by which dead letters of this failure are grouped and redriven. */
+/** The reason in the dead letter, by which dead letters can be grouped, listed and redriven. */
 export function parkReasonOf(error: unknown): string {
   if (faultOf(error) !== 'refused') return 'keeps_failing';
   return error instanceof HandlerFailure ? 'refused_by_handler' : 'refused_by_database';
 }
 
-/** The SQLSTATE behind a failure, a handler's too. */
+/** The SQLSTATE of a failure, also of one that a handler threw; undefined if there is none. */
 export function sqlStateBehind(error: unknown): string | undefined {
   return error instanceof HandlerFailure ? error.sqlState : sqlStateOf(error);
 }

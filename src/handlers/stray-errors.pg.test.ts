@@ -1,4 +1,4 @@
-/** Errors of handlers that reach nobody, in a process of its own: it must survive them. */
+/** Errors of handlers that no caller receives, in a separate process, which must survive them. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,25 +1,29 @@
 /**
- * What a handler threw, read once and kept as plain data. It may be anything: no Error at all, one
- * whose getters throw, a revoked Proxy, a message of a gigabyte. Nothing behind this file touches
- * the thrown value again, so that reading it cannot fail where the failure is judged, logged or
- * stored.
+ * Reads what a handler threw once, and keeps it as plain data. A handler may throw anything: a
+ * value that is no Error, an Error whose getters throw, a revoked Proxy, a message of a gigabyte.
+ * No other code reads the thrown value, so the failure can be classified, logged and stored without
+ * errors.
  */
 import { reasonOf } from '../errors.ts';
 import { storableText } from '../store/storable-json.ts';
 import { OutageError, TerminalError } from './handler.ts';
 
+/** What a handler threw. */
 export type Thrown = {
-  /** At most MESSAGE_CHARS_MAX characters, in a form that PostgreSQL stores. */
+  /** At most MESSAGE_CHARS_MAX characters, without any that PostgreSQL cannot store. */
   readonly message: string;
-  /** Of an error that PostgreSQL reported, also where the handler passed it on. */
+  /** The SQLSTATE, if PostgreSQL reported the error. */
   readonly sqlState: string | undefined;
   readonly kind: 'terminal' | 'outage' | 'unawaited' | 'other';
 };
 
-/** A handler returned before its own statements had ended: no effect of theirs can be relied on. */
+/** A handler returned before its statements had ended, so their effects cannot be relied on. */
 export class UnawaitedError extends Error {
   override readonly name = 'UnawaitedError';
-  /** @param cause of a statement that failed meanwhile. */
+  /**
+   * @param what was under way: a statement or a savepoint.
+   * @param cause the error of a statement that failed meanwhile.
+   */
   constructor(what: string, cause?: unknown) {
     const message = `It returned while ${what} was still under way: await every tx.query() and tx.savepoint()`;
     super(message, { cause });
@@ -29,7 +33,7 @@ export class UnawaitedError extends Error {
 const MESSAGE_CHARS_MAX = 1000;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
-/** Never throws. */
+/** Reads a thrown value. Never throws. */
 export function readThrown(thrown: unknown): Thrown {
   return {
     message: storableText(reasonOf(thrown).slice(0, MESSAGE_CHARS_MAX)),
@@ -38,7 +42,9 @@ export function readThrown(thrown: unknown): Thrown {
   };
 }
 
-/** PostgreSQL's errors have a severity; the `code` alone is also Node's, of network errors. */
+/**
+ * Errors of PostgreSQL have a severity. Node's network errors have a `code` too, but no severity.
+ */
 function sqlStateIn(thrown: unknown): string | undefined {
   if (thrown instanceof UnawaitedError) return sqlStateIn(thrown.cause);
   if (typeof thrown !== 'object' || thrown === null) return undefined;
@@ -53,7 +59,7 @@ function kindOf(thrown: unknown): Thrown['kind'] {
   return thrown instanceof OutageError ? 'outage' : 'other';
 }
 
-/** Reading what was thrown may itself throw. */
+/** Reads a property of what was thrown, which may itself throw; undefined then. */
 function quietly<T>(read: () => T): T | undefined {
   try {
     return read();

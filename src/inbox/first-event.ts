@@ -1,13 +1,13 @@
 /**
- * Finds out whose fault it is that an event fails alone, for the first event of a slice. Each step
- * has a transaction of its own, so that it does not matter how the event fails: it may end the
- * session or fail at COMMIT.
+ * Finds out whether the first event of a slice, which fails on its own, is the cause of the
+ * failure. Each step has a transaction of its own, so the event may fail in any way: it may even
+ * end the session, or fail only at COMMIT.
  *
- *   try the event → it fails → try others, and undo them → try it once more → park it
+ *   try the event → it fails → try others and roll them back → try it once more → park it
  *
- * A failure counts only if another event succeeded after it, so that attempts made while everything
- * fails never add up to a verdict (G6). Others are the events behind it in the slice, or what other
- * partitions of this process stored since.
+ * A failure counts only if another event succeeded after it. Attempts that are made while
+ * everything fails therefore never lead to parking (G6). The other events are those behind it in
+ * the slice, or those that other partitions of this process have stored since the failure.
  */
 import { reasonOf } from '../errors.ts';
 import { faultOf, parkReasonOf } from '../handlers/run-handlers.ts';
@@ -17,37 +17,41 @@ import { splitSlice } from '../log/log-slice.ts';
 import { allRefused, mayBlameBatch } from './blame.ts';
 import { parkUnrun, settleParking, wouldSucceed } from './isolate.ts';
 import { type Batch, holdOf, isTakenAtWord } from './isolation.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from './settle-piece.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from './settle-records.ts';
 import { witnessesOf } from './witnesses.ts';
 
 /** An event that failed alone before. */
 export type KnownSuspect = {
+  /** Its offset. */
   readonly from: number;
-  /** Failures after which others succeeded. */
+  /** How many of its failures were followed by a success of another event. */
   readonly attempts: number;
   /** Whether this process stored other events since the last failure. */
   readonly othersSucceed: boolean;
 };
 
-/** Which events may be tried in order to see whether others succeed. */
+/**
+ * Rules for witnesses. A witness is an event behind the failing one that is tried, and always
+ * rolled back, to see whether other events succeed.
+ */
 export type WitnessRules = {
-  /** Not one with which a process died. */
+  /** Whether the event at this offset may be a witness. False if a process died of it. */
   readonly mayAsk: (offset: number) => boolean;
-  /** To be called before a witness is tried. */
+  /** Called before a witness is tried. */
   readonly before: (offset: number) => Promise<void>;
 };
 
 const ANY_WITNESS: WitnessRules = { mayAsk: () => true, before: async () => {} };
 
-/** The first record of a slice, with the gaps around it. */
+/** Splits a slice behind its first record. `head` has that record and the gaps before it. */
 export function firstOf(slice: LogSlice): { head: LogSlice; tail: LogSlice } {
   const [record] = slice.records;
   return splitSlice(slice, record === undefined ? slice.next : record.offset + 1);
 }
 
 /**
- * Settles the first record of the slice, or says why it is held.
- * @throws what is not about the events; nothing took effect then.
+ * Settles the first record of the slice, or returns why it is held (`BatchOutcome.held`).
+ * @throws a failure that no event can have caused. Nothing has taken effect then.
  */
 export async function processFirst(
   context: BatchContext,
@@ -60,7 +64,7 @@ export async function processFirst(
   const [event] = batch.events;
   const failure = await tryOnce(context, batch);
   if ('next' in failure) return failure;
-  // An invalid record writes only its own dead letter: if that fails, it is an outage.
+  // For an invalid record only a dead letter is written. If that fails, it is an outage.
   if (event === undefined) throw failure.error;
   const later = batchOf(tail).events.filter(({ record }) => rules.mayAsk(record.offset));
   const othersSucceed = await anySucceeds(context, slice, later, rules);
@@ -83,14 +87,15 @@ export async function processFirst(
 
 /** What is known when an event has failed alone. */
 type Case = {
+  /** It was refused, by its handler or by PostgreSQL; see `faultOf`. */
   readonly isRefused: boolean;
-  /** Whether that is enough where nobody else can be asked. */
+  /** The refusal is enough to park it although no other event could be tried. */
   readonly isTakenAtWord: boolean;
-  /** Whether an event behind it succeeded just now; null where none could be tried. */
+  /** Whether a witness succeeded just now; null if there was no witness. */
   readonly othersSucceed: boolean | null;
-  /** Whether other partitions stored something since its last failure. */
+  /** Whether other partitions have stored something since its last failure. */
   readonly others: boolean;
-  /** Failures confirmed before. */
+  /** Failures that were confirmed before; see `KnownSuspect.attempts`. */
   readonly attempts: number;
   readonly attemptsMax: number;
 };
@@ -98,12 +103,12 @@ type Case = {
 type Ruling = {
   readonly verdict: 'park' | 'try once more' | 'hold';
   readonly attempts: number;
-  /** Whether this failure has been counted. */
+  /** Whether `attempts` includes this failure. */
   readonly isConfirmed: boolean;
   readonly isAllRefused: boolean;
 };
 
-/** Pure. */
+/** Decides what to do with an event that has failed alone. Pure. */
 export function rule(given: Case): Ruling {
   const { isRefused, isTakenAtWord, othersSucceed, others, attempts, attemptsMax } = given;
   const isAllRefused = isRefused && othersSucceed !== true;
@@ -112,7 +117,8 @@ export function rule(given: Case): Ruling {
     const verdict = isRefused || counted >= attemptsMax ? 'try once more' : 'hold';
     return { verdict, attempts: counted, isConfirmed: true, isAllRefused };
   }
-  // The failure before this one was followed by a success elsewhere: this is the once more.
+  // The previous failure was followed by a success elsewhere, so this try was already the
+  // "once more" that parking requires.
   const isProven = others && (isRefused || attempts >= attemptsMax);
   const verdict = isProven || isTakenAtWord ? 'park' : 'hold';
   return { verdict, attempts, isConfirmed: false, isAllRefused };
@@ -154,7 +160,7 @@ async function park(
   return await parkUnrun(context, batch, { failure, reason, attempts: Math.max(attempts, 1) });
 }
 
-/** Nothing took effect, and the position stays. */
+/** The outcome for an event that is held: nothing took effect, and the position has not moved. */
 function held(
   slice: LogSlice,
   event: EventRecord,

@@ -1,4 +1,7 @@
-/** An outage of handlers: nobody is punished for it, little is tried and said, and all can see it. */
+/**
+ * An outage of the handlers: no event is parked for it, it is retried and logged in moderation, and
+ * health, metrics and `positions` show it.
+ */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
@@ -12,7 +15,7 @@ import type { Handler } from '../handlers/handler.ts';
 import { readTroubles } from '../store/position-troubles.ts';
 import { readPositions } from '../store/positions.ts';
 
-/** Workers of partitions that all charge into a table that may be missing. */
+/** Workers of several partitions. Their handler charges into a table that may be missing. */
 async function setUp(t: TestContext, partitions = 2) {
   const { pool, context } = await setUpHeart(t, partitions);
   const lines: Record<string, unknown>[] = [];
@@ -64,8 +67,8 @@ describe('While all handlers fail', () => {
     await restore();
     const isDone = () => workers.every(({ nextOffset }) => nextOffset === 10);
     await until('all is settled', isDone, { withinMs: 30_000 });
-    // Twice on a slow machine: where no later event succeeded in time, its first failure is counted
-    // once the other partition has stored something.
+    // Two attempts on a slow machine: if no witness succeeded in time, the first failure counts
+    // only once the other partition has stored something.
     const { rows } = await pool.query(
       'SELECT log_partition AS p, log_offset AS o, attempts <= 2 AS few FROM dead_letters',
     );

@@ -6,7 +6,7 @@ import { count, nextOffset, orderRow, processAll, setUpHeart } from '../../test/
 import type { Pool } from '../store/pool.ts';
 import { processBatch } from './process-batch.ts';
 
-/** Makes PostgreSQL refuse what a team's own rules would: an amount of 666, with class 23. */
+/** Adds a trigger, as a team may have one, that refuses the amount 666 with SQLSTATE class 23. */
 async function refuse666(pool: Pool, deferred = false): Promise<void> {
   await pool.query(
     `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -22,7 +22,7 @@ async function refuse666(pool: Pool, deferred = false): Promise<void> {
   );
 }
 
-/** Counts SAVEPOINTs between BEGIN and COMMIT on every connection. */
+/** Counts the SAVEPOINTs of each transaction, on every connection. */
 function countSavepoints(pool: Pool): { most: number } {
   const counted = { most: 0 };
   pool.on('acquire', (client) => {

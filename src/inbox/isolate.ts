@@ -1,6 +1,7 @@
 /**
- * Transactions that may have to park: of a batch that is taken apart, of one event on its own, or of
- * one that is parked without being run. Each moves the position as far as it settled.
+ * The transactions that may park events: one that isolates the refused events of a batch, one that
+ * settles a batch as a whole, and one that parks an event without running its handlers. Each moves
+ * the position as far as it has settled the batch.
  */
 import { OrderonceError } from '../errors.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
@@ -19,15 +20,23 @@ import {
   fence,
   type HeldEvent,
   logPartitionOf,
-  settlePiece,
-} from './settle-piece.ts';
+  settleRecords,
+} from './settle-records.ts';
 
-/** Settles the longest prefix of the batch that can be settled now, and commits it. */
+/**
+ * Settles the longest prefix of the batch that can be settled now, parking refused events in it,
+ * and commits it.
+ * @throws ALL_REFUSED, HANDLERS_REFUSE_TOO_MUCH, CLAIM_RACE, POSITION_MOVED, or an outage.
+ */
 export async function isolate(context: BatchContext, batch: Batch): Promise<BatchOutcome> {
   return await inParkingTransaction(context, batch, (isolation) => isolation.run(itemsOf(batch)));
 }
 
-/** Settles a batch that may have to park, as a whole. @throws whatever failed. */
+/**
+ * Settles a batch as a whole. Later events of a held order wait; no new event is parked for being
+ * refused.
+ * @throws whatever failed. Nothing has taken effect then.
+ */
 export async function settleParking(context: BatchContext, batch: Batch): Promise<BatchOutcome> {
   return await inParkingTransaction(context, batch, async (isolation) => {
     await isolation.settle(itemsOf(batch));
@@ -36,8 +45,8 @@ export async function settleParking(context: BatchContext, batch: Batch): Promis
 }
 
 /**
- * Parks the one event of a batch without running its handlers. If its id is taken already, no
- * handler would run either: it is settled as usual.
+ * Parks the only event of a batch without running its handlers. If its id is already taken or its
+ * order is held, it is settled as usual: then no handler runs for it either.
  */
 export async function parkUnrun(
   context: BatchContext,
@@ -53,21 +62,21 @@ export async function parkUnrun(
   });
 }
 
-/** Whether these events of a batch would take effect now: tried, and always rolled back. */
+/** Tries these events and always rolls them back. @returns whether one would have been stored. */
 export async function wouldSucceed(
   context: BatchContext,
   slice: LogSlice,
   events: readonly EventRecord[],
 ): Promise<boolean> {
-  const undone = new Error('Rolled back: it was only tried');
+  const undone = new Error('Rolled back: the events were only tried');
   let stored = 0;
   try {
     await blaming((passedFence) =>
       inTransaction(context.pool, context.limits, async (tx) => {
         await fence(tx, context, [{ slice, to: slice.from }]);
         passedFence();
-        const manner = { order: 'log', anyClaims: true, mayPark: true } as const;
-        ({ stored } = await settlePiece(tx, context, { events, invalid: [] }, manner));
+        const mode = { kind: 'batch', anyClaims: true, mayPark: true } as const;
+        ({ stored } = await settleRecords(tx, context, { events, invalid: [] }, mode));
         await checkDeferredConstraints(tx);
         throw undone;
       }),
@@ -80,7 +89,7 @@ export async function wouldSucceed(
   }
 }
 
-/** In log order. */
+/** The records of the batch in log order. */
 function itemsOf(batch: Batch): Item[] {
   const items = [...batch.events, ...batch.invalid];
   return items.sort((a, b) => a.record.offset - b.record.offset);
@@ -93,11 +102,12 @@ async function inParkingTransaction(
 ): Promise<BatchOutcome> {
   return await blaming((passedFence) =>
     inTransaction(context.pool, context.limits, async (tx) => {
-      // Locks the position; how far it moves is not known yet.
+      // Locks the position without moving it: how far it may move is not known yet.
       await fence(tx, context, [{ slice, to: slice.from }]);
       passedFence();
-      // In order, so that transactions which take batches apart piece by piece do not deadlock with
-      // one another, nor with a redrive: held rows first, then orders.
+      // This transaction inserts in several steps, so its locks would not come in key order. It
+      // takes them all now, first those of held_orders, then those of orders. That way it cannot
+      // deadlock with another of its kind or with a redrive.
       const orderIds = [...new Set(events.map(({ event }) => event.orderId))];
       await lockHeldOrders(tx, orderIds);
       if (!context.withoutOrders) await lockOrders(tx, orderIds);
@@ -111,12 +121,16 @@ async function inParkingTransaction(
   );
 }
 
-/** An id may have been stored elsewhere while it was parked here, or the other way round (G4). */
+/**
+ * Two partitions may have the same event id: one may have stored it while this transaction parked
+ * it, or the other way round. The primary key does not prevent that, because a dead letter has no
+ * row in processed_events (G4). The lock and this check do.
+ */
 async function assertClaimsHold(tx: Transaction, events: readonly EventRecord[]): Promise<void> {
   await lockParking(tx);
   const ids = events.map(({ event }) => event.eventId);
   const doubled = await findDoubleClaim(tx, ids);
   if (doubled === null) return;
-  const message = `Event ${doubled} was taken by another partition meanwhile; the batch is tried again`;
+  const message = `Another partition has taken the event id ${doubled} in the meantime. The batch is retried`;
   throw new OrderonceError('CLAIM_RACE', message);
 }

@@ -1,16 +1,16 @@
 /**
- * Poison: a row of the batch was refused, by PostgreSQL or by a handler. The batch is taken apart
- * with savepoints, halves in log order, until each guilty event is alone; what is refused is
- * parked, later events of its order wait behind it, and all others take effect. A batch of n with
- * one guilty event costs about 2·log2 n attempts. Where nothing else succeeds either, nothing is
- * parked: then it is not the event (G6).
+ * Isolates the events of a batch that PostgreSQL or a handler refuses. It divides the batch with
+ * savepoints, half by half in log order, until each refused event is alone. That event is parked,
+ * later events of its order wait behind it, and all others take effect. With one refused event
+ * among n this costs about 2·log2 n attempts. If no other event succeeds, nothing is parked,
+ * because then the event is not the cause (G6).
  *
- * An event that fails alone for an unknown reason is held instead: the batch is committed up to
- * it, and first-event.ts finds out whose fault it is.
+ * An event that fails alone for an unknown reason is held instead. The batch is committed up to
+ * that event, and first-event.ts finds out whether the event is the cause.
  *
- * A transaction uses at most SAVEPOINTS_MAX subtransactions: past 64, PostgreSQL's per-session
- * cache of them overflows and every reader pays (manual, section 67.3). What is settled by then is
- * committed with its position, and the rest comes as the next batch.
+ * A transaction uses at most SAVEPOINTS_MAX subtransactions. PostgreSQL caches 64 of them for each
+ * session; with more the cache overflows and every reader becomes slower (manual, section 67.3).
+ * What is settled by then is committed with its position, and the rest comes in the next batch.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { faultOf, HandlerFailure, parkReasonOf, sqlStateBehind } from '../handlers/run-handlers.ts';
@@ -25,14 +25,14 @@ import { allRefused } from './blame.ts';
 import {
   type BatchContext,
   type HeldEvent,
-  type Piece,
   type Settled,
-  settlePiece,
-} from './settle-piece.ts';
+  settleRecords,
+} from './settle-records.ts';
 import { witnessesOf } from './witnesses.ts';
 
 export const SAVEPOINTS_MAX = 50;
 
+/** The records of a slice, decoded. */
 export type Batch = DecodedBatch & { readonly slice: LogSlice };
 export type Item = EventRecord | InvalidRecord;
 
@@ -45,7 +45,7 @@ export type Verdict = {
   readonly attempts: number;
 };
 
-/** Thrown to undo what was only tried. Not an error. */
+/** Thrown to roll back what was only tried. Not an error. */
 class Probed extends Error {
   readonly stored: number;
 
@@ -55,8 +55,9 @@ class Probed extends Error {
   }
 }
 
-/** Inside one transaction, which the caller owns. */
+/** Isolates within one transaction, which belongs to the caller. */
 export class Isolation {
+  /** What has been settled so far in this transaction. */
   settled: Settled = NOTHING;
   readonly #tx: Transaction;
   readonly #context: BatchContext;
@@ -69,9 +70,13 @@ export class Isolation {
     this.#slice = slice;
   }
 
-  /** @param items in log order. @returns where the settled prefix ends, and why, if it is held. */
+  /**
+   * Settles as many records as possible.
+   * @param items all records of the slice, in log order.
+   * @returns the offset behind the settled prefix; and `held`, if an event there is held.
+   */
   async run(items: readonly Item[]): Promise<{ next: number; held?: HeldEvent }> {
-    // Halves still to try, the earliest in the log on top.
+    // A stack of the halves still to try. The earliest in the log is on top.
     const pending = items.length === 0 ? [] : [items];
     while (pending.length > 0 && this.#savepoints < SAVEPOINTS_MAX) {
       const half = pending.pop() as readonly Item[];
@@ -82,24 +87,31 @@ export class Isolation {
         pending.push(half.slice(middle), half.slice(0, middle));
         continue;
       }
-      const [guilty] = half as [Item];
-      const held = await this.#settleGuilty(guilty, failure, pending.toReversed().flat());
-      if (held !== null) return { next: guilty.record.offset, held };
+      const [failing] = half as [Item];
+      const held = await this.#settleFailing(failing, failure, pending.toReversed().flat());
+      if (held !== null) return { next: failing.record.offset, held };
     }
     return { next: pending.at(-1)?.[0]?.record.offset ?? this.#slice.next };
   }
 
-  /** As a whole. @throws whatever failed; then the transaction is lost. */
+  /**
+   * Settles these records as a whole.
+   * @throws whatever failed. The caller must then roll back, to its savepoint if it has one.
+   */
   async settle(items: readonly Item[]): Promise<Settled> {
-    // What dead letters forbid is always read here: an earlier part of this very batch may have parked something.
-    const manner = { order: 'log', anyClaims: true, mayPark: true } as const;
-    const settled = await settlePiece(this.#tx, this.#context, pieceOf(items), manner);
+    // Dead letters are always looked at: an earlier part of this batch may have parked an event.
+    const mode = { kind: 'batch', anyClaims: true, mayPark: true } as const;
+    const settled = await settleRecords(this.#tx, this.#context, decodedBatchOf(items), mode);
     await checkDeferredConstraints(this.#tx);
     this.settled = merge(this.settled, settled);
     return settled;
   }
 
-  /** @returns null when the piece is settled, or why it cannot be; then nothing of it is left. */
+  /**
+   * Tries these records in a savepoint.
+   * @param isProbe roll them back in any case; it succeeds if one of them would be stored.
+   * @returns null on success; otherwise the failure, after which nothing of them is left.
+   */
   async #attempt(items: readonly Item[], isProbe = false): Promise<unknown> {
     this.#savepoints++;
     const before = this.settled;
@@ -118,38 +130,47 @@ export class Isolation {
     return failure;
   }
 
-  /** Parks it, or @returns why it is held instead. @throws ALL_REFUSED, HANDLERS_REFUSE_TOO_MUCH */
-  async #settleGuilty(
-    guilty: Item,
+  /**
+   * Parks an event that was refused alone, if others succeed.
+   * @returns null once it is settled; otherwise why it is held.
+   * @throws ALL_REFUSED, HANDLERS_REFUSE_TOO_MUCH, CLAIM_RACE
+   */
+  async #settleFailing(
+    failing: Item,
     failure: unknown,
     later: readonly Item[],
   ): Promise<HeldEvent | null> {
-    // An invalid record writes only its own dead letter; if even that is refused, that is an outage.
-    if (!('event' in guilty)) throw failure;
-    if (faultOf(failure) !== 'refused') return holdOf(guilty, failure);
+    // For an invalid record only a dead letter is written. If that is refused, it is an outage.
+    if (!('event' in failing)) throw failure;
+    if (faultOf(failure) !== 'refused') return holdOf(failing, failure);
     const success = await this.#othersSucceed(later);
     const isUnproven = success === 'unknown' && !isTakenAtWord(this.#context, failure);
     if (success === 'none' || isUnproven) throw allRefused(failure);
-    // Once more: what it was refused for may have ended before the others succeeded.
-    const again = success === 'now' ? await this.#attempt([guilty]) : failure;
+    // The cause of the refusal may have ended before the others succeeded, so it is tried again.
+    const again = success === 'now' ? await this.#attempt([failing]) : failure;
     if (again === null) return null;
-    if (faultOf(again) !== 'refused') return holdOf(guilty, again);
-    await this.#assertFree(guilty.event.eventId, again);
-    await this.#park(guilty, { failure: again, reason: parkReasonOf(again), attempts: 1 });
+    if (faultOf(again) !== 'refused') return holdOf(failing, again);
+    await this.#assertFree(failing.event.eventId, again);
+    await this.#park(failing, { failure: again, reason: parkReasonOf(again), attempts: 1 });
     return null;
   }
 
   /**
-   * An id that is taken has no second letter: another partition took it meanwhile, and the next
-   * attempt sees that; or the note of the repeat is what failed.
+   * An event whose id is taken must not be parked, because its id would then be claimed twice.
+   * Either another partition has taken the id in the meantime, which the next attempt sees; or
+   * what failed is writing this record's duplicate or conflict.
+   * @throws CLAIM_RACE
    */
   async #assertFree(eventId: string, failure: unknown): Promise<void> {
     if ((await findClaims(this.#tx, [eventId])).size === 0) return;
-    const message = `Event ${eventId} is taken by another record: ${messageOf(failure)}`;
+    const message = `Another record has the event id ${eventId}: ${messageOf(failure)}`;
     throw new OrderonceError('CLAIM_RACE', message, { cause: failure });
   }
 
-  /** Whether others succeed: before in this transaction, now, none; or nobody could be asked. */
+  /**
+   * Whether other events succeed. `before`: earlier in this transaction; `now`: a witness did;
+   * `none`: no witness did; `unknown`: there was no witness.
+   */
   async #othersSucceed(later: readonly Item[]): Promise<'before' | 'now' | 'none' | 'unknown'> {
     if (this.settled.stored > 0) return 'before';
     const witnesses = witnessesOf(later.filter((item) => 'event' in item));
@@ -159,22 +180,27 @@ export class Isolation {
     return witnesses.length === 0 ? 'unknown' : 'none';
   }
 
-  /** @returns whether it was parked: not where its id is taken. */
+  /**
+   * Parks the event without running its handlers.
+   * @returns false if its id is taken or its order held.
+   */
   async parkUnrun(event: EventRecord, verdict: Verdict): Promise<boolean> {
     if ((await findClaims(this.#tx, [event.event.eventId])).size > 0) return false;
-    // Behind a parked event of its order it waits, whatever it would do.
+    // Behind a parked event of its order it has to wait instead, which settle() does.
     if ((await lockHeldOrders(this.#tx, [event.event.orderId])).size > 0) return false;
     await this.#park(event, verdict);
     return true;
   }
 
-  /** The event claims its id, and its order is held from here on. */
+  /**
+   * Writes the dead letter, which takes the event's id, and holds the event's order from now on.
+   */
   async #park(item: EventRecord, { failure, reason, attempts }: Verdict) {
     const parked = this.settled.deadLetters.filter(
       ({ state, event }) => event !== undefined && state === 'parked',
     );
     this.#context.parkGuard.assertMayPark(parked.length + 1, this.settled.stored);
-    const letter: DeadLetter = {
+    const deadLetter: DeadLetter = {
       record: item.record,
       event: item,
       state: 'parked',
@@ -183,17 +209,21 @@ export class Isolation {
       sqlState: sqlStateBehind(failure),
       attempts,
     };
-    await insertDeadLetters(this.#tx, this.#context.logId, [letter]);
+    await insertDeadLetters(this.#tx, this.#context.logId, [deadLetter]);
     await holdOrder(this.#tx, item.event.orderId);
-    this.settled = merge(this.settled, { ...NOTHING, deadLetters: [letter] });
+    this.settled = merge(this.settled, { ...NOTHING, deadLetters: [deadLetter] });
   }
 }
 
-/** Where nobody else can be asked: a handler's own word always, PostgreSQL's once in a while. */
+/**
+ * Whether a refusal is enough to park an event although no other event could be tried. A handler's
+ * TerminalError always is. For other refusals see `ParkGuard.takeAtWord`.
+ */
 export function isTakenAtWord({ parkGuard }: BatchContext, failure: unknown): boolean {
   return (failure instanceof HandlerFailure && failure.isTerminal) || parkGuard.takeAtWord();
 }
 
+/** How an event that has just failed alone is held; the failure is not confirmed yet. */
 export function holdOf({ record }: EventRecord, failure: unknown): HeldEvent {
   const { offset } = record;
   const isOutage = failure instanceof HandlerFailure && failure.isOutage;
@@ -201,11 +231,12 @@ export function holdOf({ record }: EventRecord, failure: unknown): HeldEvent {
   return { offset, code: 'HANDLER_FAILS', reason, attempts: 0, isConfirmed: false, isOutage };
 }
 
+/** The reason of a failure, at most 1000 characters. */
 export function messageOf(failure: unknown): string {
   return reasonOf(failure).slice(0, 1000);
 }
 
-function pieceOf(items: readonly Item[]): Piece {
+function decodedBatchOf(items: readonly Item[]): DecodedBatch {
   return {
     events: items.filter((item) => 'event' in item),
     invalid: items.filter((item): item is InvalidRecord => !('event' in item)),

@@ -1,22 +1,23 @@
 import { OrderonceError } from '../errors.ts';
 
-/** How many recent events are looked back on. */
+/** How many recent events the share is taken of. */
 const WINDOW = 1000;
-/** Fewer parked ones than this are never called too many. */
+/** Fewer parked events than this are never too many. */
 const PARKED_MIN = 20;
 
 /**
- * Holds back mass parking: when handlers refuse a large share of recent events, a bad deploy is
- * likelier than that many bad events. Then the partition pauses, loudly, and nothing is parked.
+ * Prevents mass parking. If handlers refuse a large share of the recent events, a faulty release of
+ * the handlers is more likely than that many bad events. The partition then retries and reports
+ * HANDLERS_REFUSE_TOO_MUCH, and nothing is parked. One guard serves all partitions of the process.
  */
 export class ParkGuard {
   readonly #shareMax: number;
-  /** Of recent events: 1 for a parked one, 0 for a stored one. A ring. */
+  /** A ring buffer of recent events: 1 for a parked one, 0 for a stored one. */
   readonly #recent = new Uint8Array(WINDOW);
   #next = 0;
   #storedTotal = 0;
   #parked = 0;
-  /** Events stored when PostgreSQL's word alone was taken last. */
+  /** `#storedTotal` when `takeAtWord` last returned true. */
   #storedAtWord = -1;
 
   /** @param percentMax of recent events that may be parked; 100 switches the guard off. */
@@ -25,8 +26,9 @@ export class ParkGuard {
   }
 
   /**
-   * @param parked how many the open transaction would park. @param stored how many it stores.
-   * @throws HANDLERS_REFUSE_TOO_MUCH
+   * @param parked how many events the open transaction would park.
+   * @param stored how many events it stores.
+   * @throws HANDLERS_REFUSE_TOO_MUCH if too many of the recent events would be parked.
    */
   assertMayPark(parked: number, stored: number): void {
     const all = this.#parked + parked;
@@ -35,15 +37,15 @@ export class ParkGuard {
     const percent = Math.round(this.#shareMax * 100);
     throw new OrderonceError(
       'HANDLERS_REFUSE_TOO_MUCH',
-      `More than ${percent} % of recent events would be parked (${all} of ${outOf}): nothing is. ` +
-        'Is a bad version of the handlers deployed? To park them all the same, raise HANDLER_PARK_PERCENT_MAX',
+      `More than ${percent} % of recent events would be parked (${all} of ${outOf}), so nothing is parked. ` +
+        'Has a faulty version of the handlers been deployed? To park the events anyway, raise HANDLER_PARK_PERCENT_MAX',
     );
   }
 
   /**
-   * Whether an event that PostgreSQL refuses may be parked though no other could be tried: once,
-   * and again only when something has been stored since. With one event at a time a changed table
-   * would otherwise have all of them parked.
+   * Whether a refused event may be parked although no other event could be tried. Each true uses up
+   * the permission until this process has stored another event. Otherwise, where events arrive one
+   * at a time, a table that was changed by mistake would have all of them parked.
    */
   takeAtWord(): boolean {
     if (this.#storedTotal <= this.#storedAtWord) return false;
@@ -51,12 +53,12 @@ export class ParkGuard {
     return true;
   }
 
-  /** Events that this process has stored: whether others succeed is read off its growth. */
+  /** Events that this process has stored. If it has grown since a failure, other events succeed. */
   get storedTotal(): number {
     return this.#storedTotal;
   }
 
-  /** Takes note of a committed transaction. */
+  /** Counts the events of a committed transaction. */
   note(parked: number, stored: number): void {
     this.#storedTotal += stored;
     for (let i = 0; i < Math.min(parked, WINDOW); i++) this.#push(1);

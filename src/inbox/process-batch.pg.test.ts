@@ -83,7 +83,7 @@ describe('processBatch', () => {
     ];
     const outcome = await processBatch(context, sliceOfEvents(0, spoilt));
     assert.equal(outcome.deadLetters.length, spoilt.length);
-    // Times that no calendar has, as a client may write them.
+    // Record times that are no dates. A foreign client may write any number.
     const slice = sliceOfEvents(spoilt.length, ['x', 'y', 'z']);
     const times = [1.7e18, -1e15, Number.NaN];
     const records = slice.records.map((r, i) => ({ ...r, appendedMs: times[i] as number }));
@@ -198,7 +198,8 @@ describe('processBatch', () => {
   it('a zombie that wakes up in the middle of its transaction takes nothing along [G7]', async (t) => {
     const { pool, url, context } = await setUpHeart(t);
     const slice = sliceOfEvents(0, [wireEvent()]);
-    // The zombie holds the fence of partition 0 and sleeps: PostgreSQL ends its session.
+    // The frozen consumer holds the fence of partition 0 and sleeps until PostgreSQL ends its
+    // session.
     const pg = await import('pg');
     const zombie = new pg.default.Client({ connectionString: url });
     zombie.on('error', () => {});

@@ -1,4 +1,6 @@
-/** The heart's order of statements and its refusals, with PostgreSQL's answers made up. */
+/**
+ * The statements of the batch transaction, their order, and when it rolls back; without PostgreSQL.
+ */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
@@ -14,7 +16,7 @@ import { processBatch } from './process-batch.ts';
 
 const MOVED = { rows: [{ partition: 0, any_claims: false }] };
 
-/** Everything new, everything well; `more` answers come first. */
+/** Answers as if every event were new and every statement succeeded; `more` takes precedence. */
 function setUp(...more: Script) {
   const allInserted = (values: unknown[]) => inserted(eventsToInsert(values).length);
   const pool = new FakePool([

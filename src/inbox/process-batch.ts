@@ -1,10 +1,12 @@
 /**
- * The heart: one transaction per batch, of one partition or of several. Positions move by
- * compare-and-set, every record ends in exactly one outcome, handlers run over what was stored, and
- * all of it becomes visible together or not at all.
+ * The batch transaction, which holds the guarantees. A batch has the records of one partition or of
+ * several. The transaction moves their positions by compare-and-set, gives every record exactly one
+ * outcome, and runs the handlers over the stored events. All of it becomes visible together or not
+ * at all.
  *
- * A crash before COMMIT leaves nothing; after it, everything. When the reply to COMMIT is lost,
- * the next attempt meets a moved position and goes on from there.
+ * A crash before COMMIT leaves nothing of the batch; a crash after COMMIT leaves all of it. If the
+ * reply to COMMIT is lost, the next attempt throws POSITION_MOVED if the COMMIT had succeeded, and
+ * the consumer resumes from the position that PostgreSQL has.
  */
 import { faultOf } from '../handlers/run-handlers.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
@@ -22,15 +24,17 @@ import {
   logPartitionOf,
   ParkingNeeded,
   type Settled,
-  settlePiece,
-} from './settle-piece.ts';
+  settleRecords,
+} from './settle-records.ts';
 
 /**
- * Makes a slice of one partition take effect, or its first part where a row is refused.
+ * Processes a slice of one partition. If a record is refused, it may process only the first part;
+ * the caller continues at `next`.
  *
- * @throws POSITION_MOVED when the position is not at slice.from; any error that is not about the
- * rows themselves. After each, nothing of this attempt took effect, unless the connection broke in
- * COMMIT: then the next attempt throws POSITION_MOVED.
+ * @throws POSITION_MOVED if the position is not at slice.from; otherwise a failure that was not
+ * isolated, such as an outage. Nothing of this attempt has taken effect then. The one exception is
+ * a connection that broke during COMMIT: if that COMMIT succeeded, the next attempt throws
+ * POSITION_MOVED.
  */
 export async function processBatch(context: BatchContext, slice: LogSlice): Promise<BatchOutcome> {
   const batch = { slice, ...decodeRecords(slice.records) };
@@ -38,8 +42,9 @@ export async function processBatch(context: BatchContext, slice: LogSlice): Prom
 }
 
 /**
- * The same for the first record of a slice alone, which failed before or may have: what lies behind
- * it only shows whether others succeed. See first-event.ts.
+ * Processes only the first record of a slice, whose event failed before or may have ended a
+ * process. The records behind it are only tried, to see whether other events succeed; see
+ * first-event.ts.
  */
 export async function processSuspect(
   context: BatchContext,
@@ -57,11 +62,12 @@ function noted(context: BatchContext, outcome: BatchOutcome): BatchOutcome {
 }
 
 /**
- * Makes whole slices of several partitions take effect in one transaction: a small one costs hardly
- * more than a smaller one.
+ * Processes slices of several partitions in one transaction, because a larger transaction costs
+ * hardly more than a small one. Each slice is processed whole.
  *
- * @throws whatever failed, also where a row is refused or an event would have to wait: then each
- * slice is to be processed by itself. Nothing of this attempt took effect, but see processBatch.
+ * @throws whatever failed. That includes a refused row, and ParkingNeeded if an event has to wait
+ * behind a parked one: the caller must then process each slice on its own. Nothing of this attempt
+ * has taken effect, with the exception that processBatch states.
  */
 export async function processTogether(
   context: BatchContext,
@@ -88,15 +94,12 @@ async function settleWhole(context: BatchContext, batches: readonly Batch[]): Pr
       const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
       const { anyClaims } = await fence(tx, context, advances);
       passedFence();
-      const piece = {
+      const records = {
         events: batches.flatMap(({ events }) => events),
         invalid: batches.flatMap(({ invalid }) => invalid),
       };
-      const settled = await settlePiece(tx, context, piece, {
-        order: 'log',
-        anyClaims,
-        mayPark: false,
-      });
+      const mode = { kind: 'batch', anyClaims, mayPark: false } as const;
+      const settled = await settleRecords(tx, context, records, mode);
       for (const { slice } of batches)
         await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
       return settled;

@@ -1,9 +1,13 @@
-/** Why a record repeats an event id: told from who brought it and who brought the first. Pure. */
+/**
+ * Finds out why a record repeats an event id, by comparing the request that brought it with the
+ * request that brought the first record. Pure.
+ */
 import type { EventRecord } from '../log/decoded-record.ts';
 import { isOfSameProcess, requestMs } from '../log/request-id.ts';
 import type { Repeat, RepeatSource } from '../store/duplicates.ts';
 import type { Claim } from '../store/processed-events.ts';
 
+/** @param claim of the record that has the event id. */
 export function repeatOf(event: EventRecord, claim: Claim): Repeat {
   const { record } = event;
   const { requestId } = record;
@@ -13,7 +17,7 @@ export function repeatOf(event: EventRecord, claim: Claim): Repeat {
   return { event, claim, source: sourceOf(requestId, claim.requestId), afterMs };
 }
 
-/** Any client may have written any number as a record's time. */
+/** A foreign client may have written any number as a record's time; null if it is no such time. */
 function plausible(ms: number): number | null {
   return ms >= 0 && ms < Date.UTC(10_000) ? ms : null;
 }

@@ -4,13 +4,13 @@ import fc from 'fast-check';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { Claim } from '../store/processed-events.ts';
-import { planPiece, settle } from './settle.ts';
+import { planRecords, settle } from './settle.ts';
 
 const LOG_ID = 1;
 const IDS: string[] = Array.from({ length: 4 }, () => crypto.randomUUID());
 const ORDERS: string[] = Array.from({ length: 2 }, () => crypto.randomUUID());
 
-/** Event n of order m with payload p, at the offset of its place in the list. */
+/** Event n of order m with payload p; its offset is its index in the list. */
 const spec = fc.record({
   id: fc.nat({ max: IDS.length - 1 }),
   order: fc.nat({ max: ORDERS.length - 1 }),
@@ -33,7 +33,7 @@ function eventsOf(specs: { id: number; order: number; payload: number }[]): Even
 
 const noneNew = (events: readonly EventRecord[]) => ({ stored: [], known: events });
 
-describe('planPiece and settle', () => {
+describe('planRecords and settle', () => {
   it('give every record exactly one outcome, whatever is stored, parked or held already [G3] [G4]', () => {
     const known = fc.record({
       specs: fc.array(spec, { maxLength: 12 }),
@@ -54,7 +54,7 @@ describe('planPiece and settle', () => {
         });
         const takenIds = new Set(IDS.filter((_, i) => parked[i]));
         const heldOrders = new Set(ORDERS.filter((_, i) => held[i]));
-        const plan = planPiece(events, { takenIds, heldOrders });
+        const plan = planRecords(events, { takenIds, heldOrders });
         const storedIds = new Set(IDS.filter((_, i) => stored[i]));
         const isNew = ({ event }: EventRecord) => !storedIds.has(event.eventId);
         const inserted = {
@@ -84,7 +84,7 @@ describe('planPiece and settle', () => {
 
   it('calls a record that meets its own row a replay [G2]', () => {
     const events = eventsOf([{ id: 0, order: 0, payload: 0 }]);
-    const plan = planPiece(events, { takenIds: new Set(), heldOrders: new Set() });
+    const plan = planRecords(events, { takenIds: new Set(), heldOrders: new Set() });
     const place = { logId: LOG_ID, partition: 0, offset: 100 };
     const own = { eventId: IDS[0] as string, digest: 'x', requestId: null, ...place };
     const settlement = settle(plan, noneNew(events), new Map([[own.eventId, own]]), LOG_ID);
@@ -93,7 +93,7 @@ describe('planPiece and settle', () => {
 
   it('finds nothing to say of an id that is neither new nor taken', () => {
     const events = eventsOf([{ id: 0, order: 0, payload: 0 }]);
-    const plan = planPiece(events, { takenIds: new Set(), heldOrders: new Set() });
+    const plan = planRecords(events, { takenIds: new Set(), heldOrders: new Set() });
     assert.equal(settle(plan, noneNew(events), new Map(), LOG_ID), null);
   });
 });

@@ -1,60 +1,66 @@
 /**
- * What becomes of each record of a piece of a batch: pure decisions, between the statements that
- * settle-piece.ts sends. Every record ends in exactly one list (G3).
+ * The pure decisions between the statements that settle-records.ts sends. They put every event into
+ * exactly one list (G3).
  */
-
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { Repeat } from '../store/duplicates.ts';
 import { isSamePlace, type LogPlace } from '../store/log-place.ts';
 import type { Claim, Inserted } from '../store/processed-events.ts';
 import { repeatOf } from './provenance.ts';
 
-/** What to do with a piece before anything is known of the database. */
+/** What is to be done with the events of a batch, before the insert. */
 export type Plan = {
-  /** First of their id in the piece and free to take effect: to be inserted. */
+  /** To be inserted: the first event of its id in this batch, and not blocked. */
   readonly firsts: readonly EventRecord[];
-  /** First of their id in the piece, but the order is held or the id is a dead letter's. */
-  readonly barred: readonly EventRecord[];
-  /** Ids that came earlier in the piece. */
+  /** Also the first event of its id in this batch, but its order is held or its id is taken. */
+  readonly blocked: readonly EventRecord[];
+  /** An event with the same id came earlier in this batch. */
   readonly again: readonly EventRecord[];
 };
 
-/** What dead letters forbid: orders behind whose parked events others wait, and ids taken. */
-export type Bars = {
+/** Which events must not be inserted. */
+export type Blocked = {
+  /** Ids of orders with a parked event; other events of these orders must wait behind it. */
   readonly heldOrders: ReadonlySet<string>;
+  /** Event ids that are known to be taken: by dead letters, and in some modes by stored events. */
   readonly takenIds: ReadonlySet<string>;
 };
-export const NO_BARS: Bars = { heldOrders: new Set(), takenIds: new Set() };
+export const NOTHING_BLOCKED: Blocked = { heldOrders: new Set(), takenIds: new Set() };
 
-/** Settles repeats inside the piece in memory: an INSERT must not meet one id twice. */
-export function planPiece(events: readonly EventRecord[], bars: Bars): Plan {
+/** Sorts the events of a batch, so that the insert gets each id only once. Pure. */
+export function planRecords(events: readonly EventRecord[], blocked: Blocked): Plan {
   const seen = new Set<string>();
-  const plan = { firsts: [], barred: [], again: [] } as Record<keyof Plan, EventRecord[]>;
+  const plan = { firsts: [], blocked: [], again: [] } as Record<keyof Plan, EventRecord[]>;
   for (const event of events) {
     const { eventId, orderId } = event.event;
     const before = seen.size;
     if (seen.add(eventId).size === before) plan.again.push(event);
-    else if (bars.heldOrders.has(orderId) || bars.takenIds.has(eventId)) plan.barred.push(event);
+    else if (blocked.heldOrders.has(orderId) || blocked.takenIds.has(eventId))
+      plan.blocked.push(event);
     else plan.firsts.push(event);
   }
   return plan;
 }
 
+/** The outcome of every event. */
 export type Settlement = {
   readonly stored: readonly EventRecord[];
-  /** On held orders, ids free: they wait behind the parked ones. */
+  /** Events of held orders whose ids are free. They wait behind the parked event. */
   readonly waiting: readonly EventRecord[];
   readonly duplicates: readonly Repeat[];
   readonly conflicts: readonly Repeat[];
-  /** Records that meet their own row: read again after a rewind. Nothing is written. */
+  /** Records that were read again after a rewind and meet their own row. Nothing is written. */
   readonly replays: readonly EventRecord[];
 };
 
 /**
- * @param inserted what the insert of plan.firsts found new, and what not.
- * @param claims who holds the ids of all the others, read by a later statement than the insert.
- * @returns null when an id was neither inserted nor is claimed by anyone. No order of events
- * allows that but a claim that was removed in between: the caller rolls back and tries again.
+ * Decides the outcome of every event. Pure.
+ *
+ * @param inserted which of plan.firsts the insert stored, and which had an id that was taken.
+ * @param claims on the ids of all events that were not stored, read by a later statement than the
+ * insert.
+ * @returns null if an id was neither inserted nor is taken. That is possible only if its claim was
+ * removed between the two statements. The caller must roll back and retry.
  */
 export function settle(
   plan: Plan,
@@ -62,13 +68,13 @@ export function settle(
   claims: ReadonlyMap<string, Claim>,
   logId: number,
 ): Settlement | null {
-  const waiting = plan.barred.filter((event) => !claims.has(event.event.eventId));
+  const waiting = plan.blocked.filter((event) => !claims.has(event.event.eventId));
   const rest = [
     ...known,
-    ...plan.barred.filter((event) => claims.has(event.event.eventId)),
+    ...plan.blocked.filter((event) => claims.has(event.event.eventId)),
     ...plan.again,
   ];
-  /** Claims that came with this very piece. */
+  // Claims of this batch itself, which later events of the batch may meet.
   const fresh = new Map<string, Claim>();
   const repeated = new Set(rest.map((event) => event.event.eventId));
   for (const event of [...stored, ...waiting]) {
@@ -102,6 +108,7 @@ function claimOf(event: EventRecord, logId: number): Claim {
   };
 }
 
+/** Where a record lies in the log. */
 export function placeOf({ record }: EventRecord, logId: number): LogPlace {
   return { logId, partition: record.partition, offset: record.offset };
 }

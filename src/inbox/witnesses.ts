@@ -1,12 +1,14 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 
-/** How many later events are tried, and undone, to see whether anything succeeds. */
+/** How many later events are tried and rolled back. */
 const WITNESSES_MAX = 3;
 
 /**
- * Which events to try in order to see whether others than a failing one succeed: the next, and two by
- * chance. Bad ones often come in a row, and a process that died of a witness would otherwise ask the
- * same ones again after each restart. Pure but for the random source.
+ * Chooses the witnesses: events that are tried to see whether others than the failing one succeed.
+ * They are the next event and two random ones. Random ones, because bad events often come in a row,
+ * and because a process that died of a witness would otherwise try the same ones after each
+ * restart.
+ * @param later the events behind the failing one, in log order.
  */
 export function witnessesOf(
   later: readonly EventRecord[],

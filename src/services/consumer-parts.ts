@@ -1,4 +1,4 @@
-/** The parts of the consumer service that work behind its HTTP port, put together and not started. */
+/** Puts the parts of the consumer service together that work behind its HTTP port. */
 import { randomBytes } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { EventWaiters } from '../admin/event-waiters.ts';
@@ -23,7 +23,11 @@ import { openOutboxLog } from './open-log.ts';
 
 export type Parts = Awaited<ReturnType<typeof partsOf>>;
 
-/** Everything that works behind the HTTP port; nothing of it has started yet. */
+/**
+ * Makes the parts. The consumer, the relay and the watch for unattended partitions have not started
+ * yet; the watches over handlers have.
+ * @throws SETTING_INVALID, HANDLERS_INVALID
+ */
 export async function partsOf(
   settings: Settings,
   databaseUrl: string,
@@ -35,7 +39,7 @@ export async function partsOf(
   const withoutOrders = isWithoutOrders(settings);
   const pools = openConsumerPools(databaseUrl, {
     connections: settings.CONSUMER_CONNECTIONS,
-    heartStatementMs: limits.statementMs,
+    batchStatementMs: limits.statementMs,
     prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
     lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
     onWarning: (warning) => logger.warn(warning),
@@ -44,16 +48,24 @@ export async function partsOf(
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
   const waiters = new EventWaiters(pools.queries);
   const relay = createRelay(settings, pools.outbox, owner, logger);
-  const ofConsumer = { reader, pool: pools.heart, limits, logger, handlers, withoutOrders, owner };
+  const ofConsumer = {
+    reader,
+    pool: pools.batches,
+    limits,
+    logger,
+    handlers,
+    withoutOrders,
+    owner,
+  };
   const consumer = createConsumer(settings, ofConsumer, registry, () => {
     waiters.notify();
-    // Only handlers emit; without them there is nothing to look for after each commit.
+    // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
   });
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
-  // Only handlers can block the event loop for ever, or leave promises and timers behind.
+  // Only handlers can block the event loop, or leave promises and timers behind.
   const watches =
     settings.HANDLERS_MODULE === undefined
       ? []
@@ -64,7 +76,10 @@ export async function partsOf(
   };
 }
 
-/** @throws SETTING_INVALID where a handler could outlast its transaction. */
+/**
+ * @throws SETTING_INVALID if a handler may take longer than the transaction's idle time-out.
+ * PostgreSQL could then end the session before the handler times out.
+ */
 async function handlersOf(settings: Settings): Promise<HandlerSet> {
   const set = await handlerSetOf(settings);
   if (set.handlers.length > 0 && set.timeoutMs >= limitsOf(settings.SESSION_TIMEOUT_MS).idleMs) {
@@ -110,9 +125,9 @@ function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logg
 }
 
 /**
- * Each below the session time-out: a statement that hangs is ended by PostgreSQL before the group
- * gives its partitions away. A transaction of many statements may take longer; then the position's
- * compare-and-set decides.
+ * Limits of the batch transaction, in ms. Each is below the session time-out of the group, so that
+ * PostgreSQL ends a hanging statement before the group assigns the partitions to another consumer.
+ * A transaction of many statements may take longer; then the fence decides which consumer commits.
  */
 export function limitsOf(sessionTimeoutMs: number): TransactionLimits {
   return {

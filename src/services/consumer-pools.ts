@@ -6,8 +6,8 @@ import { createPool, type Pool, type PoolOptions } from '../store/pool.ts';
  * can never take the connections that processing needs.
  */
 export type ConsumerPools = {
-  /** For the transactions of batches, and for positions. */
-  readonly heart: Pool;
+  /** For batch transactions and for positions. */
+  readonly batches: Pool;
   /** For the health probe only, so that it waits for no other query; its own limit is 2 s. */
   readonly health: Pool;
   /** For short queries: health, single events and orders. */
@@ -35,7 +35,7 @@ export type ConsumerPoolOptions = {
   /** How many batches may be processed at the same time (CONSUMER_CONNECTIONS). */
   readonly connections: number;
   /** The server's limit for a statement of a batch. */
-  readonly heartStatementMs: number;
+  readonly batchStatementMs: number;
   /** Whether statements of batches are prepared (DATABASE_PREPARED_STATEMENTS). */
   readonly prepares: boolean;
   /** Age at which an idle connection is replaced. */
@@ -48,7 +48,7 @@ export function openConsumerPools(
   connectionString: string,
   options: ConsumerPoolOptions,
 ): ConsumerPools {
-  const { connections, heartStatementMs, prepares, lifetimeMs, onWarning } = options;
+  const { connections, batchStatementMs, prepares, lifetimeMs, onWarning } = options;
   const open = (
     name: string,
     connectionsMax: number,
@@ -60,15 +60,15 @@ export function openConsumerPools(
   };
   // One connection per batch, and one for reading positions.
   const names = { prepares, onWarning };
-  const heart = open('consumer', connections + 1, heartStatementMs + 1000, names);
+  const batches = open('consumer', connections + 1, batchStatementMs + 1000, names);
   const health = open('health', 1, 2000, { lifetimeMs: Math.min(lifetimeMs, HEALTH_LIFETIME_MS) });
   const queries = open('queries', 4, 5000);
   const ledgers = open('ledgers', 2, 5000);
   const redrives = open('redrive', 2, REDRIVE_STATEMENT_MS);
   const outbox = open('outbox', 2, 10_000);
-  const all = [heart, health, queries, ledgers, redrives, outbox];
+  const all = [batches, health, queries, ledgers, redrives, outbox];
   const end = async () => {
     await Promise.race([Promise.allSettled(all.map((pool) => pool.end())), pause(1000)]);
   };
-  return { heart, health, queries, ledgers, redrives, outbox, end };
+  return { batches, health, queries, ledgers, redrives, outbox, end };
 }

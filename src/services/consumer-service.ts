@@ -1,4 +1,4 @@
-/** The consumer service: the consumer, and its HTTP port for health and status. */
+/** The consumer service: the consumer and its HTTP API for health, status and operators. */
 import { type Access, addAccess } from '../access/access.ts';
 import type { Role } from '../access/api-keys.ts';
 import { addConsoleRoutes } from '../admin/console-routes.ts';
@@ -34,8 +34,8 @@ const BODY_BYTES_MAX = 64 * 1024;
 export type ConsumerService = Service & { readonly port: number };
 
 /**
- * Starts immediately, also while the log or the database is down; the consumer starts to work once
- * both are there, and health says until then what it waits for.
+ * Starts the service, even while the log or the database is down. The consumer begins to process
+ * once both are available. Until then health reports what it waits for.
  * @throws SETTING_INVALID, HANDLERS_INVALID, PORT_IN_USE
  */
 export async function startConsumer(
@@ -51,10 +51,13 @@ export async function startConsumer(
     await assertWritable(pools.health);
   });
   const stopping = new AbortController();
-  const state: State = { deployment: null, waitingFor: 'Not looked for tables and topic yet' };
+  const state: State = {
+    deployment: null,
+    waitingFor: 'Tables and topic have not been checked yet',
+  };
   const app = await createHttpServer({
     title: 'Orderonce consumer',
-    description: 'Health, and where each event and order stands.',
+    description: 'Health, and the status of each event and order.',
     bodyBytesMax: BODY_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
@@ -85,11 +88,11 @@ export async function startConsumer(
   };
 }
 
-/** What may change after the start, for health. */
+/** What health reports and may change after the start. */
 type State = {
-  /** Commands make sure that they speak to a consumer of the same database. */
+  /** Identifies the database. Commands use it to check that the consumer works on the same one. */
   deployment: string | null;
-  /** Why the consumer has not begun to work; null once it has. */
+  /** Why the consumer has not started yet; null once it has. */
   waitingFor: string | null;
 };
 
@@ -134,7 +137,10 @@ function healthOf(
   };
 }
 
-/** For commands elsewhere: what a redrive or a proof must run to be the deployment's. */
+/**
+ * Records which handlers this deployment runs. Commands in other processes compare theirs with it
+ * before they redrive or verify.
+ */
 async function recordDeployment({
   settings,
   handlers,
@@ -150,8 +156,8 @@ async function recordDeployment({
 }
 
 /**
- * Waits for tables and topic instead of failing, since they may be made at any time; then starts what
- * works. `state` says meanwhile why it waits.
+ * Waits until tables and topic exist, since they may be created at any time, and then starts the
+ * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
   const { pools, reader, relay, unattended, consumer, withoutOrders } = parts;
@@ -163,7 +169,7 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
       state.deployment = await readDeploymentId(pools.queries);
       relay.start();
       unattended.start();
-      // Only now: from here on the consumer says itself what it lacks.
+      // From here on the consumer reports its own troubles.
       state.waitingFor = null;
       await consumer.start();
       return;

@@ -1,15 +1,15 @@
 /**
- * The questions of `verify`: each gives what contradicts the account, so that an answer without
- * rows is the proof. All run in one REPEATABLE READ transaction: a consumer at work beside it
- * changes nothing of what they see.
+ * The queries of `verify`. Each returns the contradictions that it finds, so a result without rows
+ * is the proof. All of them run in one REPEATABLE READ transaction, so consumers that work at the
+ * same time do not affect the result.
  */
 import type { Transaction } from './pool.ts';
 import { UTC } from './utc.ts';
 
-/** Rows that one question names at most: a broken table must not fill the memory. */
+/** The most rows that one query returns, so that a damaged table cannot fill the memory. */
 export const FINDINGS_MAX = 1000;
 
-/** Everything that accounts for offsets, as half-open ranges. */
+/** All rows that account for offsets, as half-open ranges of offsets. */
 const RANGES = `
   SELECT log_id, log_partition, log_offset AS from_offset, log_offset + 1 AS to_offset FROM orderonce.processed_events
   UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM orderonce.duplicates
@@ -17,11 +17,12 @@ const RANGES = `
   UNION ALL SELECT log_id, log_partition, log_offset, log_offset + 1 FROM orderonce.dead_letters
   UNION ALL SELECT log_id, log_partition, from_offset, to_offset FROM orderonce.log_gaps`;
 
-/** Positions of today, and those in logs that are no more. */
+/** The current positions, and the closed ones. */
 const POSITIONS = `
   SELECT topic, log_id, log_partition, start_offset, next_offset, false AS closed FROM orderonce.consumer_positions
   UNION ALL SELECT topic, log_id, log_partition, start_offset, next_offset, true FROM orderonce.closed_positions`;
 
+/** A contradiction about the offsets [from, to) of a partition; see `findOffsetFindings`. */
 export type OffsetFinding = {
   readonly kind: 'hole' | 'overlap' | 'ahead' | 'unowned';
   readonly logId: number;
@@ -31,9 +32,9 @@ export type OffsetFinding = {
 };
 
 /**
- * Offsets between a partition's start and its position that have no outcome (hole) or more than
- * one (overlap), outcomes at or past the position (ahead), and outcomes in a partition of a log
- * that has no position at all (unowned).
+ * Finds offsets between a partition's start and its position that have no outcome (`hole`) or more
+ * than one (`overlap`), outcomes at or past the position (`ahead`), and outcomes in a partition
+ * that has no position (`unowned`).
  */
 export async function findOffsetFindings(tx: Transaction): Promise<OffsetFinding[]> {
   const { rows } = await tx.query<OffsetFinding>(
@@ -70,6 +71,7 @@ export async function findOffsetFindings(tx: Transaction): Promise<OffsetFinding
   return rows;
 }
 
+/** How many records of a partition have each outcome, between its start and its position. */
 export type PartitionAccount = {
   readonly topic: string;
   readonly logId: number;
@@ -82,11 +84,13 @@ export type PartitionAccount = {
   readonly parked: number;
   readonly waiting: number;
   readonly discarded: number;
+  /** Offsets that hold no record. */
   readonly withoutRecord: number;
-  /** In a log that is no more, or was cut: its account is closed. */
+  /** The partition belongs to a log that no longer exists or was cut; its account is closed. */
   readonly closed: boolean;
 };
 
+/** The accounts of all partitions, in the order of topic, log and partition. */
 export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]> {
   const { rows } = await tx.query<PartitionAccount>(
     `WITH counts AS (
@@ -116,25 +120,28 @@ export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]>
   return rows;
 }
 
+/** A contradiction about rows; `kind` is that of the question. */
 export type RowFinding = { readonly kind: string; readonly id: string; readonly message: string };
 
-/** One question about rows; its SQL selects `id` and `message`. */
+/** A query about rows. Its SQL selects `id` and `message` for each contradiction. */
 export type Question = {
   readonly kind: string;
   readonly sql: string;
-  /** Asks about the table `orders`, where that is kept. */
+  /** It reads the table `orders`, so it is omitted if that table is not kept. */
   readonly isOfOrders?: true;
 };
 
-/** Of a row of processed_events: the same bytes as digestOf() in src/event/order-event.ts. */
+/**
+ * SQL: the digest of a row of processed_events, as digestOf() in src/event/order-event.ts has it.
+ */
 const DIGEST = `sha256(convert_to(p.event_id || E'\\n' || p.order_id || E'\\n' || p.total_amount ||
   E'\\n' || ${UTC('p.occurred_at')} || E'\\n' || p.user_id, 'UTF8'))`;
 
 export const QUESTIONS: readonly Question[] = [
   {
     kind: 'altered',
-    // An edited row says what its edit said, and keeps the digest of the record.
-    sql: `SELECT p.event_id AS id, 'the row is not what its digest says' AS message
+    // An edited row has the values of the edit, but keeps the digest of the record.
+    sql: `SELECT p.event_id AS id, 'the row does not have its digest' AS message
             FROM orderonce.processed_events p LEFT JOIN (
               SELECT DISTINCT ON (event_id) event_id, edited_digest FROM orderonce.dead_letter_audit
                WHERE action = 'edit' AND outcome = 'stored'
@@ -155,7 +162,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     kind: 'last event',
     isOfOrders: true,
-    sql: `SELECT o.order_id AS id, 'does not show the event that lies last in the log' AS message
+    sql: `SELECT o.order_id AS id, 'does not show the last event of the log' AS message
             FROM orderonce.orders o LEFT JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
            WHERE p.event_id IS NULL
               OR (p.order_id, p.user_id, p.total_amount, p.log_id, p.log_partition, p.log_offset)
@@ -168,7 +175,7 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     kind: 'orphan',
-    sql: `SELECT r.event_id AS id, r.what || ' of an id that nobody has taken' AS message
+    sql: `SELECT r.event_id AS id, r.what || ' of an event id that is not taken' AS message
             FROM (SELECT event_id, 'duplicate' AS what FROM orderonce.duplicates
                   UNION ALL SELECT event_id, 'conflict' FROM orderonce.conflicts) r
            WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p WHERE p.event_id = r.event_id)
@@ -183,7 +190,7 @@ export const QUESTIONS: readonly Question[] = [
   },
   {
     kind: 'unexplained',
-    sql: `SELECT event_id AS id, 'is discarded, but the audit has nobody who did it' AS message
+    sql: `SELECT event_id AS id, 'is discarded, but the audit does not say by whom' AS message
             FROM orderonce.dead_letters d
            WHERE state = 'discarded' AND NOT EXISTS (
              SELECT FROM orderonce.dead_letter_audit a
@@ -201,7 +208,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     kind: 'held order',
     sql: `SELECT coalesce(h.order_id, d.order_id) AS id,
-                 CASE WHEN d.order_id IS NULL THEN 'is held, but nothing of it is parked'
+                 CASE WHEN d.order_id IS NULL THEN 'is held, but has no parked event'
                       ELSE 'has parked events, but is not held' END AS message
             FROM orderonce.held_orders h FULL JOIN (
               SELECT DISTINCT order_id FROM orderonce.dead_letter_claims
@@ -210,11 +217,12 @@ export const QUESTIONS: readonly Question[] = [
   },
 ];
 
-/** For sorting a million offsets in memory; of this transaction only. */
+/** Allows sorts of a million offsets in memory, for this transaction only. */
 export async function allowLargeSorts(tx: Transaction): Promise<void> {
   await tx.query(`SET LOCAL work_mem = '128MB'`);
 }
 
+/** Runs one query. */
 export async function ask(tx: Transaction, { kind, sql }: Question): Promise<RowFinding[]> {
   const { rows } = await tx.query<RowFinding>(
     `SELECT $1::text AS kind, id::text, message FROM (${sql}) q LIMIT ${FINDINGS_MAX}`,
@@ -223,7 +231,7 @@ export async function ask(tx: Transaction, { kind, sql }: Question): Promise<Row
   return rows;
 }
 
-/** What a client was told: this event lies at this place. */
+/** What a client was told with its 202: the event's place in the log. */
 export type Receipt = {
   readonly eventId: string;
   readonly partition: number;
@@ -233,9 +241,10 @@ export type Receipt = {
 export type ReceiptVerdict = 'accounted' | 'pending' | 'unprovable' | 'missing';
 
 /**
- * Sorts receipts of one topic, whichever of its logs they were given for: `accounted`, the place
- * has an outcome of this very id; `pending`, at or past the position; `unprovable`, before the
- * first offset that was ever processed; `missing`, neither.
+ * Judges receipts of one topic, from whichever of its logs. `accounted`: the place has an outcome
+ * with this event id. `pending`: the place is at or past the position. `unprovable`: it is before
+ * the first offset that was ever processed. `missing`: none of these.
+ * @returns a verdict for each receipt, in the same order.
  */
 export async function judgeReceipts(
   tx: Transaction,

@@ -1,4 +1,4 @@
-/** Whether the database is what this release needs; services ask again and again. */
+/** Checks that the database is what this release needs. Services repeat the check regularly. */
 import { OrderonceError } from '../errors.ts';
 import { readApplied, readMigrations } from './migration-files.ts';
 import type { Queryable } from './pool.ts';
@@ -8,15 +8,19 @@ import { sqlStateOf } from './sqlstate.ts';
 const NOT_THERE = /^(42P01|3F000)$/;
 const UNDEFINED_COLUMN = '42703';
 
-/** Which tables a deployment has: `migrate` makes them, and a service checks for them. */
+/** Which tables a deployment has. `migrate` creates them, and services check for them. */
 export type MigrateOptions = {
-  /** ORDERS_PROJECTION=off: the table `orders` is neither made nor needed. One that is there stays. */
+  /**
+   * ORDERS_PROJECTION=off: the table `orders` is neither created nor needed. An existing one stays.
+   */
   readonly withoutOrders?: boolean | undefined;
 };
 
 /**
- * @throws NOT_MIGRATED when a table of this release is missing. A newer database is fine: its
- * migrations only add. DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN where waiting is of no use.
+ * Checks that every migration of this release has been applied. A newer database passes, because
+ * migrations only add.
+ * @throws NOT_MIGRATED if one is missing, which may still change; DATABASE_NOT_UTF8,
+ * SCHEMA_AMBIGUOUS or SCHEMA_TAKEN, for which waiting does not help.
  */
 export async function assertMigrated(
   db: Queryable,
@@ -32,7 +36,7 @@ export async function assertMigrated(
   if (!withoutOrders) await assertOrders(db);
 }
 
-/** @throws NOT_MIGRATED where the table `orders` is not kept, though it is asked about. */
+/** @throws NOT_MIGRATED if the table `orders` does not exist. */
 export async function assertOrders(db: Queryable): Promise<void> {
   const found = await ofOurs('orders', () =>
     db.query('SELECT last_log_offset FROM orderonce.orders LIMIT 0'),
@@ -41,8 +45,9 @@ export async function assertOrders(db: Queryable): Promise<void> {
 }
 
 /**
- * Event texts are any text, and digests are of bytes: in another encoding valid events would be
- * refused, or changed.
+ * Events may contain any Unicode text, and a digest is taken over its UTF-8 bytes. With another
+ * encoding PostgreSQL would refuse or change valid events.
+ * @throws DATABASE_NOT_UTF8
  */
 export async function assertUtf8(db: Queryable): Promise<void> {
   const { rows } = await db.query<{ encoding: string }>(
@@ -52,12 +57,12 @@ export async function assertUtf8(db: Queryable): Promise<void> {
   if (encoding === 'UTF8') return;
   throw new OrderonceError(
     'DATABASE_NOT_UTF8',
-    `The database has the encoding ${encoding}; Orderonce needs UTF8. An encoding cannot be changed: ` +
-      `CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name that one in DATABASE_URL`,
+    `The database has the encoding ${encoding}; Orderonce needs UTF8. An encoding cannot be changed. ` +
+      `Run CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and set DATABASE_URL to the new database`,
   );
 }
 
-/** null where there is no such table. @throws SCHEMA_TAKEN where it is somebody else's. */
+/** @returns null if there is no such table. @throws SCHEMA_TAKEN if it is another application's. */
 async function ofOurs<T>(table: string, read: () => Promise<T>): Promise<T | null> {
   try {
     return await read();
@@ -67,7 +72,7 @@ async function ofOurs<T>(table: string, read: () => Promise<T>): Promise<T | nul
     if (state !== UNDEFINED_COLUMN) throw error;
     throw new OrderonceError(
       'SCHEMA_TAKEN',
-      `The table ${table} in the schema of DATABASE_SCHEMA is another application's: name a schema of its own`,
+      `The table ${table} in the schema of DATABASE_SCHEMA belongs to another application. Set DATABASE_SCHEMA to a schema of Orderonce's own`,
       { cause: error },
     );
   }

@@ -1,9 +1,9 @@
 /**
- * Columns of rows as arrays in PostgreSQL's binary format, one parameter for each column: less to
- * send than text, and PostgreSQL has nothing to parse. Nor does a setting change what it means, as
- * array_nulls does for NULLs in the text of an array. The driver sends a Buffer in binary as it
- * is. Formats: array_recv, uuid_recv, numeric_recv, timestamptz_recv in PostgreSQL's source; the
- * tests read back what was written.
+ * Encodes the columns of many rows as arrays in PostgreSQL's binary format, one parameter for each
+ * column. That is less to send than text, and PostgreSQL need not parse it. No setting changes its
+ * meaning either, as array_nulls does for NULLs in the text form. The driver sends a Buffer
+ * unchanged, as a binary parameter. The formats are those of array_recv, uuid_recv, numeric_recv
+ * and timestamptz_recv in PostgreSQL's source.
  */
 const HEADER_BYTES = 20;
 const OID = {
@@ -16,12 +16,12 @@ const OID = {
   uuid: 2950,
 };
 const NULL_LENGTH = -1;
-/** From 1970 to 2000, where PostgreSQL's timestamps begin, in ms. */
+/** Milliseconds from 1970 to 2000, where PostgreSQL's timestamps begin. */
 const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
 const ZERO = 0x30;
 const UUID_BYTES = 16;
 
-/** Values of hexadecimal digits by character code. */
+/** The values of hexadecimal digits, by character code. */
 const NIBBLES = new Uint8Array(128);
 for (let value = 0; value < 16; value++) NIBBLES[value.toString(16).charCodeAt(0)] = value;
 
@@ -46,7 +46,7 @@ export function uuidArray(values: readonly (string | null)[]): Buffer {
     }
     at = array.writeInt32BE(UUID_BYTES, at);
     for (let i = 0; i < value.length; i += 2) {
-      // Hyphens stand at even places, each in front of a pair.
+      // Every hyphen is at an even index and comes before a pair of digits.
       if (value.charCodeAt(i) === 0x2d) i++;
       array[at++] =
         ((NIBBLES[value.charCodeAt(i)] as number) << 4) |
@@ -86,7 +86,7 @@ export function bytesArray(values: readonly (Buffer | null)[]): Buffer {
   return array;
 }
 
-/** @param values in hexadecimal, each of the same length. */
+/** @param values in hexadecimal, all of the same length. */
 export function byteaArray(values: readonly string[]): Buffer {
   const length = (values[0]?.length ?? 0) / 2;
   const array = arrayOf(OID.bytea, values.length, values.length * (4 + length));
@@ -98,7 +98,7 @@ export function byteaArray(values: readonly string[]): Buffer {
   return array;
 }
 
-/** @param values whole numbers of 32 bits with sign. */
+/** @param values signed 32-bit integers. */
 export function intArray(values: readonly number[]): Buffer {
   const array = arrayOf(OID.int4, values.length, values.length * 8);
   let at = HEADER_BYTES;
@@ -109,7 +109,7 @@ export function intArray(values: readonly number[]): Buffer {
   return array;
 }
 
-/** @param values whole numbers up to 2^53, of either sign; null stays NULL. */
+/** @param values integers up to 2^53 in magnitude; null stays NULL. */
 export function bigintArray(values: readonly (number | null)[]): Buffer {
   const array = arrayOf(OID.int8, values.length, values.length * 12, true);
   let at = HEADER_BYTES;
@@ -126,7 +126,7 @@ export function bigintArray(values: readonly (number | null)[]): Buffer {
   return array.subarray(0, at);
 }
 
-/** @param values UTC with six decimals of a second: `2026-01-02T03:04:05.123456Z`. */
+/** @param values in UTC with microseconds: `2026-01-02T03:04:05.123456Z`. */
 export function timestampArray(values: readonly string[]): Buffer {
   const array = arrayOf(OID.timestamptz, values.length, values.length * 12);
   let at = HEADER_BYTES;
@@ -134,7 +134,8 @@ export function timestampArray(values: readonly string[]): Buffer {
     const day = Date.UTC(numberAt(value, 0, 4), numberAt(value, 5, 7) - 1, numberAt(value, 8, 10));
     const minutes = numberAt(value, 11, 13) * 60 + numberAt(value, 14, 16);
     const micros = (minutes * 60 + numberAt(value, 17, 19)) * 1e6 + numberAt(value, 20, 26);
-    // Past 2^53 in the year 2285; yet whole days of microseconds are multiples of 2^13, so exact.
+    // Exceeds 2^53 from the year 2285 on. It is exact all the same, because the microseconds of
+    // whole days are multiples of 2^13.
     const daysMicros = (day - EPOCH_2000_MS) * 1000;
     const high = Math.floor(daysMicros / 2 ** 32);
     const low = daysMicros - high * 2 ** 32 + micros;
@@ -145,7 +146,7 @@ export function timestampArray(values: readonly string[]): Buffer {
   return array;
 }
 
-/** The number that the digits from `start` to before `end` spell. */
+/** The number in text[start, end), which must be digits. */
 function numberAt(text: string, start: number, end: number): number {
   let number = 0;
   for (let i = start; i < end; i++) number = number * 10 + text.charCodeAt(i) - ZERO;
@@ -161,8 +162,10 @@ export function amountArray(values: readonly string[]): Buffer {
 }
 
 /**
- * A numeric is digits to the base 10,000 with the weight of the first: four integer groups at most
- * here, and the four decimals are a group by themselves. Zeros at either end are not written.
+ * Writes a numeric: digits to the base 10,000, and the weight of the first one. Here there are at
+ * most four digits before the point, and one for the four decimals. Zeros at either end are
+ * omitted.
+ * @returns the index behind it.
  */
 function writeAmount(array: Buffer, start: number, value: string): number {
   const point = value.length - 5;

@@ -5,10 +5,10 @@ import type { Queryable, Transaction } from './pool.ts';
 import { UTC } from './utc.ts';
 
 /**
- * One row for each record whose id is taken by another payload; both payloads are kept. The first
- * one is read where it lies: in processed_events, or in a dead letter.
+ * Writes a row for each record whose event id another payload has taken. The row keeps both
+ * payloads; the first one is read from processed_events or from its dead letter.
  *
- * @returns how many records have a row now.
+ * @returns how many of these records have a row now.
  */
 export async function insertConflicts(
   tx: Transaction,
@@ -54,7 +54,7 @@ export async function insertConflicts(
   return rowCount ?? 0;
 }
 
-/** In log order: both payloads, both digests, both places. */
+/** Conflicts in log order, with both payloads, both digests and both places. */
 export async function listConflicts(db: Queryable, filter: LedgerFilter): Promise<LedgerRow[]> {
   return await readLedger(
     db,

@@ -1,4 +1,4 @@
-/** Which server a session is opened with. */
+/** With which server a session is opened. */
 import assert from 'node:assert/strict';
 import dns from 'node:dns/promises';
 import { createServer, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { asAdmin, createDatabase } from '../../test/support/database.ts';
 import { createPool } from './pool.ts';
 
-/** Nothing listens there. */
+/** A port on which nothing listens. */
 const NOBODY = '127.0.0.9';
 
 async function setUp(t: TestContext) {
@@ -22,7 +22,7 @@ async function setUp(t: TestContext) {
   return { ...db, open, port: Number(new URL(db.url).port) };
 }
 
-/** Takes connections and never answers: a host that is frozen. */
+/** A server that accepts connections and never answers, like a host that is frozen. */
 async function freeze(t: TestContext, address: string, port: number): Promise<void> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => void sockets.add(socket.on('error', () => {})));
@@ -69,7 +69,7 @@ describe('A session is opened', () => {
       open(hosts, `target_session_attrs=${attributes}`).query('SELECT 1');
     for (const attributes of ['any', 'read-write', 'primary', 'prefer-standby'])
       await ask(attributes);
-    await assert.rejects(ask('standby'), /a primary that takes writes.*target_session_attrs/);
+    await assert.rejects(ask('standby'), /a primary that accepts writes.*target_session_attrs/);
     await asAdmin((admin) =>
       admin.query(`ALTER DATABASE ${name} SET default_transaction_read_only = on`),
     );

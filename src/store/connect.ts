@@ -1,10 +1,10 @@
 /**
- * Opens a session with the server that DATABASE_URL means: the first of its hosts, and of each
- * host's addresses, that answers and is what target_session_attrs asks for. A standby, or an old
- * primary that became one, is refused here, before anything is asked of it.
+ * Opens a session with a server of DATABASE_URL: with the first of its hosts, and of each host's
+ * addresses, that answers and has the role that target_session_attrs requires. So a standby, or an
+ * old primary that has become one, is rejected before it gets a statement.
  *
- * Without target_session_attrs a writable server is preferred and any other taken: whoever names
- * one host gets that one, and whoever names several gets the primary.
+ * Without target_session_attrs a writable server is preferred, and another one accepted if there is
+ * none. With one host in DATABASE_URL that is always this host, with several it is the primary.
  */
 import dns from 'node:dns/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
@@ -19,19 +19,22 @@ import { encryptionsOf } from './database-tls.ts';
 import { type ServerFacts, Session, type SessionConfig } from './session.ts';
 import { sqlStateOf } from './sqlstate.ts';
 
-/** For one address, from TCP to the first answer: what comes later is treated as not there. */
+/** How long one address may take, from TCP to the first answer. After that it counts as down. */
 const CONNECT_MS = 2500;
 
-/** One way to reach a server. */
+/** An address at which a server may be reached. */
 type Route = HostAndPort & { readonly address: string };
 
-/** What this process knows of the servers behind one DATABASE_URL; shared by all of its pools. */
+/** What this process knows about the servers of one DATABASE_URL. All of its pools share it. */
 export class KnownServers {
-  /** Tried first: a host that hangs costs its time-out once, not with every connection. */
+  /**
+   * The route that worked last. It is tried first, so that a hanging host costs its time-out once.
+   */
   #lastGood: string | null = null;
-  /** Which server answered last: sessions with another one are left over from before a failover. */
+  /** The server that answered last. Sessions with another server were opened before a failover. */
   current: string | null = null;
 
+  /** The same routes, with the one that worked last in front. */
   prefer(routes: readonly Route[]): Route[] {
     return routes.toSorted((a, b) => this.#rank(a) - this.#rank(b));
   }
@@ -40,6 +43,7 @@ export class KnownServers {
     return keyOf(route) === this.#lastGood ? 0 : 1;
   }
 
+  /** To be called when a session has been opened. */
   noteGood(route: Route, { server }: ServerFacts): void {
     this.#lastGood = keyOf(route);
     this.current = server;
@@ -51,9 +55,9 @@ function keyOf({ host, address, port }: Route): string {
 }
 
 /**
- * @param base what all sessions of a pool have in common.
- * @throws the one error where there is one place to ask; DATABASE_UNAVAILABLE naming each place's
- * where there are several. Within CONNECT_MS (or connect_timeout) for each.
+ * Opens a session. Each address is given CONNECT_MS, or the connect_timeout of DATABASE_URL.
+ * @param base the configuration that all sessions of a pool share.
+ * @throws the error itself if there was only one; otherwise DATABASE_UNAVAILABLE with all of them.
  */
 export async function openSession(
   target: DatabaseTarget,
@@ -83,7 +87,9 @@ export async function openSession(
   return second.session;
 }
 
-/** Asked for each time: after a failover a name may lead elsewhere. */
+/**
+ * Resolves the host names. Done for every session, because a failover may change a name's address.
+ */
 async function routesOf({ hosts }: DatabaseTarget, failures: unknown[]): Promise<Route[]> {
   const routes: Route[] = [];
   for (const place of hosts) {
@@ -116,7 +122,7 @@ async function openOne(
       return session;
     } catch (error) {
       session.destroy();
-      // The first reason is the better one, unless it only says that there is no TLS.
+      // The first error usually says more, unless it only says that there is no TLS.
       failure = failure === undefined || isAboutTls(failure) ? error : failure;
       if (!mayBeOtherwise(error)) break;
     }
@@ -128,17 +134,17 @@ function isAboutTls(error: unknown): boolean {
   return /does not support SSL/i.test(reasonOf(error));
 }
 
-/** Whether the other way, with or without TLS, may succeed: not where the server is away. */
+/** Whether the other of TLS and no TLS may succeed after this error. Not if the server is down. */
 function mayBeOtherwise(error: unknown): boolean {
   if (error instanceof OrderonceError) return false;
   const state = sqlStateOf(error);
-  // 28: pg_hba.conf may admit us the other way only.
+  // Class 28: pg_hba.conf may allow the connection only with TLS, or only without.
   if (state !== undefined) return state.startsWith('28');
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   return !/^(ECONNREFUSED|EHOSTUNREACH|ENETUNREACH|ENOENT)$/.test(code);
 }
 
-/** @returns `second` for what is taken only where nothing better answers. */
+/** @returns `second` for a server that is used only if no `good` one answers. */
 function fitOf(
   { isStandby, isReadOnly }: ServerFacts,
   wanted: SessionAttributes | undefined,
@@ -162,7 +168,7 @@ function fitOf(
 }
 
 function tooLate(place: HostAndPort, ms: number): OrderonceError {
-  const message = `${describeHost(place)} does not answer within ${ms} ms`;
+  const message = `${describeHost(place)} did not answer within ${ms} ms`;
   return new OrderonceError('DATABASE_UNAVAILABLE', message);
 }
 
@@ -171,7 +177,7 @@ function refusal(
   { isStandby, isReadOnly }: ServerFacts,
   wanted: SessionAttributes | undefined,
 ): OrderonceError {
-  const role = isStandby ? 'a standby' : isReadOnly ? 'read-only' : 'a primary that takes writes';
+  const role = isStandby ? 'a standby' : isReadOnly ? 'read-only' : 'a primary that accepts writes';
   const message = `${describeHost(route)} is ${role}, and target_session_attrs is ${wanted}`;
   return new OrderonceError('DATABASE_UNAVAILABLE', message);
 }
@@ -179,7 +185,11 @@ function refusal(
 function unavailable(failures: readonly unknown[]): unknown {
   if (failures.length === 1) return failures[0];
   const reasons = failures.map(reasonOf).join('; ');
-  return new OrderonceError('DATABASE_UNAVAILABLE', `No host of DATABASE_URL will do: ${reasons}`, {
-    cause: failures[0],
-  });
+  return new OrderonceError(
+    'DATABASE_UNAVAILABLE',
+    `No host of DATABASE_URL can be used: ${reasons}`,
+    {
+      cause: failures[0],
+    },
+  );
 }

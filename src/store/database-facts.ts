@@ -2,26 +2,27 @@ import type { Pool } from './pool.ts';
 import { USUAL_SCHEMA } from './schema.ts';
 import { MILLISECONDS } from './utc.ts';
 
+/** What `doctor` reads about a database. */
 export type DatabaseFacts = {
   readonly version: number;
   readonly isReplica: boolean;
   readonly encoding: string;
-  /** Where the tables are, or would be looked for. */
+  /** The schema of the tables, or the usual one if there are none yet. */
   readonly schema: string;
-  /** Of the role, as far as the schemas exist. */
+  /** The role's search_path, without schemas that do not exist. */
   readonly searchPath: readonly string[];
   readonly settings: Readonly<Record<string, string>>;
-  /** What this role lacks of that which consumer and commands need, such as "INSERT on orders". */
+  /** Rights that consumer and commands need and this role lacks, such as "INSERT on orders". */
   readonly missingRights: readonly string[];
-  /** It may read all tables and change none: enough to look and to verify. */
+  /** The role may read every table and change none, which is enough for lists and `verify`. */
   readonly onlyReads: boolean;
-  /** The server's clock before ours, in ms; half a round trip is allowed for. */
+  /** The server's clock minus ours, in ms, corrected by half a round trip. */
   readonly clockSkewMs: number;
   readonly connectionsFree: number;
 };
 
 const SETTINGS = ['fsync', 'synchronous_commit', 'full_page_writes', 'max_connections'];
-/** Every table of ours and what is done to it; grants.sql gives that, and hardly more. */
+/** The rights that are needed on each table. grants.sql grants these. */
 const RIGHTS: Readonly<Record<string, string>> = {
   schema_migrations: 'SELECT',
   processed_events: 'SELECT, INSERT',
@@ -48,9 +49,10 @@ const OF_EMBEDDED_LOG = {
   event_log_partitions: 'SELECT, INSERT, UPDATE',
 };
 
+/** What a deployment uses, which decides which rights it needs. */
 export type Use = { readonly hasEmbeddedLog: boolean; readonly keepsOrders: boolean };
 
-/** @param use decides which rights are needed. */
+/** Reads the facts. @throws if the database does not answer. */
 export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseFacts> {
   const asked = Date.now();
   const { rows } = await pool.query(
@@ -64,7 +66,7 @@ export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseF
   const answered = Date.now();
   const { atMs, ...facts } = rows[0];
   const settings = await pool.query(
-    // As role and database have them: for our own transactions some are set otherwise.
+    // reset_val is the value of role and database. In this transaction some settings are others.
     'SELECT name, reset_val AS setting FROM pg_settings WHERE name = ANY ($1::text[])',
     [SETTINGS],
   );
@@ -79,19 +81,19 @@ export async function readDatabaseFacts(pool: Pool, use: Use): Promise<DatabaseF
   };
 }
 
-/** Of a table that is not there yet, nothing is said. */
+/** Compares the rights of this role with those that are needed, for the tables that exist. */
 async function readRights(pool: Pool, schema: string, { hasEmbeddedLog, keepsOrders }: Use) {
   const { orders, ...always } = RIGHTS;
   const needed = {
     ...always,
-    // Without the projection a table of this name is somebody else's.
+    // Without the projection, a table with this name belongs to another application.
     ...(keepsOrders ? { orders } : {}),
     ...(hasEmbeddedLog ? OF_EMBEDDED_LOG : {}),
   };
   const wanted = Object.entries(needed).flatMap(([table, rights]) =>
     (rights ?? '').split(', ').map((right) => ({ table, right, ...partsOf(right) })),
   );
-  // Of a right to one column, one to the whole table is more than enough.
+  // has_column_privilege is also true for a right on the whole table.
   const { rows } = await pool.query<{ table: string; right: string; has: boolean }>(
     `SELECT w."table", w."right",
             CASE WHEN w."column" IS NULL THEN has_table_privilege(c.oid, w.action)
@@ -117,7 +119,7 @@ async function readRights(pool: Pool, schema: string, { hasEmbeddedLog, keepsOrd
   };
 }
 
-/** "UPDATE (digest)" is UPDATE of the column digest. */
+/** Reads a right: "UPDATE (digest)" is UPDATE on the column digest. */
 function partsOf(right: string): { action: string; column: string | null } {
   const [, action = right, column = null] = /^(\w+) \((\w+)\)$/.exec(right) ?? [];
   return { action, column };

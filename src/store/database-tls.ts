@@ -1,7 +1,7 @@
 /**
- * What `sslmode` and its files mean for one connection, as libpq has it (PostgreSQL manual, section
- * 34.19.3). The files are read for each connection, so that a renewed certificate is used without a
- * restart.
+ * The TLS options of a connection for `sslmode` and its files, as in libpq (PostgreSQL manual,
+ * section 34.19.3). The files are read for each connection, so a renewed certificate is used
+ * without a restart.
  */
 import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
@@ -9,11 +9,12 @@ import type { ConnectionOptions } from 'node:tls';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { DatabaseTarget } from '../settings/database-url.ts';
 
+/** TLS options; false for no TLS. */
 export type Encryption = ConnectionOptions | false;
 
 /**
- * The ways to connect, in the order in which they are tried: "allow" and "prefer" have two.
- * @throws SETTING_INVALID naming the file that cannot be read.
+ * @returns the encryptions to try, in this order. There are two for "allow" and "prefer".
+ * @throws SETTING_INVALID with the file that cannot be read.
  */
 export async function encryptionsOf(target: DatabaseTarget, host: string): Promise<Encryption[]> {
   // A Unix socket does not leave the machine; libpq does not encrypt it either.
@@ -26,7 +27,7 @@ export async function encryptionsOf(target: DatabaseTarget, host: string): Promi
 async function tlsOf(target: DatabaseTarget, host: string): Promise<ConnectionOptions> {
   const { sslMode, sslRootCert, sslCert, sslKey, sslPassword } = target;
   const hasAuthority = sslRootCert !== undefined && sslRootCert !== 'system';
-  // "require" with an authority verifies it, for compatibility with old releases of libpq.
+  // With sslrootcert, "require" verifies the authority too, as libpq does for compatibility.
   const verifiesAuthority =
     sslMode === 'verify-full' ||
     sslMode === 'verify-ca' ||
@@ -34,7 +35,7 @@ async function tlsOf(target: DatabaseTarget, host: string): Promise<ConnectionOp
   const verifiesHost = sslMode === 'verify-full' || (verifiesAuthority && !hasAuthority);
   return {
     rejectUnauthorized: verifiesAuthority,
-    // The connection is made to an address, but the certificate must be that of the name.
+    // The connection is made to an address, but the certificate must be valid for the host name.
     host,
     ...(isIP(host) === 0 ? { servername: host } : {}),
     ...(verifiesHost ? {} : { checkServerIdentity: () => undefined }),

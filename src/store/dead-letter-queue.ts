@@ -1,30 +1,32 @@
-/** dead_letters, read and changed by operators; inserted by the heart (dead-letters.ts). */
+/** The table dead_letters, as operators read and change it. dead-letters.ts inserts its rows. */
 import type { LogPlace } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import { UTC } from './utc.ts';
 
-export type LetterState = 'parked' | 'waiting' | 'discarded';
+export type DeadLetterState = 'parked' | 'waiting' | 'discarded';
 
-/** What lists show: a letter without its bytes, which may be a megabyte each. */
-export type ListedLetter = LogPlace & {
+/** A dead letter as lists show it: without its bytes, which may be a megabyte. */
+export type ListedDeadLetter = LogPlace & {
   readonly eventId: string | null;
   readonly orderId: string | null;
-  /** Hex; null where the record did not decode: then it claims no id. */
+  /** Hex. Null if the record did not decode; then it has not taken its event id. */
   readonly digest: string | null;
-  readonly state: LetterState;
+  readonly state: DeadLetterState;
   readonly reason: string;
   readonly detail: unknown;
   readonly sqlState: string | null;
   readonly attempts: number;
-  /** UTC, as events spell it, like the next two. */
+  /** This and the next two are UTC, in the form of an event's timestamp. */
   readonly appendedAt: string | null;
   readonly parkedAt: string;
   readonly updatedAt: string;
 };
 
-export type StoredLetter = ListedLetter & {
+/** A dead letter with its bytes. */
+export type StoredDeadLetter = ListedDeadLetter & {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** Names and values in base64. */
   readonly headers: readonly (readonly [string | null, string | null])[];
 };
 
@@ -36,34 +38,46 @@ const COLUMNS = `${LISTED}, key, value, headers`;
 const PLACE = 'log_id = $1 AND log_partition = $2 AND log_offset = $3';
 const placeParameters = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
 
-export async function findLetter(db: Queryable, place: LogPlace): Promise<StoredLetter | null> {
+export async function findDeadLetter(
+  db: Queryable,
+  place: LogPlace,
+): Promise<StoredDeadLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE}`;
-  return (await db.query<StoredLetter>(sql, placeParameters(place))).rows[0] ?? null;
+  return (await db.query<StoredDeadLetter>(sql, placeParameters(place))).rows[0] ?? null;
 }
 
-/** Locks it until COMMIT. Lock the order's held row first. */
-export async function lockLetter(tx: Transaction, place: LogPlace): Promise<StoredLetter | null> {
+/**
+ * Reads a dead letter and locks its row until COMMIT. The caller must have locked the order's row
+ * in held_orders before, or it may deadlock with another redrive.
+ */
+export async function lockDeadLetter(
+  tx: Transaction,
+  place: LogPlace,
+): Promise<StoredDeadLetter | null> {
   const sql = `SELECT ${COLUMNS} FROM orderonce.dead_letters WHERE ${PLACE} FOR UPDATE`;
-  return (await tx.query<StoredLetter>(sql, placeParameters(place))).rows[0] ?? null;
+  return (await tx.query<StoredDeadLetter>(sql, placeParameters(place))).rows[0] ?? null;
 }
 
-export type LetterFilter = {
-  readonly state?: LetterState | undefined;
+export type DeadLetterFilter = {
+  readonly state?: DeadLetterState | undefined;
   readonly reason?: string | undefined;
   readonly eventId?: string | undefined;
   readonly orderId?: string | undefined;
-  /** Only behind this place, in the order of the list. */
+  /** Only dead letters behind this place. */
   readonly after?: LogPlace | undefined;
   readonly limit: number;
 };
 
-/** In log order. */
-export async function listLetters(db: Queryable, filter: LetterFilter): Promise<ListedLetter[]> {
+/** The dead letters that match, in log order, at most `limit`. */
+export async function listDeadLetters(
+  db: Queryable,
+  filter: DeadLetterFilter,
+): Promise<ListedDeadLetter[]> {
   const { after } = filter;
-  // Only those that decoded have an order_id, and the index on it is of these alone.
+  // Only dead letters that decoded have an order_id, and the index on it covers only these.
   const table =
     filter.orderId === undefined ? 'orderonce.dead_letters' : 'orderonce.dead_letter_claims';
-  const { rows } = await db.query<ListedLetter>(
+  const { rows } = await db.query<ListedDeadLetter>(
     `SELECT ${LISTED} FROM ${table}
       WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2)
         AND ($3::uuid IS NULL OR event_id = $3)
@@ -84,15 +98,16 @@ export async function listLetters(db: Queryable, filter: LetterFilter): Promise<
   return rows;
 }
 
-export type LetterGroup = {
-  readonly state: LetterState;
+/** Dead letters with the same state, reason and SQLSTATE. */
+export type DeadLetterGroup = {
+  readonly state: DeadLetterState;
   readonly reason: string;
   readonly sqlstate: string | null;
   readonly count: number;
 };
 
-export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
-  const { rows } = await db.query<LetterGroup>(
+export async function groupDeadLetters(db: Queryable): Promise<DeadLetterGroup[]> {
+  const { rows } = await db.query<DeadLetterGroup>(
     `SELECT state, reason, sqlstate, count(*) AS count FROM orderonce.dead_letters
       GROUP BY state, reason, sqlstate ORDER BY count DESC, reason`,
   );
@@ -100,12 +115,13 @@ export async function groupLetters(db: Queryable): Promise<LetterGroup[]> {
 }
 
 /**
- * The first of an order's queue, parked and waiting ones, or null. Within a partition that is the
- * order of the log; an order may lie in several (its topic has grown, was cut, or was made anew):
- * among their firsts, the one of the older log, then the one that was set aside first. Offsets
- * come before times, which a clock that is set back would turn around.
+ * The first dead letter of an order's queue, which has its parked and waiting events; or null.
+ * Within a partition the queue is in log order. An order may lie in several partitions or logs,
+ * after its topic has grown, was cut or was re-created. Then the first of the oldest log counts,
+ * and within a log the one that became a dead letter first. Within a partition only offsets are
+ * compared, because times go wrong when a clock is set back.
  *
- * @param asked a letter that counts as one of the queue, also where it did not decode.
+ * @param asked a dead letter that counts as one of the queue, even if it did not decode.
  */
 export async function headOfQueue(
   db: Queryable,
@@ -128,18 +144,18 @@ export async function headOfQueue(
   return rows[0] ?? null;
 }
 
-export async function deleteLetter(tx: Transaction, place: LogPlace): Promise<void> {
+export async function deleteDeadLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(`DELETE FROM orderonce.dead_letters WHERE ${PLACE}`, placeParameters(place));
 }
 
-export async function discardLetter(tx: Transaction, place: LogPlace): Promise<void> {
+export async function discardDeadLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(
     `UPDATE orderonce.dead_letters SET state = 'discarded', updated_at = now() WHERE ${PLACE}`,
     placeParameters(place),
   );
 }
 
-/** It failed again: parked, also where it only waited before. */
+/** Writes that a redrive failed. The dead letter is parked now, even if it was waiting before. */
 export async function noteFailure(
   tx: Transaction,
   place: LogPlace,
@@ -159,11 +175,13 @@ export type AuditEntry = {
   readonly outcome: string;
   readonly eventId: string | null;
   readonly detail?: string | undefined;
-  /** The canonical JSON of an edit, and its digest; the original is read from the letter itself. */
+  /** The canonical JSON of an edit and its digest. The original is read from the dead letter. */
   readonly edited?: { readonly json: string; readonly digest: string } | undefined;
 };
 
-/** To be called while the dead letter is still there: an edit quotes its bytes. */
+/**
+ * Writes the audit of an action. Call it before deleteDeadLetter(), since an edit copies the bytes.
+ */
 export async function writeAudit(
   tx: Transaction,
   place: LogPlace,
@@ -188,7 +206,7 @@ export async function writeAudit(
   );
 }
 
-/** All that was done to a dead letter, oldest first. It may be gone itself. */
+/** All actions on a dead letter, oldest first. The dead letter itself may no longer exist. */
 export async function readAudit(db: Queryable, place: LogPlace): Promise<object[]> {
   const { rows } = await db.query(
     `SELECT ${UTC('at')} AS at, actor, action, outcome, event_id, detail,

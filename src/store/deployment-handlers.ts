@@ -1,4 +1,4 @@
-/** deployment_handlers: which handlers the consumers run. The newest row counts. */
+/** The table deployment_handlers: which handlers the consumers run. The newest row is current. */
 import type { Queryable } from './pool.ts';
 import { UTC } from './utc.ts';
 
@@ -8,22 +8,26 @@ export type DeployedHandler = {
   readonly hasCheck: boolean;
 };
 
+/** Identifies the handlers of a process. */
 export type HandlersIdentity = {
   /** In the order in which they run. */
   readonly handlers: readonly DeployedHandler[];
-  /** Equal where a redrive does the same. */
+  /** Hex. If two identities have the same digest, a redrive has the same effect with both. */
   readonly digest: string;
-  /** As HANDLERS_MODULE names it; null where there is none. */
+  /** The value of HANDLERS_MODULE; null if it is not set. */
   readonly module: string | null;
 };
 
 export type DeployedHandlers = HandlersIdentity & {
-  /** The consumer that started with them last, and when. */
+  /** The consumer that last started with them, and when (UTC). */
   readonly owner: string;
   readonly startedAt: string;
 };
 
-/** A consumer starts with these. @returns those before them, where they are others; else null. */
+/**
+ * Records that a consumer starts with these handlers.
+ * @returns the previous handlers if they were others; otherwise null.
+ */
 export async function recordHandlers(
   db: Queryable,
   { handlers, digest, module }: HandlersIdentity,
@@ -45,7 +49,7 @@ export async function recordHandlers(
   return before;
 }
 
-/** @returns null where no consumer of this release has started yet. */
+/** @returns the current handlers; null if no consumer has recorded any yet. */
 export async function readDeployedHandlers(db: Queryable): Promise<DeployedHandlers | null> {
   const { rows } = await db.query<DeployedHandlers>(
     `SELECT handlers, digest, module, owner, ${UTC('started_at')} AS "startedAt"
@@ -54,7 +58,9 @@ export async function readDeployedHandlers(db: Queryable): Promise<DeployedHandl
   return rows[0] ?? null;
 }
 
-/** Tells one deployment's database from another's; null before its first consumer has started. */
+/**
+ * An id that distinguishes this database from others; null before its first consumer has started.
+ */
 export async function readDeploymentId(db: Queryable): Promise<string | null> {
   const { rows } = await db.query<{ id: string | null }>(
     `SELECT md5((min(recorded_at) AT TIME ZONE 'UTC')::text) AS id FROM orderonce.deployment_handlers`,

@@ -6,32 +6,33 @@ import type { Claim } from './processed-events.ts';
 
 /** Why a record repeats an event id. */
 export type RepeatSource =
-  /** One request, two records: the producer's own append was repeated. */
+  /** Both records came from one request: the producer repeated its append. */
   | 'producer_retry'
   /** A client sent it again, to the same producer process or to another one. */
   | 'resent_same_process'
   | 'resent_other_process'
-  /** Written to the topic by a client of its own, not through our API. */
+  /** A foreign client wrote it to the topic, not through the API. */
   | 'foreign_client'
-  /** Came through our API; the first by a foreign client, or in a release that kept no request ids. */
+  /** It came through the API; the first came from a foreign client or has no known request. */
   | 'first_was_foreign'
-  /** A dead letter was redriven, whose id had been stored meanwhile. */
+  /** A dead letter was redriven, and another record had taken its id. */
   | 'redrive';
 
-/** A record that repeats an event id, with the claim that it meets. */
+/** A record that repeats an event id, with the claim of the record that has the id. */
 export type Repeat = {
   readonly event: EventRecord;
   readonly claim: Claim;
   readonly source: RepeatSource;
-  /** From the first record's arrival to this one's, in ms; null where the first's is not known. */
+  /** Milliseconds between the arrivals of the two records; null if one of them is unknown. */
   readonly afterMs: number | null;
 };
 
 /**
- * One row for each duplicate record. A record that is read again after a rewind meets its own row;
- * writing over it keeps the row count equal to the record count, which the heart checks.
+ * Writes a row for each duplicate. A record that is read again after a rewind already has its row.
+ * DO UPDATE counts such a row too, so that the row count equals the number of records, which the
+ * batch transaction checks.
  *
- * @returns how many records have a row now.
+ * @returns how many of these records have a row now.
  */
 export async function insertDuplicates(
   tx: Transaction,
@@ -61,17 +62,19 @@ export async function insertDuplicates(
   return rowCount ?? 0;
 }
 
-/** In log order. */
+/** Duplicates in log order. */
 export async function listDuplicates(db: Queryable, filter: LedgerFilter): Promise<LedgerRow[]> {
   return await readLedger(db, `SELECT ${LEDGER_COLUMNS} FROM orderonce.duplicates`, filter);
 }
 
-/** A client's own retry comes within this; later, somebody or something sent it anew. */
+/** A duplicate within this time is most likely a client's retry; a later one was sent anew. */
 export const RETRY_WINDOW_MS = 60_000;
 
+/** How many duplicates have a source, and came within RETRY_WINDOW_MS of the first record. */
 export type SourceCount = {
+  /** null in rows of releases that did not record it. */
   readonly source: RepeatSource | null;
-  /** null where the time between is not known. */
+  /** null if the time between the two is unknown. */
   readonly within_a_minute: boolean | null;
   readonly count: number;
 };

@@ -1,5 +1,4 @@
-/** event_log and event_log_partitions: the embedded log's tables. */
-
+/** The tables of the embedded log: event_log and event_log_partitions. */
 import type { AppendRecord, Header, LogBounds, LogPosition, LogRecord } from '../log/event-log.ts';
 import { logRecord } from '../log/log-record.ts';
 import { bigintArray, bytesArray, intArray, textArray } from './binary-arrays.ts';
@@ -7,13 +6,14 @@ import type { LogPartition } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import { MILLISECONDS } from './utc.ts';
 
+/** An embedded log. */
 export type StoredLog = {
   readonly logId: number;
   readonly topicId: string;
   readonly partitions: number;
 };
 
-/** The newest embedded log of this name, or null. */
+/** The newest embedded log of this topic, or null. */
 export async function findEmbeddedLog(db: Queryable, topic: string): Promise<StoredLog | null> {
   const { rows } = await db.query<StoredLog>(
     `SELECT l.log_id AS "logId", l.topic_id AS "topicId", count(*)::int AS partitions
@@ -24,12 +24,14 @@ export async function findEmbeddedLog(db: Queryable, topic: string): Promise<Sto
   return rows[0] ?? null;
 }
 
-/** Until COMMIT nobody else may look for the log and make it: two at once would make it twice. */
+/**
+ * Until COMMIT, no other transaction can create a log of this topic. Otherwise there might be two.
+ */
 export async function lockEmbeddedLog(tx: Transaction, topic: string): Promise<void> {
   await tx.query('SELECT pg_advisory_xact_lock(hashtext($1))', [`orderonce log ${topic}`]);
 }
 
-/** Makes the log's partitions, in the caller's transaction. */
+/** Creates a log and its partitions, in the caller's transaction. */
 export async function insertEmbeddedLog(
   tx: Transaction,
   topic: string,
@@ -45,9 +47,10 @@ export async function insertEmbeddedLog(
 }
 
 /**
- * Takes the next offsets of each partition and inserts the records there. Locking the partitions'
- * rows, in order, makes commits of one partition come one after the other: a reader can never see
- * an offset before all smaller ones.
+ * Takes the next offsets of each partition and inserts the records there. It locks the rows of the
+ * partitions, in order, so appends to one partition commit one after the other. Therefore a reader
+ * never sees an offset before all smaller ones.
+ * @returns the position of each record, in the same order.
  */
 export async function insertLogRecords(
   tx: Transaction,
@@ -94,7 +97,7 @@ export async function insertLogRecords(
   return positions;
 }
 
-/** Records from `offset` on, at most `limit`, in order. */
+/** The records from `offset` on, in order, at most `limit`. */
 export async function readLogRecords(
   db: Queryable,
   logId: number,
@@ -113,6 +116,7 @@ export async function readLogRecords(
   return rows.map((row) => logRecord({ ...row, headers: headersFromJson(row.headers) }));
 }
 
+/** The bounds of each partition. */
 export async function readLogBounds(db: Queryable, logId: number): Promise<Map<number, LogBounds>> {
   const { rows } = await db.query<{ partition: number; start: number; end: number }>(
     `SELECT log_partition AS partition, start_offset AS start, next_offset AS end
@@ -125,13 +129,12 @@ export async function readLogBounds(db: Queryable, logId: number): Promise<Map<n
 const TRIM_RECORDS_MAX = 10_000;
 
 /**
- * Removes records from the start of a partition: those that are older than `hours`, but none that
- * its consumer has not processed. At most TRIM_RECORDS_MAX, in the caller's transaction.
+ * Removes records from the start of a partition that are older than `hours` and that the consumer
+ * has processed; at most TRIM_RECORDS_MAX, in the caller's transaction. It stops at the first
+ * younger record, so the remaining offsets stay dense. A topic of the outbox has no position, so
+ * there only the age decides.
  *
- * Ends at the first record that is younger: what is left stays dense. A topic of the outbox has no
- * position here: there, age alone decides.
- *
- * @returns how many were removed.
+ * @returns how many records were removed.
  */
 export async function trimLogPartition(
   tx: Transaction,
@@ -164,7 +167,7 @@ export async function trimLogPartition(
   return rowCount ?? 0;
 }
 
-/** The partitions of all embedded logs, those of earlier logs of the same name too. */
+/** The partitions of all embedded logs, including older logs of the same topic. */
 export async function listLogPartitions(db: Queryable): Promise<LogPartition[]> {
   const { rows } = await db.query<LogPartition>(
     `SELECT log_id AS "logId", log_partition AS partition FROM orderonce.event_log_partitions

@@ -1,4 +1,4 @@
-/** Where is event X? Reads for the status pages; amounts as exact strings. */
+/** Queries for the status of events and orders. Amounts are exact strings, times are UTC. */
 import type { LogPlace } from './log-place.ts';
 import type { Queryable } from './pool.ts';
 import { UTC } from './utc.ts';
@@ -10,7 +10,7 @@ const COUNTS = `
   (SELECT count(*) FROM orderonce.duplicates d WHERE d.event_id = e.event_id) AS duplicates,
   (SELECT count(*) FROM orderonce.conflicts c WHERE c.event_id = e.event_id) AS conflicts`;
 
-/** Which of these ids have been processed: stored, or set aside. */
+/** Which of these event ids are known: of stored events, or of dead letters that decoded. */
 export async function findKnownIds(db: Queryable, ids: readonly string[]): Promise<Set<string>> {
   const { rows } = await db.query<{ event_id: string }>(
     `SELECT event_id FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])
@@ -21,7 +21,7 @@ export async function findKnownIds(db: Queryable, ids: readonly string[]): Promi
   return new Set(rows.map(({ event_id }) => event_id));
 }
 
-/** The event's status, payload and position, or null while it is unknown. */
+/** An event's status, payload and position; null if it is unknown. */
 export async function findEvent(db: Queryable, eventId: string): Promise<object | null> {
   const stored = await db.query(
     `SELECT e.event_id, 'stored' AS status, e.order_id, e.user_id,
@@ -32,7 +32,7 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
     [eventId],
   );
   if (stored.rows[0] !== undefined) return stored.rows[0];
-  const aside = await db.query(
+  const deadLetter = await db.query(
     `SELECT e.event_id, e.state AS status, e.reason, e.sqlstate,
             convert_from(e.value, 'UTF8')::jsonb AS payload,
             encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
@@ -41,10 +41,10 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
       WHERE e.event_id = $1`,
     [eventId],
   );
-  return aside.rows[0] ?? null;
+  return deadLetter.rows[0] ?? null;
 }
 
-/** The order as its events made it, or null. */
+/** The order as the sum of its stored events, or null. */
 export async function findOrder(db: Queryable, orderId: string): Promise<object | null> {
   const { rows } = await db.query(
     `SELECT order_id, user_id, total_amount::text AS total_amount, event_count,
@@ -58,7 +58,7 @@ export async function findOrder(db: Queryable, orderId: string): Promise<object 
   return rows[0] ?? null;
 }
 
-/** Stored events of an order in log order, behind `after`. */
+/** The stored events of an order behind `after`, in log order, at most `limit`. */
 export async function listOrderEvents(
   db: Queryable,
   orderId: string,

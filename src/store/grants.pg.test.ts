@@ -12,7 +12,7 @@ import { readDatabaseFacts } from './database-facts.ts';
 
 const USE = { hasEmbeddedLog: false, keepsOrders: true };
 const DENIED = { code: '42501' };
-/** What nobody but the owner may change: the record of what took effect. */
+/** Statements that only the owner may run: they change the record of what took effect. */
 const APPEND_ONLY = ['processed_events', 'duplicates', 'conflicts', 'dead_letter_audit'];
 
 it('the role of consumers cannot change or remove what is stored, nor alter a table [G3]', async (t) => {
@@ -28,7 +28,7 @@ it('the role of consumers cannot change or remove what is stored, nor alter a ta
 
 it('the role of consumers can do all that the heart does, parking and redriving too [G3]', async (t) => {
   const { pool: owner, url, context } = await setUpHeart(t);
-  // Refused by a trigger of the owner's, so that the event is parked.
+  // A trigger of the owner refuses the event, so that it is parked.
   await owner.query(
     `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN RAISE check_violation; END $$;
@@ -90,7 +90,7 @@ it('statements of handlers run under orderonce_handler where that is granted, th
       const ids = events.map(({ eventId }) => eventId);
       await tx.query('INSERT INTO ledger SELECT unnest($1::uuid[])', [ids]);
       await tx.query('SELECT FROM processed_events, orders LIMIT 1');
-      // It may not, whatever the setting that the triggers look at says.
+      // It lacks the right, so it makes no difference that it resets the setting of the triggers.
       const bad = events.some(({ userId }) => userId === 'bad');
       if (bad) await tx.query(`SELECT set_config('orderonce_guard.handler', '', true)`);
       if (bad) await tx.query('DELETE FROM dead_letters');

@@ -1,11 +1,11 @@
--- What three groups of roles may do, where an administrator has made them: orderonce_consumer for
--- the consumer (and for the producer with the embedded log), orderonce_reader for people and
--- reports, orderonce_handler for the statements of handlers. Run by every "migrate", by the owner of
--- the tables, with the schema as search_path. Nobody but the owner can change or
--- remove what is stored, nor what is known of duplicates and conflicts, nor the audit.
+-- Grants the rights of three roles, as far as an administrator has created them: orderonce_consumer
+-- for the consumer (and for the producer with the embedded log), orderonce_reader for people and
+-- reports, and orderonce_handler for the statements of handlers. Every "migrate" runs this as the
+-- owner of the tables, with the schema as search_path. Only the owner can then change or remove
+-- stored events, rows of duplicates and conflicts, and the audit.
 DO $$
 DECLARE
-  -- Not where ORDERS_PROJECTION is off, and a table of somebody else by that name is none of ours.
+  -- False with ORDERS_PROJECTION=off, even if another application has a table of this name.
   has_orders boolean := EXISTS (
     SELECT FROM pg_attribute
      WHERE attrelid = to_regclass(format('%I.orders', current_schema())) AND attname = 'last_log_offset');
@@ -22,8 +22,8 @@ BEGIN
     GRANT SELECT, INSERT ON
       logs, processed_events, duplicates, conflicts, log_gaps, dead_letter_audit, closed_positions
       TO orderonce_consumer;
-    -- A record that is read again after a rewind meets its own row: ON CONFLICT DO UPDATE of one
-    -- column, to what it is already, so that it counts.
+    -- A record that is read again after a rewind already has its row. ON CONFLICT DO UPDATE then
+    -- sets one column to the value that it has, so that the row is counted.
     GRANT UPDATE (event_id) ON duplicates TO orderonce_consumer;
     GRANT UPDATE (digest) ON conflicts TO orderonce_consumer;
     GRANT UPDATE (to_offset) ON log_gaps TO orderonce_consumer;

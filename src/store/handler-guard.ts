@@ -1,14 +1,17 @@
 /**
- * What surrounds a handler's statements in the transaction that it shares with the heart. While
- * `orderonce_guard.handler` is set, triggers refuse every change of the tables that carry the guarantees
- * (migration 0010). Where an administrator has granted us the role orderonce_handler, they run under
- * it (a superuser is a member of every role: that alone says nothing). And the settings that the heart relies on must be the same afterwards: what a handler
- * changes for the session (`set_config`) would reach the next batch on that connection.
+ * Guards a handler's statements within the batch transaction, in three ways:
+ *
+ * - While `orderonce_guard.handler` is set, triggers refuse every change of Orderonce's own tables
+ *   (migration 0010, handler-triggers.sql).
+ * - If an administrator has granted this role the role orderonce_handler, the statements run under
+ *   that role. This does not apply to a superuser, who counts as a member of every role.
+ * - The settings on which Orderonce relies must be the same afterwards. A handler can change them
+ *   with `set_config`, and a change would reach the next batch on the same connection.
  */
 import type { Pool, Transaction } from './pool.ts';
 import { prepared } from './statement-names.ts';
 
-/** What the heart's own statements, or those of the next transaction, depend on. */
+/** Settings on which our own statements depend, in this transaction or in the next one. */
 const SETTINGS = [
   'search_path',
   'statement_timeout',
@@ -40,14 +43,14 @@ const ENTER = prepared(`SELECT ${AS_THEY_ARE} AS settings, current_setting('role
 const LEAVE = prepared(`SELECT ${AS_THEY_ARE} AS settings, current_setting('role') AS role,
        set_config('role', $1, true), set_config('orderonce_guard.handler', '', true)`);
 
-/** What was in force before the handler's first statement. */
+/** The settings and the role before a handler's first statement, and the role that it was given. */
 export type HandlerEntry = {
   readonly settings: readonly string[];
   readonly role: string;
   readonly givenRole: string;
 };
 
-/** Before a handler's first statement. */
+/** Call it before a handler's first statement. @param handler its name. */
 export async function enterHandler(tx: Transaction, handler: string): Promise<HandlerEntry> {
   const { rows } = await tx.query(ENTER, [handler]);
   const { settings, role, given_role: givenRole } = rows[0];
@@ -55,7 +58,7 @@ export async function enterHandler(tx: Transaction, handler: string): Promise<Ha
 }
 
 /**
- * After its last one: from here on the transaction is the heart's again.
+ * Call it after a handler's last statement.
  * @returns the names of the settings that the handler changed.
  */
 export async function leaveHandler(tx: Transaction, before: HandlerEntry): Promise<string[]> {
@@ -66,9 +69,9 @@ export async function leaveHandler(tx: Transaction, before: HandlerEntry): Promi
 }
 
 /**
- * Ends the statement that runs on this connection, if it is one of the consumer's: so that a
- * transaction need not wait for what its handler no longer waits for. Does nothing where a pooler
- * hides the server's process.
+ * Cancels the statement that runs on the transaction's connection, so that the transaction need not
+ * wait for a statement that its handler no longer awaits. Does nothing if the connection's process
+ * is not found under this role and application name, as behind a pooler. Never throws.
  */
 export async function cancelStatement(pool: Pool, tx: Transaction): Promise<void> {
   const { processID: pid } = tx as { processID?: number | null };

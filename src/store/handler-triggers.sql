@@ -1,6 +1,6 @@
--- The tables that a handler must not change, each with a trigger that refuses it (migration 0010). Run
--- by every "migrate", with the schema as search_path: the table of the orders projection may come
--- later, or be somebody else's.
+-- Creates a trigger on each table that a handler must not change, which refuses the change
+-- (migration 0010). Every "migrate" runs this, with the schema as search_path, because the table
+-- orders may be created later. A table orders of another application gets no trigger.
 DO $$
 DECLARE
   core text;
@@ -21,7 +21,7 @@ BEGIN
       'CREATE TRIGGER refuse_handlers BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s
          FOR EACH STATEMENT WHEN (current_setting(''orderonce_guard.handler'', true) <> '''')
          EXECUTE FUNCTION refuse_change_by_handler()', place);
-    -- Also where session_replication_role says that triggers are not to fire.
+    -- It must fire even if session_replication_role disables triggers.
     EXECUTE format('ALTER TABLE %s ENABLE ALWAYS TRIGGER refuse_handlers', place);
   END LOOP;
 END

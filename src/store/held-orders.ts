@@ -1,9 +1,10 @@
-/** held_orders: one row per order with parked events; later events of it wait behind them (G5). */
+/** The table held_orders: orders with parked events, behind which their later events wait (G5). */
 import type { Transaction } from './pool.ts';
 
 /**
- * Locks the rows of the held ones among these orders until COMMIT, in order_id order, so that a
- * redrive cannot empty an order's queue while an event is being put behind it.
+ * Finds which of these orders are held, and locks their rows until COMMIT. So a redrive cannot
+ * empty an order's queue while an event is being added to it. The rows are locked in order_id
+ * order, so that two transactions cannot deadlock.
  */
 export async function lockHeldOrders(
   tx: Transaction,
@@ -17,6 +18,7 @@ export async function lockHeldOrders(
   return new Set(rows.map((row) => row.order_id));
 }
 
+/** Holds an order. Does nothing if it is held already. */
 export async function holdOrder(tx: Transaction, orderId: string): Promise<void> {
   await tx.query(
     'INSERT INTO orderonce.held_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING',
@@ -24,7 +26,7 @@ export async function holdOrder(tx: Transaction, orderId: string): Promise<void>
   );
 }
 
-/** Lets the order go once its queue is empty, in every partition. The row must be locked. */
+/** Releases an order if it has no parked or waiting event. The caller must have locked its row. */
 export async function releaseOrderIfEmpty(tx: Transaction, orderId: string): Promise<void> {
   await tx.query(
     `DELETE FROM orderonce.held_orders WHERE order_id = $1 AND NOT EXISTS (

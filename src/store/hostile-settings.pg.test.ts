@@ -1,4 +1,4 @@
-/** Settings of role and database change nothing: of what is written, nor of what any reader says. */
+/** Settings of role and database affect neither what is written nor what any reader returns. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -30,14 +30,14 @@ import { readReports, reportPositions } from '../positions/report.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startConsumer } from '../services/consumer-service.ts';
 import { readDatabaseFacts } from './database-facts.ts';
-import { listLetters, readAudit } from './dead-letter-queue.ts';
+import { listDeadLetters, readAudit } from './dead-letter-queue.ts';
 import type { LogPlace } from './log-place.ts';
 import { migrate } from './migrate.ts';
 import { readOutboxLag } from './outbox.ts';
 import type { Pool } from './pool.ts';
 
 const TOPIC = 'order_events';
-/** Every byte there is, and those that the escape format writes in a way of its own. */
+/** All byte values, and bytes that the escape format writes differently. */
 const BYTES = Buffer.concat([
   Buffer.from(Array.from({ length: 256 }, (_, byte) => byte)),
   Buffer.from('\\x41 \\\\ \\001 \\'),
@@ -46,7 +46,7 @@ const poison = (order_id: string) => wireEvent({ order_id, total_amount: '666' }
 
 type Traffic = { readonly events: readonly WireEvent[]; readonly parked: WireEvent };
 
-/** Stored, sent again, in conflict, parked, waiting, garbage, a tombstone; all of one partition. */
+/** Records of one partition: stored, duplicate, conflict, parked, waiting, garbage, a tombstone. */
 async function append(pool: Pool): Promise<Traffic> {
   const appender = new EmbeddedAppender(pool, TOPIC);
   const event = wireEvent({
@@ -80,7 +80,7 @@ async function consume(t: TestContext, url: string, isDone: () => Promise<boolea
   await service.stop();
 }
 
-/** What every reader says, as JSON would carry it. */
+/** What every reader returns, after a round trip through JSON. */
 async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 'on' | 'off') {
   const pool = openPool(url);
   t.after(() => pool.end());
@@ -90,7 +90,7 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
     addLedgerRoutes(app, pool);
     addPositionRoute(app, () => readReports(reader, pool));
   });
-  const [letter] = await listLetters(pool, { limit: 1 });
+  const [letter] = await listDeadLetters(pool, { limit: 1 });
   const place = letter as NonNullable<typeof letter>;
   const of = `${place.logId}/${place.partition}/${place.offset}`;
   const urls = [
@@ -149,7 +149,7 @@ const COMMANDS: readonly [run: (call: Call) => Promise<number>, words: string[],
     [runDeadLetters, ['show', '1/0/6'], { json: true }],
   ];
 
-/** What the commands print, but for how long they took. */
+/** What the commands print, without the times that they took. */
 async function sayAll(t: TestContext, url: string, receipts: string): Promise<string[]> {
   const said: string[] = [];
   const log = t.mock.method(console, 'log', (line: string) => said.push(line));
@@ -164,7 +164,7 @@ async function sayAll(t: TestContext, url: string, receipts: string): Promise<st
   return said.map((line) => line.replace(/in [\d.]+ s:/, ''));
 }
 
-/** Tables made and filled by the hostile role, in a schema that no search_path has. */
+/** Tables that the hostile role has created and filled, in a schema that is in no search_path. */
 async function setUp(t: TestContext) {
   const db = await createEmptyDatabase(t);
   const hostile = await hostileUrl(t, db);
@@ -228,7 +228,7 @@ describe('Settings of role and database', () => {
     const { db, pool } = await setUp(t);
     await db.pool.query('ALTER TABLE orderonce.processed_events DROP CONSTRAINT c');
     const context = { pool, handlers: NO_HANDLERS, actor: 'test' };
-    const [parked, , garbage, tombstone] = await listLetters(pool, { limit: 10 });
+    const [parked, , garbage, tombstone] = await listDeadLetters(pool, { limit: 10 });
     const edited = Buffer.from(JSON.stringify(wireEvent()));
     const results = [
       ...(await redrive(context, parked as LogPlace)),

@@ -1,12 +1,13 @@
-/** What duplicates and conflicts have in common for readers: a row per record, in log order. */
+/** Lists rows of duplicates or conflicts, which have one row per record. */
 import type { LogPlace } from './log-place.ts';
 import type { Queryable } from './pool.ts';
 import { UTC } from './utc.ts';
 
+/** Which rows to list; a field that is undefined does not restrict. */
 export type LedgerFilter = {
   readonly eventId?: string | undefined;
   readonly source?: string | undefined;
-  /** Only behind this place. */
+  /** Only rows behind this place. */
   readonly after?: LogPlace | undefined;
   readonly limit: number;
 };
@@ -17,7 +18,10 @@ export const LEDGER_COLUMNS = `log_id AS "logId", log_partition AS partition, lo
   event_id, request_id, source, after_ms, first_log_id, first_log_partition, first_log_offset,
   ${UTC('seen_at')} AS seen_at`;
 
-/** @param select of one of the two tables, without a WHERE; fixed text of ours. */
+/**
+ * Rows that match, in log order.
+ * @param select a constant SELECT of one of the two tables, without WHERE.
+ */
 export async function readLedger(
   db: Queryable,
   select: string,

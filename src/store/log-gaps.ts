@@ -2,7 +2,10 @@ import type { LogGap } from '../log/event-log.ts';
 import type { LogPartition } from './log-place.ts';
 import type { Transaction } from './pool.ts';
 
-/** Names the offsets that hold no record, in the transaction that passes them (G3). */
+/**
+ * Writes the offsets that hold no record, in the transaction that moves the position past them
+ * (G3).
+ */
 export async function insertGaps(
   tx: Transaction,
   place: LogPartition,
@@ -24,7 +27,9 @@ export async function insertGaps(
   );
 }
 
-/** Offsets that an operator gives up: they were never processed, and the log has them no more. */
+/**
+ * Writes offsets that were never processed and that the log no longer has, as an operator accepted.
+ */
 export async function insertAcceptedGap(
   tx: Transaction,
   place: LogPartition,

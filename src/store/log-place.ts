@@ -1,4 +1,4 @@
-/** A record's place: the key of every table that accounts for records. */
+/** The place of a record in a log. It is the key of every table that accounts for records. */
 export type LogPlace = {
   readonly logId: number;
   readonly partition: number;
@@ -12,12 +12,12 @@ export function isSamePlace(a: LogPlace, b: LogPlace): boolean {
   return a.logId === b.logId && a.partition === b.partition && a.offset === b.offset;
 }
 
-/** As operators read and type it: log/partition/offset. */
+/** A place as operators read and type it: log/partition/offset. */
 export function placeText({ logId, partition, offset }: LogPlace): string {
   return `${logId}/${partition}/${offset}`;
 }
 
-/** @returns null where the text is no place. */
+/** Reads such a text. @returns null if it is not a place. */
 export function parsePlace(text: string): LogPlace | null {
   const match = /^(\d{1,9})\/(\d{1,9})\/(\d{1,15})$/.exec(text);
   if (match === null) return null;

@@ -1,7 +1,7 @@
 import type { LogIdentity } from '../log/event-log.ts';
 import type { Queryable, Transaction } from './pool.ts';
 
-/** The small id of a log, made at first sight. Safe when several ask at once. */
+/** The log_id of a log. It is created on the first call. Concurrent calls get the same one. */
 export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<number> {
   const { topic, topicId } = identity;
   await db.query(
@@ -15,7 +15,10 @@ export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<num
   return (rows[0] as { log_id: number }).log_id;
 }
 
-/** A log of its own for what follows a cut: the same topic, "#1", "#2", ... behind its id. */
+/**
+ * Creates another log_id for a topic whose log was cut, because its offsets mean other records from
+ * then on. Its topic_id is the topic's with "#1", "#2" and so on appended.
+ */
 export async function insertGeneration(
   tx: Transaction,
   { topic, topicId }: Pick<LogIdentity, 'topic' | 'topicId'>,

@@ -1,4 +1,4 @@
-/** Replies that never come: how long each phase may take, measured. */
+/** Lost replies, and how long it takes in each phase until they are noticed. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { createDatabase, throughProxy } from '../../test/support/database.ts';
@@ -7,7 +7,7 @@ import { createPool } from './pool.ts';
 import { inTransaction } from './transaction.ts';
 
 const LIMITS = { lockMs: 3000, statementMs: 20_000, idleMs: 5000 };
-/** From the loss to the error, on a slow machine too. */
+/** The longest time from the loss to the error, on a slow machine. */
 const FOUND_MS = 4800;
 
 async function setUp(t: TestContext, queryTimeoutMs = 30_000) {
@@ -17,7 +17,7 @@ async function setUp(t: TestContext, queryTimeoutMs = 30_000) {
   const limits = { connectionsMax: 2, queryTimeoutMs };
   const pool = createPool({ connectionString: url, name: 'test', ...limits });
   t.after(() => pool.end());
-  /** The next answer that is about `text` never arrives. */
+  /** Loses the answer to the next message that contains `text`. */
   const loseAnswerTo = (text: string) => {
     let isAsked = false;
     let isLost = false;
@@ -43,7 +43,7 @@ describe('A lost reply', () => {
   for (const [phase, text] of [
     ['BEGIN', 'BEGIN'],
     ['a statement', 'INSERT'],
-    // With its end: "READ COMMITTED" is another.
+    // With the terminating zero, because "READ COMMITTED" must not match.
     ['COMMIT', 'COMMIT\0'],
   ] as const) {
     it(`to ${phase} is found in seconds, and the next attempt succeeds [G6]`, async (t) => {
@@ -86,7 +86,7 @@ describe('A black hole, which takes connections and never answers', () => {
       const ms = await msUntilRejected(pool.query('SELECT 1'));
       assert.ok(ms < 3500, `${phase}: given up after ${ms} ms`);
     }
-    // The worst moment: an attempt is under way that will never be answered.
+    // The worst moment: an attempt is under way whose answer is lost.
     const before = swallowed;
     const hopeless = assert.rejects(pool.query('SELECT 1'));
     await until('it is under way', () => swallowed > before);

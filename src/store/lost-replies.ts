@@ -1,21 +1,22 @@
 /**
- * A reply that is lost on the way leaves both sides waiting for one another. A statement may take
- * long, so time alone does not tell; the server does: on another connection it is asked whether it
- * works on the statement, or itself waits for us.
+ * Detects lost replies. If a reply is lost in the network, server and client wait for each other.
+ * Time alone does not show that, because a statement may take long. So the server is asked, on
+ * another connection, whether it works on the statement or waits for the client.
  */
 import type { Session } from './session.ts';
 
-/** Statements that take longer are asked about. */
+/** From this time on without an answer, the server is asked about a statement. */
 const SILENT_MS = 1500;
-/** The reply may have been under way when the server was asked; so long it is waited for. */
+/** How long a reply is still waited for afterwards. It may have been on its way. */
 const GRACE_MS = 500;
 
 const asking = new WeakSet<Session>();
 
 /**
- * Cuts the sessions whose server waits for us or knows nothing of them: another server answers
- * now, or it has ended the session. Their statements fail, with an unknown outcome. Never throws;
- * where the server cannot be asked, nothing is cut.
+ * Closes the sessions that wait for a reply although the server does not work on their statement:
+ * it waits for the client, has ended the session, or was replaced by another server. Their
+ * statements fail, with an unknown outcome. Never throws. If the server cannot be asked, nothing is
+ * closed.
  *
  * @param open opens another session with the same server.
  */
@@ -23,7 +24,7 @@ export async function endIfReplyIsLost(
   sessions: readonly Session[],
   open: () => Promise<Session>,
 ): Promise<void> {
-  // Behind a pooler the process ids that we know are none of the server's.
+  // Behind a pooler the known process ids are not those of the server, so it cannot be asked.
   const silent = sessions.filter(
     (session) => session.silentMs > SILENT_MS && !session.facts.isPooled && !asking.has(session),
   );
@@ -38,13 +39,13 @@ export async function endIfReplyIsLost(
       if (!hasMoved && session.silentMs > SILENT_MS) session.destroy();
     }
   } catch {
-    // The server is away. Time-outs bound what is under way, and the next sweep asks again.
+    // The server is down. Time-outs end what is under way, and the next sweep asks again.
   } finally {
     for (const session of silent) asking.delete(session);
   }
 }
 
-/** Those among them that the server does not work on. */
+/** The sessions on whose statements the server does not work. */
 async function findWaiting(
   silent: readonly Session[],
   open: () => Promise<Session>,

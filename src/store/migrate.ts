@@ -16,26 +16,26 @@ import { inTransaction } from './transaction.ts';
 const GRANTS = new URL('./grants.sql', import.meta.url);
 const HANDLER_TRIGGERS = new URL('./handler-triggers.sql', import.meta.url);
 
-/** Any fixed number: whoever migrates this database takes this lock first. */
+/** The advisory lock of `migrate`. The number is arbitrary. */
 const LOCK = 7_140_211_001;
-/** A migration takes as long as it takes. */
+/** A migration may take any time. */
 const UNLIMITED = { lockMs: 0, statementMs: 0, idleMs: 0 };
 const FORBIDDEN = '42501';
-/** duplicate_table (which indexes count among), duplicate_object, duplicate_function */
+/** duplicate_table (also for indexes), duplicate_object, duplicate_function */
 const NAME_TAKEN = /^(42P07|42710|42723)$/;
 
 /**
- * Brings the tables up to this release, in one transaction: all or nothing. Run twice at once, the
- * second waits for the first and finds nothing to do. Rights are granted anew each time: a role
- * may have been made since.
+ * Brings the tables to this release in one transaction, so all of it is applied or nothing. If two
+ * run at the same time, the second waits for the first and then finds nothing to do. Rights are
+ * granted every time, because a role may have been created since.
  *
- * The schema is the pool's, which is made if it is missing; where the pool has none, the one that
- * holds our tables; where none does, `public` if nothing of the names is taken there, or else
- * `orderonce`. Afterwards the pool uses it.
+ * The schema is that of the pool; it is created if it does not exist. If the pool has none, it is
+ * the schema that holds our tables. If no schema does, it is `public` if our names are free there,
+ * and otherwise `orderonce`. Afterwards the pool uses this schema.
  *
- * @returns what was applied now: names of files, and `orders` where only that table was missing.
- * @throws DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN, SCHEMA_FORBIDDEN, each saying the way
- * out; MIGRATION_CHANGED when an applied one differs from its file.
+ * @returns what was applied: names of files, and `orders` if only that table was missing.
+ * @throws DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN, SCHEMA_FORBIDDEN, each with the
+ * remedy; MIGRATION_CHANGED if an applied migration differs from its file.
  */
 export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise<string[]> {
   const migrations = await readMigrations();
@@ -52,7 +52,7 @@ export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise
   return applied;
 }
 
-/** In the usual schema if there is one that may be used and has none of the names; else in one of our own. */
+/** Applies to the usual schema, if it may be used and our names are free in it; else to our own. */
 async function applySomewhere<T>(
   tx: Transaction,
   apply: (schema: string) => Promise<T>,
@@ -77,7 +77,7 @@ async function applyIn(
   { withoutOrders = false }: MigrateOptions,
 ): Promise<string[]> {
   const { isOurs, hasOrders } = await ensureSchema(tx, schema);
-  // Temporary objects last: nothing that a session made may be taken for ours.
+  // pg_temp last, so that a temporary table of this session cannot be taken for one of ours.
   await asItIs(tx, `SET LOCAL search_path = ${quoted(schema)}, pg_temp`);
   try {
     if (!isOurs) {
@@ -101,8 +101,8 @@ async function applyIn(
     if (!NAME_TAKEN.test(sqlStateOf(error) ?? '')) throw error;
     throw new OrderonceError(
       'SCHEMA_TAKEN',
-      `The schema ${quoted(schema)} holds something of another application by a name that Orderonce needs ` +
-        `(${reasonOf(error)}): set DATABASE_SCHEMA to a schema of its own` +
+      `In the schema ${quoted(schema)} another application uses a name that Orderonce needs ` +
+        `(${reasonOf(error)}). Set DATABASE_SCHEMA to a schema of Orderonce's own` +
         (schema === OWN_SCHEMA ? '' : `, such as ${OWN_SCHEMA}`) +
         (/"orders"/.test(reasonOf(error)) ? ', or ORDERS_PROJECTION=off' : ''),
       { cause: error },
@@ -110,12 +110,15 @@ async function applyIn(
   }
 }
 
-/** Without putting a schema into it (statements.ts): the text is a file's, or holds a name itself. */
+/** Sends a text unchanged. Its names are unqualified, or it contains the schema's name itself. */
 async function asItIs(tx: Transaction, text: string): Promise<void> {
   await tx.query({ text });
 }
 
-/** @throws SCHEMA_FORBIDDEN with the statement that an administrator has to run. */
+/**
+ * Creates the schema if it does not exist, and checks that tables may be created in it.
+ * @throws SCHEMA_FORBIDDEN with the statement that an administrator must run.
+ */
 async function ensureSchema(tx: Transaction, schema: string) {
   const found = await readSchema(tx, schema);
   if (found?.isOurs) return found;
@@ -126,16 +129,19 @@ async function ensureSchema(tx: Transaction, schema: string) {
       await asItIs(tx, `CREATE SCHEMA ${quoted(schema)}`);
     } catch (error) {
       if (sqlStateOf(error) !== FORBIDDEN) throw error;
-      const way = `CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
-      throw forbidden(`There is no schema ${quoted(schema)}, and ${role} may not make it`, way);
+      const remedy = `CREATE SCHEMA ${quoted(schema)} AUTHORIZATION ${role}`;
+      throw forbidden(
+        `There is no schema ${quoted(schema)}, and ${role} may not create it`,
+        remedy,
+      );
     }
   } else if (!found.mayCreate) {
-    const way = `GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`;
-    throw forbidden(`${role} may not make tables in the schema ${quoted(schema)}`, way);
+    const remedy = `GRANT USAGE, CREATE ON SCHEMA ${quoted(schema)} TO ${role}`;
+    throw forbidden(`${role} may not create tables in the schema ${quoted(schema)}`, remedy);
   }
   return { isOurs: false, hasOrders: false };
 }
 
-function forbidden(what: string, way: string): OrderonceError {
-  return new OrderonceError('SCHEMA_FORBIDDEN', `${what}. Let an administrator run: ${way}`);
+function forbidden(what: string, remedy: string): OrderonceError {
+  return new OrderonceError('SCHEMA_FORBIDDEN', `${what}. Let an administrator run: ${remedy}`);
 }

@@ -1,4 +1,4 @@
-/** The migrations of this release, as they lie beside the code. */
+/** Reads the migrations of this release from the folder `migrations`. */
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { OrderonceError } from '../errors.ts';
@@ -7,22 +7,22 @@ import type { Queryable } from './pool.ts';
 const FOLDER = new URL('./migrations/', import.meta.url);
 
 /**
- * The table `orders`, as the first migration has it: made where the projection is kept, so that
- * elsewhere a table of somebody else may have its name.
+ * Matches the statement of the first migration that creates the table `orders`. It runs only if the
+ * projection is kept. Otherwise another application may use the name.
  */
 const ORDERS = /^CREATE TABLE orders \([\s\S]*?^\)[^;]*;$/m;
 
 export type Migration = {
   readonly name: string;
-  /** Without the table `orders`. Names are unqualified: it runs with the schema as search_path. */
+  /** Without the table `orders`. Names are unqualified; it runs with the schema as search_path. */
   readonly sql: string;
-  /** Of the whole file. */
+  /** SHA-256, in hex, of the whole file. */
   readonly checksum: string;
 };
 
 export type Migrations = {
   readonly files: readonly Migration[];
-  /** The statement that makes the table `orders`. */
+  /** The statement that creates the table `orders`. */
   readonly orders: string;
 };
 
@@ -39,7 +39,10 @@ export async function readMigrations(): Promise<Migrations> {
   return { files, orders };
 }
 
-/** Checksums by name, of those that the database has. @param table as SQL names it. */
+/**
+ * Reads which migrations the database has: their checksums, by name.
+ * @param table unqualified, or with the prefix that statements.ts replaces.
+ */
 export async function readApplied(
   db: Queryable,
   table: 'schema_migrations' | 'orderonce.schema_migrations',
@@ -50,13 +53,16 @@ export async function readApplied(
   return new Map(rows.map(({ name, checksum }) => [name, checksum]));
 }
 
-/** @throws MIGRATION_CHANGED when an applied one differs from its file. */
+/** @throws MIGRATION_CHANGED if an applied migration differs from its file. */
 export function assertUnchanged(
   migrations: readonly Migration[],
   applied: ReadonlyMap<string, string>,
 ): void {
   for (const { name, checksum } of migrations) {
     if (!applied.has(name) || applied.get(name) === checksum) continue;
-    throw new OrderonceError('MIGRATION_CHANGED', `Migration ${name} was applied in another form`);
+    throw new OrderonceError(
+      'MIGRATION_CHANGED',
+      `Migration ${name} differs from the one that was applied`,
+    );
   }
 }

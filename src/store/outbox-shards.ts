@@ -1,4 +1,4 @@
-/** outbox_shards and outbox_relays: which relay publishes which share of the keys. */
+/** The tables outbox_shards and outbox_relays: which relay publishes which share of the keys. */
 import { SHARDS } from '../log/message.ts';
 import type { Pool, Transaction } from './pool.ts';
 import { inTransaction } from './transaction.ts';
@@ -6,12 +6,13 @@ import { inTransaction } from './transaction.ts';
 const LIMITS = { lockMs: 2000, statementMs: 3000, idleMs: 3000 };
 
 /**
- * Renews the leases of a relay, and moves towards an even share: takes shards that nobody holds or
- * whose lease has run out, gives back those beyond its share.
+ * Renews the leases of a relay and approaches an even share: the relay takes shards without a valid
+ * lease, and releases shards beyond its share.
  *
- * @param isStuck an append of the relay is not acknowledged for long: where there are others, they
- * take over; alone, it goes on with what it can.
- * @returns the shards that are this relay's for `leaseMs` from the call.
+ * @param isStuck the log has not acknowledged an append of this relay for long. If there are other
+ * relays, it releases all shards to them. If it is the only one, it continues with what it can
+ * publish.
+ * @returns the shards that this relay has for `leaseMs` from the call on.
  */
 export async function leaseShards(
   pool: Pool,
@@ -51,7 +52,7 @@ export async function leaseShards(
   });
 }
 
-/** This one included. */
+/** The number of live relays, including this one, which it registers. */
 async function countRelays(tx: Transaction, owner: string, leaseMs: number): Promise<number> {
   await tx.query(
     `INSERT INTO orderonce.outbox_relays (owner, alive_until) VALUES ($1, now() + $2 * interval '1 ms')
@@ -65,7 +66,7 @@ async function countRelays(tx: Transaction, owner: string, leaseMs: number): Pro
   return Math.max(1, rows[0]?.n ?? 1);
 }
 
-/** Gives all back at once, so that nobody waits for the lease to run out. */
+/** Releases all shards of a relay, so that the others need not wait until its leases expire. */
 export async function releaseShards(pool: Pool, owner: string): Promise<void> {
   await inTransaction(pool, LIMITS, (tx) => leaveShards(tx, owner));
 }

@@ -1,5 +1,4 @@
-/** outbox: messages of handlers, published by the relay, kept for a while. */
-
+/** The table outbox: messages of handlers. The relay publishes them, and deletes them later. */
 import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import {
   type EmittedMessage,
@@ -12,7 +11,10 @@ import { bytesArray, intArray, textArray, uuidArray } from './binary-arrays.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import { MILLISECONDS } from './utc.ts';
 
-/** In the order given; to be called after all that the handler writes. */
+/**
+ * Inserts messages in the given order. Call it after all statements of the handler: the order of
+ * outbox ids is then that of the commits for transactions that waited for one another's locks.
+ */
 export async function insertMessages(
   tx: Transaction,
   messages: readonly EmittedMessage[],
@@ -39,15 +41,16 @@ export async function insertMessages(
   );
 }
 
+/** A message that has not been published, as the record to append. */
 export type PendingMessage = {
   readonly outboxId: number;
   readonly record: AppendRecord;
 };
 
-/** Of one reading; the message that passes it is still taken, so that each gets its turn. */
+/** Limit of one read. The message that exceeds it is still included, so that any size is read. */
 const BYTES_MAX = 512 * 1024;
 
-/** Topics with unpublished messages: one step along the index for each, however long its backlog. */
+/** SQL: topics with unpublished messages. One index lookup per topic, however long its backlog. */
 const PENDING_TOPICS = `WITH RECURSIVE pending AS (
     (SELECT topic FROM orderonce.outbox WHERE published_at IS NULL ORDER BY topic LIMIT 1)
     UNION ALL
@@ -56,6 +59,7 @@ const PENDING_TOPICS = `WITH RECURSIVE pending AS (
       FROM pending WHERE pending.topic IS NOT NULL
   )`;
 
+/** The topics that have unpublished messages. */
 export async function findPendingTopics(db: Queryable): Promise<string[]> {
   const { rows } = await db.query<{ topic: string }>(
     `${PENDING_TOPICS} SELECT topic FROM pending WHERE topic IS NOT NULL`,
@@ -64,11 +68,11 @@ export async function findPendingTopics(db: Queryable): Promise<string[]> {
 }
 
 /**
- * Unpublished messages of a topic, of the shards on which `owner` has a lease, oldest first. By
- * the state of each row, never "after the last one seen": a transaction that commits late has a
- * smaller id.
+ * Unpublished messages of a topic, in the shards that `owner` has leased, oldest first. They are
+ * selected by the state of each row, not by "id greater than the last one seen", because a
+ * transaction that commits late may have a smaller id.
  *
- * @returns `limit` at most, and no more than memory takes.
+ * @returns at most `limit` messages, and hardly more than BYTES_MAX.
  */
 export async function findUnpublished(
   db: Queryable,
@@ -106,7 +110,11 @@ function headersOf(row: { message_id: string; event_id: string; headers: Record<
   );
 }
 
-/** Of messages that the log has acknowledged. Whoever published them may say so, lease or not. */
+/**
+ * Marks messages as published, after the log has acknowledged them. That needs no lease: it is true
+ * whichever relay published them.
+ * @param positions of the messages in the log, in the same order.
+ */
 export async function markPublished(
   db: Queryable,
   messages: readonly PendingMessage[],
@@ -124,7 +132,7 @@ export async function markPublished(
   );
 }
 
-/** @returns how many went; call again while that is `limit`. */
+/** Deletes old published messages. @returns how many. Call it again while that equals `limit`. */
 export async function deletePublished(
   db: Queryable,
   olderThanHours: number,
@@ -139,10 +147,11 @@ export async function deletePublished(
   return rowCount ?? 0;
 }
 
+/** The backlog of the outbox. */
 export type OutboxLag = {
-  /** Unpublished messages, counted up to PENDING_COUNT_MAX. */
+  /** The number of unpublished messages, counted up to PENDING_COUNT_MAX. */
   readonly pending: number;
-  /** Age of the oldest one in seconds; 0 where there is none. */
+  /** The age of the oldest one in seconds; 0 if there is none. */
   readonly oldestSeconds: number;
 };
 

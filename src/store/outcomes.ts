@@ -1,23 +1,24 @@
-/** What the tables say became of the offsets of one piece of a partition. */
-
+/** The outcomes that the tables have for a range of offsets. */
 import type { LogPartition } from './log-place.ts';
 import type { Queryable } from './pool.ts';
 
+/** What a table says about an offset. `edited`: a dead letter that was redriven with an edit. */
 export type Outcome = {
   readonly kind: 'stored' | 'duplicate' | 'conflict' | 'dead_letter' | 'edited' | 'gap';
-  /** Half-open; one offset but for gaps. */
+  /** A half-open range: one offset, except for gaps. */
   readonly from: number;
   readonly to: number;
   readonly eventId: string | null;
-  /** Hex, of the record that lay there; null where none is kept. */
+  /** The digest of the event in the record, in hex; null if the tables do not have it. */
   readonly digest: string | null;
-  /** Exact bytes, where they are kept. */
+  /** The exact bytes of the record's value, if the tables have them. */
   readonly value: Buffer | null;
 };
 
 /**
- * All outcomes in [from, to). Stored rows are found by the ids that the records hold, since they
- * have no index on their place: one of another id cannot be right anyway.
+ * All outcomes in [from, to). Rows of stored events have no index on their place, so they are found
+ * by event id. A row with another id would be wrong anyway.
+ * @param eventIds the ids in the records of this range.
  */
 export async function findOutcomes(
   db: Queryable,

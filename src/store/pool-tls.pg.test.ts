@@ -1,4 +1,4 @@
-/** `sslmode` and its files in DATABASE_URL, towards a PostgreSQL that speaks TLS. */
+/** `sslmode` and its files in DATABASE_URL, with a PostgreSQL that supports TLS. */
 import assert from 'node:assert/strict';
 import { chown, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,8 @@ import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { createPool } from './pool.ts';
 
 async function setUp(t: TestContext) {
-  // One of its own: what passes other tests' proxies must not become encrypted meanwhile.
+  // A separate server, because connections through the proxies of other tests must stay
+  // unencrypted.
   const place = await mkdtemp(join(tmpdir(), 'orderonce-tls-'));
   const postgres = await startEmbeddedPostgres(place, () => {});
   const admin = openPool(postgres.url);
@@ -27,7 +28,7 @@ async function setUp(t: TestContext) {
   for (const path of [folder, ca, server.key, server.cert, stranger.key, stranger.cert]) {
     await chown(path, uid, gid);
   }
-  /** Whether the session is encrypted, and whose certificate the server saw. */
+  /** Whether the session is encrypted, and the subject of the client certificate. */
   const ask = async (query: string, host = '127.0.0.1') => {
     const its = new URL(`${postgres.url}?${query}`);
     its.hostname = host;
@@ -42,7 +43,7 @@ async function setUp(t: TestContext) {
       await pool.end();
     }
   };
-  // Not in a transaction, as each statement of a pool is.
+  // Outside a transaction; a pool would run it in one.
   const alterSystem = async (what: string) => {
     const session = await admin.connect();
     try {
@@ -84,7 +85,7 @@ it('sslmode means what it means to libpq', { skip: NO_OPENSSL }, async (t) => {
   const authority = `sslrootcert=${path(ca)}`;
   for (const mode of ['require', 'verify-ca', 'verify-full']) {
     assert.equal(await isEncrypted(`sslmode=${mode}&${authority}`), true, mode);
-    // Not an authority: nothing that the server has is signed by it.
+    // Not the authority: it has not signed the server's certificate.
     const other = `sslrootcert=${path(client.cert)}`;
     await assert.rejects(ask(`sslmode=${mode}&${other}`), /certificate/i, mode);
   }

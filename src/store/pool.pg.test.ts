@@ -6,7 +6,7 @@ import { prepared } from './statement-names.ts';
 
 const HOT = prepared('SELECT $1::int + 1 AS sum');
 
-/** Texts that the session has prepared under a name. */
+/** The texts of the statements that the session has prepared. */
 async function preparedBy(t: TestContext, url: string, prepares: boolean): Promise<string[]> {
   const limits = { connectionsMax: 1, queryTimeoutMs: 5000 };
   const pool = createPool({ connectionString: url, name: 'test', prepares, ...limits });

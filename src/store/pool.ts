@@ -1,4 +1,4 @@
-/** The one door to PostgreSQL: connection settings and their reasons are explained here. */
+/** Creates the pools for PostgreSQL. All connections are made here, with these settings. */
 import type pg from 'pg';
 import { type DatabaseTarget, parseDatabaseUrl } from '../settings/database-url.ts';
 import { splitSchema } from '../settings/schema-url.ts';
@@ -13,34 +13,35 @@ export type { Queryable, Transaction } from './queryable.ts';
 export type Pool = StorePool;
 
 export type PoolOptions = {
-  /** May name the schema of the tables: `?schema=`. Where it does not, they are looked for. */
+  /** A URL. `?schema=` may name the schema of the tables; without it, the schema is looked up. */
   readonly connectionString: string;
   /** Shown in pg_stat_activity. */
   readonly name: string;
   readonly connectionsMax: number;
-  /** Client-side limit of one statement in ms: a hung server must not hang us. */
+  /** Client-side limit of one statement in ms, so that a server that hangs cannot block us. */
   readonly queryTimeoutMs: number;
-  /** After so long a session is replaced at its next rest. Default: DEFAULT_LIFETIME_MS. */
+  /** Age in ms at which a session is replaced once it is idle. Default: DEFAULT_LIFETIME_MS. */
   readonly lifetimeMs?: number | undefined;
-  /** Whether statements marked by prepared() get a name; see there. */
+  /** Whether statements that are marked by prepared() are sent as prepared statements. */
   readonly prepares?: boolean;
-  /** Told once, in words, when the pool stops giving statements names. */
+  /** Called once with a warning when the pool stops using prepared statements. */
   readonly onWarning?: ((warning: string) => void) | undefined;
 };
 
 const DEFAULT_LIFETIME_MS = 1_800_000;
-/** Of a silent connection: then the kernel asks every second whether the other side is there. */
+/** After this time without traffic the kernel checks every second that the peer is still there. */
 const KEEP_ALIVE_MS = 5000;
 const NAMES_LOST =
-  'A connection pooler in front of PostgreSQL loses prepared statements: this process continues ' +
-  'without them. DATABASE_PREPARED_STATEMENTS=off says so from the beginning; a pooler that ' +
-  'knows them (PgBouncer from 1.21 with max_prepared_statements) saves half of the work on small batches';
+  'A connection pooler in front of PostgreSQL loses prepared statements. This process continues ' +
+  'without them. Set DATABASE_PREPARED_STATEMENTS=off to do without them from the start, or use a pooler ' +
+  'that supports them (PgBouncer from 1.21 with max_prepared_statements), which saves half of the work on small batches';
 
 const knownServers = new Map<string, KnownServers>();
 
 /**
- * Connects lazily: a pool can be made while PostgreSQL is down.
- * @throws SETTING_INVALID where the connection string is none.
+ * Creates a pool. It connects when a connection is needed, so it can be created while PostgreSQL is
+ * down. The caller must call end().
+ * @throws SETTING_INVALID if the connection string is not valid.
  */
 export function createPool(options: PoolOptions): Pool {
   const { connectionString, onWarning } = options;
@@ -51,7 +52,7 @@ export function createPool(options: PoolOptions): Pool {
   knownServers.set(connectionString, known);
   const names = options.prepares ? new StatementNames(() => onWarning?.(NAMES_LOST)) : undefined;
   const base = { ...sessionConfigOf(target, options), names, schema: name };
-  // The server gives up before we do: its answer says why.
+  // The server's limits are shorter than ours, so that its error arrives, which says more.
   const serverMs = options.queryTimeoutMs * 0.9;
   const limits = { lockMs: serverMs, statementMs: serverMs, idleMs: serverMs };
   return new StorePool(

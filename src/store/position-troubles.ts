@@ -1,28 +1,32 @@
-/** position_troubles: why partitions do not run, for operators. The consumer's own state decides. */
+/**
+ * The table position_troubles: why partitions do not run. It is for operators; the consumer itself
+ * relies only on its own state.
+ */
 import type { Queryable, Transaction } from './pool.ts';
 import { UTC } from './utc.ts';
 
+/** Why a partition does not run. */
 export type StoredTrouble = {
   readonly partition: number;
   readonly state: 'retrying' | 'waiting' | 'stopped';
   readonly code: string;
   readonly message: string;
-  /** The offsets in question, half-open; the position where there are none. */
+  /** The offsets concerned, half-open; both are the position if no range is concerned. */
   readonly from: number;
   readonly to: number;
   readonly since: Date;
   readonly attempts: number;
-  /** The process that says so. */
+  /** The process that wrote it. */
   readonly owner: string | null;
 };
 
-/** One that was read: with the time at which its owner last said so. */
+/** A trouble that was read, with the time at which its owner last wrote it (UTC). */
 export type ReadTrouble = Omit<StoredTrouble, 'since'> & {
   readonly since: string;
   readonly seenAt: string;
 };
 
-/** Writes what is wrong now. */
+/** Writes the trouble of a partition, in place of an earlier one. */
 export async function noteTrouble(
   db: Queryable,
   topic: string,
@@ -40,7 +44,7 @@ export async function noteTrouble(
   );
 }
 
-/** By partition. */
+/** Reads the troubles of a topic, by partition. */
 export async function readTroubles(
   db: Queryable,
   topic: string,
@@ -55,6 +59,7 @@ export async function readTroubles(
   return new Map(rows.map((trouble) => [trouble.partition, trouble]));
 }
 
+/** Deletes the troubles of these partitions. */
 export async function clearTroubles(
   db: Queryable | Transaction,
   topic: string,

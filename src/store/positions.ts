@@ -1,6 +1,7 @@
 /**
- * consumer_positions: where each partition goes on. Written only here, and moved only by
- * compare-and-set inside the transaction whose effects it accounts for (G7).
+ * The table consumer_positions: the next offset to process of each partition. Only this file writes
+ * it. Processing moves a position only by compare-and-set, in the transaction that has the effects
+ * of the records before it (G7).
  */
 import type { LogBounds } from '../log/event-log.ts';
 import { bigintArray, textArray } from './binary-arrays.ts';
@@ -11,33 +12,38 @@ import { UTC } from './utc.ts';
 
 const LIMITS = { lockMs: 5000, statementMs: 5000, idleMs: 5000 };
 
+/** The position of a partition. */
 export type Position = {
   readonly partition: number;
   readonly logId: number;
-  /** Of the topic as the log tells it, whichever generation the log is. */
+  /** The topic's id in the log, without the suffix of a generation; see `insertGeneration`. */
   readonly topicId: string;
+  /** The first offset of this account. */
   readonly startOffset: number;
+  /** The next offset to process. */
   readonly nextOffset: number;
-  /** The last record before nextOffset and its digest; null before the first. */
+  /** The last record before nextOffset and its digest (hex); null before the first record. */
   readonly lastOffset: number | null;
   readonly lastDigest: string | null;
-  /** Offsets that other partitions must have passed first: partition → next_offset. */
+  /** Positions that other partitions must reach before this one starts: partition → next_offset. */
   readonly waitsFor: Readonly<Record<string, number>> | null;
-  /** Who moved it last, while that one is at work; null once it has been handed over. */
+  /** The process that has the partition; null once that process has released it. */
   readonly owner: string | null;
-  /** UTC, as events spell it. */
+  /** UTC, in the form of an event's timestamp. */
   readonly updatedAt: string;
 };
 
 /**
- * Gives every partition of a log its row. A first deployment begins at the log's start, never at
- * its end. A partition that comes later was added: an order's older events may lie in the old
- * partitions, so it waits until those have passed the ends they have now.
+ * Creates a position for every partition that has none. A first deployment begins at the start of
+ * the log, never at its end. A partition without a position in a deployment that has others was
+ * added to the topic. Older events of its orders may lie in the older partitions, so it waits until
+ * those have passed the ends that they have now.
  *
- * Partitions that are missing from `bounds` get theirs by a later call.
+ * This runs under a lock. Otherwise, of two consumers that start a first deployment at the same
+ * time, the second might take the partitions that the first has not inserted yet for added ones.
  *
- * Under a lock and in one transaction: of two that start at once, the second must not take what
- * the first is about to insert for growth.
+ * @param bounds of the partitions, as far as they are known. The others get a position in a later
+ * call.
  */
 export async function ensurePositions(
   pool: Pool,
@@ -50,7 +56,7 @@ export async function ensurePositions(
     const known = new Set((await readPositions(tx, topic)).map(({ partition }) => partition));
     const missing = [...bounds].filter(([partition]) => !known.has(partition));
     const ends = [...bounds].filter(([partition]) => known.has(partition));
-    // Where an older partition cannot tell its end now, one that was added comes later.
+    // An added partition is created later if the end of an older one is not known now.
     if (missing.length === 0 || ends.length < known.size) return;
     const waitsFor = Object.fromEntries(ends.map(([partition, { end }]) => [partition, end]));
     await tx.query(
@@ -69,6 +75,7 @@ export async function ensurePositions(
   });
 }
 
+/** All positions of a topic, by partition. */
 export async function readPositions(db: Queryable, topic: string): Promise<Position[]> {
   const { rows } = await db.query(
     `SELECT p.log_partition AS partition, p.log_id AS "logId",
@@ -84,9 +91,9 @@ export async function readPositions(db: Queryable, topic: string): Promise<Posit
 }
 
 /**
- * Marks these partitions as ours.
- * @returns those whose owner before us did not hand them over: it may have died in the middle of a
- * batch. One whose row somebody still holds counts among them, and is not waited for.
+ * Marks these partitions as owned by this process.
+ * @returns the partitions that the previous owner did not release. It may have died in the middle
+ * of a batch. A partition whose row is locked counts as such, and is not waited for.
  */
 export async function takePositions(
   db: Queryable,
@@ -110,7 +117,10 @@ export async function takePositions(
   return new Set(partitions.filter((partition) => !handedOver.has(partition)));
 }
 
-/** Hands partitions over, those that are still ours: nothing of them is under way any more. */
+/**
+ * Releases those of these partitions that `owner` still owns. It must have no batch of them
+ * running.
+ */
 export async function releasePositions(
   db: Queryable,
   topic: string,
@@ -124,7 +134,7 @@ export async function releasePositions(
   );
 }
 
-/** The added partition need not wait any more. */
+/** Writes that an added partition no longer waits for others. */
 export async function clearWaitsFor(
   db: Queryable,
   topic: string,
@@ -136,13 +146,12 @@ export async function clearWaitsFor(
   );
 }
 
-/** Offsets of today's log that were processed under one log_id. */
+/** Offsets of the current log, [from, to), that were processed under one log_id. */
 export type Generation = { readonly logId: number; readonly from: number; readonly to: number };
 
 /**
- * Under which log_id each processed offset of a partition of today's topic stands, oldest first. A
- * log that was cut went on under another one; what lay before the cut is still there, under its
- * old one.
+ * Finds under which log_id each processed offset of a partition is recorded, oldest first. A log
+ * that was cut continues under another log_id; the offsets before the cut keep the older one.
  */
 export async function readGenerations(
   db: Queryable,
@@ -165,7 +174,7 @@ export async function readGenerations(
   return generations;
 }
 
-/** Added partitions need not wait for one whose offsets mean something else now. */
+/** Added partitions no longer wait for this one, because its offsets now mean other records. */
 export async function forgetWaitsFor(
   tx: Transaction,
   topic: string,
@@ -177,7 +186,7 @@ export async function forgetWaitsFor(
   );
 }
 
-/** Where an operator found a position: a change applies only while it still stands there. */
+/** A position as an operator found it. A change is made only if the position is still the same. */
 export type PositionPlace = {
   readonly topic: string;
   readonly partition: number;
@@ -185,7 +194,10 @@ export type PositionPlace = {
   readonly nextOffset: number;
 };
 
-/** Passes offsets that hold nothing any more. @returns false where the position has moved. */
+/**
+ * Moves a position past offsets that the log no longer has.
+ * @returns false if it has moved since.
+ */
 export async function skipTo(
   tx: Transaction,
   { topic, partition, logId, nextOffset }: PositionPlace,
@@ -200,8 +212,9 @@ export async function skipTo(
 }
 
 /**
- * Ends the account of a partition in its log; what was processed there stays proven.
- * @returns false where the position has moved.
+ * Closes the account of a partition in its log. `verify` continues to check what was processed
+ * there.
+ * @returns false if the position has moved since.
  */
 export async function closePosition(
   tx: Transaction,
@@ -222,7 +235,7 @@ export async function closePosition(
   return rowCount === 1;
 }
 
-/** Begins the account of a partition in a log, at its first offset there. */
+/** Opens the account of a partition in a log, at the offset `start`. */
 export async function openPosition(
   tx: Transaction,
   topic: string,
@@ -236,6 +249,7 @@ export async function openPosition(
   );
 }
 
+/** The position of a partition moves from exactly `from` to `to`. */
 export type PositionMove = {
   readonly partition: number;
   readonly from: number;
@@ -245,11 +259,11 @@ export type PositionMove = {
   readonly last?: { readonly offset: number; readonly digest: string } | undefined;
 };
 
-/** Whose positions move, in which log. */
+/** The log whose positions move, and who moves them. */
 export type Mover = {
   readonly topic: string;
   readonly logId: number;
-  /** Who moves them, for operators. */
+  /** This process. Operators see it, and it marks the partition as not released. */
   readonly owner: string;
 };
 
@@ -267,12 +281,13 @@ const MOVE = prepared(`UPDATE orderonce.consumer_positions p
            EXISTS (SELECT FROM orderonce.dead_letter_claims) AS any_claims`);
 
 /**
- * The fence: moves each position from exactly `from` to `to` and holds its row until COMMIT.
+ * The fence: moves each position from exactly `from` to `to`, and locks its row until COMMIT.
  *
  * @param moves of different partitions, at least one.
- * @returns which moved: a position that is not at its `from` was moved by somebody else, or by our
- * own COMMIT whose reply was lost; then the caller rolls back. And whether any dead letter claims
- * an id, read here to save round trips in the usual case that none does.
+ * @returns `moved`: the partitions that moved. A position that is not at its `from` was moved by
+ * another consumer, or by a COMMIT of ours whose reply was lost; the caller must then roll back.
+ * `anyClaims`: whether any dead letter has taken an event id. It is read here because usually none
+ * has, and then the caller need not look for any.
  */
 export async function movePositions(
   tx: Transaction,

@@ -1,4 +1,4 @@
-/** The inbox and its projection, written by one statement; and the look-up that classifies. */
+/** The tables processed_events and orders, which one statement writes; and the lookup of claims. */
 import type { EventRecord } from '../log/decoded-record.ts';
 import {
   amountArray,
@@ -13,9 +13,12 @@ import type { Queryable, Transaction } from './pool.ts';
 import { prepared } from './statement-names.ts';
 
 /**
- * What `orders` keeps of the event that lies last in the log: higher offset in the same log and
- * partition; across partitions, commit order. Batches come in log order; a redrive comes late: it
- * is the last only if no event of the order lies behind it where it lies.
+ * The columns of `orders` that show the order's last event in the log. Within a partition that is
+ * the event with the highest offset, across partitions the one that was committed last.
+ *
+ * Batches are in log order, so there it is enough to compare with the event that the row shows. A
+ * redriven event is older: it is the last only if no stored event of the order is behind it in its
+ * own partition.
  */
 const LAST_COLUMNS = [
   'user_id',
@@ -34,7 +37,7 @@ const IS_LATE = `EXISTS (SELECT FROM orderonce.processed_events p WHERE p.order_
 const newest = (column: string, keeps: string) =>
   `${column} = CASE WHEN ${keeps} THEN o.${column} ELSE excluded.${column} END`;
 
-/** What travels for each event: one array per column, from the second parameter on. */
+/** The columns that are sent for the events: one array for each, from the second parameter on. */
 const COLUMNS = [
   column('event_id', 'uuid', ({ event }) => event.eventId, uuidArray),
   column('order_id', 'uuid', ({ event }) => event.orderId, uuidArray),
@@ -93,7 +96,7 @@ const project = (keeps: string) => `, totals AS (
          ${LAST_COLUMNS.map((column) => newest(column, keeps)).join(',\n         ')},
          updated_at = now()
      )`;
-/** Usually all are new, or none: then their number says it, and no list has to travel. */
+/** Usually all ids are new or none is. Then the count is enough, and no list of ids is returned. */
 const RETURN = ` SELECT count(*)::int AS count,
        CASE WHEN count(*) BETWEEN 1 AND cardinality(${EVENT_IDS}) - 1 THEN (
          SELECT json_agg(id) FROM unnest(${EVENT_IDS}) AS id
@@ -104,38 +107,40 @@ const INSERT_AND_PROJECT_LATE = INSERT + project(IS_LATE) + RETURN;
 const INSERT_ONLY = prepared(INSERT + RETURN);
 
 export type InsertOptions = {
-  /** The table `orders` is not kept. */
+  /** The table `orders` is not kept (ORDERS_PROJECTION=off). */
   readonly withoutOrders?: boolean | undefined;
-  /** A redrive: others that lie behind these in the log may be stored already. */
-  readonly isLate?: boolean;
+  /** The events are redriven, so events that are behind them in the log may already be stored. */
+  readonly isRedrive?: boolean;
 };
 
+/** The result of the insert. */
 export type Inserted = {
-  /** Rows written, as PostgreSQL counted them. */
+  /** The number of rows written, as PostgreSQL counted them. */
   readonly count: number;
-  /** Their ids were new. */
+  /** The events whose ids were new. */
   readonly stored: readonly EventRecord[];
-  /** Their ids were taken by stored events: by which, a later statement must ask. */
+  /** The events whose ids stored events had taken. A later statement must read which ones. */
   readonly known: readonly EventRecord[];
 };
 
 /**
- * Inserts the events whose id is new and folds exactly those into `orders`, if these are kept.
+ * Inserts the events whose ids are new, and adds exactly those to `orders`, if that table is kept.
  *
- * Both inserts go in key order, so that two consumers with the same ids cannot deadlock. An order
- * may occur several times in a batch, which ON CONFLICT DO UPDATE refuses (21000): hence the sums
- * per order first.
+ * Both inserts are in key order, so two consumers with the same ids cannot deadlock. An order may
+ * occur several times in a batch, but ON CONFLICT DO UPDATE refuses to change a row twice (SQLSTATE
+ * 21000). The events are therefore summed up per order first.
  *
- * @param events each id once. Of several partitions, those of a later one count as later.
+ * @param events with different ids. If an order has events of several partitions, those of the
+ * partition with the higher number count as later.
  */
 export async function insertEvents(
   tx: Transaction,
   logId: number,
   events: readonly EventRecord[],
-  { withoutOrders = false, isLate = false }: InsertOptions,
+  { withoutOrders = false, isRedrive = false }: InsertOptions,
 ): Promise<Inserted> {
   if (events.length === 0) return { count: 0, stored: [], known: [] };
-  const projecting = isLate ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
+  const projecting = isRedrive ? INSERT_AND_PROJECT_LATE : INSERT_AND_PROJECT;
   const { rows } = await tx.query<{ count: number; known: string[] | null }>(
     withoutOrders ? INSERT_ONLY : projecting,
     [logId, ...COLUMNS.map(({ encode }) => encode(events))],
@@ -151,7 +156,7 @@ export async function insertEvents(
   };
 }
 
-/** Who has taken an event id: a stored event, or a dead letter that decoded. */
+/** The record that has taken an event id: a stored event, or a dead letter that decoded. */
 export type Claim = {
   readonly eventId: string;
   /** Hex. */
@@ -165,7 +170,10 @@ export type Claim = {
 const CLAIM = `event_id AS "eventId", encode(digest, 'hex') AS digest, request_id AS "requestId",
   log_id AS "logId", log_partition AS partition, log_offset AS "offset"`;
 
-/** The claims on these ids. Must be a later statement than the insert that met them. */
+/**
+ * The claims on these event ids, by id. To classify records it must run in a later statement than
+ * the insert, since only a later statement sees rows that others committed in the meantime.
+ */
 export async function findClaims(
   db: Queryable,
   eventIds: readonly string[],
@@ -177,11 +185,12 @@ export async function findClaims(
      SELECT ${CLAIM} FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])`,
     [uuidArray(eventIds)],
   );
-  // A stored event wins over a dead letter of the same id (stored by another partition meanwhile).
+  // If both a stored event and a dead letter have the id, because another partition has just stored
+  // it, the stored event counts. The rows are reversed, so that it comes last.
   return new Map(rows.reverse().map((claim) => [claim.eventId, claim]));
 }
 
-/** Which of these ids a dead letter has taken: they must not be inserted (G4). */
+/** Which of these ids dead letters have taken. Such an id must not be inserted (G4). */
 export async function findParkedIds(tx: Transaction, eventIds: string[]): Promise<Set<string>> {
   const { rows } = await tx.query<{ event_id: string }>(
     'SELECT event_id FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])',
@@ -190,7 +199,7 @@ export async function findParkedIds(tx: Transaction, eventIds: string[]): Promis
   return new Set(rows.map((row) => row.event_id));
 }
 
-/** An id that both a stored event and a dead letter have taken, among those of one batch; or null. */
+/** One of these ids that both a stored event and a dead letter have taken, or null. */
 export async function findDoubleClaim(
   tx: Transaction,
   eventIds: readonly string[],
@@ -203,7 +212,7 @@ export async function findDoubleClaim(
   return rows[0]?.event_id ?? null;
 }
 
-/** Locks those of these orders that exist, in key order. */
+/** Locks the rows of these orders, as far as they exist, in key order. */
 export async function lockOrders(tx: Transaction, orderIds: readonly string[]): Promise<void> {
   await tx.query(
     'SELECT FROM orderonce.orders WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id FOR UPDATE',

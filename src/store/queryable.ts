@@ -1,7 +1,10 @@
-/** What our statements are sent to. Types alone, so that pool.ts may build on whoever uses them. */
+/**
+ * To what our statements are sent. These types have a file of their own, so that pool.ts can import
+ * files that use them without a circle.
+ */
 import type pg from 'pg';
 
 /** One connection inside a transaction. */
 export type Transaction = pg.ClientBase;
-/** Anything that can run one statement in a transaction of its own, or in the caller's. */
+/** Runs a statement: a pool in a transaction of its own, a Transaction in the caller's. */
 export type Queryable = Pick<pg.ClientBase, 'query'>;

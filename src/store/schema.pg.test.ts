@@ -12,7 +12,7 @@ import { assertMigrated } from './assert-migrated.ts';
 import { migrate } from './migrate.ts';
 import type { Pool } from './pool.ts';
 
-/** What an application's tools leave in `public`, each by a name of ours. */
+/** Tables that tools of an application create in `public`, with names that Orderonce uses. */
 const FOREIGN = {
   Rails: `CREATE TABLE schema_migrations (version varchar PRIMARY KEY);
           INSERT INTO schema_migrations VALUES ('20260101000000')`,
@@ -32,7 +32,7 @@ function poolOf(t: TestContext, url: string, schema?: string): Pool {
   return pool;
 }
 
-/** Everything in `public`, rows included, as text. */
+/** Everything in `public` as text, including rows. */
 async function publicAsText(pool: Pool): Promise<string> {
   const { rows } = await pool.query(
     `SELECT c.relname, c.relkind, CASE WHEN c.relkind = 'r' THEN query_to_xml(
@@ -42,7 +42,7 @@ async function publicAsText(pool: Pool): Promise<string> {
   return JSON.stringify(rows);
 }
 
-/** Stores two events, one of them twice, and has the account proven. */
+/** Stores two events, sends one of them again, and verifies the account. */
 async function assertWorks(pool: Pool, withoutOrders = false): Promise<void> {
   const context = await contextIn(pool);
   const event = wireEvent();
@@ -54,7 +54,7 @@ async function assertWorks(pool: Pool, withoutOrders = false): Promise<void> {
   assert.equal(verdict.isProven, true, JSON.stringify(verdict));
 }
 
-/** A text with its own BEGIN and COMMIT, which a pool would put into a transaction. */
+/** Runs a text with its own BEGIN and COMMIT. A pool would run it inside a transaction. */
 async function asOwner(pool: Pool, text: string): Promise<void> {
   const client = await pool.connect();
   await client.query(text);
@@ -71,7 +71,8 @@ describe('migrate', () => {
       assert.equal(pool.schema, 'orderonce');
       await assertWorks(pool);
       assert.equal(await publicAsText(pool), before);
-      // Another process, without the setting, finds the same tables; and a second run changes nothing.
+      // Another process finds the same tables without the setting, and a second run changes
+      // nothing.
       const other = poolOf(t, url);
       await assertMigrated(other);
       assert.deepEqual([await migrate(other), other.schema], [[], 'orderonce']);
@@ -221,7 +222,7 @@ describe('ORDERS_PROJECTION=off', () => {
       ['effect', 'effect'],
     );
     assert.deepEqual(await migrate(pool), []);
-    // The way that the documentation gives.
+    // As the documentation says.
     const [, rebuild = ''] =
       /```sql\n(BEGIN;\n[^`]*)```/.exec(readFileSync('docs/operations.md', 'utf8')) ?? [];
     await asOwner(pool, rebuild);

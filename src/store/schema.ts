@@ -1,26 +1,30 @@
-/** In which schema of the database our tables are. */
+/** Finds the schema in which our tables are. */
 import { OrderonceError } from '../errors.ts';
 import type { Transaction } from './queryable.ts';
 
-/** Where nothing says otherwise, and nobody else's tables are in the way. */
+/** The schema for the tables if no setting names one and our names are free in it. */
 export const USUAL_SCHEMA = 'public';
-/** Where the usual one holds tables of somebody else by the names of ours, or may not be used. */
+/**
+ * The schema for the tables if another application uses our names in `public`, or it is forbidden.
+ */
 export const OWN_SCHEMA = 'orderonce';
 
-/** SQL: whether a table of the schema `n` has a column. Reads catalogs only, so needs no rights. */
+/**
+ * SQL: whether a table of the schema `n` has a column. It reads only catalogs, so needs no rights.
+ */
 const hasColumn = (table: string, column: string) =>
   `EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
             WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p')
               AND c.relname = '${table}' AND a.attname = '${column}' AND NOT a.attisdropped)`;
 
-/** Told by columns that no other tool gives its table of the same name. */
+/** SQL: whether the tables are ours, by columns that tables of other tools do not have. */
 const IS_OURS = `${hasColumn('schema_migrations', 'checksum')}
   AND ${hasColumn('consumer_positions', 'next_offset')}`;
 const HAS_ORDERS = hasColumn('orders', 'last_log_offset');
 
 /**
- * The schemas that hold our tables, whoever owns them and whatever search_path says; temporary
- * tables do not count. Usually one.
+ * The schemas that hold our tables, usually one. Neither the owner nor search_path matters, and
+ * temporary tables do not count.
  */
 export async function findSchemas(tx: Transaction): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>(
@@ -30,25 +34,27 @@ export async function findSchemas(tx: Transaction): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** @returns null where none has them yet. @throws SCHEMA_AMBIGUOUS where several have. */
+/** @returns null if there is none yet. @throws SCHEMA_AMBIGUOUS if there are several. */
 export function onlySchema(names: readonly string[]): string | null {
   if (names.length <= 1) return names[0] ?? null;
   const all = names.map((name) => `"${name}"`).join(', ');
   throw new OrderonceError(
     'SCHEMA_AMBIGUOUS',
-    `The schemas ${all} hold tables of Orderonce each: set DATABASE_SCHEMA to the one that is meant`,
+    `Each of the schemas ${all} holds tables of Orderonce. Set DATABASE_SCHEMA to the one to use`,
   );
 }
 
+/** What a schema holds. */
 export type SchemaState = {
-  /** The role may make tables in it. */
+  /** The role may create tables in it. */
   readonly mayCreate: boolean;
+  /** It holds our tables. */
   readonly isOurs: boolean;
-  /** It has the table `orders`, and that is ours. */
+  /** It holds our table `orders`. */
   readonly hasOrders: boolean;
 };
 
-/** null where there is no such schema. */
+/** @returns null if there is no such schema. */
 export async function readSchema(tx: Transaction, schema: string): Promise<SchemaState | null> {
   const { rows } = await tx.query<SchemaState>(
     `SELECT pg_catalog.has_schema_privilege(n.oid, 'CREATE') AS "mayCreate", ${IS_OURS} AS "isOurs",

@@ -1,4 +1,4 @@
-/** No session that became useless is kept, whatever made it so. */
+/** A session that has become unusable is not kept, whatever the cause. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { asAdmin, createDatabase, type TestDatabase } from '../../test/support/database.ts';
@@ -54,7 +54,7 @@ describe('A pool', () => {
       admin.query(`ALTER DATABASE ${db.name} SET default_transaction_read_only = on`),
     );
     assert.notEqual(await pidOf(pool), await pidOf(pool));
-    // Told by the server while the session lives.
+    // The server reports the change to the open session.
     await asAdmin((admin) =>
       admin.query(`ALTER DATABASE ${db.name} RESET default_transaction_read_only`),
     );
@@ -118,7 +118,8 @@ describe('A pool', () => {
     await pool.query('DEALLOCATE ALL');
     await assert.rejects(hot(), { code: '26000' });
     await hot();
-    // The answer has another type now: "cached plan must not change result type".
+    // The result now has another type, so PostgreSQL says "cached plan must not change result
+    // type".
     await db.pool.query('DROP TABLE things; CREATE TABLE things (id text PRIMARY KEY)');
     await hot().catch(() => {});
     await hot();
@@ -129,7 +130,7 @@ describe('A pool', () => {
     const sessions = await Promise.all([1, 2, 3, 4].map(() => pool.connect()));
     for (const session of sessions) session.release();
     await endSessions(db);
-    // One failure at most, however many sessions were kept.
+    // At most one failure, however many sessions were kept.
     await pidOf(pool).catch(() => {});
     for (let i = 0; i < 4; i++) await pidOf(pool);
   });
@@ -172,7 +173,7 @@ describe('A pool', () => {
     await session.query(left);
     noteForeignCode(session);
     session.release();
-    // A statement of the pool's own would run in a transaction that says its limits.
+    // Not by pool.query(), which runs in a transaction with its own limits.
     const { rows } = await until('it is clean', async () => {
       const next = await pool.connect();
       try {

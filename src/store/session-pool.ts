@@ -1,14 +1,17 @@
 /**
- * A pool that keeps no session which became useless. A session that comes back is kept only if
+ * A pool that does not keep sessions that have become unusable. A released session is kept only if:
  *
- * - it is idle, can write, and met no error but those known to be about the statement
- *   (`Session.isReusable`, sqlstate.ts);
- * - it is younger than its lifetime, which varies by a fifth so that not all end together;
- * - it is with the server that answered last: after a failover those with the old one are dropped;
- * - none of this pool broke or went unanswered since it was opened: what happened to one has most
- *   likely happened to all.
+ * - It is idle, can write, and has had only errors that are known to concern just the statement
+ *   (`Session.isReusable`, sqlstate.ts).
+ * - It is younger than its lifetime, which varies by a fifth so that sessions do not all end at the
+ *   same time.
+ * - It is with the server that answered last. After a failover, sessions with the old one are
+ *   closed.
+ * - No session of this pool has broken or gone unanswered since it was opened. What happened to one
+ *   session has most likely happened to all.
  *
- * While the server is away one connection at a time is tried, and all who wait get its error.
+ * While the server is down, one connection at a time is tried, and all waiting callers get its
+ * error.
  */
 import { EventEmitter } from 'node:events';
 import type pg from 'pg';
@@ -17,6 +20,7 @@ import type { KnownServers } from './connect.ts';
 import { endIfReplyIsLost } from './lost-replies.ts';
 import type { Session } from './session.ts';
 
+/** How a pool opens sessions, how many it has, and how old they become (ms). */
 export type SessionPoolOptions = {
   readonly open: () => Promise<Session>;
   readonly known: KnownServers;
@@ -26,22 +30,24 @@ export type SessionPoolOptions = {
 
 type Waiter = { resolve(session: pg.PoolClient): void; reject(error: unknown): void };
 
+/** How long connect() waits for a free session. */
 const ACQUIRE_MS = 5000;
 const IDLE_MS = 60_000;
 const SWEEP_MS = 1000;
 const LIFETIME_JITTER = 0.2;
 type Membership = { readonly expiresAt: number; idleSince: number };
 
+/** See the head of this file. It emits `acquire` whenever a session is handed out. */
 export class SessionPool extends EventEmitter<{ acquire: [pg.PoolClient] }> {
   readonly #options: SessionPoolOptions;
   readonly #members = new Map<Session, Membership>();
-  /** The one used last on top. */
+  /** A stack; the session that was used last is on top. */
   readonly #idle: Session[] = [];
   readonly #closing = new Set<Promise<void>>();
   #connecting = 0;
   #isAway = false;
   #waiting: Waiter[] = [];
-  /** Sessions that were opened before are not kept. */
+  /** Sessions that were opened before this time are not kept. */
   #distrustedUntil = Number.NEGATIVE_INFINITY;
   #sweeper: NodeJS.Timeout | undefined;
   #ended: PromiseWithResolvers<void> | null = null;
@@ -66,8 +72,9 @@ export class SessionPool extends EventEmitter<{ acquire: [pg.PoolClient] }> {
   }) as pg.ClientBase['query'];
 
   /**
-   * @returns a session for the caller alone, to be released exactly once; with true it is closed.
-   * @throws why none could be opened; DATABASE_UNAVAILABLE where all are in use for too long.
+   * @returns a session for this caller only. It must be released exactly once; release(true) closes
+   * it.
+   * @throws the error of a failed connection; DATABASE_UNAVAILABLE if none is free for ACQUIRE_MS.
    */
   async connect(): Promise<pg.PoolClient> {
     if (this.#ended !== null) throw new Error('The pool has been ended');
@@ -85,7 +92,7 @@ export class SessionPool extends EventEmitter<{ acquire: [pg.PoolClient] }> {
     return await promise.finally(() => clearTimeout(timer));
   }
 
-  /** Resolves when every session is closed: those in use, when they are released. */
+  /** Ends the pool. Resolves when every session is closed; those in use close when released. */
   async end(): Promise<void> {
     this.#ended ??= Promise.withResolvers<void>();
     for (const { reject } of this.#waiting.splice(0)) reject(new Error('The pool has been ended'));
@@ -131,7 +138,7 @@ export class SessionPool extends EventEmitter<{ acquire: [pg.PoolClient] }> {
     } catch (error) {
       this.#connecting--;
       this.#isAway = true;
-      // Where some are in use, those who wait may still get one of them.
+      // If sessions are in use, the other waiting callers may still get one of those.
       const waiting = this.#waiting.splice(0, this.#size === 0 ? this.#waiting.length : 1);
       for (const { reject } of waiting) reject(error);
       this.#openMore();
@@ -196,7 +203,7 @@ export class SessionPool extends EventEmitter<{ acquire: [pg.PoolClient] }> {
     this.#ended?.resolve();
   }
 
-  /** Closes idle sessions that are no longer to be kept, and finds lost replies. */
+  /** Closes idle sessions that are no longer kept, and looks for lost replies. */
   #sweep(): void {
     const now = performance.now();
     for (const session of [...this.#idle]) {

@@ -1,4 +1,4 @@
-/** Against a server that ends sessions at the worst moments: nothing of ours dies of it. */
+/** A server that ends sessions at the worst moments does not end the process. */
 import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import { it, type TestContext } from 'node:test';
@@ -29,14 +29,14 @@ const value = (text: string) => {
   return Buffer.concat([length, Buffer.from(text)]);
 };
 const count = (n: number) => Buffer.from([0, n]);
-/** What a session asks of its server when it begins. */
+/** The answer to the statement by which a session reads facts when it begins. */
 const ANSWER = Buffer.concat([
   message('T', Buffer.concat([count(FACTS.length), ...FACTS.map(field)])),
   message('D', Buffer.concat([count(4), ...['now', '', '', '0'].map(value)])),
   message('C', Buffer.from('SELECT 1\0')),
 ]);
 
-/** Speaks as much of the protocol as is needed; `answers` are what each message gets. */
+/** A server with the part of the protocol that is needed; `answers` are its answers to messages. */
 async function serve(t: TestContext, ...answers: Buffer[]): Promise<string> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

@@ -1,22 +1,26 @@
-/** What an error of PostgreSQL means for us. Classes: PostgreSQL manual, appendix A. */
+/** Classifies errors of PostgreSQL by SQLSTATE (PostgreSQL manual, appendix A). */
 import { OrderonceError } from '../errors.ts';
 
-/** The SQLSTATE of an error that PostgreSQL itself reported; undefined for broken connections. */
+/**
+ * The SQLSTATE of an error that PostgreSQL reported; undefined for other errors, such as a broken
+ * connection.
+ */
 export function sqlStateOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error) || !('severity' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
 /**
- * Whether the rows themselves were refused: 22 data exception, 23 integrity constraint violation,
- * 44 check option. A whitelist: whatever is not known to be the data's fault is an outage, and
- * outages are waited for (G6), since parking good events is worse than waiting.
+ * Whether PostgreSQL refused the row itself: class 22 data exception, 23 integrity constraint
+ * violation, 44 WITH CHECK OPTION violation. This is an allowlist. Any error that is not known to
+ * be due to the data counts as an outage and is retried (G6), because parking good events is worse
+ * than waiting.
  */
 export function isRefusedData(error: unknown): boolean {
   return isRefusedState(sqlStateOf(error));
 }
 
-/** The same for the SQLSTATE alone. */
+/** The same for a SQLSTATE. */
 export function isRefusedState(state: string | undefined): boolean {
   return /^(22|23|44)/.test(state ?? '');
 }
@@ -24,23 +28,23 @@ export function isRefusedState(state: string | undefined): boolean {
 /** Whether the connection must not be used again: it broke, timed out, or is being ended. */
 export function isConnectionBroken(error: unknown): boolean {
   const state = sqlStateOf(error);
-  // 08 connection exception; 57P01..57P05 the server ends sessions; 25P03 idle in transaction.
+  // 08 connection exception; 57P01 to 57P05: the server ends sessions; 25P03 idle in transaction.
   return state === undefined ? isDriverError(error) : /^(08|57P0|25P03)/.test(state);
 }
 
 /**
- * Errors after which a session is known to be as good as before, since they are about the
- * statement's data or about other transactions: 21 cardinality, 22 and 23 and 44 refused rows, 40
- * serialization failure and deadlock, 55P03 lock not available, P0 raised by a function. 25P02
- * only repeats that an error came before it.
+ * Errors that concern only the statement's data or other transactions, so the session is as good as
+ * before: 21 cardinality violation; 22, 23 and 44 refused rows; 40 serialization failure and
+ * deadlock; 55P03 lock not available; P0 raised by a function. 25P02 only says that an earlier
+ * statement of the transaction failed.
  */
 const ABOUT_THE_STATEMENT = /^(21|22|23|40|44|P0|25P02|55P03)/;
 
 /**
- * Whether the session that reported this error is closed rather than kept. A whitelist as well:
- * the cause of an unknown error may lie in the session (it became read-only, lost its prepared
- * statements, holds plans for tables that are gone, has another role or search path), where every
- * retry would meet it again. Closing a sound session costs one reconnect.
+ * Whether the session that reported this error must be closed. This is an allowlist too. An unknown
+ * error may be due to the session: it may have become read-only, have lost its prepared statements,
+ * hold plans for tables that are gone, or have another role or search_path. Every retry in it would
+ * fail again. Closing a good session only costs a reconnect.
  */
 export function closesSession(error: unknown): boolean {
   const state = sqlStateOf(error);
@@ -49,7 +53,10 @@ export function closesSession(error: unknown): boolean {
   return isFatal || !ABOUT_THE_STATEMENT.test(state);
 }
 
-/** A name that was not there, or there already: between us and PostgreSQL, sessions are shared. */
+/**
+ * Whether a prepared statement's name was unknown (26000) or already used (42P05), which happens if
+ * a pooler shares sessions.
+ */
 export function isStatementNameLost(error: unknown): boolean {
   return /^(26000|42P05)$/.test(sqlStateOf(error) ?? '');
 }

@@ -1,16 +1,20 @@
 /**
- * Names for statements that run all the time: each session has them parsed and planned once. For a
- * small batch that was half of PostgreSQL's work.
+ * Names for the most frequent statements. A named statement is a prepared one: each session parses
+ * and plans it once. For a small batch, parsing and planning was half of PostgreSQL's work.
  */
 import { createHash } from 'node:crypto';
 
 const names = new Map<string, string>();
-/** A session may lose its names otherwise too (DISCARD ALL); a pooler loses them again and again. */
+/**
+ * A session may lose its names once, by DISCARD ALL. From this many losses on it must be a pooler.
+ */
 const LOSSES_MAX = 3;
 
 /**
- * Marks a statement that runs all the time. Its name is a digest of its text: behind a pooler that
- * knows names, two releases share sessions, and one name must never mean two statements.
+ * Marks a statement as one to be prepared. Its name is a digest of its text. Two releases may share
+ * sessions behind a pooler that supports prepared statements, and a name must not mean two
+ * statements.
+ * @returns the text, unchanged.
  */
 export function prepared(text: string): string {
   const digest = createHash('sha256').update(text).digest('hex').slice(0, 32);
@@ -18,22 +22,23 @@ export function prepared(text: string): string {
   return text;
 }
 
-/** Whether a pool uses names. It stops where something between it and PostgreSQL loses them. */
+/** The names that a pool uses. It stops using them if a pooler loses prepared statements. */
 export class StatementNames {
   readonly #onGivenUp: () => void;
   #losses = 0;
   #isGivenUp = false;
 
-  /** @param onGivenUp called once, when names are no longer used. */
+  /** @param onGivenUp called once, when it stops using names. */
   constructor(onGivenUp: () => void) {
     this.#onGivenUp = onGivenUp;
   }
 
+  /** The name of a statement; undefined if it is to be sent without one. */
   nameOf(text: string): string | undefined {
     return this.#isGivenUp ? undefined : names.get(text);
   }
 
-  /** @param isPooled whether a pooler is known to be there. */
+  /** Call it when PostgreSQL did not know a name. @param isPooled a pooler is known to be there. */
   noteLost(isPooled: boolean): void {
     this.#losses++;
     if (this.#isGivenUp || (!isPooled && this.#losses < LOSSES_MAX)) return;

@@ -19,7 +19,7 @@ describe('Our statements', () => {
       'g',
     );
     const found = sources('src/**/*.ts')
-      // "migrate" runs its statements with the schema as search_path.
+      // The statements of `migrate` run with the schema as search_path.
       .filter(([file]) => !/store.migrat(e|ion-files)\.ts$/.test(file))
       .flatMap(([file, text]) =>
         [...text.matchAll(named)].map(([words, mark]) => ({ file, words, mark })),

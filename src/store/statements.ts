@@ -1,24 +1,27 @@
 /**
- * Our own statements. Their texts name every table as `orderonce.orders`, whatever the schema of
- * the deployment is called, and each connection puts the schema's name in. So the texts are
- * constant, can be read and searched, and do not depend on search_path, which belongs to the team
- * and to its handlers. docs/decisions/009 has the alternatives.
+ * Puts the schema's name into our own statements. Their texts name every table with the prefix
+ * `orderonce.`, as in `orderonce.orders`, whatever the schema of the deployment is called; the
+ * session replaces the prefix. So the texts are constant, can be read and searched, and do not
+ * depend on search_path, which belongs to the team and its handlers. Decision 009 has the
+ * alternatives.
  *
- * A handler's statements are no strings here but objects (guarded-transaction.ts): they pass as
- * they are.
+ * A handler's statement is passed to the session as an object (guarded-transaction.ts), not as a
+ * string, and is sent unchanged.
  */
 const MARK = 'orderonce.';
 const MARKS = /\borderonce\./g;
 
-/** The name of a schema, as an identifier in SQL. */
+/** A name as a quoted identifier in SQL. */
 export function quoted(schema: string): string {
   return `"${schema.replaceAll('"', '""')}"`;
 }
 
-/** Where the tables are; a pool learns it once, and all its connections use it. */
+/**
+ * The schema of the tables. All sessions of a pool share it, and the pool may find it out later.
+ */
 export class SchemaName {
   #name: string;
-  /** Texts with the name put in. Only constant texts have marks, so there are few. */
+  /** Texts in which the prefix has been replaced. Only constant texts have it, so they are few. */
   readonly #texts = new Map<string, string>();
 
   constructor(name: string) {
@@ -34,7 +37,7 @@ export class SchemaName {
     this.#name = name;
   }
 
-  /** The text for PostgreSQL; undefined where the statement names none of our tables. */
+  /** The text with the prefix replaced; undefined if it names none of our tables. */
   fill(text: string): string | undefined {
     const known = this.#texts.get(text);
     if (known !== undefined || !text.includes(MARK)) return known;
@@ -44,10 +47,10 @@ export class SchemaName {
   }
 }
 
-/** What the server tells of itself when a session begins. */
+/** The server's major version; 0 if it is unknown. */
 export type ServerVersion = { readonly major: number };
 
-/** @returns of the server that a pool's connection leads to; of an old one where it is not known. */
+/** The version of a session's server. */
 export function serverOf(client: object): ServerVersion {
   const { server } = client as { server?: ServerVersion };
   return server ?? { major: 0 };

@@ -1,7 +1,7 @@
 /**
- * JSON text that jsonb takes, whatever foreign input it quotes: PostgreSQL refuses U+0000 and lone
- * surrogates in it (manual, section 8.14), and a number like 1e400 would be stored with all its
- * digits or refused. Such characters are shown as U+FFFD, such numbers as their text.
+ * Makes JSON text that jsonb accepts, even if the value quotes foreign input. PostgreSQL refuses
+ * U+0000 and lone surrogates in jsonb (manual, section 8.14); they are replaced by U+FFFD. A number
+ * like 1e400 would be stored with all its digits, or refused; it is replaced by its text.
  */
 export function toStorableJson(value: unknown): string {
   return JSON.stringify(storable(value));
@@ -17,7 +17,7 @@ function storable(value: unknown): unknown {
   );
 }
 
-/** Text that a column of type text takes, for the same reason. */
+/** Makes text that a column of type text accepts, with the same replacements. */
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');
 }

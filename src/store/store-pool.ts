@@ -5,18 +5,18 @@ import type { SchemaName } from './statements.ts';
 import { inTransaction, type TransactionLimits } from './transaction.ts';
 
 export type StorePoolOptions = {
-  /** Where the tables are; that of all sessions of the pool. */
+  /** The schema of the tables, which all sessions of the pool share. */
   readonly schema: SchemaName;
-  /** Otherwise they are looked for. */
+  /** Whether `schema` has the right name. If not, the pool looks for the tables. */
   readonly isKnown: boolean;
-  /** Of a statement that runs by itself. */
+  /** Limits of a statement that runs outside of a transaction of the caller. */
   readonly limits: TransactionLimits;
 };
 
 /**
- * A pool that knows the schema of our tables, and whose every statement runs in a transaction that
- * says its own isolation and limits: whatever role and database set, and whoever had the session
- * before behind a pooler.
+ * A pool that knows the schema of our tables. Each of its statements runs in a transaction that
+ * sets its own isolation and limits. So neither settings of role and database nor other users of a
+ * pooler's session affect it.
  */
 export class StorePool extends SessionPool {
   readonly #schema: SchemaName;
@@ -31,12 +31,12 @@ export class StorePool extends SessionPool {
     this.#isKnown = isKnown;
   }
 
-  /** The schema as the settings give it, or as it was found; undefined while neither is so. */
+  /** The name of the schema, from the settings or as it was found; undefined if not known yet. */
   get schema(): string | undefined {
     return this.#isKnown ? this.#schema.name : undefined;
   }
 
-  /** @param name where "migrate" has just made the tables. */
+  /** @param name the schema in which `migrate` has created the tables. */
   useSchema(name: string): void {
     this.#schema.name = name;
     this.#isKnown = true;
@@ -48,7 +48,7 @@ export class StorePool extends SessionPool {
     return await super.connect();
   }
 
-  /** Once per pool; again at the next connection while the tables are not there yet. */
+  /** Looks for the tables, once per pool; again at the next connection if there are none yet. */
   async #findSchema(): Promise<void> {
     try {
       const connector = { connect: () => super.connect() };
@@ -59,7 +59,7 @@ export class StorePool extends SessionPool {
     }
   }
 
-  /** One statement in a transaction of its own. */
+  /** Runs one statement in a transaction of its own. */
   override readonly query = (async (text: string, values?: unknown[]) => {
     return await inTransaction(this, this.#limits, (tx) => tx.query(text, values));
   }) as pg.ClientBase['query'];

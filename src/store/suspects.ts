@@ -1,8 +1,8 @@
-/** suspects: with what a process may have died; one row per partition at most. */
-
+/** The table suspects: the records with which a process may die. At most one row per partition. */
 import type { LogPartition } from './log-place.ts';
 import type { Queryable } from './pool.ts';
 
+/** A range of offsets, [from, to), that was begun and not finished. */
 export type Suspect = {
   readonly from: number;
   readonly to: number;
@@ -10,6 +10,7 @@ export type Suspect = {
   readonly attempts: number;
 };
 
+/** The note of a partition, or null. */
 export async function findSuspect(db: Queryable, place: LogPartition): Promise<Suspect | null> {
   const { rows } = await db.query<Suspect>(
     `SELECT from_offset AS "from", to_offset AS "to", attempts
@@ -19,7 +20,7 @@ export async function findSuspect(db: Queryable, place: LogPartition): Promise<S
   return rows[0] ?? null;
 }
 
-/** Counts one more attempt at this very range, the first one of a new range. */
+/** Notes that a range is begun. Attempts at exactly the same range are counted. */
 export async function noteAttempt(
   db: Queryable,
   place: LogPartition,
@@ -38,6 +39,7 @@ export async function noteAttempt(
   return { from, to, attempts: rows[0]?.attempts ?? 1 };
 }
 
+/** Deletes the note of a partition. */
 export async function clearSuspect(db: Queryable, place: LogPartition): Promise<void> {
   await db.query('DELETE FROM orderonce.suspects WHERE log_id = $1 AND log_partition = $2', [
     place.logId,

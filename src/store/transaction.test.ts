@@ -4,7 +4,7 @@ import { inSnapshot, inStoringTransaction, inTransaction } from './transaction.t
 
 const LIMITS = { lockMs: 1.5, statementMs: 2, idleMs: 3 };
 
-/** A connection to such a server, and what it is told first. */
+/** A connection to a server of this version, and the statement that it gets first. */
 function poolOf(server?: { major: number }) {
   const said: string[] = [];
   const query = async (text: string) => {
@@ -44,7 +44,7 @@ describe('A transaction', () => {
       await inTransaction(pool, LIMITS, async () => {});
       await inSnapshot(pool, LIMITS, async () => {});
       const [begin = '', , snapshot = ''] = pool.said;
-      // What an operator has made read-only stays so, and a standby takes no READ WRITE.
+      // What an operator has made read-only must stay so, and a standby refuses READ WRITE.
       assert.doesNotMatch(begin, /READ (ONLY|WRITE)/);
       assert.match(snapshot, /^BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY /);
       assert.doesNotMatch(begin + snapshot, /transaction_timeout/);

@@ -5,19 +5,19 @@ import type { Transaction } from './queryable.ts';
 import { closesSession, isConnectionBroken } from './sqlstate.ts';
 import { type ServerVersion, serverOf } from './statements.ts';
 
-/** Any fixed number: see lockParking. */
+/** The advisory lock of `lockParking`. The number is arbitrary. */
 const PARKING_LOCK = 7_140_211_003;
 
 /**
- * Where the reply to COMMIT is lost the outcome is unknown, and waiting longer does not tell it: a
- * new attempt does, on another connection. The server is not interrupted by this.
+ * How long the reply to COMMIT is waited for. If it is lost, waiting longer does not help: only a
+ * new attempt on another connection finds out the outcome. This does not interrupt the server.
  */
 const COMMIT_MS = 4000;
 
-/** Whatever gives connections: a pool. */
+/** A pool, or anything else that gives connections. */
 export type Connector = { connect(): Promise<PoolClient> };
 
-/** Server-side limits of one transaction, in ms; all lie below the group's session time-out. */
+/** Server-side limits of a transaction in ms; 0 means no limit. */
 export type TransactionLimits = {
   readonly lockMs: number;
   readonly statementMs: number;
@@ -25,14 +25,14 @@ export type TransactionLimits = {
 };
 
 /**
- * Runs `work` in one READ COMMITTED transaction on a connection of its own and commits it.
+ * Runs `work` in a READ COMMITTED transaction on a connection of its own, and commits it.
  *
- * READ COMMITTED is needed, not merely enough: the statement that classifies must see rows that
- * another transaction committed after this one began.
+ * The isolation level must be READ COMMITTED. Classifying records needs to see rows that another
+ * transaction committed after this one began.
  *
- * @returns what `work` returned, once PostgreSQL has said that it committed.
- * @throws whatever failed. When the connection broke during COMMIT the outcome is unknown: the
- * caller must find out (the heart does so by its compare-and-set position).
+ * @returns what `work` returned, after PostgreSQL has confirmed the COMMIT.
+ * @throws whatever failed; COMMIT_ROLLED_BACK. If the connection broke during COMMIT, the outcome
+ * is unknown, and the caller must find it out. The batch transaction does so by its fence.
  */
 export async function inTransaction<T>(
   pool: Connector,
@@ -43,8 +43,9 @@ export async function inTransaction<T>(
 }
 
 /**
- * The same for a transaction that stores events: while it runs, none that parks commits. So an id
- * or an order that is free when it looks stays free until it commits.
+ * The same for a transaction that stores events. It holds the shared parking lock, so no
+ * transaction that parks can commit meanwhile. An event id or an order that no dead letter has when
+ * this transaction looks therefore stays free until it commits.
  */
 export async function inStoringTransaction<T>(
   pool: Connector,
@@ -56,8 +57,8 @@ export async function inStoringTransaction<T>(
 }
 
 /**
- * Reads on one snapshot: others may commit meanwhile, and nothing of it shows. Nothing can be
- * written.
+ * Runs `work` on one snapshot (REPEATABLE READ, READ ONLY). What others commit meanwhile is not
+ * visible, and nothing can be written.
  */
 export async function inSnapshot<T>(
   pool: Connector,
@@ -69,24 +70,27 @@ export async function inSnapshot<T>(
 }
 
 /**
- * To be called last by a transaction that parks, then it must look once more at the ids it parks
- * and stores: waits until no other stores or parks, and keeps it so until COMMIT.
+ * Takes the parking lock exclusively until COMMIT. A transaction that parks must call this at its
+ * end, and then check once more that no other partition has taken the ids that it parks and stores.
+ * It waits for the transactions that hold the lock: those that store events, and another one that
+ * parks and has come to its end. Others then wait until this one has committed.
  */
 export async function lockParking(tx: Transaction): Promise<void> {
   await tx.query(`SELECT pg_advisory_xact_lock(${PARKING_LOCK})`);
 }
 
-/** What came of an attempt; after a failure nothing of it is left. */
+/** The result of an attempt. After a failure nothing of it is left. */
 export type Attempt<T> = { readonly value: T } | { readonly failure: unknown };
 
 /**
- * Runs `work` in a savepoint, and undoes it where it fails: the transaction goes on either way.
- * Savepoints may lie in one another.
+ * Runs `work` in a savepoint, and undoes it if it fails. The transaction can continue either way.
+ * Savepoints may be nested.
  *
- * @param query of the transaction.
- * @param name of its own where others may be open beside it, instead of around it: then an order of
- * ends that cannot be is an error, where one name would undo the wrong statements.
- * @throws what `work` threw, where that took the transaction along (it ended the session).
+ * @param query runs a statement in the transaction.
+ * @param name of the savepoint. Use different names if savepoints may overlap without being nested,
+ * as those of a handler may. PostgreSQL then refuses an impossible order of ends; with equal names
+ * it would undo the wrong statements.
+ * @throws what `work` threw, if the transaction has ended too, for example with its session.
  */
 export async function inSavepoint<T>(
   query: (text: string) => Promise<unknown>,
@@ -111,8 +115,9 @@ export async function inSavepoint<T>(
 }
 
 /**
- * Has PostgreSQL check deferred constraints now: one that fails only at COMMIT takes the whole
- * transaction along. Afterwards they are deferred again, since later statements may need it.
+ * Lets PostgreSQL check deferred constraints now, so that a failure undoes only the current
+ * savepoint. At COMMIT it would undo the whole transaction. Afterwards they are deferred again,
+ * because later statements may need that.
  */
 export async function checkDeferredConstraints(tx: Transaction): Promise<void> {
   await tx.query('SET CONSTRAINTS ALL IMMEDIATE');
@@ -130,13 +135,13 @@ async function run<T>(
     await client.query(begin(serverOf(client)));
     const result = await work(client);
     const { command } = await within(COMMIT_MS, client.query('COMMIT'), noReply);
-    // COMMIT of a failed transaction succeeds, with the tag ROLLBACK, and stores nothing.
+    // COMMIT of a failed transaction is no error. It stores nothing, and its tag is ROLLBACK.
     if (command !== 'COMMIT') {
-      throw new OrderonceError('COMMIT_ROLLED_BACK', `COMMIT was answered ${command}`);
+      throw new OrderonceError('COMMIT_ROLLED_BACK', `PostgreSQL answered COMMIT with ${command}`);
     }
     return result;
   } catch (error) {
-    // Rolled back also where it will be closed: so its locks are free before the next attempt.
+    // Roll back even if the session will be closed, so that its locks are free before the next try.
     const isRolledBack = !isConnectionBroken(error) && (await rolledBack(client));
     isUnfit = !isRolledBack || closesSession(error);
     throw error;
@@ -146,14 +151,15 @@ async function run<T>(
 }
 
 /**
- * Settings go with the transaction, not the session, so that they hold behind a pooler in
- * transaction mode. All that a role or database may have set and that decides how a transaction
- * runs is said here; what decides how values are written and read is not, since handlers in the
- * same transaction have a right to it: our statements do not depend on it (types.ts).
+ * Begins a transaction with all settings that decide how it runs, whatever role and database have
+ * set. They are set for the transaction and not for the session, so that they also hold behind a
+ * pooler in transaction mode. Settings that decide how values are written and read are left alone:
+ * handlers in the same transaction may rely on them, and our statements do not depend on them
+ * (types.ts).
  *
- * Whether it may write is not said: default_transaction_read_only is how operators, and hosts whose
- * disk is full, hold writes back. Servers before 17 know no transaction_timeout. The numbers come from
- * our own settings table, and the statement takes no parameters.
+ * The transaction does not set READ WRITE, because operators, and hosts whose disk is full, stop
+ * writes with default_transaction_read_only. Servers before 17 do not know transaction_timeout.
+ * BEGIN has no parameters, so the numbers are put into the text; they come from our own settings.
  */
 function beginText(
   { lockMs, statementMs, idleMs }: TransactionLimits,

@@ -21,7 +21,7 @@ it('a statement of ours cannot read what settings spell', async (t) => {
   for (const value of raw) {
     const text = `SELECT ${value} AS it FROM orderonce.logs`;
     await assert.rejects(pool.query(text), /spelled as the settings/, value);
-    // A statement of somebody else, a handler's for one, may.
+    // Statements that are not ours, such as a handler's, may select it.
     await pool.query({ text: `SELECT ${value} AS it` });
   }
   const { rows } = await pool.query('SELECT 1::numeric AS it, topic FROM orderonce.logs');

@@ -1,13 +1,13 @@
-/** How values of PostgreSQL become values of JavaScript. */
+/** How values of PostgreSQL are converted to JavaScript. */
 import pg from 'pg';
 
-/** Bigints as numbers: offsets and counts are far below 2^53. Handlers get the same. */
+/** bigint becomes a number, since offsets and counts are far below 2^53. Handlers get the same. */
 export const types = withBigints();
 
 /**
- * Types whose text depends on a setting of the role, the database or the session: DateStyle,
- * IntervalStyle, TimeZone, extra_float_digits, lc_monetary, xmlbinary. The driver reads only one
- * spelling of each. (Both spellings of bytea_output can be told apart, and the driver reads them.)
+ * The types whose text form depends on settings: DateStyle, IntervalStyle, TimeZone,
+ * extra_float_digits, lc_monetary, xmlbinary. The driver understands only one form of each. bytea
+ * is not among them, because the driver understands both forms of bytea_output.
  */
 const SPELLED_BY_SETTINGS: readonly number[] = [
   ...[1082, 1182], // date
@@ -21,15 +21,15 @@ const SPELLED_BY_SETTINGS: readonly number[] = [
 ];
 
 /**
- * For our own statements: refuses what a setting could spell in another way, so that no statement
- * can come to depend on one. A statement selects times through UTC(), durations and times of the
- * log as whole milliseconds.
+ * For our own statements. It refuses values whose text form depends on settings, so that no
+ * statement can depend on one by mistake. Select times by UTC(), and durations and record times in
+ * whole milliseconds.
  */
 export const settledTypes = withBigints();
 for (const oid of SPELLED_BY_SETTINGS) {
   settledTypes.setTypeParser(oid, () => {
     throw new TypeError(
-      `A column of type ${oid} is spelled as the settings of the session say: select UTC(column) or a whole number`,
+      `The text of a column of type ${oid} depends on settings of the session: select UTC(column) or a whole number`,
     );
   });
 }

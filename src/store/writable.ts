@@ -2,7 +2,7 @@ import { OrderonceError } from '../errors.ts';
 import type { Queryable } from './pool.ts';
 
 /**
- * Whoever only reads would not notice that nothing can be written any more.
+ * Checks that the database accepts writes, which a health check that only reads would not notice.
  * @throws DATABASE_UNAVAILABLE on a standby, or while default_transaction_read_only is on.
  */
 export async function assertWritable(db: Queryable): Promise<void> {
@@ -12,5 +12,5 @@ export async function assertWritable(db: Queryable): Promise<void> {
   );
   if (!rows[0]?.isReadOnly) return;
   const why = rows[0].isStandby ? 'it is a standby' : 'default_transaction_read_only is on';
-  throw new OrderonceError('DATABASE_UNAVAILABLE', `PostgreSQL takes no writes: ${why}`);
+  throw new OrderonceError('DATABASE_UNAVAILABLE', `PostgreSQL accepts no writes: ${why}`);
 }

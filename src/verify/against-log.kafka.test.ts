@@ -1,4 +1,4 @@
-/** The tables against the log itself: faults that the tables alone cannot show. */
+/** Compares the tables with the log: finds faults that the tables alone cannot show. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { newReader, produce, startConsumer, untilStored } from '../../test/support/consumer.ts';
@@ -8,7 +8,7 @@ import { foreignProducer, KAFKA, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
 import { verify } from './verify.ts';
 
-/** Every kind of outcome, and a committed and an aborted transaction. */
+/** A log with every kind of outcome, a committed and an aborted transaction. */
 async function setUp(t: TestContext) {
   const db = await createDatabase(t);
   const topic = await newTopic(1);
@@ -53,7 +53,7 @@ describe('verify --against-log', { skip: KAFKA === undefined }, () => {
       `WITH gone AS (DELETE FROM processed_events WHERE log_offset = 3 RETURNING *)
        INSERT INTO log_gaps SELECT log_id, log_partition, log_offset, log_offset + 1, 'compacted' FROM gone;
        DELETE FROM orders WHERE event_count = 1 AND last_log_offset = 3`,
-      /differs 3 is called a gap/,
+      /differs 3 holds a record, but is in log_gaps/,
     ],
     'a dead letter with other bytes': [
       `UPDATE dead_letters SET value = 'trash'`,
@@ -74,7 +74,7 @@ describe('verify --against-log', { skip: KAFKA === undefined }, () => {
        INSERT INTO duplicates (log_id, log_partition, log_offset, event_id)
        SELECT gap.log_id, gap.log_partition, 8, event_id FROM gap,
          (SELECT event_id FROM processed_events LIMIT 1) e`,
-      /unaccounted 8 is a gap that nobody has named/,
+      /unaccounted 8 is a gap that is not in log_gaps/,
     ],
     'a conflict that is called a duplicate': [
       `WITH gone AS (DELETE FROM conflicts RETURNING *)

@@ -1,4 +1,4 @@
-/** Reads again what the log still holds, and compares it with the tables record by record. */
+/** Reads the records that the log still holds, and compares each with the tables. */
 import { OrderonceError } from '../errors.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
@@ -8,18 +8,21 @@ import { type Position, readGenerations, readPositions } from '../store/position
 import { compareSlice, type LogFinding } from './compare-slice.ts';
 
 export type LogComparison = {
+  /** How many offsets were compared. */
   readonly compared: number;
-  /** Processed offsets that the log has no more: retention took them. */
+  /** How many processed offsets the log no longer holds, because retention removed them. */
   readonly gone: number;
-  /** FINDINGS_MAX at most. */
+  /** What contradicts the tables; at most FINDINGS_MAX. */
   readonly findings: readonly LogFinding[];
 };
 
 const FINDINGS_MAX = 1000;
 
 /**
- * @param tx whose snapshot says what was processed.
- * @param onProgress offsets done, of how many.
+ * Compares all processed offsets that the log still holds with the tables.
+ * @param tx a transaction with a snapshot, which decides what has been processed.
+ * @param onProgress called with the number of offsets compared so far and their total.
+ * @throws LOG_UNAVAILABLE if the log cannot be read.
  */
 export async function compareWithLog(
   tx: Transaction,
@@ -70,12 +73,16 @@ class Comparison {
     for (const position of positions) {
       const { partition, nextOffset: offset } = position;
       if (position.topicId !== this.#topicId) {
-        this.#find({ partition, offset, message: 'is the position in a topic that is no more' });
+        this.#find({
+          partition,
+          offset,
+          message: 'is the position in a topic that no longer exists',
+        });
         continue;
       }
       const { start = 0, end = 0 } = bounds.get(partition) ?? {};
       if (offset > end) {
-        const message = `is the position, but the log ends at ${end}: what was processed there is gone`;
+        const message = `is the position, but the log ends at ${end}: records that were processed are gone`;
         this.#find({ partition, offset, message });
       }
       for (const { logId, from, to } of await readGenerations(
@@ -104,7 +111,7 @@ class Comparison {
     for (let offset = from; offset < to; ) {
       const slice = await this.#read(partition, offset, to);
       if (slice === null) {
-        // Retention moved on while we read.
+        // Retention has removed records during the comparison.
         const start = (await boundsOfAll(this.#reader, [partition])).get(partition)?.start ?? 0;
         const next = Math.min(to, start);
         this.#gone += next - offset;
@@ -119,7 +126,7 @@ class Comparison {
     }
   }
 
-  /** null where the log begins behind the offset by now. */
+  /** @returns null if the log now begins behind this offset. */
   async #read(partition: number, offset: number, to: number) {
     try {
       const whole = await readSlice(this.#reader, this.#topicId, { partition, offset });

@@ -1,18 +1,24 @@
-/** Record by record: does the log hold what the tables say became of it? */
+/** Compares the records of a slice with the outcomes that the tables have for them. */
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import type { LogPartition } from '../store/log-place.ts';
 import { findOutcomes, type Outcome } from '../store/outcomes.ts';
 import type { Queryable } from '../store/pool.ts';
 
+/**
+ * A contradiction between the log and the tables. `unaccounted`: an offset of the log has no
+ * outcome; `differs`: it has the outcome of another record; `not in the log`: the tables have an
+ * outcome for an offset at which the log has no record.
+ */
 export type LogFinding = {
   readonly kind: 'unaccounted' | 'differs' | 'not in the log';
   readonly partition: number;
   readonly offset: number;
+  /** Continues "partition 3, offset 7 …". */
   readonly message: string;
 };
 
-/** @returns what contradicts, in log order; none where each record is the one that was processed. */
+/** @returns the contradictions in log order; none if each record is the one that was processed. */
 export async function compareSlice(
   db: Queryable,
   place: LogPartition,
@@ -31,7 +37,7 @@ export async function compareSlice(
   const gaps = outcomes.filter(({ kind }) => kind === 'gap');
   const findings = slice.gaps
     .filter((gap) => gap.reason !== 'compacted' && !isCovered(gap, gaps))
-    .map(({ from }) => finding('unaccounted', from, 'is a gap that nobody has named'));
+    .map(({ from }) => finding('unaccounted', from, 'is a gap that is not in log_gaps'));
   const byOffset = Map.groupBy(
     outcomes.filter(({ kind }) => kind !== 'gap'),
     ({ from }) => from,
@@ -41,7 +47,8 @@ export async function compareSlice(
     const here = byOffset.get(offset) ?? [];
     byOffset.delete(offset);
     const gap = gaps.find((named) => isWithin(offset, named));
-    if (gap !== undefined) findings.push(finding('differs', offset, 'is called a gap'));
+    if (gap !== undefined)
+      findings.push(finding('differs', offset, 'holds a record, but is in log_gaps'));
     else if (here.length === 0) findings.push(finding('unaccounted', offset, 'has no outcome'));
     else if (!here.some((outcome) => isOf(outcome, record, events.get(offset)))) {
       const kinds = here.map(({ kind }) => kind).join();
@@ -49,7 +56,7 @@ export async function compareSlice(
     }
   }
   for (const [offset, here] of byOffset) {
-    // Compaction takes records away long after they were processed.
+    // Compaction removes records long after they were processed.
     if (slice.gaps.some((gap) => gap.reason === 'compacted' && isWithin(offset, gap))) continue;
     const kinds = here.map(({ kind }) => kind).join();
     findings.push(finding('not in the log', offset, `has the outcome ${kinds}`));
@@ -61,7 +68,7 @@ type Range = { readonly from: number; readonly to: number };
 
 const isWithin = (offset: number, { from, to }: Range) => offset >= from && offset < to;
 
-/** Whether the named gaps, joined where they meet, hold all of this one. */
+/** Whether the gaps in log_gaps, joined where they touch, cover this one entirely. */
 function isCovered({ from, to }: Range, named: readonly Range[]): boolean {
   let reached = from;
   for (const gap of named.toSorted((a, b) => a.from - b.from)) {
@@ -70,15 +77,15 @@ function isCovered({ from, to }: Range, named: readonly Range[]): boolean {
   return reached >= to;
 }
 
-/** Whether this outcome is that of this very record. */
+/** Whether this outcome belongs to exactly this record. */
 function isOf(outcome: Outcome, { value }: LogRecord, event: EventRecord | undefined): boolean {
   if (outcome.kind === 'dead_letter' || outcome.kind === 'edited') {
-    // A letter claims the id of exactly what its bytes hold.
+    // The digest of a dead letter is that of the event in its bytes; it has none without an event.
     if (outcome.kind === 'dead_letter' && outcome.digest !== (event?.digest ?? null)) return false;
     if (value === null || outcome.value === null) return value === outcome.value;
     return outcome.value.equals(value);
   }
   if (event?.event.eventId !== outcome.eventId) return false;
-  // A duplicate of an id whose first was redriven with an edit of garbage may lack a digest.
+  // If the tables have no digest for it, only the ids can be compared.
   return outcome.digest === null || outcome.digest === event?.digest;
 }

@@ -4,26 +4,29 @@ import { type HandlersIdentity, readDeployedHandlers } from '../store/deployment
 import type { Transaction } from '../store/pool.ts';
 import { inSavepoint } from '../store/transaction.ts';
 
+/** The result of one handler's check. */
 export type HandlerVerdict = {
+  /** The handler's name. */
   readonly handler: string;
   /**
-   * `not checked`: it exports no check, so nothing is said of its tables. `not run`: the deployment
-   * has it with a check, and that check was not run here.
+   * `not checked`: the handler exports no check, so its tables are neither proven nor contradicted.
+   * `not run`: the deployment runs it with a check, and that check did not run here.
    */
   readonly verdict: 'proven' | 'contradicted' | 'not checked' | 'not run';
-  /** FINDINGS_MAX at most. */
+  /** What contradicts its tables; at most FINDINGS_MAX. */
   readonly findings: readonly string[];
-  /** Of a check that was not run: the module that the deployment has it from. */
+  /** For `not run`: the HANDLERS_MODULE of the deployment, or null if it has none. */
   readonly module?: string | null;
 };
 
 const FINDINGS_MAX = 1000;
 
 /**
- * Asks each handler about its own tables, on the caller's snapshot. One that fails proves nothing,
- * nor does the check of another version than the deployment runs.
+ * Runs the check of each handler on the caller's snapshot. A check that throws counts as
+ * contradicted. A check of another version than the deployment runs cannot prove anything, but what
+ * it contradicts is reported.
  *
- * @param here what runs here; null where nobody said, then names alone are compared.
+ * @param here the identity of `handlers`; null if it is unknown, then only names are compared.
  */
 export async function checkHandlers(
   tx: Transaction,
@@ -55,7 +58,7 @@ async function checkHandler(tx: Transaction, handler: Handler): Promise<HandlerV
     return { handler: name, verdict: 'not checked', findings: [] };
   }
   const query = async (text: string, values: readonly unknown[] = []) => {
-    // One statement only: a second one could end the snapshot.
+    // The extended protocol allows one statement only. A second one could end the snapshot.
     const query = { text, values: [...values], queryMode: 'extended' } as never;
     const { rows, rowCount } = await tx.query(query);
     return { rows, rowCount: rowCount ?? 0 };

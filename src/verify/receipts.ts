@@ -3,28 +3,30 @@ import { createInterface } from 'node:readline';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Receipt } from '../store/account-queries.ts';
 
-const PIECE = 5000;
+const CHUNK_LINES = 5000;
 
 /**
- * Reads receipts, one JSON object per line: {"event_id", "partition", "offset"}, as the 202 gave
- * them. @throws SETTING_INVALID naming the first line that is none.
+ * Reads receipts from a file in chunks, so that a file of any size needs little memory. Each line
+ * is a JSON object with event_id, partition and offset, as the 202 gave them. Empty lines are
+ * skipped.
+ * @throws SETTING_INVALID with the number of the first line that is no receipt.
  */
 export async function* readReceipts(file: string): AsyncGenerator<Receipt[]> {
-  let piece: Receipt[] = [];
+  let chunk: Receipt[] = [];
   let number = 0;
   try {
     for await (const line of createInterface({ input: createReadStream(file) })) {
       number++;
-      if (line.trim() !== '') piece.push(receiptOf(line));
-      if (piece.length < PIECE) continue;
-      yield piece;
-      piece = [];
+      if (line.trim() !== '') chunk.push(receiptOf(line));
+      if (chunk.length < CHUNK_LINES) continue;
+      yield chunk;
+      chunk = [];
     }
   } catch (error) {
     if (error instanceof OrderonceError) throw error;
     throw new OrderonceError('SETTING_INVALID', `${file}, line ${number}: ${reasonOf(error)}`);
   }
-  if (piece.length > 0) yield piece;
+  if (chunk.length > 0) yield chunk;
 }
 
 function receiptOf(line: string): Receipt {

@@ -1,4 +1,4 @@
-/** The proof, and that it can fail: each planted fault is convicted, a true account is not. */
+/** Verify finds each planted fault, and nothing in a correct account. */
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,7 @@ import type { Pool } from '../store/pool.ts';
 import { readReceipts } from './receipts.ts';
 import { verify } from './verify.ts';
 
-/** Two partitions with an outcome of every kind. */
+/** Two partitions that together have every kind of outcome. */
 async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t);
   await pool.query('ALTER TABLE processed_events ADD CONSTRAINT small CHECK (total_amount < 500)');
@@ -117,7 +117,7 @@ describe('verify', () => {
     'an altered amount': [
       `UPDATE processed_events SET total_amount = 99.9998 WHERE log_offset = 0;
        UPDATE orders SET amount_sum = amount_sum - 0.0001`,
-      /altered: the row is not what its digest says/,
+      /altered: the row does not have its digest/,
     ],
     'an altered user': [
       `UPDATE processed_events SET user_id = 'x' WHERE log_offset = 7`,
@@ -146,11 +146,11 @@ describe('verify', () => {
     ],
     'a duplicate of nothing': [
       'UPDATE duplicates SET event_id = gen_random_uuid()',
-      /orphan: duplicate of an id that nobody has taken/,
+      /orphan: duplicate of an event id that is not taken/,
     ],
     'a held order with nothing parked': [
       'INSERT INTO held_orders (order_id) VALUES (gen_random_uuid())',
-      /held order: is held, but nothing/,
+      /held order: is held, but has no parked event/,
     ],
     'a parked event whose order is not held': [
       'DELETE FROM held_orders',

@@ -1,8 +1,8 @@
 /**
- * The proof of completeness: for each partition every offset from its start to its position has
- * exactly one outcome, and the effects are what the stored events add up to. On one snapshot, so
- * it can run beside consumers at work. By the tables alone it proves what they say of the log; with
- * a reader it compares them with the log itself, record by record.
+ * The proof of completeness (G3): in each partition, every offset from its start to its position
+ * has exactly one outcome, and the effects are what the stored events add up to. It reads one
+ * snapshot, so consumers may work at the same time. From the tables alone it proves that they are
+ * consistent. With a reader it also compares them with the log, record by record.
  */
 import type { Handler } from '../handlers/handler.ts';
 import type { LogReader } from '../log/event-log.ts';
@@ -26,40 +26,52 @@ import { inSnapshot } from '../store/transaction.ts';
 import { compareWithLog, type LogComparison } from './against-log.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
 
+/** A receipt that was judged. */
 export type ReceiptFinding = Receipt & { readonly verdict: ReceiptVerdict };
 
+/** The result of `verify`. */
 export type Verdict = {
+  /**
+   * Whether nothing contradicts the account and every check of a handler was run. Handlers without
+   * a check do not count.
+   */
   readonly isProven: boolean;
   readonly partitions: readonly PartitionAccount[];
-  /** What contradicts the account; FINDINGS_MAX of each kind at most. */
+  /** What contradicts the account; at most FINDINGS_MAX of each kind. */
   readonly offsets: readonly OffsetFinding[];
   readonly rows: readonly RowFinding[];
+  /** How many receipts have each verdict; null if none were given. */
   readonly receipts: Readonly<Record<ReceiptVerdict, number>> | null;
+  /** The receipts with the verdict `missing`; at most MISSING_MAX. */
   readonly missing: readonly ReceiptFinding[];
   readonly handlers: readonly HandlerVerdict[];
-  /** null where the log was not asked. */
+  /** null if no reader was given. */
   readonly log: LogComparison | null;
 };
 
 export type VerifyOptions = {
   readonly topic: string;
-  /** In pieces, so that a file of any size takes little memory; null where none are given. */
+  /** The receipts to judge, in chunks; null if there are none. */
   readonly receipts: AsyncIterable<readonly Receipt[]> | null;
   readonly handlers: readonly Handler[];
-  /** Whose they are: compared with what the deployment runs. Without it, by their names alone. */
+  /** Identity of `handlers`, compared with that of the deployment. Without it only names are. */
   readonly identity?: HandlersIdentity | undefined;
-  /** ORDERS_PROJECTION=off: then nothing is asked of `orders`. */
+  /** ORDERS_PROJECTION=off: the table `orders` is not examined. */
   readonly withoutOrders?: boolean | undefined;
-  /** Its records are compared with the tables; null to ask the tables alone. */
+  /** Its records are compared with the tables; null to examine only the tables. */
   readonly reader: LogReader | null;
-  /** Told of each step as it begins. */
+  /** Called as each step begins. */
   readonly onStep: (done: number, of: number, what: string) => void;
 };
 
 const MISSING_MAX = 1000;
-/** A question over a large database may take long, and so may reading a log between two. */
+/** No limits: a query over large tables may take long, and so may reading the log between two. */
 const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
 
+/**
+ * Verifies the account. A contradiction is a result, not an error.
+ * @throws NOT_MIGRATED if the table `orders` is missing although it is needed; LOG_UNAVAILABLE.
+ */
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
   const { topic, receipts, handlers, identity, reader, withoutOrders = false, onStep } = options;
   const questions = QUESTIONS.filter((q) => !(withoutOrders && q.isOfOrders));
@@ -81,12 +93,12 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
     const missing: ReceiptFinding[] = [];
     if (receipts !== null) onStep(3 + questions.length, steps, 'receipts');
-    for await (const piece of receipts ?? []) {
-      const verdicts = await judgeReceipts(tx, topic, piece);
+    for await (const chunk of receipts ?? []) {
+      const verdicts = await judgeReceipts(tx, topic, chunk);
       for (const [index, verdict] of verdicts.entries()) {
         counts[verdict]++;
         if (verdict !== 'missing' || missing.length >= MISSING_MAX) continue;
-        missing.push({ ...(piece[index] as Receipt), verdict });
+        missing.push({ ...(chunk[index] as Receipt), verdict });
       }
     }
     const onProgress = (done: number, of: number) =>

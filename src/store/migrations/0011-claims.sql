@@ -1,5 +1,6 @@
--- A dead letter whose record decoded has taken its event id, and waits in its order's queue unless it
--- is discarded; one that did not decode has taken nothing. Every statement that asks who has taken an
--- id reads this view. The reader's own rights count, not the owner's.
+-- The dead letters that have taken their event id: those whose record decoded. Unless such a dead
+-- letter is discarded, it is also in its order's queue. Every statement that looks for who has
+-- taken an id reads this view. It checks the rights of the role that reads it, not those of its
+-- owner.
 CREATE VIEW dead_letter_claims WITH (security_invoker = true) AS
   SELECT * FROM dead_letters WHERE digest IS NOT NULL;

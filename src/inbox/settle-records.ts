@@ -1,11 +1,17 @@
 /**
- * The statements of the heart: the fence that moves a position, and the settling of a piece of a
- * batch, from insert to account. The caller owns the transaction.
+ * The steps of the batch transaction: the fence, which moves positions; and settling, which inserts
+ * events, classifies the others, runs handlers and accounts for every record. The transaction
+ * itself belongs to the caller.
  */
 import { OrderonceError } from '../errors.ts';
 import type { HandledEvent } from '../handlers/handler.ts';
 import { type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
-import { type EventRecord, type InvalidRecord, recordDigest } from '../log/decoded-record.ts';
+import {
+  type DecodedBatch,
+  type EventRecord,
+  type InvalidRecord,
+  recordDigest,
+} from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
@@ -17,47 +23,62 @@ import { movePositions, type PositionMove } from '../store/positions.ts';
 import { type Claim, findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import type { ParkGuard } from './park-guard.ts';
-import { type Bars, NO_BARS, placeOf, planPiece, type Settlement, settle } from './settle.ts';
+import {
+  type Blocked,
+  NOTHING_BLOCKED,
+  placeOf,
+  planRecords,
+  type Settlement,
+  settle,
+} from './settle.ts';
 
+/** What processing the batches of one log needs. */
 export type BatchContext = {
   readonly pool: Pool;
   readonly limits: TransactionLimits;
   readonly topic: string;
   readonly logId: number;
+  /** This process; written with each position that it moves, for operators. */
   readonly owner: string;
   readonly handlers: HandlerSet;
   readonly parkGuard: ParkGuard;
-  /** The table `orders` is not kept. */
+  /** The table `orders` is not kept (ORDERS_PROJECTION=off). */
   readonly withoutOrders?: boolean | undefined;
 };
 
-/** What settling needs of it: a redrive moves no position, and guards nothing. */
+/** The part of the context that settling needs. A redrive has no more: it moves no position. */
 export type SettleContext = Pick<BatchContext, 'pool' | 'logId' | 'handlers' | 'withoutOrders'>;
 
-/** How a piece is settled. */
-export type Manner =
-  /** By the transaction that moves past it. `anyClaims`: whether there are dead letters to look at. */
-  | { readonly order: 'log'; readonly anyClaims: boolean; readonly mayPark: boolean }
+/** Which transaction settles the records. */
+export type SettleMode =
   /**
-   * A redrive of a dead letter, the first of its order's queue: neither its own claim nor the hold on
-   * its order counts, and others that lie behind it in the log may be stored already.
+   * The transaction that moves the position past the records. `anyClaims`: whether a dead letter
+   * has taken any event id at all. `mayPark`: whether the transaction may park events or let them
+   * wait.
    */
-  | { readonly order: 'late' };
+  | { readonly kind: 'batch'; readonly anyClaims: boolean; readonly mayPark: boolean }
+  /**
+   * The redrive of the dead letter that is first in its order's queue. The dead letter's own claim
+   * and the hold on its order do not count. Later events of the log may already be stored.
+   */
+  | { readonly kind: 'redrive' };
 
-/** An event that fails alone and is not parked yet: tried again before anything behind it. */
+/** An event that fails alone and is not parked yet. It is retried before anything behind it. */
 export type HeldEvent = {
   readonly offset: number;
   readonly code: 'HANDLER_FAILS' | 'ALL_REFUSED';
   readonly reason: string;
-  /** Failures after which another event succeeded, this one included if `isConfirmed`. */
+  /**
+   * How many failures were followed by a success of another event; with this one if `isConfirmed`.
+   */
   readonly attempts: number;
   /** Whether another event succeeded after this failure. */
   readonly isConfirmed: boolean;
-  /** Its handler says that a dependency is away: it gets more time. */
+  /** Its handler threw OutageError, so the waits between the attempts are longer. */
   readonly isOutage: boolean;
 };
 
-/** What a transaction did with its records; the lists are for logs, metrics and waiters. */
+/** What a transaction did with its records. The lists serve logs, metrics and waiting requests. */
 export type Settled = {
   readonly stored: number;
   readonly duplicates: readonly Repeat[];
@@ -65,22 +86,28 @@ export type Settled = {
   readonly deadLetters: readonly DeadLetter[];
 };
 
-/** What became of one slice. */
+/** The result of processing one slice. */
 export type BatchOutcome = Settled & {
-  /** Where the position stands now: the slice's end, or before it after an isolation. */
+  /** The position now: the end of the slice, or before it if events had to be isolated. */
   readonly next: number;
-  /** Set when the position stands before an event that may yet have to be parked. */
+  /** Set if the event at `next` is held: it failed, and is not parked yet. */
   readonly held?: HeldEvent;
 };
 
+/** The partition of a slice, in the log of the context. */
 export function logPartitionOf(context: BatchContext, slice: LogSlice): LogPartition {
   return { logId: context.logId, partition: slice.partition };
 }
 
-/** How far the position of a slice's partition moves: to the slice's end, unless said otherwise. */
+/** The position of the slice's partition moves from the start of the slice to `to`. */
 export type Advance = { readonly slice: LogSlice; readonly to: number };
 
-/** Moves each position from its slice's start to `to`, which also locks it until COMMIT. */
+/**
+ * The fence (G7): moves each position from its slice's start to `to`, by compare-and-set, and locks
+ * its row until COMMIT.
+ * @returns `anyClaims`: whether any dead letter has taken an event id.
+ * @throws POSITION_MOVED if a position is not at the start of its slice.
+ */
 export async function fence(
   tx: Transaction,
   context: BatchContext,
@@ -106,70 +133,69 @@ function moveOf({ slice, to }: Advance): PositionMove {
   };
 }
 
-export type Piece = {
-  readonly events: readonly EventRecord[];
-  readonly invalid: readonly InvalidRecord[];
-};
-
-/** Thrown where events would have to wait in a transaction that may not park. Not an error. */
+/** Thrown if an event has to wait behind a parked one, but `mayPark` is false. Not an error. */
 export class ParkingNeeded extends Error {}
 
 /**
- * Settles records: G2, G3 and G4, here alone. Those of a partition come in log order; of several
- * partitions, those of a later one count as later.
- * @throws ParkingNeeded
+ * Gives every record its outcome and writes it. G2, G3 and G4 rest on this function.
+ *
+ * @param records of one or several partitions, in the order of partition numbers and then of
+ * offsets. That order decides which records count as earlier if partitions share an id or an order.
+ * @throws ParkingNeeded; OUTCOMES_DO_NOT_ADD_UP; HandlerFailure; an error of PostgreSQL. The caller
+ * must then roll back.
  */
-export async function settlePiece(
+export async function settleRecords(
   tx: Transaction,
   context: SettleContext,
-  piece: Piece,
-  manner: Manner,
+  records: DecodedBatch,
+  mode: SettleMode,
 ): Promise<Settled> {
   const { logId, handlers, withoutOrders } = context;
-  const isLate = manner.order === 'late';
-  const bars = await readBars(tx, logId, piece.events, manner);
-  const plan = planPiece(piece.events, bars);
-  const inserted = await insertEvents(tx, logId, plan.firsts, { withoutOrders, isLate });
-  // A later statement than the insert: within one, the loser of a race for an id would see it
-  // neither as new nor as existing, and the record would vanish.
-  const doubtful = [...inserted.known, ...plan.barred];
-  const claims = isLate
+  const isRedrive = mode.kind === 'redrive';
+  const blocked = await readBlocked(tx, logId, records.events, mode);
+  const plan = planRecords(records.events, blocked);
+  const inserted = await insertEvents(tx, logId, plan.firsts, { withoutOrders, isRedrive });
+  // This must be a later statement than the insert. Within one statement, the loser of a race for
+  // an id would see that id neither as new nor as existing, and the record would vanish.
+  const doubtful = [...inserted.known, ...plan.blocked];
+  const claims = isRedrive
     ? await findClaimsOfOthers(tx, logId, doubtful)
     : await findClaims(tx, idsOf(doubtful));
   const settlement = settle(plan, inserted, claims, logId);
   if (settlement === null) {
-    throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An id is neither new nor claimed');
+    throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An event id is neither new nor taken');
   }
   if (handlers.handlers.length > 0) {
     await runHandlers(handlers, tx, context.pool, settlement.stored.map(viewOf));
   }
-  // Parking requires a final check that no other partition has taken the id; only a parking
-  // transaction makes it.
-  const mayPark = manner.order === 'log' && manner.mayPark;
+  // An event that waits takes its id like one that is parked. That requires a final check that no
+  // other partition has taken the id, which only a transaction that may park makes.
+  const mayPark = mode.kind === 'batch' && mode.mayPark;
   if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();
   const deadLetters = [
-    ...piece.invalid.map(letterOfInvalid),
-    ...settlement.waiting.map(letterOfWaiting),
+    ...records.invalid.map(deadLetterOfInvalid),
+    ...settlement.waiting.map(deadLetterOfWaiting),
   ];
   const written = {
     stored: inserted.count,
-    // Before conflicts, which quote the payload of a letter that came first in this very piece.
+    // Before the conflicts: a conflict quotes the first payload of its id, which may be in a dead
+    // letter of this same batch.
     deadLetters: await insertDeadLetters(tx, logId, deadLetters),
-    duplicates: await insertDuplicates(tx, logId, settlement.duplicates.map(ofManner(manner))),
-    conflicts: await insertConflicts(tx, logId, settlement.conflicts.map(ofManner(manner))),
+    duplicates: await insertDuplicates(tx, logId, settlement.duplicates.map(withSourceOf(mode))),
+    conflicts: await insertConflicts(tx, logId, settlement.conflicts.map(withSourceOf(mode))),
   };
-  assertComplete(piece, settlement, written);
+  assertComplete(records, settlement, written);
   const { duplicates, conflicts } = settlement;
   return { stored: written.stored, duplicates, conflicts, deadLetters };
 }
 
-/** G3, checked against PostgreSQL's own row counts before COMMIT. */
+/** G3: before COMMIT, PostgreSQL's own row counts must add up to the number of records. */
 function assertComplete(
-  piece: Piece,
+  { events, invalid }: DecodedBatch,
   settlement: Settlement,
   written: Record<'stored' | 'duplicates' | 'conflicts' | 'deadLetters', number>,
 ): void {
-  const records = piece.events.length + piece.invalid.length;
+  const records = events.length + invalid.length;
   const { stored, duplicates, conflicts, deadLetters } = written;
   const outcomes = stored + duplicates + conflicts + deadLetters + settlement.replays.length;
   if (outcomes === records) return;
@@ -179,29 +205,33 @@ function assertComplete(
   );
 }
 
-async function readBars(
+/** Reads which of these events must not be inserted. */
+async function readBlocked(
   tx: Transaction,
   logId: number,
   events: readonly EventRecord[],
-  manner: Manner,
-): Promise<Bars> {
-  if (manner.order === 'late') {
+  mode: SettleMode,
+): Promise<Blocked> {
+  if (mode.kind === 'redrive') {
     const others = await findClaimsOfOthers(tx, logId, events);
     return { heldOrders: new Set(), takenIds: new Set(others.keys()) };
   }
-  if (!manner.anyClaims) return NO_BARS;
-  const { mayPark } = manner;
+  if (!mode.anyClaims) return NOTHING_BLOCKED;
+  const { mayPark } = mode;
   const ids = idsOf(events);
   const orders = [...new Set(events.map(({ event }) => event.orderId))];
   return {
     heldOrders: await lockHeldOrders(tx, orders),
-    // Where parking is possible, stored ids too: a trigger may refuse the repeat of a stored event
-    // before its id is looked at, and it must not be parked for that.
+    // In a transaction that may park, the ids of stored events count too. PostgreSQL runs BEFORE
+    // triggers before it looks for the id, so a trigger may refuse the repeat of a stored event. A
+    // repeat must not be parked for that.
     takenIds: mayPark ? new Set((await findClaims(tx, ids)).keys()) : await findParkedIds(tx, ids),
   };
 }
 
-/** Without those that these very records hold: each is a dead letter that is to take effect. */
+/**
+ * Claims of other records. In a redrive the record's own claim, its dead letter, does not count.
+ */
 async function findClaimsOfOthers(
   tx: Transaction,
   logId: number,
@@ -220,20 +250,19 @@ function idsOf(events: readonly EventRecord[]): string[] {
   return events.map(({ event }) => event.eventId);
 }
 
-/** Who sent the record twice says nothing where an operator redrove it. */
-function ofManner({ order }: Manner): (repeat: Repeat) => Repeat {
-  return (repeat) => (order === 'late' ? { ...repeat, source: 'redrive' } : repeat);
+/** A repeat that a redrive finds gets the source `redrive`: an operator caused it, not a sender. */
+function withSourceOf({ kind }: SettleMode): (repeat: Repeat) => Repeat {
+  return (repeat) => (kind === 'redrive' ? { ...repeat, source: 'redrive' } : repeat);
 }
 
-/** The event as handlers see it. */
 function viewOf({ event, record }: EventRecord): HandledEvent {
   return { ...event, partition: record.partition, offset: record.offset };
 }
 
-function letterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {
+function deadLetterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {
   return { record, eventIdHint, state: 'parked', reason: 'invalid_event', detail: errors };
 }
 
-function letterOfWaiting(event: EventRecord): DeadLetter {
+function deadLetterOfWaiting(event: EventRecord): DeadLetter {
   return { record: event.record, event, state: 'waiting', reason: 'order_held' };
 }

@@ -1,24 +1,28 @@
-/** The event of a dead letter: what its bytes hold, or what an operator puts in their place. */
+/** The event of a dead letter: the one in its bytes, or an operator's edit of it. */
 import { OrderonceError } from '../errors.ts';
 import { toCanonicalJson } from '../event/order-event.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import { logRecord } from '../log/log-record.ts';
-import type { StoredLetter } from '../store/dead-letter-queue.ts';
+import type { StoredDeadLetter } from '../store/dead-letter-queue.ts';
 
-/** What is to take effect at a letter's place, and what the audit shall quote of an edit. */
-export type Wish = {
+/** The event that a redrive is to process. */
+export type RedriveInput = {
   readonly event: EventRecord;
+  /** For an edit: its canonical JSON and digest, for the audit. */
   readonly edited?: { readonly json: string; readonly digest: string };
 };
 
-/** The event that a letter's bytes hold, at its own place in the log; null where they hold none. */
-export function eventOf(letter: StoredLetter): EventRecord | null {
-  return decodeRecords([recordOf(letter)]).events[0] ?? null;
+/**
+ * The event in a dead letter's bytes, with the record's own place; null if they hold no valid
+ * event.
+ */
+export function eventOf(deadLetter: StoredDeadLetter): EventRecord | null {
+  return decodeRecords([recordOf(deadLetter)]).events[0] ?? null;
 }
 
-function recordOf(letter: StoredLetter, value = letter.value): LogRecord {
-  const { partition, offset, key, headers, appendedAt } = letter;
+function recordOf(deadLetter: StoredDeadLetter, value = deadLetter.value): LogRecord {
+  const { partition, offset, key, headers, appendedAt } = deadLetter;
   const bytes = (base64: string | null) => (base64 === null ? null : Buffer.from(base64, 'base64'));
   return logRecord({
     partition,
@@ -31,20 +35,22 @@ function recordOf(letter: StoredLetter, value = letter.value): LogRecord {
 }
 
 /**
- * An edit keeps the record's place and digest.
- * @throws EDIT_REFUSED where the payload is no valid event, or changes an id that could be read.
+ * Makes an event of an operator's payload. It keeps the record's place, and the record's digest if
+ * the record decoded.
+ * @throws EDIT_REFUSED if the payload is no valid event, or if it changes an id of the record.
  */
-export function editOf(letter: StoredLetter, payload: Buffer): Wish {
-  const { events, invalid } = decodeRecords([recordOf(letter, payload)]);
+export function editOf(deadLetter: StoredDeadLetter, payload: Buffer): RedriveInput {
+  const { events, invalid } = decodeRecords([recordOf(deadLetter, payload)]);
   const [edited] = events;
   if (edited === undefined) {
     const cause = invalid[0]?.errors ?? [];
     const why = cause.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ');
-    throw new OrderonceError('EDIT_REFUSED', `No valid event: ${why}`, { cause });
+    throw new OrderonceError('EDIT_REFUSED', `The payload is not a valid event: ${why}`, { cause });
   }
-  const original = eventOf(letter);
-  // Of a record that did not decode, the event id is only a hint; but one that can be read counts.
-  const eventId = original?.event.eventId ?? letter.eventId ?? edited.event.eventId;
+  const original = eventOf(deadLetter);
+  // A record that did not decode has not taken its event id. But if its id could be read, the edit
+  // must keep it.
+  const eventId = original?.event.eventId ?? deadLetter.eventId ?? edited.event.eventId;
   const orderId = original?.event.orderId ?? edited.event.orderId;
   if (edited.event.eventId !== eventId || edited.event.orderId !== orderId) {
     const ids =
