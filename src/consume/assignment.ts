@@ -10,7 +10,7 @@ import { OrderonceError, reasonOf } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
-import type { LogBounds, LogReader } from '../log/event-log.ts';
+import type { FetchAnswer, LogBounds, LogReader } from '../log/event-log.ts';
 import {
   type CheckedPosition,
   checkOffset,
@@ -276,13 +276,23 @@ export class Assignment {
     for (const slice of answer.slices) {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
-    this.#unread.note(answer);
+    this.#unread.note(this.#ofOurs(answer));
     // Before any wait, so that a partition whose position lies outside the log is reported now.
     if (answer.outOfRange.length > 0) await this.#checkRange(answer.outOfRange);
     // More answers are ready, from other brokers. They must not wait for these records.
     if (answer.hasMore) return;
     const records = answer.slices.reduce((sum, slice) => sum + slice.records.length, 0);
     await this.#options.turns.whenMoreIsOfUse(records);
+  }
+
+  /** The first answer may still be one to the assignment before this one. */
+  #ofOurs({ served, failed, heldBack }: FetchAnswer): Parameters<UnreadPartitions['note']>[0] {
+    const isOurs = (partition: number) => this.partitions.includes(partition);
+    return {
+      served: served.filter(isOurs),
+      failed: new Map([...failed].filter(([partition]) => isOurs(partition))),
+      heldBack: new Map([...heldBack].filter(([partition]) => isOurs(partition))),
+    };
   }
 
   /** The log refused offsets. Stops the partitions whose position really lies outside the log. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import {
   cutStart,
+  newReader,
   produceEvents,
   recreateTopic,
   rowsIn,
@@ -150,6 +151,20 @@ if (KAFKA !== undefined) {
       });
       await until('it is assigned', () => consumer.partitions.length === 3);
       await untilStored(db, 20);
+    });
+
+    it('is assigned partitions that are added right after it joined [G3]', async (t) => {
+      const db = await createDatabase(t);
+      const topic = await newTopic(1);
+      const reader = newReader(t, topic);
+      const consumer = startConsumer(t, db, topic, { reader });
+      await until('it is assigned', () => consumer.partitions.length === 1);
+      await withAdmin((admin) =>
+        admin.createPartitions({ topics: [{ name: topic, count: 3, assignments: null }] }),
+      );
+      // Whoever looks at positions now makes the larger number known before the first check of it.
+      await until('it is known', async () => (await reader.identity()).partitions === 3);
+      await until('all are assigned', () => consumer.partitions.length === 3);
     });
   });
 }

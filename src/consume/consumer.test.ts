@@ -115,6 +115,28 @@ function setUp(t: TestContext, partitions = 1) {
   return { db, reader, consumer, lines };
 }
 
+describe('An answer of the log to the assignment before', () => {
+  it('says nothing about partitions that have moved away [G10]', async (t) => {
+    const { reader, consumer } = setUp(t, 2);
+    const answers: unknown[] = [];
+    const fetch = reader.fetch.bind(reader);
+    reader.fetch = async (...args) => {
+      const answer = await fetch(...args);
+      const isFirst = answers.length === 0;
+      answers.push(answer);
+      if (!isFirst) return answer;
+      return { ...answer, served: [0, 1], heldBack: new Map([[1, { from: 0, to: 9 }]]) };
+    };
+    const clock = t.mock.method(performance, 'now');
+    await consumer.start();
+    reader.listener?.onAssign([0]);
+    await until('it was answered', () => answers.length > 1);
+    // Long enough for a transaction of another client to be reported as a trouble.
+    clock.mock.mockImplementation(() => 1e9);
+    assert.deepEqual(consumer.troubles, []);
+  });
+});
+
 describe('limitsOf', () => {
   it('ends a hanging transaction before the group gives its partitions away [G7]', () => {
     for (const session of [1000, 10_000, 300_000]) {

@@ -7,6 +7,7 @@ import {
   refusalBySize,
 } from '../log/event-log.ts';
 import { partitionOf } from '../log/partition.ts';
+import { pause } from '../runtime/backoff.ts';
 import { KafkaCluster } from './cluster.ts';
 import type { KafkaOptions } from './connection.ts';
 import { describeFailing, failingLeaders } from './leaders.ts';
@@ -17,6 +18,11 @@ import { readBatchBytesMax } from './topic-limit.ts';
 const LIMIT_CHECK_MS = 60_000;
 /** The most bytes that a batch of one record needs in addition to that record (KIP-98). */
 const OVERHEAD_BYTES = 100;
+
+/** How long appends wait for those under way after the topic has grown, in ms. */
+const GROW_MS = 1000;
+/** If one was still under way then, the next attempt comes after this, in ms. */
+const GROW_AGAIN_MS = 10_000;
 
 /**
  * Appends with acks=all and idempotence. Each partition is a lane, so a partition in trouble does
@@ -35,6 +41,9 @@ export class KafkaAppender implements LogAppender {
    * The number of partitions by which keys are placed. It grows only while no append is running.
    */
   #partitions: number | undefined;
+  /** Set while new appends wait for those under way, so that a larger number can take effect. */
+  #growing: Promise<void> | undefined;
+  #growAgainAt = Number.NEGATIVE_INFINITY;
   #batchBytesMax: number | null = null;
   #limitCheckedAt = Number.NEGATIVE_INFINITY;
 
@@ -77,14 +86,23 @@ export class KafkaAppender implements LogAppender {
   /**
    * Learns the number of partitions. A larger number takes effect only while no append is running:
    * otherwise a later event of an order, in its new partition, could overtake an earlier one that
-   * is still being appended to the old partition.
+   * is still being appended to the old partition. New appends wait for that, but not for long: a
+   * partition that is not available may hold its append up for hours, and must not hold up others.
    */
   async #place(): Promise<void> {
     this.#partitions ??= (await this.#cluster.layout(Number.POSITIVE_INFINITY)).partitions.length;
-    while (this.#hasGrown) {
-      if (this.#underWay.size === 0) this.#partitions = this.#cluster.known?.partitions.length;
-      else await Promise.allSettled(this.#underWay);
-    }
+    if (!this.#hasGrown || performance.now() < this.#growAgainAt) return;
+    this.#growing ??= this.#grow().finally(() => {
+      this.#growing = undefined;
+    });
+    await this.#growing;
+  }
+
+  async #grow(): Promise<void> {
+    const over = Promise.allSettled(this.#underWay);
+    await Promise.race([over, pause(GROW_MS)]);
+    if (this.#underWay.size === 0) this.#partitions = this.#cluster.known?.partitions.length;
+    else this.#growAgainAt = performance.now() + GROW_AGAIN_MS;
   }
 
   get #hasGrown(): boolean {

@@ -42,6 +42,7 @@ export class KafkaGroup {
   #membershipTimer: NodeJS.Timeout | undefined;
   #inactiveChecks = 0;
   #rejoining = false;
+  #mustRejoin = false;
   #trouble: string | null = 'The consumer group has not been joined yet';
 
   constructor(options: GroupOptions) {
@@ -104,9 +105,14 @@ export class KafkaGroup {
 
   /**
    * Joins again, and retries until it succeeds. This also assigns the partitions added to a topic.
+   * @param afterOther if it is joining already, it joins once more afterwards: what it sent may have
+   * been read before the change.
    */
-  async rejoin(): Promise<void> {
-    if (this.#rejoining) return;
+  async rejoin({ afterOther = false } = {}): Promise<void> {
+    if (this.#rejoining) {
+      this.#mustRejoin ||= afterOther;
+      return;
+    }
     this.#rejoining = true;
     for (let attempt = 1; !this.#stopped.signal.aborted; attempt++) {
       try {
@@ -119,6 +125,9 @@ export class KafkaGroup {
       }
     }
     this.#rejoining = false;
+    if (!this.#mustRejoin) return;
+    this.#mustRejoin = false;
+    await this.rejoin();
   }
 
   #reason(error: unknown): string {

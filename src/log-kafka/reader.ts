@@ -36,6 +36,7 @@ export class KafkaReader implements LogReader {
   readonly #group: KafkaGroup;
   readonly #underWay = new Map<number, Promise<{ leader: number; answer: FetchAnswer }>>();
   #growthTimer: NodeJS.Timeout | undefined;
+  /** The number of partitions before the last join; 0 if it was not known then. */
   #partitions = 0;
 
   constructor(options: GroupOptions) {
@@ -119,6 +120,9 @@ export class KafkaReader implements LogReader {
   async join(listener: AssignmentListener): Promise<void> {
     this.#growthTimer = setInterval(() => void this.#rejoinIfGrown(), LAYOUT_MS);
     this.#growthTimer.unref();
+    // As it is before the join: partitions that are added later must cause another one.
+    const layout = await this.#cluster.layout(0).catch(() => null);
+    this.#partitions = layout?.partitions.length ?? 0;
     await this.#group.join(listener);
   }
 
@@ -127,9 +131,9 @@ export class KafkaReader implements LogReader {
     // Fetches refresh the layout too, but a process without partitions does not fetch.
     const layout = await this.#cluster.layout(LAYOUT_MS).catch(() => null);
     if (layout === null) return;
-    const hasGrown = this.#partitions !== 0 && layout.partitions.length !== this.#partitions;
+    const hasGrown = layout.partitions.length !== this.#partitions;
     this.#partitions = layout.partitions.length;
-    if (hasGrown) await this.#group.rejoin();
+    if (hasGrown) await this.#group.rejoin({ afterOther: true });
   }
 
   get groupTrouble(): string | null {

@@ -21,6 +21,8 @@ const SLOTS_MAX = 8;
 export class Slots<Batch> {
   readonly #underWay = new Set<UnderWay<Batch>>();
   readonly #onPatienceOver: () => void;
+  /** Brokers for which a look at the right time is arranged: one each, however many ask. */
+  readonly #arranged = new Set<number>();
 
   /** @param onPatienceOver called when a slot may be free that free() did not give before. */
   constructor(onPatienceOver: () => void) {
@@ -34,11 +36,21 @@ export class Slots<Batch> {
     const youngest = Math.max(...busy.map(({ since }) => since));
     const left = youngest + PATIENCE_MS - performance.now();
     if (left > 0) {
-      setTimeout(this.#onPatienceOver, Math.ceil(left)).unref();
+      this.#lookLater(leader, left);
       return null;
     }
     const slots = Array.from({ length: SLOTS_MAX }, (_, slot) => slot);
     return slots.find((slot) => busy.every((other) => other.slot !== slot)) ?? null;
+  }
+
+  #lookLater(leader: number, ms: number): void {
+    if (this.#arranged.has(leader)) return;
+    this.#arranged.add(leader);
+    const look = () => {
+      this.#arranged.delete(leader);
+      this.#onPatienceOver();
+    };
+    setTimeout(look, Math.ceil(ms)).unref();
   }
 
   begin(leader: number, slot: number, batches: readonly Batch[]): UnderWay<Batch> {

@@ -30,10 +30,10 @@ export function startConsumer(
   t: TestContext,
   db: TestDatabase,
   topic: string,
-  options: { groupId?: string; bootstrap?: string } = {},
+  options: { groupId?: string; bootstrap?: string; reader?: KafkaReader } = {},
 ): Consumer {
   const consumer = new Consumer({
-    reader: newReader(t, topic, options),
+    reader: options.reader ?? newReader(t, topic, options),
     pool: db.pool,
     limits: LIMITS,
     owner: 'test',
