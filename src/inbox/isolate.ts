@@ -9,6 +9,7 @@ import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { lockHeldOrders } from '../store/held-orders.ts';
 import { insertGaps } from '../store/log-gaps.ts';
+import type { LogPlace } from '../store/log-place.ts';
 import type { Transaction } from '../store/pool.ts';
 import { findDoubleClaim, lockOrders } from '../store/processed-events.ts';
 import { checkDeferredConstraints, inTransaction, lockParking } from '../store/transaction.ts';
@@ -115,7 +116,8 @@ async function inParkingTransaction(
       const end = await work(isolation);
       await fence(tx, context, [{ slice, to: end.next }]);
       await insertGaps(tx, logPartitionOf(context, slice), splitSlice(slice, end.next).head.gaps);
-      await assertClaimsHold(tx, events);
+      const from = { ...logPartitionOf(context, slice), offset: slice.from };
+      await assertClaimsHold(tx, events, from);
       return { ...isolation.settled, ...end };
     }),
   );
@@ -123,13 +125,17 @@ async function inParkingTransaction(
 
 /**
  * Two partitions may have the same event id: one may have stored it while this transaction parked
- * it, or the other way round. The primary key does not prevent that, because a dead letter has no
+ * it, or the other way round, or both may have parked it. The primary key does not prevent that, because a dead letter has no
  * row in processed_events (G4). The lock and this check do.
  */
-async function assertClaimsHold(tx: Transaction, events: readonly EventRecord[]): Promise<void> {
+async function assertClaimsHold(
+  tx: Transaction,
+  events: readonly EventRecord[],
+  from: LogPlace,
+): Promise<void> {
   await lockParking(tx);
   const ids = events.map(({ event }) => event.eventId);
-  const doubled = await findDoubleClaim(tx, ids);
+  const doubled = await findDoubleClaim(tx, ids, from);
   if (doubled === null) return;
   const message = `Another partition has taken the event id ${doubled} in the meantime. The batch is retried`;
   throw new OrderonceError('CLAIM_RACE', message);

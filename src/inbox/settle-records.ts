@@ -17,7 +17,7 @@ import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
 import { lockHeldOrders } from '../store/held-orders.ts';
-import { isSamePlace, type LogPartition } from '../store/log-place.ts';
+import type { LogPartition } from '../store/log-place.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
 import { movePositions, type PositionMove } from '../store/positions.ts';
 import { type Claim, findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
@@ -229,21 +229,16 @@ async function readBlocked(
   };
 }
 
-/**
- * Claims of other records. In a redrive the record's own claim, its dead letter, does not count.
- */
+/** Claims of other records. In a redrive the record's own claim, its dead letter, does not count. */
 async function findClaimsOfOthers(
   tx: Transaction,
   logId: number,
   events: readonly EventRecord[],
 ): Promise<ReadonlyMap<string, Claim>> {
-  const claims = await findClaims(tx, idsOf(events));
-  for (const event of events) {
-    const { eventId } = event.event;
-    const claim = claims.get(eventId);
-    if (claim !== undefined && isSamePlace(claim, placeOf(event, logId))) claims.delete(eventId);
-  }
-  return claims;
+  const [event] = events;
+  return event === undefined
+    ? new Map()
+    : await findClaims(tx, idsOf(events), placeOf(event, logId));
 }
 
 function idsOf(events: readonly EventRecord[]): string[] {

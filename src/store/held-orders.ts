@@ -18,10 +18,14 @@ export async function lockHeldOrders(
   return new Set(rows.map((row) => row.order_id));
 }
 
-/** Holds an order. Does nothing if it is held already. */
+/**
+ * Holds an order until COMMIT at least. An order that is held already is locked, so that a redrive
+ * elsewhere cannot release it before this transaction's dead letter can be seen.
+ */
 export async function holdOrder(tx: Transaction, orderId: string): Promise<void> {
   await tx.query(
-    'INSERT INTO orderonce.held_orders (order_id) VALUES ($1) ON CONFLICT DO NOTHING',
+    `INSERT INTO orderonce.held_orders AS h (order_id) VALUES ($1)
+     ON CONFLICT (order_id) DO UPDATE SET held_since = h.held_since`,
     [orderId],
   );
 }

@@ -9,6 +9,7 @@ import {
   timestampArray,
   uuidArray,
 } from './binary-arrays.ts';
+import type { LogPlace } from './log-place.ts';
 import type { Queryable, Transaction } from './pool.ts';
 import { prepared } from './statement-names.ts';
 
@@ -171,19 +172,22 @@ const CLAIM = `event_id AS "eventId", encode(digest, 'hex') AS digest, request_i
   log_id AS "logId", log_partition AS partition, log_offset AS "offset"`;
 
 /**
- * The claims on these event ids, by id. To classify records it must run in a later statement than
+ * The claims on these event ids, by id, without those of the record at `except`. To classify records it must run in a later statement than
  * the insert, since only a later statement sees rows that others committed in the meantime.
  */
 export async function findClaims(
   db: Queryable,
   eventIds: readonly string[],
+  except?: LogPlace,
 ): Promise<Map<string, Claim>> {
   if (eventIds.length === 0) return new Map();
   const { rows } = await db.query<Claim>(
-    `SELECT ${CLAIM} FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])
-     UNION ALL
-     SELECT ${CLAIM} FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])`,
-    [uuidArray(eventIds)],
+    `SELECT * FROM (
+       SELECT ${CLAIM} FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])
+       UNION ALL
+       SELECT ${CLAIM} FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])) taken
+      WHERE $2::int IS NULL OR ("logId", partition, "offset") <> ($2, $3::int, $4::bigint)`,
+    [uuidArray(eventIds), except?.logId ?? null, except?.partition ?? null, except?.offset ?? null],
   );
   // If both a stored event and a dead letter have the id, because another partition has just stored
   // it, the stored event counts. The rows are reversed, so that it comes last.
@@ -199,15 +203,26 @@ export async function findParkedIds(tx: Transaction, eventIds: string[]): Promis
   return new Set(rows.map((row) => row.event_id));
 }
 
-/** One of these ids that both a stored event and a dead letter have taken, or null. */
+/**
+ * One of these ids that two records have taken, one of them at this place of the log or behind it; or
+ * null. Only a transaction that moves the position from there can have written that one.
+ */
 export async function findDoubleClaim(
   tx: Transaction,
   eventIds: readonly string[],
+  from: LogPlace,
 ): Promise<string | null> {
   const { rows } = await tx.query<{ event_id: string }>(
-    `SELECT d.event_id FROM orderonce.dead_letter_claims d JOIN orderonce.processed_events p USING (event_id)
-      WHERE p.event_id = ANY ($1::uuid[]) LIMIT 1`,
-    [eventIds],
+    `SELECT event_id FROM (
+       SELECT event_id, log_id, log_partition, log_offset
+         FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])
+       UNION ALL
+       SELECT event_id, log_id, log_partition, log_offset
+         FROM orderonce.processed_events WHERE event_id = ANY ($1::uuid[])) taken
+      GROUP BY event_id
+     HAVING count(*) > 1
+        AND bool_or(log_id = $2 AND log_partition = $3 AND log_offset >= $4) LIMIT 1`,
+    [eventIds, from.logId, from.partition, from.offset],
   );
   return rows[0]?.event_id ?? null;
 }
