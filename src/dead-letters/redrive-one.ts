@@ -32,7 +32,7 @@ import {
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
 import { isSamePlace, type LogPlace } from '../store/log-place.ts';
 import type { Pool, Transaction } from '../store/pool.ts';
-import { sqlStateOf } from '../store/sqlstate.ts';
+import { isConnectionBroken, sqlStateOf } from '../store/sqlstate.ts';
 import {
   checkDeferredConstraints,
   inSavepoint,
@@ -92,14 +92,20 @@ export async function redriveOne(
     try {
       return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, input));
     } catch (error) {
-      // The handler's failure ended the whole transaction, so the failure is written in another
-      // one.
-      if (error instanceof HandlerFailure) return await noteFailed(context, place, input, error);
       // An edit takes the parking lock first and held orders later, a batch that parks the other
       // way round. So the two can deadlock, and the redrive is retried.
-      if (sqlStateOf(error) !== DEADLOCK || attempt === ATTEMPTS_MAX) throw error;
+      if (sqlStateOf(error) === DEADLOCK && attempt < ATTEMPTS_MAX) continue;
+      // The failure ended the whole transaction, so it is written in another one. If PostgreSQL is
+      // really away, that fails too; if not, this event alone is the cause.
+      if (!(error instanceof HandlerFailure) && !isAnswer(error)) throw error;
+      return await noteFailed(context, place, input, error);
     }
   }
+}
+
+/** Whether PostgreSQL answered with this error, and goes on answering. */
+function isAnswer(error: unknown): boolean {
+  return sqlStateOf(error) !== undefined && !isConnectionBroken(error);
 }
 
 /** Writes to the dead letter and to the audit that the redrive failed, in another transaction. */
@@ -107,7 +113,7 @@ async function noteFailed(
   { pool, actor }: RedriveContext,
   place: LogPlace,
   { event, edited }: RedriveInput,
-  error: HandlerFailure,
+  error: unknown,
 ): Promise<RedriveResult> {
   const { eventId, orderId } = event.event;
   return await inTransaction(pool, LIMITS, async (tx) => {

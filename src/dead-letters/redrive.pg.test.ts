@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, orderRow, processAll } from '../../test/support/heart.ts';
 import { poison, setUpLetters } from '../../test/support/letters.ts';
 import { processBatch } from '../inbox/process-batch.ts';
+import { createLogger } from '../runtime/logger.ts';
 import { verify } from '../verify/verify.ts';
-import { discard, redrive, redriveEdited } from './redrive.ts';
+import { QueueResumer } from './queue-resumer.ts';
+import { discard, type RedriveStep, redrive, redriveEdited, redriveMatching } from './redrive.ts';
+
+async function outcomesOf(steps: AsyncIterable<RedriveStep>): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { results } of steps) {
+    found.push(...results.map(({ offset, outcome }) => `${offset} ${outcome}`));
+  }
+  return found;
+}
 
 describe('redrive', () => {
   it('takes effect once, with what waits behind it, in log order; moves no position [G2] [G5]', async (t) => {
@@ -212,5 +222,71 @@ describe('redrive', () => {
     await assert.rejects(pool.query('DELETE FROM dead_letter_audit'), /append-only/);
     await assert.rejects(pool.query(`UPDATE dead_letter_audit SET actor = 'x'`), /append-only/);
     await assert.rejects(pool.query('TRUNCATE dead_letter_audit'), /append-only/);
+  });
+
+  /** A parked event at 1, and two that wait behind it; the process ends after the first redrive. */
+  async function setUpInterrupted(t: TestContext) {
+    const parts = await setUpLetters(t);
+    const order_id = randomUUID();
+    const events = [
+      wireEvent(),
+      poison(order_id),
+      wireEvent({ order_id }),
+      wireEvent({ order_id }),
+    ];
+    await processAll(parts.context, sliceOfEvents(0, events));
+    parts.state.isMended = true;
+    let connects = 0;
+    const dying = new Proxy(parts.pool, {
+      get: (pool, name) =>
+        name !== 'connect'
+          ? Reflect.get(pool, name, pool)
+          : () => (++connects > 1 ? Promise.reject(new Error('it ended')) : pool.connect()),
+    });
+    await assert.rejects(redrive({ ...parts.redriving, pool: dying }, parts.place(1)));
+    assert.equal(await count(parts.pool, `dead_letters WHERE state = 'waiting'`), 2);
+    return { ...parts, order_id };
+  }
+
+  it('goes on with a queue that was interrupted, when all are redriven, or one of its order [G5]', async (t) => {
+    const { pool, redriving, order_id } = await setUpInterrupted(t);
+    assert.deepEqual(await outcomesOf(redriveMatching(redriving, { orderId: order_id })), [
+      '2 stored',
+      '3 stored',
+    ]);
+    assert.equal(await count(pool, 'held_orders'), 0);
+  });
+
+  it('goes on with a queue that was interrupted, when a later one of it is asked for [G5]', async (t) => {
+    const { outcomes } = await setUpInterrupted(t);
+    assert.deepEqual(await outcomes(3), ['2 stored', '3 stored']);
+  });
+
+  it('is resumed by a consumer where it was interrupted, but not while it may still run [G5]', async (t) => {
+    const { pool, redriving } = await setUpInterrupted(t);
+    const resumer = new QueueResumer(redriving, createLogger('silent'));
+    await resumer.check();
+    assert.equal(await count(pool, 'dead_letters'), 2);
+    await resumer.check();
+    assert.deepEqual([await count(pool, 'dead_letters'), await count(pool, 'held_orders')], [0, 0]);
+  });
+
+  it('passes over one that fails as an outage would: the others take effect [G6]', async (t) => {
+    const { pool, context, redriving, state } = await setUpLetters(t);
+    const bad = poison();
+    await processAll(context, sliceOfEvents(0, [wireEvent(), bad, poison(), poison()]));
+    state.isMended = true;
+    await pool.query(`
+      CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'too slow' USING ERRCODE = 'query_canceled'; END $$;
+      CREATE CONSTRAINT TRIGGER slow AFTER INSERT ON ledger DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (NEW.event_id = '${bad.event_id}') EXECUTE FUNCTION fail()`);
+    assert.deepEqual(await outcomesOf(redriveMatching(redriving, {})), [
+      '1 failed',
+      '2 stored',
+      '3 stored',
+    ]);
+    const { rows } = await pool.query('SELECT outcome FROM dead_letter_audit WHERE log_offset = 1');
+    assert.deepEqual(rows, [{ outcome: 'failed' }]);
   });
 });

@@ -8,13 +8,14 @@ import {
   type DeadLetterFilter,
   discardDeadLetter,
   findDeadLetter,
+  findInterruptedQueues,
   headOfQueue,
   listDeadLetters,
   lockDeadLetter,
   writeAudit,
 } from '../store/dead-letter-queue.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
-import type { LogPlace } from '../store/log-place.ts';
+import { isSamePlace, type LogPlace } from '../store/log-place.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { editOf, eventOf, type RedriveInput } from './dead-letter-event.ts';
 import { LIMITS, type RedriveContext, type RedriveResult, redriveOne } from './redrive-one.ts';
@@ -54,7 +55,8 @@ export type RedriveStep = { readonly asked: LogPlace; readonly results: readonly
 
 /**
  * Redrives all parked dead letters that match the filter, in log order, each with those that wait
- * behind it. Yields the results of each as they come. A failed one does not stop the others.
+ * behind it; then, unless the filter has a reason or an event id, the waiting ones whose queue was
+ * interrupted. Yields the results of each as they come. A failed one does not stop the others.
  */
 export async function* redriveMatching(
   context: RedriveContext,
@@ -66,6 +68,27 @@ export async function* redriveMatching(
     const deadLetters = await listDeadLetters(context.pool, { ...wanted, after });
     for (const asked of deadLetters) yield { asked, results: await redrive(context, asked) };
     after = deadLetters.at(-1);
+    if (after === undefined) break;
+  }
+  if (filter.reason === undefined && filter.eventId === undefined) {
+    yield* resumeQueues(context, filter.orderId);
+  }
+}
+
+async function* resumeQueues(
+  context: RedriveContext,
+  orderId: string | undefined,
+): AsyncGenerator<RedriveStep> {
+  let after: string | undefined;
+  for (;;) {
+    const wanted = { orderId, limit: PAGE, ...(after === undefined ? {} : { after }) };
+    const orders = await findInterruptedQueues(context.pool, wanted);
+    for (const order of orders) {
+      const results = await followQueue(context, order);
+      const [first] = results;
+      if (first !== undefined) yield { asked: first, results };
+    }
+    after = orders.at(-1);
     if (after === undefined) return;
   }
 }
@@ -75,10 +98,14 @@ async function redriveWithQueue(
   place: LogPlace,
   input: RedriveInput,
 ): Promise<RedriveResult[]> {
-  const first = await redriveOne(context, place, input);
-  const hasPassed = !['failed', 'behind'].includes(first.outcome);
+  let first = await redriveOne(context, place, input);
   const { orderId } = input.event.event;
-  return hasPassed ? [first, ...(await followQueue(context, orderId))] : [first];
+  // Those before it may only wait, because their queue was interrupted: then they go first.
+  const earlier = first.outcome === 'behind' ? await followQueue(context, orderId, place) : [];
+  if (earlier.length > 0) first = await redriveOne(context, place, input);
+  const hasPassed = !['failed', 'behind'].includes(first.outcome);
+  const later = hasPassed ? await followQueue(context, orderId) : [];
+  return [...earlier, first, ...later];
 }
 
 /**
@@ -112,14 +139,22 @@ export async function discard(
   return orderId === null ? [] : await followQueue(context, orderId);
 }
 
-/** Redrives the waiting events of an order, until one fails or the next is parked. */
-async function followQueue(context: RedriveContext, orderId: string): Promise<RedriveResult[]> {
+/**
+ * Redrives the waiting events of an order, until one fails or the next is parked.
+ * @param until stops before this one.
+ */
+export async function followQueue(
+  context: RedriveContext,
+  orderId: string,
+  until?: LogPlace,
+): Promise<RedriveResult[]> {
   const results: RedriveResult[] = [];
   for (;;) {
     const head = await headOfQueue(context.pool, orderId);
     const deadLetter = head && (await findDeadLetter(context.pool, head));
     const event = deadLetter?.state === 'waiting' ? eventOf(deadLetter) : null;
     if (head === null || event === null) return results;
+    if (until !== undefined && isSamePlace(head, until)) return results;
     const result = await redriveOne(context, head, { event });
     results.push(result);
     if (result.outcome === 'failed' || result.outcome === 'behind') return results;

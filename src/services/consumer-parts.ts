@@ -5,6 +5,7 @@ import { EventWaiters } from '../admin/event-waiters.ts';
 import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
+import { QueueResumer } from '../dead-letters/queue-resumer.ts';
 import { OrderonceError } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import { watchStrayErrors } from '../handlers/stray-errors.ts';
@@ -62,6 +63,7 @@ export async function partsOf(
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
   });
+  const resumer = new QueueResumer({ pool: pools.redrives, handlers, withoutOrders }, logger);
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
@@ -72,7 +74,7 @@ export async function partsOf(
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
     ...{ settings, reader, logger, handlers, withoutOrders, owner, registry },
-    ...{ pools, waiters, relay, consumer, unattended, watches },
+    ...{ pools, waiters, relay, consumer, unattended, resumer, watches },
   };
 }
 

@@ -45,7 +45,7 @@ export async function startConsumer(
   logger: Logger,
 ): Promise<ConsumerService> {
   const parts = await partsOf(settings, databaseUrl, reader, logger);
-  const { pools, consumer, relay, unattended, waiters, withoutOrders } = parts;
+  const { pools, consumer, relay, unattended, resumer, waiters, withoutOrders } = parts;
   const probe = new Probe(async () => {
     await assertMigrated(pools.health, { withoutOrders });
     await assertWritable(pools.health);
@@ -77,7 +77,15 @@ export async function startConsumer(
     stop: async () => {
       if (stopping.signal.aborted) return;
       stopping.abort();
-      for (const part of [probe, healthLog, waiters, unattended, access, ...parts.watches]) {
+      for (const part of [
+        probe,
+        healthLog,
+        waiters,
+        unattended,
+        resumer,
+        access,
+        ...parts.watches,
+      ]) {
         part.stop();
       }
       await Promise.all([consumer.stop(STOP_MS), relay.stop()]);
@@ -160,7 +168,7 @@ async function recordDeployment({
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { pools, reader, relay, unattended, consumer, withoutOrders } = parts;
+  const { pools, reader, relay, unattended, resumer, consumer, withoutOrders } = parts;
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       await assertMigrated(pools.queries, { withoutOrders });
@@ -169,6 +177,7 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
       state.deployment = await readDeploymentId(pools.queries);
       relay.start();
       unattended.start();
+      resumer.start();
       // From here on the consumer reports its own troubles.
       state.waitingFor = null;
       await consumer.start();

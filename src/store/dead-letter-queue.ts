@@ -144,6 +144,28 @@ export async function headOfQueue(
   return rows[0] ?? null;
 }
 
+/**
+ * Orders whose queue begins with a waiting event: the process that redrove or discarded the event before
+ * it ended before those behind it had followed.
+ * @param orderId only this one; undefined for all.
+ * @param after the last order of the page before.
+ */
+export async function findInterruptedQueues(
+  db: Queryable,
+  { orderId, after, limit }: { orderId?: string | undefined; after?: string; limit: number },
+): Promise<string[]> {
+  const { rows } = await db.query<{ order_id: string }>(
+    `SELECT DISTINCT w.order_id FROM orderonce.dead_letter_claims w
+      WHERE w.state = 'waiting' AND ($1::uuid IS NULL OR w.order_id = $1)
+        AND ($2::uuid IS NULL OR w.order_id > $2)
+        AND NOT EXISTS (SELECT FROM orderonce.dead_letter_claims p
+                         WHERE p.order_id = w.order_id AND p.state = 'parked')
+      ORDER BY w.order_id LIMIT $3`,
+    [orderId ?? null, after ?? null, limit],
+  );
+  return rows.map(({ order_id }) => order_id);
+}
+
 export async function deleteDeadLetter(tx: Transaction, place: LogPlace): Promise<void> {
   await tx.query(`DELETE FROM orderonce.dead_letters WHERE ${PLACE}`, placeParameters(place));
 }
