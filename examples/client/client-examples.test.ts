@@ -1,11 +1,15 @@
 /** The example programs run as a reader would run them, in front of the real ingest API. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { wireEvent } from '../../test/support/events.ts';
 import { startIngest } from '../../test/support/ingest.ts';
+
+const NO_CURL = spawnSync('curl', ['--version']).status === 0 ? false : 'curl is not installed';
+const DOCS = new URL('../../docs/sending-events.md', import.meta.url);
 
 type Run = { readonly args?: string[]; readonly input?: string; readonly url: string };
 
@@ -45,5 +49,14 @@ describe('The examples of the client', () => {
     const wrong = await run('send-many.ts', { url: `${url}/wrong`, input });
     assert.equal(wrong.code, 1);
     assert.match(wrong.err, /^Stopped. Resume at event 0: .*404.*check the URL/);
+  });
+
+  it('the curl command of docs/sending-events.md is accepted', { skip: NO_CURL }, async (t) => {
+    const { url, log } = await startIngest(t);
+    const [, command = ''] = /```sh\n(curl [^`]*)```/.exec(readFileSync(DOCS, 'utf8')) ?? [];
+    assert.match(command, /localhost:8000/);
+    const child = spawn('sh', ['-c', command.replace('http://localhost:8000', url)]);
+    assert.match(await text(child.stdout), /^HTTP\/1.1 202 /);
+    assert.equal(log.appended.length, 1);
   });
 });
