@@ -124,7 +124,7 @@ describe('send', () => {
     assert.deepEqual([error.mayHaveBeenAccepted, error.status], [false, 503]);
   });
 
-  it('waits as long as Retry-After says, and gives up at once where that is past the deadline', async (t) => {
+  it('waits as long as Retry-After says, and gives up immediately where that is past the deadline', async (t) => {
     const headers = { 'retry-after': '3600' };
     const { paths, client } = await answering(t, { status: 429, headers });
     const error = await rejectionOf(client.send(wireEvent()));
@@ -251,7 +251,7 @@ describe('sendMany', () => {
     assert.equal(log.appended.length, 19);
   });
 
-  it('rejects what JSON cannot represent, and goes on', async (t) => {
+  it('rejects what JSON cannot represent, and sends the others', async (t) => {
     const { client } = await failing(t, []);
     const odd = { ...wireEvent(), total_amount: 1n } as unknown as NewEvent;
     const { verdicts, error } = await collect(client, [wireEvent(), odd, wireEvent()]);
@@ -321,6 +321,28 @@ describe('sendMany', () => {
     }
   });
 
+  it('does not count the time that the caller takes for verdicts towards the deadline', async (t) => {
+    const { api, client } = await failing(t, ['some unknown']);
+    const events = Array.from({ length: 9 }, () => wireEvent());
+    let accepted = 0;
+    for await (const { status } of client.sendMany(events, { deadlineMs: 1000 })) {
+      if (accepted === 0) await new Promise((done) => setTimeout(done, 1200));
+      if (status === 'accepted') accepted++;
+    }
+    assert.deepEqual([accepted, api.requests], [9, 2]);
+  });
+
+  it('does not fail when the signal aborts after the last event', async (t) => {
+    const { client } = await failing(t, []);
+    const abort = new AbortController();
+    const statuses: string[] = [];
+    for await (const { status } of client.sendMany([wireEvent()], { signal: abort.signal })) {
+      statuses.push(status);
+      abort.abort();
+    }
+    assert.deepEqual(statuses, ['accepted']);
+  });
+
   it('refuses limits with which nothing would ever be sent', async (t) => {
     const { client } = await failing(t, []);
     for (const batchMax of [0, -1, Number.NaN]) {
@@ -346,7 +368,7 @@ describe('status', () => {
 });
 
 describe('createClient', () => {
-  it('refuses at once what no request could use', () => {
+  it('refuses what no request could use', () => {
     for (const url of ['', 'localhost', 'ftp://x', 'http://user:password@x']) {
       assert.throws(() => createClient({ url }), TypeError, url);
     }

@@ -54,7 +54,7 @@ export type RetryState = {
 
 /**
  * The time to wait before the next attempt, in ms: random between 0 and a limit that doubles with
- * each failure ("full jitter"), so that many clients do not come back at the same moment. With
+ * each failure ("full jitter"), so that many clients do not retry at the same moment. With
  * Retry-After the client waits at least as long as that says.
  * @returns null to give up, because the deadline would pass during the wait.
  */

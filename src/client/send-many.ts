@@ -93,6 +93,9 @@ class Stream {
   #read = 0;
   #failures = 0;
   #attempts = 0;
+  /** When the last turn ended, and how long all times between turns were together, in ms. */
+  #leftAt = performance.now();
+  #outsideMs = 0;
   /** Why the stream gave up. */
   failure: ClientError | null = null;
 
@@ -114,15 +117,31 @@ class Stream {
 
   /** Reads, sends one batch and settles it. @returns whether there is more to do. */
   async turn(): Promise<boolean> {
+    this.#outsideMs += performance.now() - this.#leftAt;
+    const isMore = await this.#work();
+    this.#leftAt = performance.now();
+    return isMore;
+  }
+
+  /**
+   * A clock in ms that stops between turns: there the caller handles verdicts, and however long that
+   * takes, it must not use up the deadline of an event.
+   */
+  #now(): number {
+    return performance.now() - this.#outsideMs;
+  }
+
+  async #work(): Promise<boolean> {
     const hasWork = this.#window.some(({ verdict }) => verdict === null);
     await this.#fill(!hasWork);
     const batch = this.#nextBatch();
     const [oldest] = batch;
     // What came is only what cannot be sent; or nothing came, because the source ended or the signal
     // aborted.
-    if (oldest === undefined && !this.#signal?.aborted) return !this.intake.isOver;
+    const { isOver } = this.intake;
+    if (oldest === undefined && (isOver || !this.#signal?.aborted)) return !isOver;
     if (this.#signal?.aborted) return this.#giveUp('Aborted', null);
-    const now = performance.now();
+    const now = this.#now();
     for (const entry of batch) entry.firstSentAt ??= now;
     this.#attempts++;
     const [answer] = await Promise.all([this.#post(batch), this.#fill(false)]);
@@ -203,7 +222,7 @@ class Stream {
 
   /** The time until the deadline of the oldest of these, which is the first one. */
   #leftMs([oldest]: readonly Entry[]): number {
-    const now = performance.now();
+    const now = this.#now();
     return (oldest?.firstSentAt ?? now) + this.#deadlineMs - now;
   }
 
