@@ -2,18 +2,21 @@
  * The client of the ingest API. It uses fetch and Web Crypto alone, so it runs on Node 20 or later,
  * Deno, Bun and in browsers. docs/sending-events.md explains it.
  */
+import type { Verdict } from './batch.ts';
 import type { NewEvent } from './payload.ts';
 import { BACKOFF, type Backoff } from './retry.ts';
 import { type Receipt, type SendOptions, send } from './send.ts';
-import { type SendManyOptions, sendMany, type Verdict } from './send-many.ts';
+import { sendMany } from './send-many.ts';
 import { type EventStatus, type StatusOptions, status } from './status.ts';
+import type { SendManyOptions } from './stream.ts';
 import type { Transport } from './transport.ts';
 
+export type { Verdict } from './batch.ts';
 export { ClientError, Rejected, Unauthorized, Unavailable, Unknown } from './errors.ts';
 export type { NewEvent, SentEvent } from './payload.ts';
 export type { Receipt, SendOptions } from './send.ts';
-export type { SendManyOptions, Verdict } from './send-many.ts';
 export type { EventStatus, StatusOptions } from './status.ts';
+export type { SendManyOptions } from './stream.ts';
 export { newEventId } from './uuid-v7.ts';
 
 export type ClientOptions = {
