@@ -18,6 +18,7 @@ const OTHERS: Record<string, Place> = {
   cli: { column: 1, row: 0 },
   commands: { column: 2.5, row: 0 },
   doctor: { column: 4, row: 0 },
+  client: { column: 5, row: 0 },
   embedded: { column: 0.5, row: 1 },
   services: { column: 2.5, row: 1 },
   admin: { column: 0, row: 2 },

@@ -9,6 +9,7 @@ import type { Facts } from './sources.ts';
  * before it. `errors` and `cli` are single files.
  */
 export const FOLDERS = [
+  'client',
   'errors',
   'event',
   'settings',

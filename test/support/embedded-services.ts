@@ -1,0 +1,30 @@
+/** Producer and consumer in this process, with the embedded log on a database of their own. */
+import type { TestContext } from 'node:test';
+import {
+  createEmbeddedLog,
+  EmbeddedAppender,
+  EmbeddedReader,
+} from '../../src/log-embedded/embedded-log.ts';
+import { createLogger } from '../../src/runtime/logger.ts';
+import { startConsumer } from '../../src/services/consumer-service.ts';
+import { startProducer } from '../../src/services/producer-service.ts';
+import { createDatabase } from './database.ts';
+import { testSettings } from './settings.ts';
+
+const TOPIC = 'order_events';
+
+/** Both run until the test ends. GET /events/{event_id} of the producer redirects to the consumer. */
+export async function startEmbeddedServices(t: TestContext, env: Record<string, string> = {}) {
+  const database = await createDatabase(t);
+  const { pool, url } = database;
+  const logger = createLogger('silent');
+  await createEmbeddedLog(pool, TOPIC, 4);
+  const reader = new EmbeddedReader(pool, TOPIC);
+  const consumer = await startConsumer(testSettings(env), url, reader, logger);
+  t.after(() => consumer.stop());
+  const consumerUrl = `http://127.0.0.1:${consumer.port}`;
+  const settings = testSettings({ ...env, STATUS_BASE_URL: consumerUrl });
+  const producer = await startProducer(settings, new EmbeddedAppender(pool, TOPIC), logger);
+  t.after(() => producer.stop());
+  return { database, consumerUrl, producerUrl: `http://127.0.0.1:${producer.port}` };
+}
