@@ -110,6 +110,7 @@ export const POST_EVENT: Operation = {
   },
 };
 
+const BATCH = { type: 'array', minItems: 1, maxItems: BATCH_ITEMS_MAX, items: EVENT };
 const RESULT = {
   type: 'object',
   required: ['index', 'status'],
@@ -167,13 +168,9 @@ export const POST_BATCH: Operation = {
     description: 'The events, as a JSON array or one per line.',
     required: true,
     content: {
-      ...jsonBody({ type: 'array', minItems: 1, maxItems: BATCH_ITEMS_MAX, items: EVENT }, [
-        EVENT_EXAMPLE,
-      ]),
-      'application/x-ndjson': {
-        schema: { type: 'string', description: 'One event per line.' },
-        example: `${JSON.stringify(EVENT_EXAMPLE)}\n`,
-      },
+      ...jsonBody(BATCH, [EVENT_EXAMPLE]),
+      // OpenAPI 3.1 describes a sequence as an array; in the body, each item is one line.
+      'application/x-ndjson': { schema: BATCH, example: [EVENT_EXAMPLE] },
     },
   },
   responses: {
