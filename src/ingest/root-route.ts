@@ -29,7 +29,7 @@ const GET_ROOT: Operation = {
   },
 };
 
-/** No script, no style of others; a page that only links. */
+/** The page has no script and is shown in no frame. Only its own style is applied. */
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:";
 
