@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { isOpenPath } from '../runtime/open-paths.ts';
 import { watchTls } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
 import { Allowance } from './allowance.ts';
@@ -16,9 +17,6 @@ const MAY: Readonly<Record<Role, readonly Role[]>> = {
   admin: ['read', 'admin'],
 };
 const BEARER = /^Bearer ([\w-]{1,200})$/i;
-
-/** Routes that show no order data. They need no key even where keys are configured. */
-const OPEN = /^\/(health(\/.*)?|metrics|docs(\/.*)?|openapi\.json|console\/.*)?$/;
 
 const keysOfRequests = new WeakMap<object, ApiKey>();
 
@@ -70,7 +68,7 @@ export function addAccess(
   const allowances = new Map<string, Allowance>();
   app.addHook('onRequest', (request, reply, done) => {
     const { url = '' } = request.routeOptions;
-    if (OPEN.test(url)) return done();
+    if (isOpenPath(url)) return done();
     const key = keys.find(BEARER.exec(request.headers.authorization ?? '')?.[1] ?? '');
     if (key === null) return void refuseUnknown(reply, request.headers.authorization);
     const need = needOf(request.method);
@@ -116,7 +114,7 @@ function refuseWithoutCertificate(
   done: () => void,
 ): void {
   const isKnown = (request.raw.socket as TLSSocket).authorized;
-  if (isKnown || OPEN.test(request.routeOptions.url ?? '')) done();
+  if (isKnown || isOpenPath(request.routeOptions.url ?? '')) done();
   else sendDetail(reply, 403, 'This request needs a client certificate of a configured CA');
 }
 
@@ -124,7 +122,7 @@ function refuseWithoutCertificate(
 function refuseForeignPages(app: HttpServer, settings: Settings, needOf: NeedOf): void {
   const names = new OwnNames(settings);
   app.addHook('onRequest', ({ headers, method, routeOptions }, reply, done) => {
-    if (OPEN.test(routeOptions.url ?? '')) return done();
+    if (isOpenPath(routeOptions.url ?? '')) return done();
     const isIngest = needOf(method) === 'ingest';
     const why = isIngest ? names.whyNotOrigin(headers.origin) : names.whyNotHost(headers.host);
     if (why === null) done();

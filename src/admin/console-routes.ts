@@ -1,6 +1,7 @@
 /** `GET /`: the console. It is three static files that use the HTTP API of this service. */
 import { readFileSync } from 'node:fs';
 import type { HttpServer } from '../runtime/http-server.ts';
+import type { Operation } from '../runtime/operation.ts';
 
 const FILES = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
@@ -21,11 +22,23 @@ const HEADERS = {
   'Cache-Control': 'no-cache',
 };
 
+const GET_CONSOLE: Operation = {
+  summary: 'The console, a page for operators',
+  description: 'It shows partitions, events, orders and dead letters, and redrives dead letters.',
+  tags: ['about'],
+  responses: {
+    200: {
+      description: 'The page.',
+      content: { 'text/html': { schema: { type: 'string' }, example: '<!doctype html>…' } },
+    },
+  },
+};
+
 /** Adds the routes of the console; its files are read once, when the routes are added. */
 export function addConsoleRoutes(app: HttpServer): void {
   for (const [url, file, type] of FILES) {
     const text = readFileSync(new URL(`./console/${file}`, import.meta.url));
-    app.get(url, { schema: { hide: true } }, (_request, reply) =>
+    app.get(url, url === '/' ? { config: { operation: GET_CONSOLE } } : {}, (_request, reply) =>
       reply.headers(HEADERS).type(type).send(text),
     );
   }

@@ -4,21 +4,21 @@ import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letter
 import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError } from '../errors.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import type { Operation } from '../runtime/operation.ts';
 import { type LogPlace, placeText } from '../store/log-place.ts';
 import { actorOf, whyNoChange } from './change-guard.ts';
+import {
+  DISCARD,
+  EDIT,
+  OF_MANY,
+  REDRIVE,
+  REDRIVE_MANY,
+  RESULTS_MAX,
+} from './dead-letter-operations.ts';
 import { type PlaceParams, placeIn } from './ledger-routes.ts';
-import { oneOf, PLACE, readQuery, UUID, WORD, wholeNumber } from './query-string.ts';
+import { readQuery } from './query-string.ts';
 
-/** A request that redrives many ends after this many results. Its answer says where to continue. */
-const RESULTS_MAX = 1000;
 const REASON_CHARS_MAX = 1000;
-const OF_MANY = {
-  reason: WORD,
-  order_id: UUID,
-  after: PLACE,
-  all: oneOf(['true']),
-  limit: wholeNumber(1, RESULTS_MAX),
-};
 const PLACE_URL = '/dead-letters/:log_id/:partition/:offset';
 
 type PlaceRequest = FastifyRequest<{ Params: PlaceParams; Body: Buffer | undefined }>;
@@ -29,38 +29,14 @@ type Act = (context: RedriveContext, place: LogPlace, body: Buffer) => Promise<R
  * @param parts what every redrive needs; the actor is taken from each request.
  */
 export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext, 'actor'>): void {
-  addAction(
-    app,
-    parts,
-    'redrive',
-    'Processes a dead letter again, then the ones that wait behind it',
-    redrive,
-  );
-  addAction(
-    app,
-    parts,
-    'edit',
-    'Redrives a dead letter with the event in the body instead of its own payload',
-    redriveEdited,
-  );
-  addAction(
-    app,
-    parts,
-    'discard',
-    'Discards a dead letter: it will never take effect. Body: {"reason": "..."}',
-    (context, place, body) => discard(context, place, reasonIn(body)),
+  addAction(app, parts, 'redrive', REDRIVE, redrive);
+  addAction(app, parts, 'edit', EDIT, redriveEdited);
+  addAction(app, parts, 'discard', DISCARD, (context, place, body) =>
+    discard(context, place, reasonIn(body)),
   );
   app.post(
     '/dead-letters/redrive',
-    {
-      schema: {
-        summary: 'Redrives all parked dead letters that match ?reason= or ?order_id=, or ?all=true',
-        description:
-          'A request ends after about `?limit=` results. If `next` in the answer is not null, repeat ' +
-          `the request with \`?after=\` set to it. Default and maximum of \`limit\`: ${RESULTS_MAX}.`,
-        tags: ['dead letters'],
-      },
-    },
+    { config: { operation: REDRIVE_MANY } },
     async (request, reply) => {
       if (isRefused(request, reply)) return reply;
       const query = readQuery(request.url, OF_MANY);
@@ -87,12 +63,12 @@ function addAction(
   app: HttpServer,
   parts: Omit<RedriveContext, 'actor'>,
   name: string,
-  summary: string,
+  operation: Operation,
   act: Act,
 ): void {
   app.post(
     `${PLACE_URL}/${name}`,
-    { schema: { summary, tags: ['dead letters'] } },
+    { config: { operation } },
     async (request: PlaceRequest, reply) => {
       if (isRefused(request, reply)) return reply;
       const place = placeIn(reply, request.params);

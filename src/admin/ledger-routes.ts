@@ -1,6 +1,7 @@
 /** Lists of the records that were not stored as new events: duplicates, conflicts, dead letters. */
 import type { FastifyReply } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import type { Operation } from '../runtime/operation.ts';
 import { listConflicts } from '../store/conflicts.ts';
 import {
   findDeadLetter,
@@ -14,19 +15,20 @@ import { countDuplicates, listDuplicates } from '../store/duplicates.ts';
 import type { LedgerFilter, LedgerRow } from '../store/ledger.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Queryable } from '../store/pool.ts';
+import {
+  COUNT_DUPLICATES,
+  GROUP_LETTERS,
+  LIST_CONFLICTS,
+  LIST_DUPLICATES,
+  LIST_LETTERS,
+  OF_LEDGER,
+  OF_LETTERS,
+  SHOW_LETTER,
+} from './dead-letter-operations.ts';
 import { pageOf } from './page.ts';
-import { oneOf, PLACE, readQuery, UUID, WORD, wholeNumber } from './query-string.ts';
+import { PLACE, readQuery } from './query-string.ts';
 
 const LIMIT = 100;
-const PAGING = { after: PLACE, limit: wholeNumber(1, 1000) };
-const OF_LEDGER = { ...PAGING, event_id: UUID, source: WORD };
-const OF_LETTERS = {
-  ...PAGING,
-  event_id: UUID,
-  order_id: UUID,
-  reason: WORD,
-  state: oneOf(['parked', 'waiting', 'discarded']),
-};
 
 /** The place of a record as three segments of a URL's path. */
 export type PlaceParams = {
@@ -37,47 +39,24 @@ export type PlaceParams = {
 
 /** Adds the routes that list duplicates, conflicts and dead letters. They only read. */
 export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
-  const schema = (summary: string, parameters: object, tags: string[]) => ({
-    schema: { summary, description: `Parameters: ${Object.keys(parameters).join(', ')}.`, tags },
+  addList(app, '/duplicates', LIST_DUPLICATES, (filter) => listDuplicates(db, filter));
+  addList(app, '/conflicts', LIST_CONFLICTS, (filter) => listConflicts(db, filter));
+  app.get('/duplicates/sources', { config: { operation: COUNT_DUPLICATES } }, async () => ({
+    items: await countDuplicates(db),
+  }));
+  app.get('/dead-letters', { config: { operation: LIST_LETTERS } }, async (request, reply) => {
+    const query = readQuery(request.url, OF_LETTERS);
+    if (!query.ok) return sendDetail(reply, 422, query.errors);
+    const { event_id: eventId, order_id: orderId, limit = LIMIT, ...rest } = query.values;
+    const letters = await listDeadLetters(db, { ...rest, eventId, orderId, limit });
+    return reply.send(pageOf(letters, limit, deadLetterLine));
   });
-  addList(app, '/duplicates', 'Lists records that repeat a stored event', (filter) =>
-    listDuplicates(db, filter),
-  );
-  addList(
-    app,
-    '/conflicts',
-    'Lists records whose event_id was already taken by another payload, with both payloads',
-    (filter) => listConflicts(db, filter),
-  );
-  app.get(
-    '/duplicates/sources',
-    { schema: { summary: 'Counts duplicates by their source', tags: ['ledgers'] } },
-    async () => ({ items: await countDuplicates(db) }),
-  );
-  app.get(
-    '/dead-letters',
-    schema('Lists dead letters in log order', OF_LETTERS, ['dead letters']),
-    async (request, reply) => {
-      const query = readQuery(request.url, OF_LETTERS);
-      if (!query.ok) return sendDetail(reply, 422, query.errors);
-      const { event_id: eventId, order_id: orderId, limit = LIMIT, ...rest } = query.values;
-      const letters = await listDeadLetters(db, { ...rest, eventId, orderId, limit });
-      return reply.send(pageOf(letters, limit, deadLetterLine));
-    },
-  );
-  app.get(
-    '/dead-letters/groups',
-    {
-      schema: {
-        summary: 'Counts dead letters by state, reason and SQLSTATE',
-        tags: ['dead letters'],
-      },
-    },
-    async () => ({ items: await groupDeadLetters(db) }),
-  );
+  app.get('/dead-letters/groups', { config: { operation: GROUP_LETTERS } }, async () => ({
+    items: await groupDeadLetters(db),
+  }));
   app.get<{ Params: PlaceParams }>(
     '/dead-letters/:log_id/:partition/:offset',
-    { schema: { summary: 'Shows a dead letter with its bytes and audit', tags: ['dead letters'] } },
+    { config: { operation: SHOW_LETTER } },
     async (request, reply) => {
       const place = placeIn(reply, request.params);
       if (place === null) return reply;
@@ -97,11 +76,10 @@ export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
 function addList(
   app: HttpServer,
   url: string,
-  summary: string,
+  operation: Operation,
   list: (filter: LedgerFilter) => Promise<LedgerRow[]>,
 ): void {
-  const description = `Parameters: ${Object.keys(OF_LEDGER).join(', ')}.`;
-  app.get(url, { schema: { summary, description, tags: ['ledgers'] } }, async (request, reply) => {
+  app.get(url, { config: { operation } }, async (request, reply) => {
     const query = readQuery(request.url, OF_LEDGER);
     if (!query.ok) return sendDetail(reply, 422, query.errors);
     const { event_id: eventId, limit = LIMIT, ...rest } = query.values;

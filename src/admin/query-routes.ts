@@ -6,9 +6,15 @@ import { placeText } from '../store/log-place.ts';
 import type { Queryable } from '../store/pool.ts';
 import type { EventWaiters } from './event-waiters.ts';
 import { pageOf } from './page.ts';
-import { PLACE, readQuery, UUID, wholeNumber } from './query-string.ts';
+import { readQuery, UUID } from './query-string.ts';
+import {
+  GET_EVENT,
+  GET_ORDER,
+  GET_ORDER_EVENTS,
+  OF_EVENT,
+  OF_ORDER_EVENTS,
+} from './status-operations.ts';
 
-const WAIT_SECONDS_MAX = 30;
 const UNKNOWN_EVENT =
   'Unknown: no event with this event_id has been processed. It may still be in the log (GET /positions ' +
   'shows the lag; ?wait=5 waits up to 5 seconds), it may never have been accepted, or it may have been ' +
@@ -16,7 +22,6 @@ const UNKNOWN_EVENT =
 const UNKNOWN_ORDER = 'Unknown: no event with this order_id has been stored yet.';
 const NO_ORDERS =
   'Unknown: orders are not kept, because ORDERS_PROJECTION is off. GET /orders/{order_id}/events lists the events.';
-const LIST = { after: PLACE, limit: wholeNumber(1, 1000) };
 /** How many events GET /orders/{order_id} shows; `next` leads to the rest. */
 const EVENTS_SHOWN = 100;
 
@@ -35,20 +40,12 @@ export function addQueryRoutes(
 ): void {
   app.get(
     '/events/:event_id',
-    {
-      schema: {
-        summary: 'Status, payload and position of an event',
-        description:
-          'With `?wait=5` the answer comes as soon as the event is known, or after 5 seconds. ' +
-          `Maximum: ${WAIT_SECONDS_MAX}.`,
-        tags: ['events'],
-      },
-    },
+    { config: { operation: GET_EVENT } },
     (request: EventRequest, reply) => answerEvent(request, reply, db, waiters),
   );
   app.get(
     '/orders/:order_id',
-    { schema: { summary: 'The sums of an order, and its first events', tags: ['orders'] } },
+    { config: { operation: GET_ORDER } },
     async (request: OrderRequest, reply) => {
       const id = idOf(reply, 'order_id', request.params.order_id);
       if (id === null) return reply;
@@ -61,19 +58,11 @@ export function addQueryRoutes(
   );
   app.get(
     '/orders/:order_id/events',
-    {
-      schema: {
-        summary: 'Lists the stored events of an order in log order',
-        description:
-          '`?limit=` (1 to 1000, default 100) sets the page size. `?after=` takes the `next` of the ' +
-          'previous page.',
-        tags: ['orders'],
-      },
-    },
+    { config: { operation: GET_ORDER_EVENTS } },
     async (request: OrderRequest, reply) => {
       const id = idOf(reply, 'order_id', request.params.order_id);
       if (id === null) return reply;
-      const query = readQuery(request.url, LIST);
+      const query = readQuery(request.url, OF_ORDER_EVENTS);
       if (!query.ok) return sendDetail(reply, 422, query.errors);
       const { after, limit = EVENTS_SHOWN } = query.values;
       return reply.send(await orderEvents(db, id, { after, limit }));
@@ -89,7 +78,7 @@ async function answerEvent(
 ): Promise<FastifyReply> {
   const id = idOf(reply, 'event_id', request.params.event_id);
   if (id === null) return reply;
-  const query = readQuery(request.url, { wait: wholeNumber(0, WAIT_SECONDS_MAX) });
+  const query = readQuery(request.url, OF_EVENT);
   if (!query.ok) return sendDetail(reply, 422, query.errors);
   const { wait = 0 } = query.values;
   const found = await findEvent(db, id);

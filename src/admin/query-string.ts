@@ -1,6 +1,7 @@
 /** Strict reading of query strings: a misspelled filter must not silently mean "no filter". */
 import type { FieldError } from '../event/field-error.ts';
 import { checkUuid } from '../event/fields.ts';
+import type { ApiParameter, Schema } from '../runtime/operation.ts';
 import { type LogPlace, parsePlace } from '../store/log-place.ts';
 
 /** One parameter that a route knows. */
@@ -11,6 +12,9 @@ export type Parameter<T> = {
   readonly type: string;
   /** What a valid text is; it completes "Input should be". */
   readonly shape: string;
+  /** For the description of the API. */
+  readonly schema: Schema;
+  readonly example: unknown;
 };
 
 type Parameters = Readonly<Record<string, Parameter<unknown>>>;
@@ -25,6 +29,17 @@ export type QueryVerdict<P extends Parameters> =
   | { readonly ok: false; readonly errors: readonly FieldError[] };
 
 const ECHO_CHARS_MAX = 200;
+
+/** The parameters of a route, for the description of the API. @param texts what each one means. */
+export function describeQuery<P extends Parameters>(
+  parameters: P,
+  texts: Readonly<Record<keyof P, string>>,
+): ApiParameter[] {
+  return Object.entries(parameters).map(([name, { schema, example }]) => {
+    const description = texts[name] as string;
+    return { name, in: 'query', description, schema, example };
+  });
+}
 
 /** @returns the values; or all errors together, in the form of every 422 answer. */
 export function readQuery<P extends Parameters>(url: string, parameters: P): QueryVerdict<P> {
@@ -55,6 +70,8 @@ export const UUID: Parameter<string> = {
   },
   type: 'uuid_parsing',
   shape: 'a valid UUID',
+  schema: { type: 'string', format: 'uuid' },
+  example: '7d1f5a1c-6c2e-4b8e-9a53-2f0b1f3f0a01',
 };
 
 /** A place in the log, such as the `next` of the previous page. */
@@ -62,6 +79,8 @@ export const PLACE: Parameter<LogPlace> = {
   parse: parsePlace,
   type: 'place_parsing',
   shape: 'a place: log/partition/offset',
+  schema: { type: 'string', pattern: '^[0-9]{1,9}/[0-9]{1,9}/[0-9]{1,15}$' },
+  example: '1/3/41',
 };
 
 /** A whole number from `min` to `max`, both included. */
@@ -70,13 +89,16 @@ export function wholeNumber(min: number, max: number): Parameter<number> {
     const number = /^\d{1,9}$/.test(text) ? Number(text) : -1;
     return number >= min && number <= max ? number : null;
   };
-  return { parse, type: 'int_parsing', shape: `a whole number from ${min} to ${max}` };
+  const schema = { type: 'integer', minimum: min, maximum: max };
+  const shape = `a whole number from ${min} to ${max}`;
+  return { parse, type: 'int_parsing', shape, schema, example: Math.min(max, 5) };
 }
 
 /** One of these words. */
 export function oneOf<const T extends string>(options: readonly T[]): Parameter<T> {
   const parse = (text: string) => options.find((option) => option === text) ?? null;
-  return { parse, type: 'enum', shape: options.join(' or ') };
+  const schema = { type: 'string', enum: options };
+  return { parse, type: 'enum', shape: options.join(' or '), schema, example: options[0] };
 }
 
 /** Up to 100 letters, digits, dots, hyphens and underscores. */
@@ -84,4 +106,6 @@ export const WORD: Parameter<string> = {
   parse: (text) => (/^[\w.-]{1,100}$/.test(text) ? text : null),
   type: 'string_pattern_mismatch',
   shape: 'a word of letters, digits, dots, hyphens and underscores, up to 100 characters',
+  schema: { type: 'string', pattern: '^[A-Za-z0-9_.-]{1,100}$' },
+  example: 'refused_by_handler',
 };

@@ -16,7 +16,7 @@ import { acceptBatch, BODY_BYTES_MAX, type ItemVerdict } from './accept-batch.ts
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { BodyForm } from './body-items.ts';
-import { POST_BATCH_SCHEMA } from './event-schema.ts';
+import { POST_BATCH } from './event-operations.ts';
 import type { NoteBatch } from './ingest-metrics.ts';
 
 const RULES: BodyRules<BodyForm> = {
@@ -48,7 +48,7 @@ export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Pr
     );
     scope.post(
       '/events/batch',
-      { schema: POST_BATCH_SCHEMA, validatorCompiler: () => () => true },
+      { config: { operation: POST_BATCH } },
       (request: BatchRequest, reply) => handle(request, reply, parts),
     );
   });

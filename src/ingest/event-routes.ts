@@ -5,7 +5,7 @@ import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
-import { POST_EVENT_SCHEMA } from './event-schema.ts';
+import { GET_EVENT_REDIRECT, POST_EVENT } from './event-operations.ts';
 import type { NoteAnswer } from './ingest-metrics.ts';
 
 const RETRY_AFTER_SECONDS = '1';
@@ -27,7 +27,7 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   const { queue, requestIds, topic, statusUrl, noteAnswer, failures } = parts;
   app.post<{ Body: Buffer | undefined }>(
     '/events',
-    { schema: POST_EVENT_SCHEMA, validatorCompiler: () => () => true },
+    { config: { operation: POST_EVENT } },
     async (request, reply) => {
       const started = performance.now();
       const requestId = requestIds.next();
@@ -41,7 +41,7 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
   );
   app.get<{ Params: { event_id: string } }>(
     '/events/:event_id',
-    { schema: { summary: 'Redirects to the status of the event', tags: ['events'] } },
+    { config: { operation: GET_EVENT_REDIRECT } },
     (request, reply) => {
       const [, query] = request.url.split('?');
       const id = encodeURIComponent(request.params.event_id);

@@ -55,7 +55,14 @@ describe('Every error is JSON with detail, and nothing is appended', () => {
       const unknown = await fetch(`${url}/nowhere`, { method });
       assert.deepEqual([unknown.status, await detailOf(unknown)], [404, 'Not Found']);
     }
-    const others = { '/events': 'POST', '/events/x': 'GET, HEAD', '/health/live': 'GET, HEAD' };
+    const read = 'GET, HEAD, OPTIONS';
+    const send = 'OPTIONS, POST';
+    const others = {
+      '/events': send,
+      '/events/batch': send,
+      '/events/x': read,
+      '/health/live': read,
+    };
     for (const [path, allow] of Object.entries(others)) {
       for (const method of ['DELETE', 'PROPFIND']) {
         const answer = await fetch(`${url}${path}`, { method });

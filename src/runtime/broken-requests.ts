@@ -11,12 +11,16 @@ export const JSON_TYPE = 'application/json; charset=utf-8';
 
 type Exchange = { readonly request: IncomingMessage; readonly response: ServerResponse };
 
-const REFUSALS: Readonly<Record<string, readonly [status: string, detail: string]>> = {
+type Refusal = readonly [status: string, detail: string, header?: string];
+
+const REFUSALS: Readonly<Record<string, Refusal>> = {
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'Request headers are too large'],
   ERR_HTTP_REQUEST_TIMEOUT: ['408 Request Timeout', 'The request came too slowly'],
-  CONNECT: ['405 Method Not Allowed', 'Method Not Allowed'],
+  // The target of CONNECT is another host, for which this service supports no method. Every 405
+  // needs the header, which may be empty (RFC 9110, sections 10.2.1 and 15.5.6).
+  CONNECT: ['405 Method Not Allowed', 'Method Not Allowed', 'Allow:\r\n'],
 };
-const NOT_HTTP = ['400 Bad Request', 'The request is not valid HTTP'] as const;
+const NOT_HTTP: Refusal = ['400 Bad Request', 'The request is not valid HTTP'];
 
 export class BrokenRequests {
   /** By connection, the requests whose answer has not been sent completely. */
@@ -58,10 +62,10 @@ function closed(response: ServerResponse): Promise<void> {
   return new Promise((resolve) => response.once('close', resolve));
 }
 
-function textOf([status, detail]: readonly [string, string]): string {
+function textOf([status, detail, header = '']: Refusal): string {
   const body = JSON.stringify({ detail });
   return (
-    `HTTP/1.1 ${status}\r\nContent-Type: ${JSON_TYPE}\r\n` +
+    `HTTP/1.1 ${status}\r\n${header}Content-Type: ${JSON_TYPE}\r\n` +
     `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`
   );
 }

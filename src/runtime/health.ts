@@ -2,6 +2,8 @@ import type { FastifyReply } from 'fastify';
 import { reasonOf } from '../errors.ts';
 import { within } from './deadline.ts';
 import type { HttpServer } from './http-server.ts';
+import { json, type Operation, record, type Schema } from './operation.ts';
+import { RETRY_AFTER } from './operation-errors.ts';
 
 /** A dependency that does not answer within this time counts as unavailable. */
 const PROBE_MOST_MS = 3000;
@@ -15,13 +17,25 @@ export type HealthReport = {
   readonly facts: Readonly<Record<string, unknown>>;
 };
 
+/** What the API description says about the fields that `facts` adds to the answers. */
+export type FactsDescription = {
+  readonly schemas: Readonly<Record<string, Schema>>;
+  readonly example: Readonly<Record<string, unknown>>;
+};
+
+const DETAIL = { type: 'string', description: 'The reasons; absent if everything works.' };
+
 /**
  * Adds three routes. `/health` is 503 while anything is wrong; it is for alarms and people.
  * `/health/ready` is 503 only while the service can do none of its work: a load balancer that
  * removed it because of one partition would make the others unreachable too. `/health/live` is
  * always 200, because a restart does not help when a broker or the database is down.
  */
-export function addHealthRoutes(app: HttpServer, report: () => HealthReport): void {
+export function addHealthRoutes(
+  app: HttpServer,
+  report: () => HealthReport,
+  described: FactsDescription,
+): void {
   const answer = (reply: FastifyReply, isPartEnough: boolean) => {
     const { troubles, partial = [], facts } = report();
     const all = [...troubles, ...partial];
@@ -31,18 +45,54 @@ export function addHealthRoutes(app: HttpServer, report: () => HealthReport): vo
     if (isPartEnough && troubles.length === 0) return reply.send(body);
     return reply.code(503).header('Retry-After', '1').send(body);
   };
-  const schema = (summary: string) => ({ schema: { summary, tags: ['health'] } });
-  app.get('/health', schema('503 with the reasons while anything is wrong'), (_, reply) =>
-    answer(reply, false),
-  );
-  app.get(
-    '/health/ready',
-    schema('For load balancers: 503 while the service can do none of its work'),
-    (_, reply) => answer(reply, true),
-  );
-  app.get('/health/live', schema('Whether the process answers'), (_, reply) =>
+  const { health, ready, live } = operationsOf(described);
+  app.get('/health', { config: { operation: health } }, (_, reply) => answer(reply, false));
+  app.get('/health/ready', { config: { operation: ready } }, (_, reply) => answer(reply, true));
+  app.get('/health/live', { config: { operation: live } }, (_, reply) =>
     reply.send({ status: 'alive' }),
   );
+}
+
+function operationsOf({ schemas, example }: FactsDescription) {
+  const body = (...statuses: string[]) =>
+    record(
+      { status: { enum: statuses }, ...schemas },
+      { properties: { status: { enum: statuses }, detail: DETAIL, ...schemas } },
+    );
+  const trouble = { status: 'unhealthy', detail: 'Database: connect ECONNREFUSED', ...example };
+  const unwell = (description: string) =>
+    json(description, body('degraded', 'unhealthy'), trouble, { 'Retry-After': RETRY_AFTER });
+  const tags = ['health'] as const;
+  return {
+    health: {
+      summary: 'Whether anything is wrong, for alarms and people',
+      tags,
+      responses: {
+        200: json('Everything works.', body('healthy'), { status: 'healthy', ...example }),
+        503: unwell('Something is wrong; `detail` gives the reasons.'),
+      },
+    },
+    ready: {
+      summary: 'Whether the service can do at least a part of its work, for load balancers',
+      tags,
+      responses: {
+        200: json('The service works, at least in part.', body('healthy', 'degraded'), {
+          status: 'healthy',
+          ...example,
+        }),
+        503: unwell('The service can do none of its work; `detail` gives the reasons.'),
+      },
+    },
+    live: {
+      summary: 'Whether the process answers',
+      tags,
+      responses: {
+        200: json('The process answers.', record({ status: { const: 'alive' } }), {
+          status: 'alive',
+        }),
+      },
+    },
+  } satisfies Record<string, Operation>;
 }
 
 /** Checks a dependency periodically, so that a health page answers without waiting for it. */

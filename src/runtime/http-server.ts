@@ -12,16 +12,15 @@ import { BrokenRequests, JSON_TYPE } from './broken-requests.ts';
 import { holdExpectations } from './continue.ts';
 import type { Logger } from './logger.ts';
 import { JSON_TYPES } from './media-type.ts';
+import { ApiDescription, type ApiInfo } from './openapi.ts';
+import { json, type Operation, record } from './operation.ts';
 import { type ListenPlace, portError } from './port.ts';
 import { discardRest, openBody } from './request-body.ts';
 import type { ServerTls } from './tls.ts';
-import { VERSION } from './version.ts';
 
 export type HttpServer = FastifyInstance;
 
-export type HttpServerOptions = {
-  readonly title: string;
-  readonly description: string;
+export type HttpServerOptions = ApiInfo & {
   readonly bodyBytesMax: number;
   /** Time from the first byte of a request to its last; after it the answer is 408. */
   readonly requestTimeoutMs: number;
@@ -39,6 +38,21 @@ const HEADERS = {
 };
 const JSON_ADVICE = 'Send application/json, in UTF-8';
 const ONLY_TLS = { 'Strict-Transport-Security': 'max-age=31536000' };
+const GET_OPENAPI: Operation = {
+  summary: 'This description of the API, as OpenAPI 3.1',
+  description: '`/docs` shows it as a page.',
+  tags: ['about'],
+  responses: {
+    200: json(
+      'The description.',
+      record({ openapi: { type: 'string' }, paths: { type: 'object' } }),
+      {
+        openapi: '3.1.0',
+        paths: {},
+      },
+    ),
+  },
+};
 const CONNECTIONS_MAX = 10_000;
 /** How long clients may take to read the last answers before their connections are closed. */
 const CLOSE_MS = 1000;
@@ -105,11 +119,14 @@ function refuseEarly(app: HttpServer): void {
   const allowed = new AllowedMethods();
   app.addHook('onRoute', ({ url, method }) => allowed.add(url, method));
   app.setNotFoundHandler((request, reply) => sendNotFound(allowed, request, reply));
+  // The router would read GET /events/batch as GET /events/:event_id.
+  const isMistaken = ({ routeOptions, url, method }: FastifyRequest) =>
+    routeOptions.url?.includes(':') === true && allowed.isMistaken(url, method);
   app.addHook('onRequest', (request, reply, done) => {
     const { headers, httpVersion } = request.raw;
     if (headers.host === undefined && httpVersion === '1.1') {
       sendDetail(reply.header('Connection', 'close'), 400, 'The request has no Host header');
-    } else if (request.is404) sendNotFound(allowed, request, reply);
+    } else if (request.is404 || isMistaken(request)) sendNotFound(allowed, request, reply);
     else done();
   });
 }
@@ -117,7 +134,10 @@ function refuseEarly(app: HttpServer): void {
 function sendNotFound(allowed: AllowedMethods, request: FastifyRequest, reply: FastifyReply) {
   const methods = allowed.of(request.url);
   if (methods.length === 0) return sendDetail(reply, 404, 'Not Found');
-  return sendDetail(reply.header('Allow', methods.join(', ')), 405, 'Method Not Allowed');
+  reply.header('Allow', methods.join(', '));
+  // It grants nothing to pages of other origins: there are no CORS headers in it.
+  if (request.method === 'OPTIONS') return reply.code(204).send();
+  return sendDetail(reply, 405, 'Method Not Allowed');
 }
 
 /** Bodies stay bytes, because only the validator in src/event may parse events. */
@@ -130,18 +150,17 @@ function acceptJsonBytes(app: HttpServer, bytesMax: number): void {
   });
 }
 
-async function addDocs(app: HttpServer, { title, description }: HttpServerOptions): Promise<void> {
-  await app.register(swagger, {
-    openapi: {
-      openapi: '3.1.0',
-      info: { title, description, version: VERSION },
-      // The page shows the groups in this order.
-      tags: ['events', 'orders', 'dead letters', 'ledgers', 'health'].map((name) => ({ name })),
-    },
+/** The description of the API is complete once all routes are added. */
+async function addDocs(app: HttpServer, info: ApiInfo): Promise<void> {
+  const description = new ApiDescription(info);
+  app.addHook('onRoute', ({ url, method, config }) => {
+    if (config?.operation !== undefined) description.add(url, method, config.operation);
   });
+  // The plugin would derive a description from Fastify's schemas, which these routes do not have.
+  await app.register(swagger, { openapi: {}, transformObject: () => description.document() });
+  app.get('/openapi.json', { config: { operation: GET_OPENAPI } }, () => app.swagger());
   const css = [{ filename: 'plain.css', content: '.topbar { display: none }' }];
-  await app.register(swaggerUi, { routePrefix: '/docs', theme: { title, css } });
-  app.get('/openapi.json', { schema: { hide: true } }, () => app.swagger());
+  await app.register(swaggerUi, { routePrefix: '/docs', theme: { title: info.title, css } });
 }
 
 /** Answers with `{"detail": …}`, the form of every error. */

@@ -7,12 +7,18 @@ import { addLedgerRoutes } from '../admin/ledger-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
 import { addQueryRoutes } from '../admin/query-routes.ts';
 import { reasonOf } from '../errors.ts';
+import { EVENT_SCHEMA } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
 import { readReports } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
-import { addHealthRoutes, type HealthReport, Probe } from '../runtime/health.ts';
+import {
+  addHealthRoutes,
+  type FactsDescription,
+  type HealthReport,
+  Probe,
+} from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, type HttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -30,6 +36,37 @@ import { type Parts, partsOf } from './consumer-parts.ts';
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
 const BODY_BYTES_MAX = 64 * 1024;
+
+const API = {
+  title: 'Orderonce consumer',
+  description: 'Answers for the status of events and orders, and for the health of the consumer.',
+  schemas: { Event: EVENT_SCHEMA },
+};
+const HEALTH_FACTS: FactsDescription = {
+  schemas: {
+    service: { const: 'consumer' },
+    topic: { type: 'string' },
+    deployment: {
+      type: ['string', 'null'],
+      description: 'The id of the database; null until it has been read.',
+    },
+    partitions: {
+      type: 'array',
+      description: 'The partitions that this process works on.',
+      items: { type: 'object', required: ['partition', 'next_offset', 'state', 'since'] },
+    },
+    warnings: { type: 'array', items: { type: 'string' }, description: 'What to correct.' },
+  },
+  example: {
+    service: 'consumer',
+    topic: 'order_events',
+    deployment: '0f9c2b64-1d3e-4a5f-8b7c-6d5e4f3a2b10',
+    partitions: [
+      { partition: 3, next_offset: 42, state: 'running', since: '2026-01-02T03:04:06.789Z' },
+    ],
+    warnings: [],
+  },
+};
 
 export type ConsumerService = Service & { readonly port: number };
 
@@ -56,8 +93,8 @@ export async function startConsumer(
     waitingFor: 'Tables and topic have not been checked yet',
   };
   const app = await createHttpServer({
-    title: 'Orderonce consumer',
-    description: 'Health, and the status of each event and order.',
+    ...API,
+    needsKey: settings.API_KEYS_FILE !== undefined,
     bodyBytesMax: BODY_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
@@ -66,7 +103,7 @@ export async function startConsumer(
   const access = addAccess(app, settings, logger, roleFor);
   addRoutes(app, parts);
   const health = () => healthOf(parts, state, access, probe.trouble, stopping.signal.aborted);
-  addHealthRoutes(app, health);
+  addHealthRoutes(app, health, HEALTH_FACTS);
   const healthLog = new HealthLog(logger, health);
   const port = await listen(app, consumerPlace(settings));
   void probe.start(PROBE_MS);

@@ -171,7 +171,8 @@ describe('The producer service', () => {
     };
     assert.match(document.openapi, /^3\.1/);
     const responses = Object.keys(document.paths['/events']?.post?.responses ?? {});
-    assert.deepEqual(responses, ['202', '413', '415', '422', '500', '503']);
+    const errors = ['400', '401', '403', '413', '415', '422', '429', '500', '503'];
+    assert.deepEqual(responses, ['202', ...errors]);
     assert.match(await (await fetch(`${url}/docs`)).text(), /swagger/i);
     const metrics = await (await fetch(`${url}/metrics`)).text();
     assert.match(metrics, /orderonce_ingest_events_total\{answer="accepted"\} 1/);

@@ -1,5 +1,6 @@
 /** The producer service: it accepts events over HTTP and appends them to the log. */
 import { addAccess } from '../access/access.ts';
+import { EVENT_SCHEMA } from '../event/event-schema.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
 import { APPEND_BYTES_MAX, AppendQueue } from '../ingest/append-queue.ts';
@@ -7,9 +8,10 @@ import { addBatchRoute } from '../ingest/batch-route.ts';
 import { addEventRoutes } from '../ingest/event-routes.ts';
 import { addIngestMetrics } from '../ingest/ingest-metrics.ts';
 import { logTroubles } from '../ingest/producer-troubles.ts';
+import { addRootRoute } from '../ingest/root-route.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
-import { addHealthRoutes, Probe } from '../runtime/health.ts';
+import { addHealthRoutes, type FactsDescription, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -22,6 +24,22 @@ import type { Settings } from '../settings/settings.ts';
 const PROBE_MS = 2000;
 /** Time for closing the log. Appends in flight were already answered as unknown by then. */
 const LOG_CLOSE_MS = 1000;
+
+const API = {
+  title: 'Orderonce ingest API',
+  description:
+    'Accepts order events. Delivery is at least once; each event takes effect exactly once.',
+  schemas: { Event: EVENT_SCHEMA },
+};
+const HEALTH_FACTS: FactsDescription = {
+  schemas: {
+    service: { const: 'producer' },
+    topic: { type: 'string' },
+    queued: { type: 'integer', minimum: 0, description: 'Events that wait for the log.' },
+    warnings: { type: 'array', items: { type: 'string' }, description: 'What to correct.' },
+  },
+  example: { service: 'producer', topic: 'order_events', queued: 0, warnings: [] },
+};
 
 /** `port` is the actual port, also if the setting is 0. */
 export type ProducerService = Service & { readonly port: number };
@@ -52,8 +70,8 @@ export async function startProducer(
   });
   let draining = false;
   const app = await createHttpServer({
-    title: 'Orderonce ingest API',
-    description: 'Order events in; at-least-once delivery, exactly-once effect.',
+    ...API,
+    needsKey: settings.API_KEYS_FILE !== undefined,
     bodyBytesMax: EVENT_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
@@ -67,6 +85,7 @@ export async function startProducer(
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
   addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer, failures });
+  addRootRoute(app, statusUrl);
   await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
@@ -81,7 +100,7 @@ export async function startProducer(
       },
     };
   };
-  addHealthRoutes(app, health);
+  addHealthRoutes(app, health, HEALTH_FACTS);
   const healthLog = new HealthLog(logger, health);
   const port = await listen(app, producerPlace(settings));
   void probe.start(PROBE_MS);

@@ -1,0 +1,98 @@
+/** The description of one method of one path (an OpenAPI operation), and the parts to make it of. */
+
+/** A JSON Schema (2020-12). */
+export type Schema = { readonly [keyword: string]: unknown };
+
+/** @property example shown to readers; it must satisfy the schema. */
+export type ApiParameter = {
+  readonly name: string;
+  readonly in: 'path' | 'query' | 'header';
+  readonly required?: boolean;
+  readonly description: string;
+  readonly schema: Schema;
+  readonly example: unknown;
+};
+
+export type ApiContent = Readonly<
+  Record<string, { readonly schema: Schema; readonly example: unknown }>
+>;
+
+export type ApiHeader = {
+  readonly description: string;
+  readonly schema: Schema;
+  readonly example: unknown;
+};
+
+export type ApiResponse = {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, ApiHeader>>;
+  readonly content?: ApiContent;
+};
+
+/** The groups of the API page, in its order. */
+export const TAGS = {
+  events: 'Send order events, and read what became of them.',
+  orders: 'The orders that the built-in projection derives from their events.',
+  'dead letters': 'Records that did not take effect: list, redrive, edit and discard them.',
+  ledgers: 'Records that were not stored as new events: duplicates and conflicts.',
+  health: 'Whether the service works, how far it is, and its metrics.',
+  about: 'What this service is, and this description of its API.',
+} as const;
+
+/**
+ * One method of one path. The errors that any request may get are added to `responses`; see
+ * responsesOf().
+ */
+export type Operation = {
+  readonly summary: string;
+  readonly description?: string;
+  readonly tags: readonly (keyof typeof TAGS)[];
+  readonly parameters?: readonly ApiParameter[];
+  readonly requestBody?: {
+    readonly description: string;
+    readonly required: boolean;
+    readonly content: ApiContent;
+  };
+  readonly responses: Readonly<Record<number, ApiResponse>>;
+};
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What the API description says about this route. A route without it is not described. */
+    operation?: Operation;
+  }
+}
+
+/** A response with a JSON body. */
+export function json(
+  description: string,
+  schema: Schema,
+  example: unknown,
+  headers: Readonly<Record<string, ApiHeader>> = {},
+): ApiResponse {
+  const content = { 'application/json': { schema, example } };
+  return Object.keys(headers).length === 0
+    ? { description, content }
+    : { description, headers, content };
+}
+
+/** An object that has all of these fields. It may get more fields in a later release. */
+export function record(properties: Readonly<Record<string, Schema>>, more: Schema = {}): Schema {
+  return { type: 'object', required: Object.keys(properties), properties, ...more };
+}
+
+/** The same schema, and null. */
+export function nullable(schema: Schema & { readonly type: string }): Schema {
+  return { ...schema, type: [schema.type, 'null'] };
+}
+
+/** A page of a list. */
+export function pageSchema(item: Schema): Schema {
+  return record({
+    items: { type: 'array', items: item },
+    next: {
+      type: ['string', 'null'],
+      description: 'Give it as `after` to get the next page. It is null on the last page.',
+    },
+  });
+}
