@@ -30,6 +30,7 @@ export const FOLDERS = [
   'consume',
   'admin',
   'services',
+  'testing',
   'doctor',
   'commands',
   'cli',
@@ -54,6 +55,7 @@ export const APART: Readonly<Record<string, readonly string[]>> = {
   consume: ['log-kafka', 'log-embedded', 'access', 'ingest'],
   admin: ['log-kafka', 'log-embedded', 'ingest', 'consume'],
   services: ['embedded'],
+  testing: ['log-kafka', 'log-embedded', 'access', 'ingest', 'consume', 'admin', 'services'],
 };
 
 /** Longer ones are not read as one thing. */

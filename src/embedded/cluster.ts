@@ -25,11 +25,13 @@ const PASSWORD = 'orderonce-password';
  * Creates the cluster at the first start. Each attempt uses a directory name of its own, because
  * the initdb of a killed attempt continues to write for a while. The caller must hold the start
  * lock.
+ * @param more further flags of initdb.
  * @throws DATA_DIR_UNUSABLE, EMBEDDED_POSTGRES_UNAVAILABLE.
  */
 export async function ensureCluster(
   { folder, data, binaries, runAs }: Place,
   say: (l: string) => void,
+  more: readonly string[] = [],
 ) {
   const version = await readFile(join(data, 'PG_VERSION'), 'utf8').catch(() => null);
   if (version !== null && version.trim() !== binaries.major) {
@@ -55,6 +57,7 @@ export async function ensureCluster(
     `--username=${ROLE}`,
     `--pwfile=${passwordFile}`,
     ...flags,
+    ...more,
   ]);
   await rename(passwordFile, join(fresh, PASSWORD));
   await rename(fresh, data);

@@ -42,11 +42,13 @@ async function answers(port: number): Promise<boolean> {
 
 /**
  * Starts the server on a free port; resolves when it answers.
+ * @param more further settings of postgresql.conf; they override those chosen here.
  * @throws DATA_DIR_UNUSABLE with the end of its log.
  */
 export async function launch(
   { folder, data, binaries, runAs }: Place,
   urlOf: (port: number, database: string) => string,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<RunningServer> {
   const port = await freePort();
   const log = await open(join(folder, 'postgres.log'), 'a', 0o600);
@@ -57,6 +59,7 @@ export async function launch(
     max_connections: '60',
     max_wal_size: '2GB',
     shared_buffers: `${sharedBuffersMb(memoryBytes())}MB`,
+    ...more,
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   // A session of its own, so that Ctrl-C reaches only this process, which drains before it stops

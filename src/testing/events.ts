@@ -1,0 +1,40 @@
+/** The events that a test sends, with usual values for what it does not say. */
+import { randomUUID } from 'node:crypto';
+import { parseEvent } from '../event/parse-event.ts';
+import type { TestClock } from './clock.ts';
+
+/** An event as clients send it. */
+export type TestEvent = {
+  readonly event_id: string;
+  readonly order_id: string;
+  readonly user_id: string;
+  readonly total_amount: string | number;
+  /** RFC 3339. */
+  readonly timestamp: string;
+};
+
+/** Completes an event. Each one is a second later than the one before. */
+export function completeEvent(parts: Partial<TestEvent>, clock: TestClock): TestEvent {
+  const given = Object.entries(parts).filter(([, value]) => value !== undefined);
+  const timestamp = clock.now.toISOString();
+  if (parts.timestamp === undefined) clock.advance(1000);
+  return {
+    event_id: randomUUID(),
+    order_id: randomUUID(),
+    user_id: 'user-1',
+    total_amount: '10.00',
+    timestamp,
+    ...Object.fromEntries(given),
+  };
+}
+
+/** @throws where the API would answer 422, saying what is wrong. */
+export function bytesOf(event: TestEvent): Buffer {
+  const bytes = Buffer.from(JSON.stringify(event));
+  const parsed = parseEvent(bytes);
+  if (parsed.ok) return bytes;
+  const errors = parsed.errors.map(({ loc, msg }) => `${loc.slice(1).join('.') || 'body'}: ${msg}`);
+  throw new TypeError(
+    `The API would answer 422: ${errors.join('; ')}. kit.sendGarbage() appends bytes that are no event`,
+  );
+}

@@ -1,0 +1,99 @@
+import { firstDifference } from './compare.ts';
+import type { TestEvent } from './events.ts';
+import type { KitDatabases } from './kit-databases.ts';
+import { ProofError } from './proof-error.ts';
+import { type ProofPlace, runScenario } from './run-scenario.ts';
+import { SCENARIOS, type Scenario, UNDISTURBED } from './scenarios.ts';
+import { type Snapshot, takeSnapshot } from './snapshot.ts';
+
+export type ProofOptions = {
+  /**
+   * Columns that are not compared, as `table.column`, or `*.column` for all tables: those whose
+   * values are meant to differ, such as a `created_at` with `DEFAULT now()`. Default: none.
+   */
+  readonly ignore?: readonly string[] | undefined;
+};
+
+/** What a proof has tried. */
+export type Proof = {
+  /** Events that took effect in the undisturbed run, and in every other one. */
+  readonly stored: number;
+  /** Events that are dead letters in each of them. */
+  readonly deadLetters: number;
+  /** What was done, one run each. */
+  readonly tried: readonly string[];
+  /** Failures that were injected. */
+  readonly faults: number;
+};
+
+/** See TestKit.provesExactlyOnce. */
+export async function proveExactlyOnce(
+  events: readonly TestEvent[],
+  { ignore = [] }: ProofOptions,
+  place: ProofPlace,
+): Promise<Proof> {
+  if (events.length === 0) throw new TypeError('provesExactlyOnce needs at least one event');
+  const { databases } = place;
+  const own = place.database().name;
+  const source = await place.reopen(() => copyOf(databases, own));
+  const before = await takeSnapshot(place.database().pool, ignore);
+  const counted = { faults: 0 };
+  // Copied while the run before is under way.
+  let next = databases.copy(source);
+  const runIn = async (scenario: Scenario) => {
+    const name = await next;
+    next = databases.copy(source);
+    next.catch(() => {});
+    return await runScenario({ scenario, events, ignore, counted, place, name });
+  };
+  try {
+    const expected = await runIn(UNDISTURBED);
+    assertSomeEffect(expected, events);
+    for (const scenario of SCENARIOS) {
+      const difference = firstDifference(expected, await runIn(scenario), events);
+      if (difference !== null) throw new ProofError(difference, scenario.circumstance);
+    }
+    await assertUntouched(before, place, ignore);
+    const states = events.map(({ event_id: id }) => expected.outcomes.get(id.toLowerCase())?.state);
+    const stored = states.filter((state) => state === 'stored').length;
+    const tried = SCENARIOS.map(({ circumstance }) => circumstance);
+    return { stored, deadLetters: states.length - stored, tried, ...counted };
+  } finally {
+    await next.then((name) => databases.drop(name)).catch(() => {});
+    databases.drop(source);
+  }
+}
+
+/** A copy of the kit's database, which nobody is connected to. */
+async function copyOf(databases: KitDatabases, name: string): Promise<string> {
+  const strangers = await databases.sessionsIn(name);
+  if (strangers.length === 0) return await databases.copy(name);
+  const names = [...new Set(strangers)].map((stranger) => `"${stranger}"`).join(', ');
+  const what = `Another connection to the kit's database is open (application_name ${names}), and no copy can be made`;
+  const hint =
+    'If it belongs to a handler: what a handler writes outside `tx` is not undone by a rollback. If it belongs to the test, close it before';
+  throw new ProofError({ table: null, what, hint }, '');
+}
+
+/** Where nothing takes effect, all runs are the same and prove nothing. */
+function assertSomeEffect({ outcomes }: Snapshot, events: readonly TestEvent[]): void {
+  const ids = events.map(({ event_id: id }) => id.toLowerCase());
+  if (ids.some((id) => outcomes.get(id)?.state === 'stored')) return;
+  const [first] = ids;
+  const message = outcomes.get(first as string)?.message;
+  const what = `No event takes effect (${first}: ${message ?? 'unknown'})`;
+  throw new ProofError({ table: null, what }, UNDISTURBED.circumstance);
+}
+
+/** The runs have databases of their own: whoever wrote to the kit's database did not use `tx`. */
+async function assertUntouched(
+  before: Snapshot,
+  { database }: ProofPlace,
+  ignore: readonly string[],
+): Promise<void> {
+  const difference = firstDifference(before, await takeSnapshot(database().pool, ignore), []);
+  if (difference === null) return;
+  const hint =
+    'The proof ran in other databases: a handler wrote here through a connection of its own, and not through `tx`';
+  throw new ProofError({ ...difference, hint }, "in the kit's own database");
+}

@@ -1,0 +1,54 @@
+import type { Handler, HandlerTransaction } from '../handlers/handler.ts';
+
+/**
+ * The same handlers, watched for SQL errors that they catch outside a savepoint and then return as
+ * if nothing had happened. The transaction is lost then, whatever they do.
+ * @param report is called with one sentence.
+ */
+export function watched(
+  handlers: readonly Handler[],
+  report: (finding: string) => void,
+): Handler[] {
+  return handlers.map((handler) => {
+    const check = handler.check?.bind(handler);
+    return {
+      name: handler.name,
+      handle: async (events, tx) => {
+        const failed: string[] = [];
+        await handler.handle(events, noting(tx, failed));
+        const [text] = failed;
+        if (text === undefined) return;
+        report(
+          `Handler "${handler.name}" caught the error of a statement and returned: ${shown(text)}`,
+        );
+      },
+      ...(check === undefined ? {} : { check }),
+    };
+  });
+}
+
+/** Notes the statements that failed, without those that a savepoint has undone. */
+function noting(tx: HandlerTransaction, failed: string[]): HandlerTransaction {
+  return {
+    emit: tx.emit,
+    query: (text, values) => {
+      const result = tx.query(text, values);
+      // The handler gets the same promise: whether it waits for it is its own affair.
+      result.catch(() => void failed.push(text));
+      return result;
+    },
+    savepoint: (work) => {
+      const before = failed.length;
+      const result = tx.savepoint(work);
+      result.catch(() => {
+        failed.length = before;
+      });
+      return result;
+    },
+  };
+}
+
+function shown(text: string): string {
+  const line = String(text).trim().replaceAll(/\s+/g, ' ');
+  return line.length > 100 ? `${line.slice(0, 100)}…` : line;
+}
