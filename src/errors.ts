@@ -184,6 +184,29 @@ export class OrderonceError extends Error {
   get kind(): ErrorKind {
     return ERRORS[this.code].kind;
   }
+
+  static {
+    brand(OrderonceError, 'OrderonceError');
+  }
+}
+
+/**
+ * Makes `instanceof` true for an error of the same class from another copy of this package. A team's
+ * module may bring a copy of its own, whose classes are other objects than those of the process
+ * that runs it. Subclasses keep the usual `instanceof`.
+ *
+ * @param name of the class, the same in every copy and every release.
+ */
+export function brand(ofClass: new (...args: never[]) => Error, name: string): void {
+  const mark = Symbol.for(`orderonce.${name}`);
+  Object.defineProperty(ofClass.prototype, mark, { value: true });
+  Object.defineProperty(ofClass, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      if (this !== ofClass) return Function.prototype[Symbol.hasInstance].call(this, value);
+      if (typeof value !== 'object' || value === null) return false;
+      return (value as Record<symbol, unknown>)[mark] === true;
+    },
+  });
 }
 
 /** Longer messages are cut, because they are copied into logs, health pages and tables. */

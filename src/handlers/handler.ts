@@ -9,6 +9,7 @@
  * What a handler does outside `tx` (HTTP calls, files) is outside the transaction too: it may
  * happen again after a rollback. Emit a message instead, or make the call idempotent by event id.
  */
+import { brand } from '../errors.ts';
 import type { OutboxMessage } from '../log/message.ts';
 
 export type { OutboxMessage };
@@ -74,6 +75,10 @@ export type Handler = {
 /** "This event can never succeed": it is parked at once, its neighbours are kept. */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
+
+  static {
+    brand(TerminalError, 'TerminalError');
+  }
 }
 
 /**
@@ -83,6 +88,10 @@ export class TerminalError extends Error {
  */
 export class OutageError extends Error {
   override readonly name = 'OutageError';
+
+  static {
+    brand(OutageError, 'OutageError');
+  }
 }
 
 /** The convenient form: one event at a time, in log order. Slower: a round trip or more for each. */

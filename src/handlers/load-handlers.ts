@@ -1,11 +1,11 @@
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Handler } from './handler.ts';
+import { fileOfHandlers, importHandlersFile } from './handlers-module.ts';
 
 /**
  * Loads a team's module.
- * @param path from the working directory; JavaScript, or TypeScript that Node can strip.
+ * @param path from the working directory, or the name of a package; JavaScript, or TypeScript that
+ * Node can strip, which it does only outside of node_modules.
  * @throws HANDLERS_INVALID saying what is wrong with it.
  */
 export async function loadHandlers(path: string): Promise<readonly Handler[]> {
@@ -45,7 +45,7 @@ function checked(path: string, exported: unknown): readonly Handler[] {
 
 async function importHandlers(path: string): Promise<unknown> {
   try {
-    return (await import(pathToFileURL(resolve(path)).href)).handlers;
+    return (await importHandlersFile(fileOfHandlers(path))).handlers;
   } catch (error) {
     throw invalid(path, `cannot be loaded: ${reasonOf(error)}`, error);
   }
