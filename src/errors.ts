@@ -46,6 +46,14 @@ export const ERRORS = {
     kind: 'terminal',
     help: 'A migration that was applied to the database differs from the one in this release. Run the release that the database was migrated with.',
   },
+  HANDLER_MIGRATION_CHANGED: {
+    kind: 'terminal',
+    help: 'A file of HANDLERS_MIGRATIONS was changed after it was applied, or a new file comes before one that was applied. Nothing was applied. The message names the file and says what to do.',
+  },
+  HANDLER_MIGRATION_FAILED: {
+    kind: 'terminal',
+    help: 'A file of HANDLERS_MIGRATIONS cannot be read, or PostgreSQL refused it. Files before it stay applied, and it is tried again by the next "orderonce migrate". The message gives the file, the line and the reason.',
+  },
   DATABASE_NOT_UTF8: {
     kind: 'terminal',
     help: 'The database does not use the encoding UTF8, so it could not store every valid event. Create a database with ENCODING UTF8 and set DATABASE_URL to it.',

@@ -1,5 +1,6 @@
 /** Whether the database is what this release needs; services ask again and again. */
 import { OrderonceError } from '../errors.ts';
+import { missingHandlerMigrations } from './handler-migrations.ts';
 import { readApplied, readMigrations } from './migration-files.ts';
 import type { Queryable } from './pool.ts';
 import { sqlStateOf } from './sqlstate.ts';
@@ -12,6 +13,8 @@ const UNDEFINED_COLUMN = '42703';
 export type MigrateOptions = {
   /** ORDERS_PROJECTION=off: the table `orders` is neither made nor needed. One that is there stays. */
   readonly withoutOrders?: boolean | undefined;
+  /** HANDLERS_MIGRATIONS: a folder of SQL files, from the working directory. */
+  readonly handlerMigrations?: string | undefined;
 };
 
 /**
@@ -20,7 +23,7 @@ export type MigrateOptions = {
  */
 export async function assertMigrated(
   db: Queryable,
-  { withoutOrders = false }: MigrateOptions = {},
+  { withoutOrders = false, handlerMigrations }: MigrateOptions = {},
 ): Promise<void> {
   await assertUtf8(db);
   const { files } = await readMigrations();
@@ -30,6 +33,9 @@ export async function assertMigrated(
   const missing = files.map(({ name }) => name).filter((name) => applied?.has(name) !== true);
   if (missing.length > 0) throw notMigrated(missing.join(', '));
   if (!withoutOrders) await assertOrders(db);
+  if (handlerMigrations === undefined) return;
+  const ofHandlers = await missingHandlerMigrations(db, handlerMigrations);
+  if (ofHandlers.length > 0) throw notMigrated(ofHandlers.join(', '));
 }
 
 /** @throws NOT_MIGRATED where the table `orders` is not kept, though it is asked about. */

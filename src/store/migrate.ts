@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { assertUtf8, type MigrateOptions } from './assert-migrated.ts';
+import { migrateHandlers } from './handler-migrations.ts';
 import {
   assertUnchanged,
   type Migrations,
@@ -33,9 +34,12 @@ const NAME_TAKEN = /^(42P07|42710|42723)$/;
  * holds our tables; where none does, `public` if nothing of the names is taken there, or else
  * `orderonce`. Afterwards the pool uses it.
  *
+ * The files of the handlers come afterwards, each in a transaction of its own.
+ *
  * @returns what was applied now: names of files, and `orders` where only that table was missing.
  * @throws DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN, SCHEMA_FORBIDDEN, each saying the way
- * out; MIGRATION_CHANGED when an applied one differs from its file.
+ * out; MIGRATION_CHANGED when an applied one differs from its file;
+ * HANDLER_MIGRATION_CHANGED, HANDLER_MIGRATION_FAILED.
  */
 export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise<string[]> {
   const migrations = await readMigrations();
@@ -49,7 +53,9 @@ export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise
     return found === null ? await applySomewhere(tx, apply) : await apply(found);
   });
   pool.useSchema(schema);
-  return applied;
+  const { handlerMigrations } = options;
+  if (handlerMigrations === undefined) return applied;
+  return [...applied, ...(await migrateHandlers(pool, handlerMigrations))];
 }
 
 /** In the usual schema if there is one that may be used and has none of the names; else in one of our own. */
