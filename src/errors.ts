@@ -18,6 +18,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'A setting or flag has an invalid value. The message names the setting and its valid values.',
   },
+  FILES_EXIST: {
+    kind: 'rejected',
+    help: 'A file that "orderonce init" writes exists already. Nothing was written. Give another folder.',
+  },
   PORT_TAKEN: {
     kind: 'rejected',
     help: 'Another process already listens on the port. Stop that process, or choose another port.',

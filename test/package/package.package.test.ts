@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import pg from 'pg';
 import { wireEvent } from '../support/events.ts';
 import { freePort } from '../support/free-port.ts';
 import {
@@ -44,7 +45,7 @@ describe('The tarball', () => {
 
   it('holds compiled code with source maps and declarations, and nothing else', () => {
     const allowed =
-      /^(bin\/[a-z0-9-]+\.js|dist\/.+\.(js|js\.map|d\.ts|sql|html|css|svg)|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
+      /^(bin\/[a-z0-9-]+\.js|dist\/.+\.(js|js\.map|d\.ts|sql|html|css|svg|txt)|package\.json|LICENSE|README\.md|CHANGELOG\.md)$/;
     assert.deepEqual(
       packed.files.filter((file) => !allowed.test(file) || /\.test\./.test(file)),
       [],
@@ -119,10 +120,15 @@ export const wrong: Handler = { handle: async () => {} };
   }
 });
 
-/** `npx orderonce start` in the folder, until it says that it runs. */
-async function start(t: TestContext, env: Record<string, string>) {
-  const child = spawn('npx', ['orderonce', 'start'], {
-    cwd: folder,
+/** Runs `npx orderonce start` or `npm start` until it says that Orderonce runs. */
+async function start(
+  t: TestContext,
+  cwd: string,
+  [program, ...args]: [string, ...string[]],
+  env: Record<string, string>,
+): Promise<void> {
+  const child = spawn(program, args, {
+    cwd,
     env: { ...SHELL, ...env },
     // A group of its own, so that the signal reaches Orderonce behind npx, as Ctrl-C does.
     detached: true,
@@ -134,16 +140,23 @@ async function start(t: TestContext, env: Record<string, string>) {
     });
   }
   const ended = new Promise<void>((done) => child.once('close', () => done()));
-  const stop = async () => {
+  t.after(async () => {
     if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGINT');
     await ended;
-  };
-  t.after(stop);
+  });
   await until('it runs', () => {
     if (child.exitCode !== null) throw new Error(`It ended: ${output}`);
     return output.includes('Orderonce runs.');
   });
-  return { stop, output: () => output };
+}
+
+async function post(port: number, event: object): Promise<void> {
+  const response = await fetch(`http://127.0.0.1:${port}/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(event),
+  });
+  assert.equal(response.status, 202);
 }
 
 it('runs from an empty folder: start, the same event twice, a handler, verify', async (t) => {
@@ -164,25 +177,16 @@ it('runs from an empty folder: start, the same event twice, a handler, verify', 
       check: async () => [],
     }];`,
   );
-  await start(t, settings);
-
-  const post = async (event: object) => {
-    const response = await fetch(`http://127.0.0.1:${producer}/events`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(event),
-    });
-    assert.equal(response.status, 202);
-  };
+  await start(t, folder, ['npx', 'orderonce', 'start'], settings);
   const state = async (id: string) => {
     const response = await fetch(`http://127.0.0.1:${consumer}/events/${id}?wait=5`);
     return JSON.stringify(await response.json());
   };
   const event = wireEvent();
-  await post(event);
-  await post(event);
+  await post(producer, event);
+  await post(producer, event);
   const refused = wireEvent({ user_id: 'refused' });
-  await post(refused);
+  await post(producer, refused);
   await until('the event is stored', async () => /"stored"/.test(await state(event.event_id)));
   await until('the other one is parked', async () =>
     /refused_by_handler/.test(await state(refused.event_id)),
@@ -193,4 +197,42 @@ it('runs from an empty folder: start, the same event twice, a handler, verify', 
     assert.match(run(folder, verify), /^Proven in /m);
     return /"duplicates":1\b/.test(run(folder, [...verify, '--json']));
   });
+});
+
+it('init writes a project that runs: its migration, its handler, its check', async (t) => {
+  const { folder: parent, remove: removeParent } = temporaryFolder();
+  t.after(removeParent);
+  run(folder, ['npx', 'orderonce', 'init', join(parent, 'shop')]);
+  const project = join(parent, 'shop');
+  // The release is not published yet: the tarball stands in for it.
+  const file = join(project, 'package.json');
+  const json = JSON.parse(readFileSync(file, 'utf8'));
+  json.dependencies.orderonce = `file:${packed.file}`;
+  writeFileSync(file, JSON.stringify(json));
+  run(project, ['npm', 'install', '--prefer-offline', '--no-audit', '--no-fund']);
+  run(project, ['npm', 'test']);
+  const [producer, consumer] = [await freePort(), await freePort()];
+  const ports = { PRODUCER_PORT: String(producer), CONSUMER_PORT: String(consumer) };
+  await start(t, project, ['npm', 'start'], ports);
+
+  const event = wireEvent({ user_id: 'ann', total_amount: '12.50' });
+  await post(producer, event);
+  await post(producer, event);
+  const database = new pg.Client(
+    readFileSync(join(project, '.orderonce', 'database-url'), 'utf8').trim(),
+  );
+  await database.connect();
+  try {
+    await until('the handler has written its row', async () => {
+      const { rows } = await database.query('SELECT user_id, orders, amount FROM spending');
+      if (rows.length === 0) return false;
+      assert.deepEqual(rows, [{ user_id: 'ann', orders: '1', amount: '12.5000' }]);
+      return true;
+    });
+  } finally {
+    await database.end();
+  }
+  const proof = run(project, ['npx', 'orderonce', 'verify']);
+  assert.match(proof, /handler +spending: proven\n/);
+  assert.match(proof, /^Proven in /m);
 });
