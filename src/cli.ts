@@ -8,6 +8,7 @@ import { type Command, EXIT, FLAGS, type Flags } from './commands/command.ts';
 import { DEAD_LETTERS_USAGE, runDeadLetters } from './commands/dead-letters.ts';
 import { runDoctor } from './commands/doctor.ts';
 import { runHealth } from './commands/health.ts';
+import { runInit } from './commands/init.ts';
 import { runKeys } from './commands/keys.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { POSITIONS_USAGE, runLag, runPositions } from './commands/positions.ts';
@@ -28,6 +29,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'Creates what is missing, as "migrate" does, and runs the ingest API and the consumer in one process. It uses the embedded PostgreSQL unless DATABASE_URL is set, and the embedded log unless KAFKA_BOOTSTRAP_SERVERS is set.',
     wordsMax: 0,
     run: runStart,
+  },
+  init: {
+    usage: ['[DIR]'],
+    help: 'Writes a small project into DIR (default: this folder): a handler, its table, settings, and files for an image. It overwrites nothing.',
+    wordsMax: 1,
+    run: runInit,
   },
   producer: {
     usage: [''],

@@ -18,6 +18,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'A setting or flag has an invalid value. The message names the setting and its valid values.',
   },
+  FILES_EXIST: {
+    kind: 'rejected',
+    help: 'A file that "orderonce init" writes exists already. Nothing was written. Give another folder.',
+  },
   PORT_TAKEN: {
     kind: 'rejected',
     help: 'Another process already listens on the port. Stop that process, or choose another port.',
@@ -45,6 +49,14 @@ export const ERRORS = {
   MIGRATION_CHANGED: {
     kind: 'terminal',
     help: 'A migration that was applied to the database differs from the one in this release. Run the release that the database was migrated with.',
+  },
+  HANDLER_MIGRATION_CHANGED: {
+    kind: 'terminal',
+    help: 'A file of HANDLERS_MIGRATIONS was changed after it was applied, or a new file comes before one that was applied. Nothing was applied. The message names the file and says what to do.',
+  },
+  HANDLER_MIGRATION_FAILED: {
+    kind: 'terminal',
+    help: 'A file of HANDLERS_MIGRATIONS cannot be read, or PostgreSQL refused it. Files before it stay applied, and it is tried again by the next "orderonce migrate". The message gives the file, the line and the reason.',
   },
   DATABASE_NOT_UTF8: {
     kind: 'terminal',
@@ -184,6 +196,29 @@ export class OrderonceError extends Error {
   get kind(): ErrorKind {
     return ERRORS[this.code].kind;
   }
+
+  static {
+    brand(OrderonceError, 'OrderonceError');
+  }
+}
+
+/**
+ * Makes `instanceof` true for an error of the same class from another copy of this package. A team's
+ * module may bring a copy of its own, whose classes are other objects than those of the process
+ * that runs it. Subclasses keep the usual `instanceof`.
+ *
+ * @param name of the class, the same in every copy and every release.
+ */
+export function brand(ofClass: new (...args: never[]) => Error, name: string): void {
+  const mark = Symbol.for(`orderonce.${name}`);
+  Object.defineProperty(ofClass.prototype, mark, { value: true });
+  Object.defineProperty(ofClass, Symbol.hasInstance, {
+    value(this: unknown, value: unknown): boolean {
+      if (this !== ofClass) return Function.prototype[Symbol.hasInstance].call(this, value);
+      if (typeof value !== 'object' || value === null) return false;
+      return (value as Record<symbol, unknown>)[mark] === true;
+    },
+  });
 }
 
 /** Longer messages are cut, because they are copied into logs, health pages and tables. */

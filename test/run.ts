@@ -6,6 +6,7 @@
  *   npm test -- src/event           files in a folder, or files whose path contains the word
  *   npm run test:unit               unit tests only, which need no servers
  *   npm test -- .cluster.           tests with three brokers of their own; these take some minutes
+ *   npm test -- .package.           the npm package: packs it, installs it, runs it; needs the registry
  *   npm test -- --kafka=zookeeper   with another Kafka: kraft, kraft-3.9, zookeeper
  *   npm test -- --postgres=DIR      with the PostgreSQL whose programs are in DIR
  *
@@ -38,8 +39,8 @@ const files = globSync([
   'examples/**/*.test.ts',
 ])
   .filter((file) => words.some((word) => file.includes(word)) || words.length === 0)
-  .filter((file) => words.length > 0 || !file.endsWith('.cluster.test.ts'))
-  .filter((file) => !isUnitOnly || !/\.(pg|kafka|e2e|cluster)\.test\.ts$/.test(file))
+  .filter((file) => words.length > 0 || !/\.(cluster|package)\.test\.ts$/.test(file))
+  .filter((file) => !isUnitOnly || !/\.(pg|kafka|e2e|cluster|package)\.test\.ts$/.test(file))
   .sort();
 if (files.length === 0) {
   console.error('No test file matches');
@@ -94,7 +95,8 @@ function programsIn(folder: string): Binaries {
 }
 
 function runNodeTest(): Promise<number> {
-  const timeoutMs = needsCluster ? 400_000 : 180_000;
+  const isLong = needsCluster || files.some((file) => file.endsWith('.package.test.ts'));
+  const timeoutMs = isLong ? 400_000 : 180_000;
   // Each file brings three brokers of its own.
   const concurrency = needsCluster ? 1 : 2;
   const flags = ['--test', `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`];

@@ -16,9 +16,12 @@ export type MigrateReport = {
   readonly log_created: boolean;
 };
 
-/** Creates the tables, then the topic or the embedded log, each only if it is missing. */
+/** Creates the tables, those of the handlers too, then the topic or the embedded log, each only if it is missing. */
 export async function migrateAll(settings: Settings, pool: Pool): Promise<MigrateReport> {
-  const migrations = await migrate(pool, { withoutOrders: isWithoutOrders(settings) });
+  const migrations = await migrate(pool, {
+    withoutOrders: isWithoutOrders(settings),
+    handlerMigrations: settings.HANDLERS_MIGRATIONS,
+  });
   const log_created = await createLog(settings, () => pool);
   return { migrations, schema: pool.schema ?? '', log: settings.KAFKA_TOPIC, log_created };
 }

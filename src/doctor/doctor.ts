@@ -57,7 +57,10 @@ async function examineDatabase(settings: Settings, pool: Pool | null): Promise<F
   };
   try {
     const found = judgeDatabase(await readDatabaseFacts(pool, use));
-    const tables = await assertMigrated(pool, { withoutOrders: !use.keepsOrders }).then(
+    const tables = await assertMigrated(pool, {
+      withoutOrders: !use.keepsOrders,
+      handlerMigrations: settings.HANDLERS_MIGRATIONS,
+    }).then(
       () => ok('tables', 'match this release'),
       (error: unknown) => fail('tables', reasonOf(error), 'Run "orderonce migrate"'),
     );

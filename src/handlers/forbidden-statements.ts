@@ -16,7 +16,7 @@ const TEMPORARY = /^create\s+((global|local)\s+)?temp(orary)?\b(?![\s\S]*\bon\s+
 /** Triggers refuse changes of rows, but these statements could remove the triggers. */
 const DEFINITION = /^(alter|drop|lock|cluster|reindex|grant|revoke)\b/i;
 const CORE_TABLE =
-  /\b(schema_migrations|processed_events|consumer_positions|duplicates|conflicts|dead_letters|dead_letter_audit|held_orders|log_gaps|suspects|position_troubles|closed_positions|deployment_handlers|outbox|outbox_shards|outbox_relays|event_log|event_log_partitions|orders|logs)\b/i;
+  /\b(schema_migrations|handler_migrations|processed_events|consumer_positions|duplicates|conflicts|dead_letters|dead_letter_audit|held_orders|log_gaps|suspects|position_troubles|closed_positions|deployment_handlers|outbox|outbox_shards|outbox_relays|event_log|event_log_partitions|orders|logs)\b/i;
 
 /** @returns why a handler must not run this statement; null if it may. */
 export function whyForbidden(text: string): string | null {

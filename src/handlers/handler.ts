@@ -9,6 +9,7 @@
  * What a handler does outside `tx`, such as HTTP calls, is not part of the transaction and may
  * happen again after a rollback. Emit a message instead, or make the call idempotent by event id.
  */
+import { brand } from '../errors.ts';
 import type { OutboxMessage } from '../log/message.ts';
 
 export type { OutboxMessage };
@@ -87,6 +88,10 @@ export type Handler = {
  */
 export class TerminalError extends Error {
   override readonly name = 'TerminalError';
+
+  static {
+    brand(TerminalError, 'TerminalError');
+  }
 }
 
 /**
@@ -96,6 +101,10 @@ export class TerminalError extends Error {
  */
 export class OutageError extends Error {
   override readonly name = 'OutageError';
+
+  static {
+    brand(OutageError, 'OutageError');
+  }
 }
 
 /**

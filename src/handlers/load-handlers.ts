@@ -1,12 +1,11 @@
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Handler } from './handler.ts';
+import { fileOfHandlers, importHandlersFile } from './handlers-module.ts';
 
 /**
  * Loads a team's handlers.
- * @param path of the module, relative to the working directory: JavaScript, or TypeScript whose
- * types Node can strip.
+ * @param path of the module from the working directory, or the name of a package: JavaScript, or
+ * TypeScript, whose types Node can strip only outside of node_modules.
  * @throws HANDLERS_INVALID with what is wrong.
  */
 export async function loadHandlers(path: string): Promise<readonly Handler[]> {
@@ -46,7 +45,7 @@ function checked(path: string, exported: unknown): readonly Handler[] {
 
 async function importHandlers(path: string): Promise<unknown> {
   try {
-    return (await import(pathToFileURL(resolve(path)).href)).handlers;
+    return (await importHandlersFile(fileOfHandlers(path))).handlers;
   } catch (error) {
     throw invalid(path, `cannot be loaded: ${reasonOf(error)}`, error);
   }

@@ -205,10 +205,11 @@ async function recordDeployment({
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { pools, reader, relay, unattended, resumer, consumer, withoutOrders } = parts;
+  const { settings, pools, reader, relay, unattended, resumer, consumer, withoutOrders } = parts;
+  const { HANDLERS_MIGRATIONS: handlerMigrations } = settings;
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      await assertMigrated(pools.queries, { withoutOrders });
+      await assertMigrated(pools.queries, { withoutOrders, handlerMigrations });
       await reader.identity();
       await recordDeployment(parts);
       state.deployment = await readDeploymentId(pools.queries);

@@ -26,6 +26,7 @@ describe('readSettings', () => {
         'TLS_CLIENT_CA_FILE',
         'STATUS_BASE_URL',
         'HANDLERS_MODULE',
+        'HANDLERS_MIGRATIONS',
         'ORDER_PROCESSED_TOPIC',
       ],
     );

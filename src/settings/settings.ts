@@ -158,7 +158,12 @@ export const SETTINGS = {
   HANDLERS_MODULE: optional(
     (value) => value.length > 0,
     'path/to/module.ts',
-    'Module that exports "handlers": business logic that runs inside the transaction. See docs/handlers.md.',
+    'Module that exports "handlers": business logic that runs inside the transaction. A path from the working directory, or the name of an installed package. See docs/handlers.md.',
+  ),
+  HANDLERS_MIGRATIONS: optional(
+    (value) => value.length > 0,
+    'path/to/folder',
+    'Folder of SQL files that create the tables of the handlers. "migrate" applies new ones in the order of their names. See docs/handlers.md.',
   ),
   HANDLER_TIMEOUT_MS: integer(
     3000,

@@ -1,5 +1,6 @@
 /** Checks that the database is what this release needs. Services repeat the check regularly. */
 import { OrderonceError } from '../errors.ts';
+import { missingHandlerMigrations } from './handler-migrations.ts';
 import { readApplied, readMigrations } from './migration-files.ts';
 import type { Queryable } from './pool.ts';
 import { sqlStateOf } from './sqlstate.ts';
@@ -14,6 +15,8 @@ export type MigrateOptions = {
    * ORDERS_PROJECTION=off: the table `orders` is neither created nor needed. An existing one stays.
    */
   readonly withoutOrders?: boolean | undefined;
+  /** HANDLERS_MIGRATIONS: a folder of SQL files, from the working directory. */
+  readonly handlerMigrations?: string | undefined;
 };
 
 /**
@@ -24,7 +27,7 @@ export type MigrateOptions = {
  */
 export async function assertMigrated(
   db: Queryable,
-  { withoutOrders = false }: MigrateOptions = {},
+  { withoutOrders = false, handlerMigrations }: MigrateOptions = {},
 ): Promise<void> {
   await assertUtf8(db);
   const { files } = await readMigrations();
@@ -34,6 +37,9 @@ export async function assertMigrated(
   const missing = files.map(({ name }) => name).filter((name) => applied?.has(name) !== true);
   if (missing.length > 0) throw notMigrated(missing.join(', '));
   if (!withoutOrders) await assertOrders(db);
+  if (handlerMigrations === undefined) return;
+  const ofHandlers = await missingHandlerMigrations(db, handlerMigrations);
+  if (ofHandlers.length > 0) throw notMigrated(ofHandlers.join(', '));
 }
 
 /** @throws NOT_MIGRATED if the table `orders` does not exist. */

@@ -18,7 +18,7 @@ BEGIN
     END IF;
   END LOOP;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_consumer') THEN
-    GRANT SELECT ON schema_migrations, dead_letter_claims TO orderonce_consumer;
+    GRANT SELECT ON schema_migrations, handler_migrations, dead_letter_claims TO orderonce_consumer;
     GRANT SELECT, INSERT ON
       logs, processed_events, duplicates, conflicts, log_gaps, dead_letter_audit, closed_positions
       TO orderonce_consumer;
@@ -39,7 +39,7 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_reader') THEN
     GRANT SELECT ON
-      schema_migrations, logs, processed_events, consumer_positions, duplicates, conflicts,
+      schema_migrations, handler_migrations, logs, processed_events, consumer_positions, duplicates, conflicts,
       dead_letters, dead_letter_claims, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
       closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log,
       deployment_handlers

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { assertUtf8, type MigrateOptions } from './assert-migrated.ts';
+import { migrateHandlers } from './handler-migrations.ts';
 import {
   assertUnchanged,
   type Migrations,
@@ -33,9 +34,12 @@ const NAME_TAKEN = /^(42P07|42710|42723)$/;
  * the schema that holds our tables. If no schema does, it is `public` if our names are free there,
  * and otherwise `orderonce`. Afterwards the pool uses this schema.
  *
+ * The files of the handlers come afterwards, each in a transaction of its own.
+ *
  * @returns what was applied: names of files, and `orders` if only that table was missing.
  * @throws DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN, SCHEMA_FORBIDDEN, each with the
- * remedy; MIGRATION_CHANGED if an applied migration differs from its file.
+ * remedy; MIGRATION_CHANGED if an applied migration differs from its file;
+ * HANDLER_MIGRATION_CHANGED, HANDLER_MIGRATION_FAILED.
  */
 export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise<string[]> {
   const migrations = await readMigrations();
@@ -49,7 +53,9 @@ export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise
     return found === null ? await applySomewhere(tx, apply) : await apply(found);
   });
   pool.useSchema(schema);
-  return applied;
+  const { handlerMigrations } = options;
+  if (handlerMigrations === undefined) return applied;
+  return [...applied, ...(await migrateHandlers(pool, handlerMigrations))];
 }
 
 /** Applies to the usual schema, if it may be used and our names are free in it; else to our own. */

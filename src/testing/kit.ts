@@ -2,8 +2,8 @@ import { redrive } from '../dead-letters/redrive.ts';
 import type { RedriveResult } from '../dead-letters/redrive-one.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
-import type { BatchContext } from '../inbox/settle-piece.ts';
-import { type ListedLetter, listLetters } from '../store/dead-letter-queue.ts';
+import type { BatchContext } from '../inbox/settle-records.ts';
+import { type ListedDeadLetter, listDeadLetters } from '../store/dead-letter-queue.ts';
 import { findEvent } from '../store/event-status.ts';
 import type { LogPlace } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
@@ -125,8 +125,8 @@ export class TestKit {
   }
 
   /** In log order, at most 1000. */
-  async deadLetters(): Promise<ListedLetter[]> {
-    return await listLetters(this.#pool, { limit: 1000 });
+  async deadLetters(): Promise<ListedDeadLetter[]> {
+    return await listDeadLetters(this.#pool, { limit: 1000 });
   }
 
   /** The messages that handlers emitted, in order. */
@@ -156,7 +156,7 @@ export class TestKit {
   }
 
   async #letterOf(eventId: string): Promise<LogPlace> {
-    const [letter] = await listLetters(this.#pool, { eventId, limit: 1 });
+    const [letter] = await listDeadLetters(this.#pool, { eventId, limit: 1 });
     if (letter === undefined) throw new Error(`Event ${eventId} is no dead letter`);
     return letter;
   }

@@ -1,6 +1,6 @@
 import { reasonOf } from '../errors.ts';
 import type { Handler } from '../handlers/handler.ts';
-import type { BatchContext } from '../inbox/settle-piece.ts';
+import type { BatchContext } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
 import { disturb } from '../store/test-faults.ts';
 import { drain } from './drain.ts';
