@@ -99,7 +99,14 @@ function runNodeTest(): Promise<number> {
   const timeoutMs = isLong ? 400_000 : 180_000;
   // Each file brings three brokers of its own.
   const concurrency = needsCluster ? 1 : 2;
-  const flags = ['--test', `--test-concurrency=${concurrency}`, `--test-timeout=${timeoutMs}`];
+  // As the compiler does in a clone: imports of orderonce/... are those of src/.
+  const source = '--conditions=orderonce-source';
+  const flags = [
+    '--test',
+    source,
+    `--test-concurrency=${concurrency}`,
+    `--test-timeout=${timeoutMs}`,
+  ];
   const child = spawn(process.execPath, [...flags, '--test-reporter=spec', ...files], {
     stdio: ['ignore', 'inherit', 'inherit'],
     env,

@@ -15,7 +15,7 @@ import { SteadyShop } from '../support/steady-shop.ts';
 import { until } from '../support/until.ts';
 
 const PORTS = { producer: 18_220, consumers: [18_221, 18_222] };
-const SOAK_MS = Number(process.env.SOAK_SECONDS ?? 60) * 1000;
+const SOAK_MS = Number(process.env.SOAK_SECONDS ?? 40) * 1000;
 const SETTLED = { withinMs: 90_000 };
 const ORDERS = 200;
 
