@@ -7,46 +7,16 @@
  * until the log serves it.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { HandlerSet } from '../handlers/run-handlers.ts';
-import type { ParkGuard } from '../inbox/park-guard.ts';
-import type { BatchContext } from '../inbox/settle-records.ts';
-import type { FetchAnswer, LogBounds, LogReader } from '../log/event-log.ts';
-import {
-  type CheckedPosition,
-  checkOffset,
-  checkPositions,
-  type PositionTrouble,
-} from '../positions/check.ts';
+import type { FetchAnswer, LogBounds } from '../log/event-log.ts';
+import { checkOffset, type PositionTrouble } from '../positions/check.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { unlessAborted } from '../runtime/deadline.ts';
-import type { Logger } from '../runtime/logger.ts';
-import { logIdOf } from '../store/logs.ts';
-import type { Pool } from '../store/pool.ts';
-import { clearTroubles } from '../store/position-troubles.ts';
-import {
-  ensurePositions,
-  readPositions,
-  releasePositions,
-  takePositions,
-} from '../store/positions.ts';
-import { findSuspect } from '../store/suspects.ts';
-import type { TransactionLimits } from '../store/transaction.ts';
-import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
-import { Suspicion } from './suspicion.ts';
-import type { Turns } from './turns.ts';
+import { readPositions, releasePositions } from '../store/positions.ts';
+import type { PartitionWorker } from './partition-worker.ts';
+import { type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
 import { UnreadPartitions } from './unread-partitions.ts';
 
-export type AssignmentOptions = {
-  readonly reader: LogReader;
-  readonly pool: Pool;
-  readonly limits: TransactionLimits;
-  readonly owner: string;
-  readonly handlers: HandlerSet;
-  readonly withoutOrders?: boolean | undefined;
-  readonly parkGuard: ParkGuard;
-  readonly turns: Turns;
-  readonly batchMax: number;
-  readonly logger: Logger;
+export type AssignmentOptions = PrepareOptions & {
   /** Called when an operator has resolved what stopped a partition. The assignment must restart. */
   readonly onResolved: () => void;
 };
@@ -182,59 +152,21 @@ export class Assignment {
    * @throws LOG_UNAVAILABLE if none of them is ready.
    */
   async #prepare(partitions: readonly number[]): Promise<string> {
-    const { reader, pool, logger } = this.#options;
-    const identity = await reader.identity();
-    const all = Array.from({ length: identity.partitions }, (_, partition) => partition);
-    const logId = await logIdOf(pool, identity);
-    await ensurePositions(pool, reader.topic, logId, await reader.bounds(all, true));
-    const checked = await checkPositions(reader, pool, identity.topicId, partitions);
-    if (checked.length === 0) {
-      const message = `No broker leads partitions ${partitions.join(', ')} now`;
-      throw new OrderonceError('LOG_UNAVAILABLE', message);
-    }
-    const ready = checked.map(({ position }) => position.partition);
-    const workers = await this.#makeWorkers(checked);
-    await clearTroubles(pool, reader.topic, ready);
-    if (this.#ended.signal.aborted) return identity.topicId;
+    const { reader, logger, handlers } = this.#options;
+    const { signal } = this.#ended;
+    this.#hasTaken = handlers.handlers.length > 0;
+    const { topicId, checked, workers } = await prepareWorkers(this.#options, partitions, signal);
+    if (signal.aborted) return topicId;
     this.#workers.push(...workers);
     for (const { position, trouble } of checked) {
       if (trouble !== null) this.#halt(position.partition, trouble);
     }
+    const ready = workers.map(({ partition }) => partition);
     this.#unread.note({ served: ready, failed: new Map(), heldBack: new Map() });
     this.#working.push(...workers.map((worker) => worker.run()));
     const from = Object.fromEntries(workers.map((w) => [w.partition, w.nextOffset]));
     logger.info({ topic: reader.topic, from }, 'Partitions assigned');
-    return identity.topicId;
-  }
-
-  async #makeWorkers(checked: readonly CheckedPosition[]): Promise<PartitionWorker[]> {
-    const { reader, pool, owner, handlers } = this.#options;
-    const partitions = checked.map(({ position }) => position.partition);
-    // Only handlers can loop or end the process, so without them nothing has to be noted.
-    const hasHandlers = handlers.handlers.length > 0;
-    const unclean = hasHandlers
-      ? await takePositions(pool, reader.topic, partitions, owner)
-      : new Set<number>();
-    this.#hasTaken = hasHandlers;
-    const workers: PartitionWorker[] = [];
-    for (const { position } of checked) {
-      const context = this.#context(position.logId);
-      const suspect = hasHandlers ? await findSuspect(pool, position) : null;
-      const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
-      workers.push(new PartitionWorker(position, this.#workerOptions(context, suspicion)));
-    }
-    return workers;
-  }
-
-  #context(logId: number): BatchContext {
-    const { reader, pool, limits, owner, handlers, parkGuard, withoutOrders } = this.#options;
-    const { topic } = reader;
-    return { pool, limits, topic, logId, owner, handlers, parkGuard, withoutOrders };
-  }
-
-  #workerOptions(context: BatchContext, suspicion: Suspicion): WorkerOptions {
-    const { turns, batchMax, logger } = this.#options;
-    return { context, suspicion, turns, batchMax, logger, signal: this.#ended.signal };
+    return topicId;
   }
 
   async #fetchLoop(topicId: string): Promise<void> {

@@ -47,13 +47,28 @@ export async function checkPositions(
   for (const position of all.filter(({ partition }) => partitions.includes(partition))) {
     const bound = bounds.get(position.partition);
     if (bound === undefined) continue;
-    const trouble =
-      checkPosition(position, topicId, bound) ??
-      (await checkLastRecord(reader, topicId, position, bound));
-    checked.push({ position, bounds: bound, trouble });
+    const trouble = await checkOne(reader, topicId, position, bound);
+    if (trouble !== 'unavailable') checked.push({ position, bounds: bound, trouble });
   }
   if (isSecondLook || checked.every(({ trouble }) => trouble === null)) return checked;
   return await checkPositions(reader, pool, topicId, partitions, true);
+}
+
+/** A partition whose last record cannot be read now must not hold up the check of the others. */
+async function checkOne(
+  reader: LogReader,
+  topicId: string,
+  position: Position,
+  bounds: LogBounds,
+): Promise<PositionTrouble | null | 'unavailable'> {
+  const trouble = checkPosition(position, topicId, bounds);
+  if (trouble !== null) return trouble;
+  try {
+    return await checkLastRecord(reader, topicId, position, bounds);
+  } catch (error) {
+    if (error instanceof OrderonceError && error.code === 'LOG_UNAVAILABLE') return 'unavailable';
+    throw error;
+  }
 }
 
 /**
