@@ -9,11 +9,10 @@ import { forEachEvent, type Handler, TerminalError } from '../handlers/handler.t
 import { orderProcessed } from '../handlers/order-processed.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import type { LogAppender } from '../log/event-log.ts';
-import { MESSAGE_ID_HEADER, SHARDS } from '../log/message.ts';
+import { MESSAGE_ID_HEADER } from '../log/message.ts';
 import { createEmbeddedLog, EmbeddedAppender } from '../log-embedded/embedded-log.ts';
 import { createLogger } from '../runtime/logger.ts';
-import { deletePublished, findUnpublished, readOutboxLag } from '../store/outbox.ts';
-import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
+import { deletePublished, readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import { Relay } from './relay.ts';
 
@@ -263,44 +262,5 @@ describe('Relay', () => {
     assert.equal(await deletePublished(pool, 3, 10), 0);
     assert.equal(await deletePublished(pool, 1, 10), 1);
     assert.equal(await count(pool, 'outbox'), 1, 'what is not published stays');
-  });
-});
-
-describe('Leases of shards', () => {
-  it('are shared evenly among relays; none has a shard of another', async (t) => {
-    const { pool } = await setUp(t);
-    const held = new Map<string, number[]>();
-    for (const owner of ['a', 'b', 'c', 'a', 'b', 'c']) {
-      held.set(owner, await leaseShards(pool, owner, 60_000));
-    }
-    const all = [...held.values()].flat().sort((x, y) => x - y);
-    assert.deepEqual(
-      all,
-      Array.from({ length: SHARDS }, (_, shard) => shard),
-    );
-    assert.ok(
-      [...held.values()].every((shards) => shards.length >= 4),
-      JSON.stringify([...held]),
-    );
-    await releaseShards(pool, 'a');
-    for (const owner of ['b', 'c']) held.set(owner, await leaseShards(pool, owner, 60_000));
-    assert.equal(held.get('b')?.length, SHARDS / 2);
-  });
-
-  it('of a relay that is stuck go to the others; alone it keeps them', async (t) => {
-    const { pool } = await setUp(t);
-    assert.equal((await leaseShards(pool, 'stuck', 60_000, true)).length, SHARDS);
-    await leaseShards(pool, 'other', 60_000);
-    assert.equal((await leaseShards(pool, 'stuck', 60_000, true)).length, 0);
-    assert.equal((await leaseShards(pool, 'other', 60_000)).length, SHARDS);
-  });
-
-  it('that have run out go to others, and give their holder nothing more to publish', async (t) => {
-    const { pool, context } = await setUp(t);
-    await processBatch(context, sliceOfEvents(0, [wireEvent()]));
-    assert.equal((await leaseShards(pool, 'zombie', 1)).length, SHARDS);
-    assert.equal((await leaseShards(pool, 'heir', 60_000)).length, SHARDS);
-    assert.equal((await findUnpublished(pool, 'zombie', TOPIC, 10)).length, 0);
-    assert.equal((await findUnpublished(pool, 'heir', TOPIC, 10)).length, 2);
   });
 });
