@@ -17,7 +17,7 @@ describe('orderonce init', () => {
     const cwd = temporary(t);
     const init = new Orderonce(t, ['init', 'My Shop'], {}, cwd);
     assert.equal(await init.exit(), 0);
-    assert.match(init.output, /cd "My Shop"\n {2}npm install\n {2}npm start\n/);
+    assert.match(init.output, /cd "My Shop"\n {2}npm install\n {2}npm test\n {2}npm start\n/);
     const folder = join(cwd, 'My Shop');
     const { name, dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
     assert.deepEqual([name, dependencies], ['my-shop', { orderonce: VERSION }]);

@@ -13,6 +13,7 @@ import type { Call } from './command.ts';
 const FILES: Readonly<Record<string, string>> = {
   'package.json': 'package.json.txt',
   'handlers.ts': 'handlers.ts.txt',
+  'handlers.test.ts': 'handlers.test.ts.txt',
   'migrations/0001-spending.sql': 'migrations/0001-spending.sql.txt',
   '.env': 'env.txt',
   '.gitignore': 'gitignore.txt',
@@ -68,6 +69,7 @@ ${paths.map((path) => `  ${path}`).join('\n')}
 
 To run it:
 ${enter}  npm install
+  npm test
   npm start
 
 Then change handlers.ts to what your events should do, and put its tables into migrations/.`;

@@ -200,7 +200,7 @@ it('init writes a project that runs: its migration, its handler, its check', asy
   json.dependencies.orderonce = `file:${packed.file}`;
   writeFileSync(file, JSON.stringify(json));
   run(project, ['npm', 'install', '--prefer-offline', '--no-audit', '--no-fund']);
-  run(project, ['npm', 'test']);
+  assert.match(run(project, ['npm', 'test']), /pass 2\b/);
   const [producer, consumer] = [await freePort(), await freePort()];
   const ports = { PRODUCER_PORT: String(producer), CONSUMER_PORT: String(consumer) };
   await start(t, project, ['npm', 'start'], ports);
