@@ -29,6 +29,9 @@ const EVERYTHING = {
     tls: { name: 'tls', mutualTls: true },
     trust: { name: 'trust' },
   },
+  extraEnv: [{ name: 'ACME_KEY', valueFrom: { secretKeyRef: { name: 'acme', key: 'key' } } }],
+  extraVolumes: [{ name: 'handlers', configMap: { name: 'order-handlers' } }],
+  extraVolumeMounts: [{ name: 'handlers', mountPath: '/etc/orderonce/handlers', readOnly: true }],
   consumer: { keda: { enabled: true, authentication: 'kafka-login' } },
   serviceMonitor: { enabled: true },
   networkPolicy: { enabled: true },
@@ -171,6 +174,16 @@ describe('the chart', () => {
     }
   });
 
+  it('gives every pod the environment and the volumes that are added', () => {
+    const pods = podsOf(render(EVERYTHING));
+    assert.equal(pods.length, 3);
+    for (const { containers, volumes } of pods) {
+      const [{ env, volumeMounts }] = containers as [Manifest];
+      const has = (list: Manifest[], name: string) => list.some((one) => one.name === name);
+      assert.ok(has(env, 'ACME_KEY') && has(volumeMounts, 'handlers') && has(volumes, 'handlers'));
+    }
+  });
+
   it('asks alive and ready of the port that the service listens on', () => {
     const ports = { producer: 8000, consumer: 8001 } as Record<string, number>;
     for (const { spec } of named(render(EVERYTHING), 'Deployment')) {
@@ -189,8 +202,9 @@ describe('the chart', () => {
       const [{ data }] = named(manifests, 'ConfigMap') as [Manifest];
       const env = podsOf(manifests).flatMap(({ containers }) => containers[0].env as Manifest[]);
       const names = [...Object.keys(data), ...env.map(({ name }) => name)];
-      // HOSTNAME is the name of the pod, which a consumer uses to identify itself.
-      const unknown = names.filter((name) => !(name in SETTINGS) && name !== 'HOSTNAME');
+      // HOSTNAME is the name of the pod, which a consumer uses to identify itself; ACME_KEY is added.
+      const others = ['HOSTNAME', 'ACME_KEY'];
+      const unknown = names.filter((name) => !(name in SETTINGS) && !others.includes(name));
       assert.deepEqual(unknown, []);
     }
   });
