@@ -18,7 +18,7 @@ const OTHERS: Record<string, Place> = {
   cli: { column: 1, row: 0 },
   commands: { column: 2.5, row: 0 },
   doctor: { column: 4, row: 0 },
-  testing: { column: 4.75, row: 0 },
+  testing: { column: 5, row: 0 },
   client: { column: 5, row: 4 },
   embedded: { column: 0.5, row: 1 },
   services: { column: 1.5, row: 1 },
