@@ -9,6 +9,8 @@ import type { StoredDeadLetter } from '../store/dead-letter-queue.ts';
 /** The event that a redrive is to process. */
 export type RedriveInput = {
   readonly event: EventRecord;
+  /** The dead letter had not taken the event's id: its record did not decode when it was parked. */
+  readonly takesId: boolean;
   /** For an edit: its canonical JSON and digest, for the audit. */
   readonly edited?: { readonly json: string; readonly digest: string };
 };
@@ -60,5 +62,5 @@ export function editOf(deadLetter: StoredDeadLetter, payload: Buffer): RedriveIn
   const json = toCanonicalJson(edited.event);
   const { digest } = edited;
   const event = original === null ? edited : { ...edited, digest: original.digest };
-  return { event, edited: { json, digest } };
+  return { event, takesId: deadLetter.digest === null, edited: { json, digest } };
 }

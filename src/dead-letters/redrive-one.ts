@@ -85,14 +85,14 @@ export async function redriveOne(
   place: LogPlace,
   input: RedriveInput,
 ): Promise<RedriveResult> {
-  // An edit may store an id that this dead letter had not taken. The shared lock of a storing
-  // transaction keeps others from parking an event with the same id in the meantime.
-  const begin = input.edited === undefined ? inTransaction : inStoringTransaction;
+  // The shared lock of a storing transaction keeps others from parking an event with an id that this
+  // dead letter has not taken.
+  const begin = input.takesId ? inStoringTransaction : inTransaction;
   for (let attempt = 1; ; attempt++) {
     try {
       return await begin(context.pool, LIMITS, (tx) => redriveIn(tx, context, place, input));
     } catch (error) {
-      // An edit takes the parking lock first and held orders later, a batch that parks the other
+      // Such a redrive takes the parking lock first and held orders later, a batch that parks the other
       // way round. So the two can deadlock, and the redrive is retried.
       if (sqlStateOf(error) === DEADLOCK && attempt < ATTEMPTS_MAX) continue;
       // The failure ended the whole transaction, so it is written in another one. If PostgreSQL is

@@ -29,7 +29,10 @@ export async function redrive(context: RedriveContext, place: LogPlace): Promise
     return [{ ...place, outcome: 'gone' }];
   const event = eventOf(deadLetter);
   if (event === null) return [{ ...place, outcome: 'invalid' }];
-  return await redriveWithQueue(context, place, { event });
+  return await redriveWithQueue(context, place, {
+    event,
+    takesId: deadLetter.digest === null,
+  });
 }
 
 /**
@@ -155,7 +158,7 @@ export async function followQueue(
     const event = deadLetter?.state === 'waiting' ? eventOf(deadLetter) : null;
     if (head === null || event === null) return results;
     if (until !== undefined && isSamePlace(head, until)) return results;
-    const result = await redriveOne(context, head, { event });
+    const result = await redriveOne(context, head, { event, takesId: false });
     results.push(result);
     if (result.outcome === 'failed' || result.outcome === 'behind') return results;
   }
