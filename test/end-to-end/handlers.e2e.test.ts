@@ -103,7 +103,7 @@ describe('Handlers that break the process', () => {
     const database = 'postgres://nobody@127.0.0.1:1/none';
     const modules: [source: string, said: RegExp][] = [
       ['export const handlers = [];', /exports no array "handlers"/],
-      ['export const handlers = [{ name: 1 }];', /without a name and a function "handle"/],
+      ['export const handlers = [{ name: 1 }];', /has no "name" or no function "handle"/],
       ['this is not JavaScript', /cannot be loaded: .*/],
     ];
     for (const [source, said] of modules) {
