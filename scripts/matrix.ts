@@ -4,8 +4,7 @@
  *   npm run matrix                 runs all combinations; lists those that this machine cannot run
  *   npm run matrix -- zookeeper    runs the combinations whose name contains the word
  *
- * The Kafka and end-to-end tests run on each combination, the PostgreSQL tests once on each
- * version of PostgreSQL. Exit code 1 if a suite fails or no combination was chosen.
+ * The tests that use Kafka run on each combination, the others once on each version of PostgreSQL. Exit code 1 if a suite fails or no combination was chosen.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -20,15 +19,21 @@ type Combination = {
   readonly words: readonly string[];
 };
 
-const SERVED = ['.kafka.test.ts', '.e2e.test.ts'];
+/** The end-to-end tests that use Kafka; the others run on the embedded log. */
+const ON_KAFKA = ['.kafka.test.ts', 'account.e2e', 'kill.e2e', 'outage.e2e'];
+const ON_BOTH = ['.kafka.test.ts', '.e2e.test.ts', '.pg.test.ts'];
 const COMBINATIONS: readonly Combination[] = [
-  { name: 'Kafka 4.4 (KRaft), PostgreSQL 18', flags: [], words: [...SERVED, '.pg.test.ts'] },
-  { name: 'Kafka 3.9 (KRaft), PostgreSQL 18', flags: ['--kafka=kraft-3.9'], words: SERVED },
-  { name: 'Kafka 3.9 with ZooKeeper, PostgreSQL 18', flags: ['--kafka=zookeeper'], words: SERVED },
+  { name: 'Kafka 4.4 (KRaft), PostgreSQL 18', flags: [], words: ON_BOTH },
+  { name: 'Kafka 3.9 (KRaft), PostgreSQL 18', flags: ['--kafka=kraft-3.9'], words: ON_KAFKA },
+  {
+    name: 'Kafka 3.9 with ZooKeeper, PostgreSQL 18',
+    flags: ['--kafka=zookeeper'],
+    words: ON_KAFKA,
+  },
   {
     name: 'Kafka 4.4 (KRaft), PostgreSQL 15',
     flags: [`--postgres=${DEBIANS_15}`],
-    words: [...SERVED, '.pg.test.ts'],
+    words: ON_BOTH,
   },
 ];
 
