@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
-import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { sliceOfEvents, type WireEvent, wireEvent } from '../../test/support/events.ts';
 import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
 import { redrive } from '../dead-letters/redrive.ts';
@@ -52,19 +52,22 @@ describe('Two partitions that park at once', () => {
     const { pool, gate, verdict } = await setUp(t);
     const [first, second] = [gate(), gate()];
     const bad = poison();
-    const early = processAll(first.context, sliceOfEvents(0, [wireEvent(), bad, slow()], 0));
+    const one = [wireEvent(), bad, slow()];
+    const early = processAll(first.context, sliceOfEvents(0, one, 0));
     await first.entered;
     const other = [wireEvent(), { ...bad, order_id: randomUUID() }, slow()];
     const late = processAll(second.context, sliceOfEvents(0, other, 1));
     await second.entered;
     first.open();
     second.open();
-    // The later one notices, rolls back and tries again, as a consumer does.
-    const retry = (error: OrderonceError) => {
-      assert.equal(error.code, 'CLAIM_RACE');
-      return processAll(second.context, sliceOfEvents(0, other, 1));
+    // Whoever comes second notices, rolls back and tries again, as a consumer does.
+    const again = (gated: typeof first, events: WireEvent[], partition: number) => {
+      return (error: OrderonceError) => {
+        assert.equal(error.code, 'CLAIM_RACE');
+        return processAll(gated.context, sliceOfEvents(0, events, partition));
+      };
     };
-    await Promise.all([early, late.catch(retry)]);
+    await Promise.all([early.catch(again(first, one, 0)), late.catch(again(second, other, 1))]);
     assert.deepEqual([await count(pool, 'dead_letters'), await count(pool, 'conflicts')], [1, 1]);
     assert.equal((await verdict()).isProven, true);
   });
