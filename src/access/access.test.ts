@@ -105,7 +105,7 @@ describe('Without API keys', () => {
 });
 
 describe('With TLS', { skip: NO_OPENSSL }, () => {
-  it('asks for a client certificate where it should, and says how to go on without', async (t) => {
+  it('asks for a client certificate where it should, and says how to continue without', async (t) => {
     const certificates = makeCertificates(t);
     const log = new FakeLog('order_events');
     const settings = testSettings({

@@ -27,8 +27,8 @@ async function setUpParked(t: TestContext) {
   const parked = wireEvent({ total_amount: '666' });
   const behind = wireEvent({ order_id: parked.order_id });
   await processAll(context, sliceOfEvents(0, [wireEvent(), parked, behind, 'garbage\u0000']));
-  const mend = () => pool.query('ALTER TABLE processed_events DROP CONSTRAINT c');
-  return { ...parts, parked, behind, mend };
+  const fix = () => pool.query('ALTER TABLE processed_events DROP CONSTRAINT c');
+  return { ...parts, parked, behind, fix };
 }
 
 describe('GET /duplicates and /conflicts', () => {
@@ -110,9 +110,9 @@ describe('Dead letters over HTTP', () => {
   });
 
   it('redrive one, in order, with who asked in the audit [G2] [G5]', async (t) => {
-    const { get, post, mend } = await setUpParked(t);
+    const { get, post, fix } = await setUpParked(t);
     assert.deepEqual((await post('/dead-letters/1/0/1/redrive')).body.results[0].outcome, 'failed');
-    await mend();
+    await fix();
     assert.equal((await post('/dead-letters/1/0/2/redrive')).body.results[0].outcome, 'behind');
     const actor = { 'orderonce-actor': 'ann' };
     const { body } = await post('/dead-letters/1/0/1/redrive', undefined, actor);
@@ -132,7 +132,7 @@ describe('Dead letters over HTTP', () => {
   });
 
   it('redrive many, edit, discard; each says what is missing', async (t) => {
-    const { post, parked, mend } = await setUpParked(t);
+    const { post, parked, fix } = await setUpParked(t);
     assert.equal((await post('/dead-letters/redrive')).status, 422);
     const failed = await post('/dead-letters/redrive?reason=refused_by_database');
     assert.deepEqual(
@@ -151,7 +151,7 @@ describe('Dead letters over HTTP', () => {
       edited.body.results.map((r: { outcome: string }) => r.outcome),
       ['stored', 'stored'],
     );
-    await mend();
+    await fix();
     const rest = await post('/dead-letters/redrive?all=true');
     assert.deepEqual(rest.body, { results: [], next: null });
   });

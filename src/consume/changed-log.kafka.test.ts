@@ -61,7 +61,7 @@ if (KAFKA !== undefined) {
       assert.match(consumer.troubles.join(), /POSITION_BEFORE_LOG_START/);
     });
 
-    it('stops a partition whose records retention removed unprocessed; the others go on [G3]', async (t) => {
+    it('stops a partition whose records retention removed unprocessed; the others continue [G3]', async (t) => {
       const db = await createDatabase(t);
       const topic = await newTopic(2);
       await produceEvents(topic, 10, 0);
@@ -136,7 +136,7 @@ if (KAFKA !== undefined) {
       await untilStored(db, 30);
     });
 
-    it('goes on with partitions added while it runs [G3]', async (t) => {
+    it('continues with partitions added while it runs [G3]', async (t) => {
       const db = await createDatabase(t);
       const topic = await newTopic(1);
       await produceEvents(topic, 10, 0);

@@ -123,7 +123,7 @@ describe('Consumer', () => {
     assert.deepEqual(db.stored, [event.event_id]);
   });
 
-  it('tries the same batch again while PostgreSQL fails, says why, and goes on [G6]', async (t) => {
+  it('tries the same batch again while PostgreSQL fails, says why, and continues [G6]', async (t) => {
     const { db, reader, consumer, lines } = setUp(t);
     const { script } = db;
     db.script = [['INSERT INTO processed_events', () => sqlError('53100', 'disk full')], ...script];
@@ -134,7 +134,7 @@ describe('Consumer', () => {
     );
     assert.equal(consumer.partitions[0]?.state, 'retrying');
     db.script = script;
-    await until('it goes on', () => consumer.partitions[0]?.next_offset === 1);
+    await until('it continues', () => consumer.partitions[0]?.next_offset === 1);
     assert.deepEqual(consumer.troubles, []);
     assert.ok(lines.some(({ msg }) => msg === 'Partition runs again'));
   });
@@ -149,7 +149,7 @@ describe('Consumer', () => {
     );
     reader.failure = null;
     reader.put(0, wireEvent());
-    await until('it goes on', () => db.stored.length === 1);
+    await until('it continues', () => db.stored.length === 1);
   });
 
   it('stops loudly where the topic is another one, and touches nothing [G3]', async (t) => {
@@ -164,11 +164,11 @@ describe('Consumer', () => {
     assert.ok(lines.some(({ msg, level }) => msg === 'Partition stopped' && level === 50));
   });
 
-  it('goes on by itself once an operator has resolved what stopped it', async (t) => {
+  it('continues once an operator has resolved what stopped it', async (t) => {
     const { db, consumer } = await setUpStopped(t);
     db.topicId = 'topic-2';
     db.positions.set(0, 1);
-    await until('it goes on', () => db.stored.length === 1);
+    await until('it continues', () => db.stored.length === 1);
     assert.deepEqual(consumer.troubles, []);
   });
 
@@ -211,7 +211,7 @@ describe('Consumer', () => {
     };
     await consumer.start();
     reader.put(0, wireEvent());
-    await until('it goes on behind the other', () => db.stored.length === 1);
+    await until('it continues behind the other', () => db.stored.length === 1);
     assert.deepEqual(consumer.troubles, []);
   });
 

@@ -35,7 +35,7 @@ if (KAFKA !== undefined) {
       await untilStored(db, 50);
     });
 
-    it('goes on from PostgreSQL whatever the group says: offsets reset or deleted [G7]', async (t) => {
+    it('continues from PostgreSQL whatever the group says: offsets reset or deleted [G7]', async (t) => {
       const db = await createDatabase(t);
       const topic = await newTopic(1);
       await produceEvents(topic, 30);
@@ -100,7 +100,7 @@ if (KAFKA !== undefined) {
       );
     });
 
-    it('rewinds by itself on a restored database, and completes it [G7]', async (t) => {
+    it('rewinds on a restored database, and completes it [G7]', async (t) => {
       const db = await createDatabase(t);
       const topic = await newTopic(1);
       await produceEvents(topic, 30);

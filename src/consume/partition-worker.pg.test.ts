@@ -44,7 +44,7 @@ async function storedEvents(pool: Pool): Promise<number> {
 }
 
 describe('PartitionWorker', () => {
-  it('goes on when the reply to a COMMIT that succeeded is lost [G2] [G7]', async (t) => {
+  it('continues when the reply to a COMMIT that succeeded is lost [G2] [G7]', async (t) => {
     const { pool, proxy, viaProxy, start } = await setUp(t);
     let committing = false;
     let lost = 0;
@@ -63,7 +63,7 @@ describe('PartitionWorker', () => {
     await until('the position was read again', () => worker.nextOffset === 1);
     await until('it runs, though nothing more comes', () => worker.status.state === 'running');
     worker.buffer.add(sliceOfEvents(1, [event, wireEvent()]));
-    await until('the partition goes on', () => worker.nextOffset === 3);
+    await until('the partition continues', () => worker.nextOffset === 3);
     assert.ok(lost >= 1);
     assert.equal(await storedEvents(pool), 2);
     assert.equal(worker.status.state, 'running');
@@ -89,7 +89,7 @@ describe('PartitionWorker', () => {
     await until('it retries', () => worker.status.state === 'retrying');
     assert.match(worker.status.reason ?? '', /^DATABASE_UNAVAILABLE: /);
     proxy.heal();
-    await until('it goes on', () => worker.nextOffset === 1);
+    await until('it continues', () => worker.nextOffset === 1);
     const { since: _, ...status } = worker.status;
     assert.deepEqual(status, { state: 'running', code: null, reason: null, attempts: 0 });
     const { rows } = await pool.query('SELECT FROM dead_letters');
@@ -109,11 +109,11 @@ describe('PartitionWorker', () => {
     assert.match(reason, /^POSITION_MOVED: .*Another process keeps moving this position/);
     assert.equal(await storedEvents(pool), 0);
     worker.buffer.add(sliceOfEvents(4, [wireEvent()]));
-    await until('it goes on alone', () => worker.nextOffset === 5);
+    await until('it continues alone', () => worker.nextOffset === 5);
     assert.equal(worker.status.state, 'running');
   });
 
-  it('goes on behind a prefix that was committed alone, without a hole [G3]', async (t) => {
+  it('continues behind a prefix that was committed alone, without a hole [G3]', async (t) => {
     const { pool, start } = await setUp(t);
     await pool.query('ALTER TABLE processed_events ADD CHECK (total_amount <> 666)');
     const worker = await start(pool);

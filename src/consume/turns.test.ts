@@ -148,7 +148,7 @@ describe('Turns, together', () => {
     end('hangs');
   });
 
-  it('do not wait for ever where one shared transaction follows another', async () => {
+  it('do not wait endlessly where one shared transaction follows another', async () => {
     const { start, end, has } = setUp(3);
     void start('first', { share });
     await has('first');
@@ -159,7 +159,7 @@ describe('Turns, together', () => {
     end('second', 'third');
   });
 
-  it('go on apart, on all connections, where the shared transaction failed [G10]', async () => {
+  it('continue apart, on all connections, where the shared transaction failed [G10]', async () => {
     const { start, end, has, back, shared } = setUp(3);
     const carried = ['hangs', 'b', 'c', 'd'].map((name) => start(name, { share }));
     await has('hangs', 'b', 'c');

@@ -103,7 +103,7 @@ export async function redriveOne(
   }
 }
 
-/** Whether PostgreSQL answered with this error, and goes on answering. */
+/** Whether PostgreSQL answered with this error, and keeps answering. */
 function isAnswer(error: unknown): boolean {
   return sqlStateOf(error) !== undefined && !isConnectionBroken(error);
 }

@@ -41,7 +41,7 @@ describe('A redrive and an arriving event of the same order', () => {
     const events = [poison(order_id), wireEvent({ order_id })];
     const arriving = wireEvent({ order_id });
     await processAll(context, sliceOfEvents(0, [wireEvent(), ...events]));
-    state.isMended = true;
+    state.isFixed = true;
     const gate = gateAt(call);
     const [handler] = context.handlers.handlers as [Handler];
     const gated = { handlers: [gate.wrap(handler)], timeoutMs: 10_000, attemptsMax: 5 };

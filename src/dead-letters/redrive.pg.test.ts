@@ -35,7 +35,7 @@ describe('redrive', () => {
       'SELECT reason, attempts FROM dead_letters WHERE log_offset = 1',
     );
     assert.deepEqual(again, [{ reason: 'refused_by_handler', attempts: 2 }]);
-    state.isMended = true;
+    state.isFixed = true;
     assert.deepEqual(await outcomes(1), ['1 stored', '2 stored', '3 stored']);
     assert.deepEqual(await outcomes(1), ['1 gone']);
     const { rows } = await pool.query('SELECT event_id FROM ledger ORDER BY n');
@@ -63,7 +63,7 @@ describe('redrive', () => {
     const old = poison(order_id);
     await processAll(context, sliceOfEvents(0, [wireEvent(), old]));
     const { rows: before } = await pool.query('SELECT digest FROM dead_letters');
-    state.isMended = true;
+    state.isFixed = true;
     await outcomes(1);
     const { rows } = await pool.query(
       'SELECT log_partition, log_offset, digest FROM processed_events WHERE event_id = $1',
@@ -79,20 +79,20 @@ describe('redrive', () => {
       context,
       sliceOfEvents(0, [wireEvent(), poison(order_id), wireEvent({ order_id })]),
     );
-    state.isMended = true;
+    state.isFixed = true;
     assert.deepEqual(await outcomes(2), ['2 behind']);
   });
 
   it('an event that arrives meanwhile neither overtakes nor is left behind [G5]', async (t) => {
     const { pool, context, redriving, state, place } = await setUpLetters(t);
-    state.isMended = false;
+    state.isFixed = false;
     for (let round = 0; round < 15; round++) {
       const order_id = randomUUID();
       const from = (await nextOffset(pool)) ?? 0;
       const first = [wireEvent(), poison(order_id), wireEvent({ order_id })];
-      state.isMended = false;
+      state.isFixed = false;
       await processAll(context, sliceOfEvents(from, first));
-      state.isMended = true;
+      state.isFixed = true;
       const arriving = wireEvent({ order_id });
       const [results] = await Promise.all([
         redrive(redriving, place(from + 1)),
@@ -119,7 +119,7 @@ describe('redrive', () => {
   it('two at once: one takes effect, the other finds it gone [G2]', async (t) => {
     const { pool, context, redriving, state, place } = await setUpLetters(t);
     await processAll(context, sliceOfEvents(0, [wireEvent(), poison()]));
-    state.isMended = true;
+    state.isFixed = true;
     const both = await Promise.all([redrive(redriving, place(1)), redrive(redriving, place(1))]);
     assert.deepEqual(both.map(([r]) => r?.outcome).sort(), ['gone', 'stored']);
     assert.equal(await count(pool, 'ledger'), 2);
@@ -128,7 +128,7 @@ describe('redrive', () => {
   it('a failure in the middle leaves everything as it was [G2]', async (t) => {
     const { pool, context, redriving, state, place } = await setUpLetters(t);
     await processAll(context, sliceOfEvents(0, [wireEvent(), poison()]));
-    state.isMended = true;
+    state.isFixed = true;
     await pool.query(`CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
       CREATE TRIGGER die BEFORE INSERT ON dead_letter_audit FOR EACH ROW EXECUTE FUNCTION die()`);
@@ -148,7 +148,7 @@ describe('redrive', () => {
       followed.map(({ outcome }) => outcome),
       ['stored'],
     );
-    state.isMended = true;
+    state.isFixed = true;
     const again = await processBatch(context, sliceOfEvents(3, [bad]));
     assert.deepEqual([again.stored, again.duplicates.length], [0, 1]);
     assert.equal((await redrive(redriving, place(1)))[0]?.outcome, 'gone');
@@ -168,7 +168,7 @@ describe('redrive', () => {
     await pool.query(
       `UPDATE dead_letters SET parked_at = parked_at - interval '1 hour' WHERE log_offset = 2`,
     );
-    state.isMended = true;
+    state.isFixed = true;
     assert.deepEqual(await outcomes(2), ['2 behind']);
     assert.deepEqual(await outcomes(1), ['1 stored', '2 stored']);
   });
@@ -188,7 +188,7 @@ describe('redrive', () => {
       [logId],
     );
     await processAll({ ...context, logId }, sliceOfEvents(0, [later]));
-    state.isMended = true;
+    state.isFixed = true;
     const newest = { logId, partition: 0, offset: 0 };
     assert.equal((await redrive(redriving, newest))[0]?.outcome, 'behind');
     const results = await redrive(redriving, { logId: context.logId, partition: 0, offset: 1 });
@@ -235,7 +235,7 @@ describe('redrive', () => {
       wireEvent({ order_id }),
     ];
     await processAll(parts.context, sliceOfEvents(0, events));
-    parts.state.isMended = true;
+    parts.state.isFixed = true;
     let connects = 0;
     const dying = new Proxy(parts.pool, {
       get: (pool, name) =>
@@ -248,7 +248,7 @@ describe('redrive', () => {
     return { ...parts, order_id };
   }
 
-  it('goes on with a queue that was interrupted, when all are redriven, or one of its order [G5]', async (t) => {
+  it('continues with a queue that was interrupted, when all are redriven, or one of its order [G5]', async (t) => {
     const { pool, redriving, order_id } = await setUpInterrupted(t);
     assert.deepEqual(await outcomesOf(redriveMatching(redriving, { orderId: order_id })), [
       '2 stored',
@@ -257,7 +257,7 @@ describe('redrive', () => {
     assert.equal(await count(pool, 'held_orders'), 0);
   });
 
-  it('goes on with a queue that was interrupted, when a later one of it is asked for [G5]', async (t) => {
+  it('continues with a queue that was interrupted, when a later one of it is asked for [G5]', async (t) => {
     const { outcomes } = await setUpInterrupted(t);
     assert.deepEqual(await outcomes(3), ['2 stored', '3 stored']);
   });
@@ -275,7 +275,7 @@ describe('redrive', () => {
     const { pool, context, redriving, state } = await setUpLetters(t);
     const bad = poison();
     await processAll(context, sliceOfEvents(0, [wireEvent(), bad, poison(), poison()]));
-    state.isMended = true;
+    state.isFixed = true;
     await pool.query(`
       CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
       BEGIN RAISE EXCEPTION 'too slow' USING ERRCODE = 'query_canceled'; END $$;

@@ -14,7 +14,7 @@ import type { BatchContext } from './settle-records.ts';
 /** A handler refuses the amount 666; at the amount 777 it waits until the test continues it. */
 async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t, 2);
-  const state = { isMended: false };
+  const state = { isFixed: false };
   const gate = () => {
     const entered = Promise.withResolvers<void>();
     const open = Promise.withResolvers<void>();
@@ -22,7 +22,7 @@ async function setUp(t: TestContext) {
       name: 'gated',
       handle: async (events) => {
         const has = (amount: string) => events.some((event) => event.totalAmount === amount);
-        if (has('666.0000') && !state.isMended) throw new TerminalError('no');
+        if (has('666.0000') && !state.isFixed) throw new TerminalError('no');
         if (!has('777.0000')) return;
         entered.resolve();
         await open.promise;
@@ -86,7 +86,7 @@ describe('Two partitions that park at once', () => {
     first.open();
     await early;
     await second.entered;
-    state.isMended = true;
+    state.isFixed = true;
     const redriving = { pool, handlers: first.context.handlers, actor: 'test' };
     const redriven = redrive(redriving, { logId: first.context.logId, partition: 0, offset: 1 });
     // Either it has released the order by now, which is wrong, or it waits for that transaction.

@@ -71,7 +71,7 @@ describe('witnessesOf', () => {
     assert.deepEqual(asked, [0, 1, 2, 3]);
   });
 
-  it('asks the next and others by chance, so that one of which the process dies is not asked for ever', () => {
+  it('asks the next and others by chance, so that one of which the process dies is not asked again and again', () => {
     assert.deepEqual(
       offsets(9, () => 0),
       [0, 1, 2],

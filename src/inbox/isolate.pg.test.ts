@@ -173,7 +173,7 @@ describe('processBatch, when PostgreSQL refuses rows', () => {
     assert.deepEqual([outcome.stored, outcome.duplicates.length], [0, 1]);
   });
 
-  it('commits a prefix after 50 savepoints and goes on behind it [G10]', async (t) => {
+  it('commits a prefix after 50 savepoints and continues behind it [G10]', async (t) => {
     const { pool, context } = await setUpHeart(t);
     await refuse666(pool);
     const events = Array.from({ length: 400 }, (_, i) =>

@@ -132,7 +132,7 @@ describe('AppendQueue', () => {
     assert.deepEqual(log.appended, ['a', 'b', 'c', 'e']);
   });
 
-  it('gives a lane that is held up no more than its share: the others go on taking events [G10]', async (t) => {
+  it('gives a lane that is held up no more than its share: the others keep accepting events [G10]', async (t) => {
     const { log, queue, pass } = setUp(t, { itemsMax: 6 });
     log.lanes = 3;
     const verdicts: string[] = [];

@@ -143,7 +143,7 @@ describe('POST /events/batch', () => {
     assert.equal(log.appended.length, 500);
   });
 
-  it('sends nothing of an order behind an event that is unknown, and goes on with other lanes [G5] [G9]', async (t) => {
+  it('sends nothing of an order behind an event that is unknown, and continues with other lanes [G5] [G9]', async (t) => {
     const { log, array } = await setUp(t);
     log.isAutomatic = false;
     log.lanes = 2;

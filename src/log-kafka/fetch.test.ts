@@ -18,7 +18,7 @@ const read = (partitions: readonly Partition[], ...wanted: number[]) =>
   readFetchAnswer({ responses: [{ partitions }] }, wishes(...wanted));
 
 describe('readFetchAnswer', () => {
-  it('tells what failed from what was read, each partition by itself', () => {
+  it('tells what failed from what was read, each partition apart', () => {
     const answer = read(
       [partition(0), partition(1, { errorCode: 6 }), partition(2, { errorCode: 1 })],
       0,

@@ -48,7 +48,7 @@ if (KAFKA !== undefined) {
   describeEventLog('Kafka', open);
 
   describe('KafkaAppender', () => {
-    it('goes on while the topic grows, and puts no record where no count would have put it [G5]', async (t) => {
+    it('continues while the topic grows, and puts no record where no count would have put it [G5]', async (t) => {
       const topic = await newTopic(3, broker.bootstrap);
       const options = { bootstrapServers: broker.bootstrap, topic, clientId: 'test' };
       const appender = new KafkaAppender(options);

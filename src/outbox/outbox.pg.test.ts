@@ -175,7 +175,7 @@ describe('Relay', () => {
     assert.equal((await published(pool)).length, 4);
   });
 
-  it('a topic that does not exist holds up only its own messages, and goes on once it is there [G6]', async (t) => {
+  it('a topic that does not exist holds up only its own messages, and continues once it is there [G6]', async (t) => {
     const toTwo = forEachEvent('two', async (event, tx) => {
       tx.emit(event, { topic: 'missing', key: event.orderId, value: 'm' });
       tx.emit(event, { topic: TOPIC, key: event.orderId, value: 'ok' });

@@ -52,7 +52,7 @@ async function isProven({ pool }: TestDatabase, topic: string, context: AcceptCo
 }
 
 describe('Positions under trouble', { skip: KAFKA === undefined }, () => {
-  it('accept-gap: names the exact gap, and the running consumer goes on behind it [G3]', async (t) => {
+  it('accept-gap: names the exact gap, and the running consumer continues behind it [G3]', async (t) => {
     const { db, topic, context, troubleOf, untilStopped } = await setUp(t);
     await produceEvents(topic, 10);
     await cutStart(topic, 0, 15);
@@ -74,7 +74,7 @@ describe('Positions under trouble', { skip: KAFKA === undefined }, () => {
     assert.deepEqual([partitions[0]?.withoutRecord, log?.compared, log?.gone], [5, 5, 15]);
   });
 
-  it('accept-new-log: goes on at the start of the re-created topic; the old account stays [G3]', async (t) => {
+  it('accept-new-log: continues at the start of the re-created topic; the old account stays [G3]', async (t) => {
     const { db, topic, context, untilStopped } = await setUp(t);
     await recreateTopic(topic);
     const consumer = await untilStopped();
@@ -92,7 +92,7 @@ describe('Positions under trouble', { skip: KAFKA === undefined }, () => {
     await assert.rejects(acceptNewLog(context), { code: 'POSITION_NOT_IN_TROUBLE' });
   });
 
-  it('accept-cut: goes on where the log differs, loses nothing and doubles nothing [G2] [G3]', async (t) => {
+  it('accept-cut: continues where the log differs, loses nothing and doubles nothing [G2] [G3]', async (t) => {
     const { db, topic, context, untilStopped } = await setUp(t);
     // This broker cannot be made to truncate its log. So PostgreSQL is changed instead: it says
     // that three more events were processed, and that two records of the log were different.

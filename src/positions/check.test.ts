@@ -16,7 +16,7 @@ const position: Position = {
   updatedAt: '1970-01-01T00:00:00.000000Z',
 };
 
-it('checkPosition goes on only within the log that the position belongs to [G3]', () => {
+it('checkPosition continues only within the log that the position belongs to [G3]', () => {
   const cases: [topicId: string, start: number, end: number, code: string | undefined][] = [
     ['a', 0, 20, undefined],
     ['a', 10, 10, undefined],

@@ -116,7 +116,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       }
     });
 
-    it('goes on from exactly the offset asked for [G7]', async (t) => {
+    it('continues from exactly the offset asked for [G7]', async (t) => {
       const { appender, reader } = await open(t);
       await append(
         appender,
@@ -217,7 +217,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       await hanging;
     });
 
-    it('comes back by itself after an outage; what was acknowledged is there [G1] [G9]', async (t) => {
+    it('recovers after an outage; what was acknowledged is there [G1] [G9]', async (t) => {
       const { appender, reader, breakDown, heal } = await open(t);
       await append(appender, [record('k', 'before')]);
       t.after(() => heal());

@@ -21,13 +21,13 @@ const PRODUCE_BATCH = 1000;
 /** Refuses one user (TerminalError) and fails for another, until MENDED=1 is set. */
 const MODULE = `
 import { TerminalError } from 'orderonce/handlers';
-const isMended = process.env.MENDED === '1';
+const isFixed = process.env.MENDED === '1';
 export const handlers = [{
   name: 'ledger',
   async handle(events, tx) {
     for (const { userId } of events) {
-      if (userId === 'terminal' && !isMended) throw new TerminalError('blocked');
-      if (userId === 'flaky' && !isMended) throw new Error('no idea');
+      if (userId === 'terminal' && !isFixed) throw new TerminalError('blocked');
+      if (userId === 'flaky' && !isFixed) throw new Error('no idea');
     }
     await tx.query(
       \`INSERT INTO ledger (event_id, order_id, log_offset)

@@ -98,7 +98,7 @@ if (KAFKA !== undefined) {
       assert.equal((await post()).status, 202);
     });
 
-    it('PostgreSQL away: the API goes on accepting, nothing is parked, the backlog is drained [G6]', async (t) => {
+    it('PostgreSQL away: the API keeps accepting, nothing is parked, the backlog is drained [G6]', async (t) => {
       const { pool, proxy, env, stored } = await setUp(t, KAFKA as string);
       const service = new Orderonce(t, ['start'], env);
       await untilHealthy(PORTS.producer);

@@ -6,38 +6,22 @@ import { describe, it, type TestContext } from 'node:test';
 import { createDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
 import { count } from '../support/heart.ts';
+import { LEDGER_MODULE } from '../support/ledger-module.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
 const PORTS = { PRODUCER_PORT: '18150', CONSUMER_PORT: '18151' };
 
-/** Refuses an amount of 666 until the table `mended` has a row. */
-const MODULE = `
-import { TerminalError } from 'orderonce/handlers';
-export const handlers = [{
-  name: 'ledger',
-  async handle(events, tx) {
-    const { rows } = await tx.query('SELECT FROM mended');
-    if (rows.length === 0 && events.some((e) => e.totalAmount === '666.0000')) throw new TerminalError('no');
-    await tx.query('INSERT INTO ledger SELECT unnest($1::uuid[])', [events.map((e) => e.eventId)]);
-  },
-  async check(db) {
-    const { rows } = await db.query('SELECT event_id FROM processed_events EXCEPT SELECT event_id FROM ledger');
-    return rows.map((row) => row.event_id + ' has no effect');
-  },
-}];
-`;
-
 async function setUp(t: TestContext) {
   const db = await createDatabase(t);
   await db.pool.query(
-    'CREATE TABLE ledger (event_id uuid PRIMARY KEY); CREATE TABLE mended (n int)',
+    'CREATE TABLE ledger (event_id uuid PRIMARY KEY); CREATE TABLE fixed (n int)',
   );
   // Inside the repository, so that Node resolves "orderonce/handlers".
   const folder = await mkdtemp(join(import.meta.dirname, '.redrive-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  await writeFile(join(folder, 'handlers.mjs'), MODULE);
+  await writeFile(join(folder, 'handlers.mjs'), LEDGER_MODULE);
   const bare = { ...PORTS, DATABASE_URL: db.url, KAFKA_PARTITIONS: '2', LOG_LEVEL: 'warn' };
   const env = { ...bare, HANDLERS_MODULE: join(folder, 'handlers.mjs') };
   const run = async (with_: Record<string, string>, ...args: string[]) => {
@@ -80,7 +64,7 @@ describe('dead-letters redrive', () => {
     const astray = await run({ ...bare, DATABASE_URL: elsewhere.url }, ...all);
     assert.equal(astray.code, 2, astray.output);
     assert.match(astray.output, /works on another database/);
-    await pool.query('INSERT INTO mended VALUES (1)');
+    await pool.query('INSERT INTO fixed VALUES (1)');
     const done = await run(bare, ...all, '--json');
     assert.equal(done.code, 0, done.output);
     assert.equal(done.output.match(/"outcome":"stored"/g)?.length, 4);
@@ -88,12 +72,12 @@ describe('dead-letters redrive', () => {
     const { rows: audit } = await pool.query('SELECT DISTINCT actor FROM dead_letter_audit');
     assert.match(audit[0].actor, /@.*\(http 127\.0\.0\.1\)/);
 
-    await pool.query('DELETE FROM mended');
+    await pool.query('DELETE FROM fixed');
     await park(2);
     await service.kill('SIGTERM');
-    await pool.query('INSERT INTO mended VALUES (1)');
+    await pool.query('INSERT INTO fixed VALUES (1)');
     const other = join(folder, 'other.mjs');
-    await writeFile(other, MODULE.replace('unnest', ' unnest'));
+    await writeFile(other, LEDGER_MODULE.replace('unnest', ' unnest'));
     for (const with_ of [bare, { ...env, HANDLERS_MODULE: other }]) {
       for (const flags of [[], ['--local']]) {
         const differ = await run(with_, ...all, ...flags);

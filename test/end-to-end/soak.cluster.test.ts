@@ -10,6 +10,7 @@ import { asAdmin, createDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
 import { count } from '../support/heart.ts';
 import { newTopicName, readTopic } from '../support/kafka.ts';
+import { LEDGER_MODULE } from '../support/ledger-module.ts';
 import { Orderonce, untilHealthy } from '../support/processes.ts';
 import { SteadyShop } from '../support/steady-shop.ts';
 import { until } from '../support/until.ts';
@@ -18,23 +19,6 @@ const PORTS = { producer: 18_220, consumers: [18_221, 18_222] };
 const SOAK_MS = Number(process.env.SOAK_SECONDS ?? 40) * 1000;
 const SETTLED = { withinMs: 90_000 };
 const ORDERS = 200;
-
-/** Refuses an amount of 666 until the table `mended` has a row. */
-const MODULE = `
-import { TerminalError } from 'orderonce/handlers';
-export const handlers = [{
-  name: 'ledger',
-  async handle(events, tx) {
-    const { rows } = await tx.query('SELECT FROM mended');
-    if (rows.length === 0 && events.some((e) => e.totalAmount === '666.0000')) throw new TerminalError('no');
-    await tx.query('INSERT INTO ledger SELECT unnest($1::uuid[])', [events.map((e) => e.eventId)]);
-  },
-  async check(db) {
-    const { rows } = await db.query('SELECT event_id FROM processed_events EXCEPT SELECT event_id FROM ledger');
-    return rows.map((row) => row.event_id + ' has no effect');
-  },
-}];
-`;
 
 const REPLICAS = [
   [1, 2, 3],
@@ -51,12 +35,12 @@ async function setUp(t: TestContext) {
   await createPlacedTopic(cluster, topic, REPLICAS);
   const db = await createDatabase(t);
   await db.pool.query(
-    'CREATE TABLE ledger (event_id uuid PRIMARY KEY); CREATE TABLE mended (n int)',
+    'CREATE TABLE ledger (event_id uuid PRIMARY KEY); CREATE TABLE fixed (n int)',
   );
   // Inside the repository, so that Node resolves "orderonce/handlers".
   const folder = await mkdtemp(join(import.meta.dirname, '.soak-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  await writeFile(join(folder, 'handlers.mjs'), MODULE);
+  await writeFile(join(folder, 'handlers.mjs'), LEDGER_MODULE);
   const env = {
     DATABASE_URL: db.url,
     HANDLERS_MODULE: join(folder, 'handlers.mjs'),
@@ -132,7 +116,7 @@ it('loses, doubles and reorders nothing, whatever fails at random [G1] [G2] [G4]
   }
   t.diagnostic(story.join(', '));
   await untilInSync(cluster, topic, 3);
-  await db.pool.query('INSERT INTO mended VALUES (1)');
+  await db.pool.query('INSERT INTO fixed VALUES (1)');
   await shop.finish();
   await healthy();
   const settled = async () =>

@@ -43,7 +43,7 @@ const untilFound = (url: string) =>
 type Ledger = { readonly items: readonly { readonly source: string }[] };
 
 describe('orderonce start', () => {
-  it('makes one effect of one event sent twice, goes on after a restart, and says who resent [G2]', async (t) => {
+  it('makes one effect of one event sent twice, continues after a restart, and says who resent [G2]', async (t) => {
     const { data, start, run } = await setUp(t);
     const first = start();
     await first.untilSays('Orderonce runs');

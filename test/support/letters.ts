@@ -8,18 +8,18 @@ import { wireEvent } from './events.ts';
 import { setUpHeart } from './heart.ts';
 
 /**
- * The handler refuses the amount 666 until `state.isMended` is true. The table `ledger` shows which
+ * The handler refuses the amount 666 until `state.isFixed` is true. The table `ledger` shows which
  * events took effect, in order.
  */
 export async function setUpLetters(t: TestContext) {
   const { pool, context } = await setUpHeart(t);
   await pool.query('CREATE TABLE ledger (n serial, event_id uuid PRIMARY KEY)');
-  const state = { isMended: false };
+  const state = { isFixed: false };
   const handler: Handler = {
     name: 'ledger',
     handle: async (events, tx) => {
       const isBad = events.some(({ totalAmount }) => totalAmount === '666.0000');
-      if (isBad && !state.isMended) throw new TerminalError('not yet');
+      if (isBad && !state.isFixed) throw new TerminalError('not yet');
       for (const { eventId } of events) {
         await tx.query('INSERT INTO ledger (event_id) VALUES ($1)', [eventId]);
       }
