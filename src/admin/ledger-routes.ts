@@ -15,18 +15,15 @@ import { countDuplicates, listDuplicates } from '../store/duplicates.ts';
 import type { LedgerFilter, LedgerRow } from '../store/ledger.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Queryable } from '../store/pool.ts';
-import {
-  COUNT_DUPLICATES,
-  GROUP_LETTERS,
-  LIST_CONFLICTS,
-  LIST_DUPLICATES,
-  LIST_LETTERS,
-  OF_LEDGER,
-  OF_LETTERS,
-  SHOW_LETTER,
-} from './dead-letter-operations.ts';
+import { GROUP_LETTERS, LIST_LETTERS, OF_LETTERS, SHOW_LETTER } from './dead-letter-operations.ts';
 import { pageOf } from './page.ts';
 import { PLACE, readQuery } from './query-string.ts';
+import {
+  COUNT_DUPLICATES,
+  LIST_CONFLICTS,
+  LIST_DUPLICATES,
+  OF_LEDGER,
+} from './repeat-operations.ts';
 
 const LIMIT = 100;
 

@@ -2,7 +2,7 @@
 import { EVENT_EXAMPLE } from '../event/event-schema.ts';
 import type { ApiParameter, Schema } from '../runtime/operation.ts';
 import { nullable } from '../runtime/operation.ts';
-import { PLACE, UUID } from './query-string.ts';
+import { PLACE, UUID, wholeNumber } from './query-string.ts';
 
 export const ID = { type: 'string', format: 'uuid' } as const;
 export const TEXT = { type: 'string' } as const;
@@ -32,6 +32,9 @@ export const REQUEST_ID_EXAMPLE = '019f0a6b-3c5e-7000-8a3b-0d5f2c1b9e77';
 /** How the answers show the place of a record. */
 export const AT = { log_id: COUNT, partition: COUNT, offset: COUNT } as const;
 export const AT_EXAMPLE = { log_id: 1, partition: 3, offset: 41 } as const;
+
+/** The parameters that every list has. */
+export const PAGING = { after: PLACE, limit: wholeNumber(1, 1000) };
 
 /** The parameters of paging, for describeQuery. */
 export const PAGING_TEXTS = {
