@@ -9,7 +9,7 @@
 
 import { pause } from '../runtime/backoff.ts';
 import { findKnownIds } from '../store/event-status.ts';
-import type { Queryable } from '../store/pool.ts';
+import type { Queryable } from '../store/queryable.ts';
 
 const POLL_MS = 250;
 /** Minimum time between two statements, however often commits occur. */

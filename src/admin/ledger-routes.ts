@@ -14,7 +14,7 @@ import {
 import { countDuplicates, listDuplicates } from '../store/duplicates.ts';
 import type { LedgerFilter, LedgerRow } from '../store/ledger.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
-import type { Queryable } from '../store/pool.ts';
+import type { Queryable } from '../store/queryable.ts';
 import { GROUP_LETTERS, LIST_LETTERS, OF_LETTERS, SHOW_LETTER } from './dead-letter-operations.ts';
 import { pageOf } from './page.ts';
 import { PLACE, readQuery } from './query-string.ts';

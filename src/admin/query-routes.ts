@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { findEvent, findOrder, listOrderEvents } from '../store/event-status.ts';
 import { placeText } from '../store/log-place.ts';
-import type { Queryable } from '../store/pool.ts';
+import type { Queryable } from '../store/queryable.ts';
 import type { EventWaiters } from './event-waiters.ts';
 import { pageOf } from './page.ts';
 import { readQuery, UUID } from './query-string.ts';

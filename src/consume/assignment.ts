@@ -237,9 +237,9 @@ export class Assignment {
       // The partition is tried again. Its leader may just have changed, and a new leader may not
       // yet know the current bounds.
       this.#unread.fail(worker.partition, 'its offset lies outside the log');
-      const within = bounds.get(worker.partition);
-      if (within === undefined) continue;
-      const trouble = checkOffset(worker.partition, worker.buffer.fetchOffset, within);
+      const bound = bounds.get(worker.partition);
+      if (bound === undefined) continue;
+      const trouble = checkOffset(worker.partition, worker.buffer.fetchOffset, bound);
       if (trouble !== null) this.#halt(worker.partition, trouble);
     }
   }

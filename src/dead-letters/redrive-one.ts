@@ -31,7 +31,8 @@ import {
 } from '../store/dead-letter-queue.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
 import { isSamePlace, type LogPlace } from '../store/log-place.ts';
-import type { Pool, Transaction } from '../store/pool.ts';
+import type { Pool } from '../store/pool.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { isConnectionBroken, sqlStateOf } from '../store/sqlstate.ts';
 import {
   checkDeferredConstraints,

@@ -2,7 +2,7 @@ import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../lo
 import { pause } from '../runtime/backoff.ts';
 import { enterHandler, type HandlerEntry, leaveHandler } from '../store/handler-guard.ts';
 import { insertMessages } from '../store/outbox.ts';
-import type { Transaction } from '../store/pool.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { inSavepoint } from '../store/transaction.ts';
 import { whyForbidden } from './forbidden-statements.ts';
 import {

@@ -1,7 +1,8 @@
 /** Runs the handlers over the events that a batch has stored, and classifies their failures. */
 import { within } from '../runtime/deadline.ts';
 import { cancelStatement } from '../store/handler-guard.ts';
-import type { Pool, Transaction } from '../store/pool.ts';
+import type { Pool } from '../store/pool.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { noteForeignCode } from '../store/session.ts';
 import { isRefusedData, isRefusedState, sqlStateOf } from '../store/sqlstate.ts';
 import { GuardedTransaction } from './guarded-transaction.ts';

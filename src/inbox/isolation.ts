@@ -18,8 +18,8 @@ import type { DecodedBatch, EventRecord, InvalidRecord } from '../log/decoded-re
 import type { LogSlice } from '../log/event-log.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { holdOrder, lockHeldOrders } from '../store/held-orders.ts';
-import type { Transaction } from '../store/pool.ts';
 import { findClaims } from '../store/processed-events.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { checkDeferredConstraints, inSavepoint } from '../store/transaction.ts';
 import { allRefused } from './blame.ts';
 import {

@@ -18,9 +18,10 @@ import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
 import { lockHeldOrders } from '../store/held-orders.ts';
 import type { LogPartition } from '../store/log-place.ts';
-import type { Pool, Transaction } from '../store/pool.ts';
+import type { Pool } from '../store/pool.ts';
 import { movePositions, type PositionMove } from '../store/positions.ts';
 import { type Claim, findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
+import type { Transaction } from '../store/queryable.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import type { ParkGuard } from './park-guard.ts';
 import {

@@ -37,7 +37,7 @@ const POLICY =
 export function addRootRoute(app: HttpServer, statusUrl: string): void {
   const links = linksTo(`${statusUrl}/`);
   const about = aboutWith(links);
-  const page = pageOf(links);
+  const page = htmlOf(links);
   app.get('/', { config: { operation: GET_ROOT } }, ({ headers }, reply) => {
     reply.header('Vary', 'Accept');
     if (!prefersHtml(headers.accept ?? '')) return reply.send(about);
@@ -83,7 +83,7 @@ export function prefersHtml(accept: string): boolean {
   return qualityOf('text/html', 'application/xhtml+xml') > qualityOf('application/json');
 }
 
-function pageOf(links: Links): string {
+function htmlOf(links: Links): string {
   const texts: Readonly<Record<string, string>> = {
     documentation: 'Documentation of this API',
     openapi: 'Its description, as OpenAPI',

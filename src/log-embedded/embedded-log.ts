@@ -33,7 +33,8 @@ import {
   readLogRecords,
   type StoredLog,
 } from '../store/event-log-table.ts';
-import type { Pool, Transaction } from '../store/pool.ts';
+import type { Pool } from '../store/pool.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { assertWritable } from '../store/writable.ts';
 

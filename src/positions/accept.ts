@@ -12,7 +12,7 @@ import { readSlice } from '../log/read-slice.ts';
 import { insertAcceptedGap } from '../store/log-gaps.ts';
 import type { LogPartition } from '../store/log-place.ts';
 import { insertGeneration, logIdOf } from '../store/logs.ts';
-import type { Pool, Transaction } from '../store/pool.ts';
+import type { Pool } from '../store/pool.ts';
 import { clearTroubles } from '../store/position-troubles.ts';
 import {
   closePosition,
@@ -24,6 +24,7 @@ import {
   readPositions,
   skipTo,
 } from '../store/positions.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';
 import { type CheckedPosition, checkPositions } from './check.ts';

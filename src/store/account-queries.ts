@@ -3,7 +3,7 @@
  * is the proof. All of them run in one REPEATABLE READ transaction, so consumers that work at the
  * same time do not affect the result.
  */
-import type { Transaction } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 import { UTC } from './utc.ts';
 
 /** The most rows that one query returns, so that a damaged table cannot fill the memory. */

@@ -2,7 +2,7 @@
 import { OrderonceError } from '../errors.ts';
 import { missingHandlerMigrations } from './handler-migrations.ts';
 import { readApplied, readMigrations } from './migration-files.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 import { sqlStateOf } from './sqlstate.ts';
 
 /** undefined_table, invalid_schema_name */

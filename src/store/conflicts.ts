@@ -1,7 +1,7 @@
 import { toCanonicalJson } from '../event/order-event.ts';
 import type { Repeat } from './duplicates.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 import { UTC } from './utc.ts';
 
 /**

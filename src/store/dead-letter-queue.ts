@@ -1,6 +1,6 @@
 /** The table dead_letters, as operators read and change it. dead-letters.ts inserts its rows. */
 import type { LogPlace } from './log-place.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 import { UTC } from './utc.ts';
 
 export type DeadLetterState = 'parked' | 'waiting' | 'discarded';

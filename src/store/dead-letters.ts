@@ -1,6 +1,6 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
-import type { Transaction } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 import { toStorableJson } from './storable-json.ts';
 
 /** A record that cannot take effect now. */

@@ -1,5 +1,5 @@
 /** The table deployment_handlers: which handlers the consumers run. The newest row is current. */
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 import { UTC } from './utc.ts';
 
 export type DeployedHandler = {

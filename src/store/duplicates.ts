@@ -1,8 +1,8 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import { bigintArray, intArray, textArray, uuidArray } from './binary-arrays.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
-import type { Queryable, Transaction } from './pool.ts';
 import type { Claim } from './processed-events.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 
 /** Why a record repeats an event id. */
 export type RepeatSource =

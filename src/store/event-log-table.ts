@@ -3,7 +3,7 @@ import type { AppendRecord, Header, LogBounds, LogPosition, LogRecord } from '..
 import { logRecord } from '../log/log-record.ts';
 import { bigintArray, bytesArray, intArray, textArray } from './binary-arrays.ts';
 import type { LogPartition } from './log-place.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 import { MILLISECONDS } from './utc.ts';
 
 /** An embedded log. */

@@ -1,6 +1,6 @@
 /** Queries for the status of events and orders. Amounts are exact strings, times are UTC. */
 import type { LogPlace } from './log-place.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 import { UTC } from './utc.ts';
 
 const POSITION = `jsonb_build_object('topic', l.topic, 'log_id', e.log_id,

@@ -8,7 +8,8 @@
  * - The settings on which Orderonce relies must be the same afterwards. A handler can change them
  *   with `set_config`, and a change would reach the next batch on the same connection.
  */
-import type { Pool, Transaction } from './pool.ts';
+import type { Pool } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 import { prepared } from './statement-names.ts';
 
 /** Settings on which our own statements depend, in this transaction or in the next one. */

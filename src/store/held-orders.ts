@@ -1,5 +1,5 @@
 /** The table held_orders: orders with parked events, behind which their later events wait (G5). */
-import type { Transaction } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 
 /**
  * Finds which of these orders are held, and locks their rows until COMMIT. So a redrive cannot

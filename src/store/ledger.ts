@@ -1,6 +1,6 @@
 /** Lists rows of duplicates or conflicts, which have one row per record. */
 import type { LogPlace } from './log-place.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 import { UTC } from './utc.ts';
 
 /** Which rows to list; a field that is undefined does not restrict. */

@@ -1,6 +1,6 @@
 import type { LogGap } from '../log/event-log.ts';
 import type { LogPartition } from './log-place.ts';
-import type { Transaction } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 
 /**
  * Writes the offsets that hold no record, in the transaction that moves the position past them

@@ -1,5 +1,5 @@
 import type { LogIdentity } from '../log/event-log.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 
 /** The log_id of a log. It is created on the first call. Concurrent calls get the same one. */
 export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<number> {

@@ -8,7 +8,8 @@ import {
   readApplied,
   readMigrations,
 } from './migration-files.ts';
-import type { Pool, Transaction } from './pool.ts';
+import type { Pool } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 import { findSchemas, OWN_SCHEMA, onlySchema, readSchema, USUAL_SCHEMA } from './schema.ts';
 import { sqlStateOf } from './sqlstate.ts';
 import { quoted } from './statements.ts';

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { OrderonceError } from '../errors.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 
 const FOLDER = new URL('./migrations/', import.meta.url);
 

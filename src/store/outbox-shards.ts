@@ -1,6 +1,7 @@
 /** The tables outbox_shards and outbox_relays: which relay publishes which share of the keys. */
 import { SHARDS } from '../log/message.ts';
-import type { Pool, Transaction } from './pool.ts';
+import type { Pool } from './pool.ts';
+import type { Transaction } from './queryable.ts';
 import { inTransaction } from './transaction.ts';
 
 const LIMITS = { lockMs: 2000, statementMs: 3000, idleMs: 3000 };

@@ -8,7 +8,7 @@ import {
   shardOf,
 } from '../log/message.ts';
 import { bytesArray, intArray, textArray, uuidArray } from './binary-arrays.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 import { MILLISECONDS } from './utc.ts';
 
 /**

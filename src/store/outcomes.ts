@@ -1,6 +1,6 @@
 /** The outcomes that the tables have for a range of offsets. */
 import type { LogPartition } from './log-place.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 
 /** What a table says about an offset. `edited`: a dead letter that was redriven with an edit. */
 export type Outcome = {

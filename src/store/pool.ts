@@ -9,7 +9,6 @@ import { SchemaName } from './statements.ts';
 import { StorePool } from './store-pool.ts';
 import { types } from './types.ts';
 
-export type { Queryable, Transaction } from './queryable.ts';
 export type Pool = StorePool;
 
 export type PoolOptions = {

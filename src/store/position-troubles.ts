@@ -2,7 +2,7 @@
  * The table position_troubles: why partitions do not run. It is for operators; the consumer itself
  * relies only on its own state.
  */
-import type { Queryable, Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 import { UTC } from './utc.ts';
 
 /** Why a partition does not run. */

@@ -5,7 +5,8 @@
  */
 import type { LogBounds } from '../log/event-log.ts';
 import { bigintArray, textArray } from './binary-arrays.ts';
-import type { Pool, Queryable, Transaction } from './pool.ts';
+import type { Pool } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 import { prepared } from './statement-names.ts';
 import { inTransaction } from './transaction.ts';
 import { UTC } from './utc.ts';

@@ -10,7 +10,7 @@ import {
   uuidArray,
 } from './binary-arrays.ts';
 import type { LogPlace } from './log-place.ts';
-import type { Queryable, Transaction } from './pool.ts';
+import type { Queryable, Transaction } from './queryable.ts';
 import { prepared } from './statement-names.ts';
 
 /**

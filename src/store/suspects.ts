@@ -1,6 +1,6 @@
 /** The table suspects: the records with which a process may die. At most one row per partition. */
 import type { LogPartition } from './log-place.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 
 /** A range of offsets, [from, to), that was begun and not finished. */
 export type Suspect = {

@@ -11,8 +11,9 @@ import type { LogIdentity } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
 import { logIdOf } from './logs.ts';
 import { migrate } from './migrate.ts';
-import type { Pool, Queryable } from './pool.ts';
+import type { Pool } from './pool.ts';
 import { ensurePositions } from './positions.ts';
+import type { Queryable } from './queryable.ts';
 import { sqlStateOf } from './sqlstate.ts';
 
 /** Any fixed number: held shared while a template is cloned, exclusively while one is made. */

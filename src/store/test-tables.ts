@@ -1,5 +1,5 @@
 /** What the test kit reads: the outbox, what each event ended as, and the tables of the team. */
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 import { quoted } from './statements.ts';
 
 /** A message that a handler emitted. */

@@ -1,5 +1,5 @@
 import { OrderonceError } from '../errors.ts';
-import type { Queryable } from './pool.ts';
+import type { Queryable } from './queryable.ts';
 
 /**
  * Checks that the database accepts writes, which a health check that only reads would not notice.

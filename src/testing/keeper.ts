@@ -9,7 +9,7 @@ import { findRunning, shutDown } from '../embedded/server.ts';
 import { withStartLock } from '../embedded/start-lock.ts';
 import { pause } from '../runtime/backoff.ts';
 import { countOtherSessions, takeKeeperLock } from '../store/test-databases.ts';
-import { embeddedUrl, placeOf } from './server.ts';
+import { embeddedUrl, serverPlaceOf } from './server.ts';
 
 const CHECK_MS = 500;
 /** Between two test files nobody may use the server for a moment; a start costs more. */
@@ -19,7 +19,7 @@ await keep(process.argv[2] as string);
 process.exit(0);
 
 async function keep(folder: string): Promise<void> {
-  const place = await placeOf(folder);
+  const place = await serverPlaceOf(folder);
   const server = await findRunning(place);
   if (server === null) return;
   const client = new pg.Client({

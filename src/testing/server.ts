@@ -99,7 +99,7 @@ function defaultFolder(): string {
 }
 
 /** The embedded server of a data folder; whoever stops it uses the same. */
-export async function placeOf(folder: string): Promise<Place> {
+export async function serverPlaceOf(folder: string): Promise<Place> {
   const data = join(folder, 'postgres');
   return { folder, data, binaries: await findBinaries(), runAs: await chooseRunAs(data) };
 }
@@ -109,7 +109,7 @@ export async function embeddedUrl(place: Place, port: number, database: string):
 }
 
 async function startEmbedded(folder: string): Promise<Omit<TestServer, 'release'>> {
-  const place = await placeOf(folder);
+  const place = await serverPlaceOf(folder);
   return await withStartLock(folder, async () => {
     await assertOurs(folder);
     await ensureCluster(place, () => {}, INITDB_FLAGS);

@@ -1,5 +1,5 @@
 /** What a run of a proof left in its database, as text that can be compared. */
-import type { Queryable } from '../store/pool.ts';
+import type { Queryable } from '../store/queryable.ts';
 import {
   type EventOutcome,
   listOutbox,

@@ -3,8 +3,8 @@ import { OrderonceError } from '../errors.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
-import type { Transaction } from '../store/pool.ts';
 import { type Position, readGenerations, readPositions } from '../store/positions.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { compareSlice, type LogFinding } from './compare-slice.ts';
 
 export type LogComparison = {

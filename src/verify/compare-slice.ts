@@ -3,7 +3,7 @@ import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import type { LogPartition } from '../store/log-place.ts';
 import { findOutcomes, type Outcome } from '../store/outcomes.ts';
-import type { Queryable } from '../store/pool.ts';
+import type { Queryable } from '../store/queryable.ts';
 
 /**
  * A contradiction between the log and the tables. `unaccounted`: an offset of the log has no

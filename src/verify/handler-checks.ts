@@ -1,7 +1,7 @@
 import { reasonOf } from '../errors.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { type HandlersIdentity, readDeployedHandlers } from '../store/deployment-handlers.ts';
-import type { Transaction } from '../store/pool.ts';
+import type { Transaction } from '../store/queryable.ts';
 import { inSavepoint } from '../store/transaction.ts';
 
 /** The result of one handler's check. */

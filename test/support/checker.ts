@@ -7,7 +7,7 @@
  * with the same payload is a duplicate, and one with another payload is a conflict. Records that
  * nobody sent as valid events are dead letters.
  */
-import type { Queryable } from '../../src/store/pool.ts';
+import type { Queryable } from '../../src/store/queryable.ts';
 import type { WireEvent } from './events.ts';
 
 export type LoggedRecord = {
