@@ -4,6 +4,7 @@
  *
  *   kafka.ts BOOTSTRAP TOPIC EVENTS   → one JSON line: rates, and CPU in us per event
  */
+import { UNDECLARED } from '../src/event/event-rules.ts';
 import { decodeRecords } from '../src/log/decoded-record.ts';
 import type { AppendRecord } from '../src/log/event-log.ts';
 import { KafkaAppender } from '../src/log-kafka/appender.ts';
@@ -48,7 +49,7 @@ async function readAll(options: KafkaPlace, events: number): Promise<void> {
     const limits = { waitMs: 500, bytesPerPartition: 1 << 20 };
     const { slices } = await reader.fetch(topicId, wishes, limits);
     for (const slice of slices) {
-      seen += decodeRecords(slice.records).events.length;
+      seen += decodeRecords(slice.records, UNDECLARED).events.length;
       offsets.set(slice.partition, slice.next);
     }
   }

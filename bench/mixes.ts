@@ -1,5 +1,7 @@
 /** The mixes of events with which benchmarks fill the log. */
+
 import { randomBytes } from 'node:crypto';
+import { UNDECLARED } from '../src/event/event-rules.ts';
 import { parseEvent } from '../src/event/parse-event.ts';
 import { recordOf } from '../src/ingest/accept-event.ts';
 import type { AppendRecord } from '../src/log/event-log.ts';
@@ -72,7 +74,7 @@ export function recordSource(mix: Mix): () => AppendRecord {
   const requestIds = new RequestIds();
   const nextEvent = eventSource(mix);
   return () => {
-    const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())));
+    const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())), UNDECLARED);
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
     return recordOf(parsed.event, requestIds.next());
   };

@@ -3,10 +3,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { UNDECLARED } from '../src/event/event-rules.ts';
 import { digestOf, toCanonicalJson } from '../src/event/order-event.ts';
 import { parseEvent } from '../src/event/parse-event.ts';
 import { decodeRecords, type EventRecord } from '../src/log/decoded-record.ts';
 import { logRecord } from '../src/log/log-record.ts';
+import { USUAL_MODEL } from '../src/store/event-model.ts';
 import { migrate } from '../src/store/migrate.ts';
 import type { Pool } from '../src/store/pool.ts';
 import { insertEvents } from '../src/store/processed-events.ts';
@@ -100,7 +102,7 @@ export async function asPeer(servers: Servers, events: number, name: string): Pr
 
 function batchesOf(events: number): string[] {
   const texts = Array.from({ length: events }, (_, offset) => {
-    const parsed = parseEvent(Buffer.from(JSON.stringify(randomEvent())));
+    const parsed = parseEvent(Buffer.from(JSON.stringify(randomEvent())), UNDECLARED);
     if (!parsed.ok) throw new Error(`The generated event is invalid: ${JSON.stringify(parsed)}`);
     const rest = `"digest":"\\\\x${digestOf(parsed.event)}","log_offset":${offset},"request_id":"${crypto.randomUUID()}"`;
     return `${toCanonicalJson(parsed.event).slice(0, -1)},${rest}}`;
@@ -131,7 +133,7 @@ export function eventBatches(events: number, size: number): EventRecord[][] {
       const at = { partition: 0, offset: batch * size + i, appendedMs: 0 };
       return logRecord({ headers: [], ...next(), ...at });
     });
-    return [...decodeRecords(records).events];
+    return [...decodeRecords(records, UNDECLARED).events];
   });
 }
 
@@ -152,7 +154,7 @@ async function insertAll(
       Array.from({ length: connections }, async () => {
         for (let batch = batches.pop(); batch !== undefined; batch = batches.pop()) {
           const rows = batch;
-          await inTransaction(pool, LIMITS, (tx) => insertEvents(tx, 1, rows, {}));
+          await inTransaction(pool, LIMITS, (tx) => insertEvents(tx, 1, rows, USUAL_MODEL));
         }
       }),
     );

@@ -2,6 +2,7 @@
  * Measures `orderonce verify`: fills tables by SQL with events, four per order, and 1 % duplicates,
  * then verifies them. A run counts only if they are proven.
  */
+import { USUAL_MODEL } from '../src/store/event-model.ts';
 import { migrate } from '../src/store/migrate.ts';
 import { verify as prove } from '../src/verify/verify.ts';
 import { freshDatabase, openPool } from './databases.ts';
@@ -35,6 +36,7 @@ export async function verify(
       handlers: [],
       reader: null,
       onStep: () => {},
+      ...USUAL_MODEL,
     });
     const seconds = (performance.now() - started) / 1000;
     if (!verdict.isProven) {

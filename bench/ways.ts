@@ -42,7 +42,7 @@ const ARRAY_HEADER_BYTES = 20;
 type Way = (client: pg.PoolClient, events: readonly EventRecord[]) => Promise<unknown>;
 
 const WAYS: Readonly<Record<string, Way>> = {
-  unnest: (client, events) => insertEvents(client, 1, events, { withoutOrders: true }),
+  unnest: (client, events) => insertEvents(client, 1, events, { projection: null }),
   json: (client, events) =>
     client.query(
       `INSERT INTO processed_events (${COLUMNS})

@@ -38,6 +38,14 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'The data directory is in use, only partly initialised, or not accessible. The message says how to repair it.',
   },
+  EVENTS_INVALID: {
+    kind: 'rejected',
+    help: 'EVENTS_MODULE cannot be used. The message names the type and the path in its declaration, and what is wrong there.',
+  },
+  EVENT_TYPE_CHANGED: {
+    kind: 'terminal',
+    help: 'The declared data of an event type differs from what was recorded for the same version, by more than new optional fields. Nothing was changed. Declare a new version with an upgrade function, as the message says.',
+  },
   EMBEDDED_POSTGRES_UNAVAILABLE: {
     kind: 'rejected',
     help: 'The embedded PostgreSQL cannot run on this platform or under this account. Set DATABASE_URL to a PostgreSQL server.',

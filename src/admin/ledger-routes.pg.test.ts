@@ -7,6 +7,7 @@ import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { logRecord } from '../log/log-record.ts';
 import { RequestIds, requestIdHeader } from '../log/request-id.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import { addDeadLetterActions } from './dead-letter-actions.ts';
 import { addLedgerRoutes } from './ledger-routes.ts';
 
@@ -14,7 +15,7 @@ async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t, 1);
   const http = await serve(t, (app) => {
     addLedgerRoutes(app, pool);
-    addDeadLetterActions(app, { pool, handlers: NO_HANDLERS });
+    addDeadLetterActions(app, { pool, handlers: NO_HANDLERS, ...USUAL_MODEL });
   });
   return { pool, context, ...http };
 }

@@ -4,14 +4,20 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
 import { serve } from '../../test/support/serve.ts';
 import { until } from '../../test/support/until.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { processBatch } from '../inbox/process-batch.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
+import { addEventRoutes } from './event-routes.ts';
 import { EventWaiters } from './event-waiters.ts';
-import { addQueryRoutes } from './query-routes.ts';
+import { addOrderRoutes } from './order-routes.ts';
 
 async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t, 1);
   const waiters = new EventWaiters(pool);
-  const { get } = await serve(t, (app) => addQueryRoutes(app, pool, waiters));
+  const { get } = await serve(t, (app) => {
+    addEventRoutes(app, pool, waiters, UNDECLARED);
+    addOrderRoutes(app, pool, USUAL_MODEL);
+  });
   return { pool, context, waiters, get };
 }
 

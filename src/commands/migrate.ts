@@ -1,6 +1,7 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { eventModelOf } from '../services/event-model.ts';
 import { createLog } from '../services/open-log.ts';
-import { isWithoutOrders, type Settings } from '../settings/settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
@@ -18,8 +19,10 @@ export type MigrateReport = {
 
 /** Creates the tables, those of the handlers too, then the topic or the embedded log, each only if it is missing. */
 export async function migrateAll(settings: Settings, pool: Pool): Promise<MigrateReport> {
+  const { rules, projection } = await eventModelOf(settings);
   const migrations = await migrate(pool, {
-    withoutOrders: isWithoutOrders(settings),
+    projection,
+    declared: rules.declared,
     handlerMigrations: settings.HANDLERS_MIGRATIONS,
   });
   const log_created = await createLog(settings, () => pool);

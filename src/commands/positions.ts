@@ -1,9 +1,11 @@
 /** `orderonce positions` and `orderonce lag`: partition states, and how to resume one. */
+
 import { hostname, userInfo } from 'node:os';
 import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { acceptCut, acceptGap, acceptNewLog } from '../positions/accept.ts';
 import { isHeldUp, type PartitionReport, reportPositions } from '../positions/report.ts';
+import { eventModelOf } from '../services/event-model.ts';
 import { openReader } from '../services/open-log.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call } from './command.ts';
@@ -106,7 +108,7 @@ function reportsText(reports: readonly PartitionReport[]): string {
 }
 
 async function accept(
-  { flags }: Call,
+  { settings, flags }: Call,
   action: string,
   partition: string | undefined,
   parts: { readonly reader: LogReader; readonly pool: Pool },
@@ -118,7 +120,8 @@ async function accept(
     );
   }
   if (reason === undefined) throw usage(`${action} needs --reason WHY, which is stored for good`);
-  const context = { ...parts, reason, actor: `${userInfo().username}@${hostname()}` };
+  const { rules } = await eventModelOf(settings);
+  const context = { ...parts, rules, reason, actor: `${userInfo().username}@${hostname()}` };
   if (action === 'accept-new-log') {
     const result = await acceptNewLog(context);
     const line = `${result.partitions} partitions resume at the start of the new topic`;

@@ -4,14 +4,16 @@
  * work. It then needs the handlers that the deployment has recorded. With other handlers or none,
  * the events would take effect without those of the deployment.
  */
+
 import { readFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letters/redrive.ts';
 import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { assertSameHandlers, identityOf } from '../handlers/handlers-identity.ts';
+import { eventModelOf } from '../services/event-model.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
-import { isWithoutOrders, type Settings } from '../settings/settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { readDeployedHandlers, readDeploymentId } from '../store/deployment-handlers.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
@@ -102,7 +104,7 @@ async function localContext(
       `No consumer answers at ${url}. This process does the work, with the handlers of the deployment`,
     );
   }
-  return { pool, handlers, withoutOrders: isWithoutOrders(settings), actor };
+  return { pool, handlers, ...(await eventModelOf(settings)), actor };
 }
 
 async function* overHttp(api: ConsumerApi, wish: Wish): AsyncGenerator<RedriveResult> {

@@ -13,7 +13,7 @@ import { Orderonce } from '../../test/support/processes.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { makeKey } from '../access/api-keys.ts';
-import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { EVENT_BYTES_DEFAULT } from '../event/event-rules.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startProducer } from '../services/producer-service.ts';
 import { sendFile } from './send-file.ts';
@@ -153,7 +153,7 @@ describe('sendFile', () => {
         .constantFrom('Zo\xeb', 'Zo\xe9')
         .map((user_id) => Buffer.from(JSON.stringify(wireEvent({ user_id })), 'latin1')),
       fc.constantFrom('', ' ', '\u00a0', '\ufeff', '\u3000', '\0', '[', 'null').map(Buffer.from),
-      fc.constantFrom(' ', 'x').map((byte) => Buffer.alloc(EVENT_BYTES_MAX + 9, byte)),
+      fc.constantFrom(' ', 'x').map((byte) => Buffer.alloc(EVENT_BYTES_DEFAULT + 9, byte)),
       fc.uint8Array({ maxLength: 12 }).map((bytes) => Buffer.from(bytes)),
     );
     const end = fc.constantFrom('\n', '\r\n', '\r', '\n\n', '\u2028', '');
@@ -183,7 +183,7 @@ describe('sendFile', () => {
   it('keeps a rejected line as it was, also where it is no text', async (t) => {
     const { file, send } = await setUp(t, []);
     const latin1 = Buffer.from('{"user_id":"Zo\xeb"}\r', 'latin1');
-    const long = Buffer.alloc(EVENT_BYTES_MAX + 10, 'x');
+    const long = Buffer.alloc(EVENT_BYTES_DEFAULT + 10, 'x');
     const lines = [Buffer.from('{"user_id":"Zo\u2028"}\n\n'), latin1, Buffer.from('\n'), long];
     await writeFile(file, Buffer.concat(lines));
     await send();
@@ -193,7 +193,7 @@ describe('sendFile', () => {
       [
         [1, '{"user_id":"Zo\u2028"}', false],
         [3, latin1.toString('base64'), false],
-        [4, 'x'.repeat(EVENT_BYTES_MAX + 1), true],
+        [4, 'x'.repeat(EVENT_BYTES_DEFAULT + 1), true],
       ],
     );
   });

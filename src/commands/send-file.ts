@@ -6,7 +6,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { EVENT_BYTES_LIMIT } from '../event/event-rules.ts';
 import { type BodyLine, BodyLines } from '../ingest/body-lines.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { type IngestApi, postLines } from './send-batch.ts';
@@ -78,7 +78,7 @@ function reportOf(name: string, { lines, accepted, rejected }: Progress): SendRe
 }
 
 async function* batchesOf(source: AsyncIterable<Buffer>, from: Progress) {
-  const cutter = new BodyLines(EVENT_BYTES_MAX, from);
+  const cutter = new BodyLines(EVENT_BYTES_LIMIT, from);
   let batch: BodyLine[] = [];
   let bytes = 0;
   for await (const chunk of source) {

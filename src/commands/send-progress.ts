@@ -7,7 +7,7 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { appendFile, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { OrderonceError } from '../errors.ts';
-import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { EVENT_BYTES_LIMIT } from '../event/event-rules.ts';
 import type { BodyLine } from '../ingest/body-lines.ts';
 import type { Result } from './send-batch.ts';
 
@@ -89,7 +89,7 @@ export class SendProgress {
 /** The line as text, or as base64 if it is not UTF-8. A line over the size limit is cut there. */
 function contentOf({ bytes }: BodyLine): object {
   const content = isUtf8(bytes) ? { text: bytes.toString() } : { base64: bytes.toString('base64') };
-  return bytes.length > EVENT_BYTES_MAX ? { ...content, is_cut: true } : content;
+  return bytes.length > EVENT_BYTES_LIMIT ? { ...content, is_cut: true } : content;
 }
 
 async function readProgress(name: string): Promise<Progress> {

@@ -1,4 +1,5 @@
 /** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which runs both. */
+
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { EmbeddedRetention } from '../log-embedded/retention.ts';
@@ -8,11 +9,12 @@ import { assertPortFree, baseUrlOf, consumerPlace, producerPlace } from '../runt
 import type { Service } from '../runtime/service.ts';
 import { isWorker, Workers } from '../runtime/workers.ts';
 import { startConsumer } from '../services/consumer-service.ts';
+import { eventModelOf } from '../services/event-model.ts';
 import { openAppender, openReader } from '../services/open-log.ts';
 import { startProducer } from '../services/producer-service.ts';
 import { type Run, runServices } from '../services/run-services.ts';
 import { joinSchema } from '../settings/schema-url.ts';
-import { isWithoutOrders, type Settings } from '../settings/settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
 import { type Call, EXIT } from './command.ts';
@@ -92,10 +94,10 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
  * service itself waits for them.
  */
 async function refuseUnfit(settings: Settings, pools: Pools, fail: Run['fail']): Promise<void> {
-  const withoutOrders = isWithoutOrders(settings);
+  const { rules, projection } = await eventModelOf(settings);
   const pool = pools.open('orderonce-check');
   try {
-    await assertMigrated(pool, { withoutOrders });
+    await assertMigrated(pool, { projection, declared: rules.declared });
   } catch (error) {
     const isHopeless = error instanceof OrderonceError && error.kind === 'terminal';
     if (isHopeless) fail(`${error.code}: ${error.message}`);

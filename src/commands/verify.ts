@@ -1,9 +1,9 @@
 /** `orderonce verify`: proves that every record is accounted for, or lists what contradicts it. */
 
 import { identityOf } from '../handlers/handlers-identity.ts';
+import { eventModelOf } from '../services/event-model.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
 import { openReader } from '../services/open-log.ts';
-import { isWithoutOrders } from '../settings/settings.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
 import { type Verdict, verify } from '../verify/verify.ts';
@@ -19,6 +19,7 @@ const CLOSE_MS = 1000;
 export async function runVerify({ settings, flags }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   const { handlers } = await handlerSetOf(settings);
+  const { rules, projection } = await eventModelOf(settings);
   const identity = await identityOf(settings, handlers);
   const pool = createPool({
     connectionString: url,
@@ -35,7 +36,8 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
       receipts: flags.receipts === undefined ? null : readReceipts(flags.receipts),
       handlers,
       identity,
-      withoutOrders: isWithoutOrders(settings),
+      rules,
+      projection,
       reader,
       onStep: flags.json === true ? () => {} : showProgress,
     });

@@ -1,4 +1,5 @@
 /** The consumer's decisions, with a fake log and a fake PostgreSQL: no I/O. */
+
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { pino } from 'pino';
@@ -10,6 +11,7 @@ import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import { Consumer } from './consumer.ts';
 
 function setUp(t: TestContext, partitions = 1) {
@@ -23,6 +25,7 @@ function setUp(t: TestContext, partitions = 1) {
     owner: 'test',
     handlers: NO_HANDLERS,
     parkGuard: new ParkGuard(100),
+    ...USUAL_MODEL,
     connections: 2,
     batchMax: 10,
     logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) }),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { repeatOf } from '../inbox/provenance.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { OutcomeLog } from './outcome-log.ts';
@@ -21,7 +22,7 @@ function repeats(count: number) {
     Array.from({ length: count }, () => wireEvent()),
     3,
   );
-  const { events } = decodeRecords(slice.records);
+  const { events } = decodeRecords(slice.records, UNDECLARED);
   const claim = { eventId: 'e', digest: 'd', requestId: null, logId: 1, partition: 4, offset: 2 };
   return events.map((event) => repeatOf(event, claim));
 }

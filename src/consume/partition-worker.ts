@@ -176,7 +176,11 @@ export class PartitionWorker {
       const { head } = firstOf(slice);
       const failure = new Error('Processes ended, again and again, while this event was handled');
       const verdict = { failure, reason: 'ends_the_process', attempts: 1 };
-      return await parkUnrun(context, { slice: head, ...decodeRecords(head.records) }, verdict);
+      return await parkUnrun(
+        context,
+        { slice: head, ...decodeRecords(head.records, context.rules) },
+        verdict,
+      );
     }
     if (!this.#isFirstOnly) return await processBatch(context, slice);
     const rules = this.#suspicion.witnessRules(slice);

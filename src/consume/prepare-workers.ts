@@ -2,13 +2,16 @@
  * Prepares the partitions of an assignment: reads their positions, checks each against the log, and
  * makes a worker for each partition that is ready.
  */
+
 import { OrderonceError } from '../errors.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { type CheckedPosition, checkPositions } from '../positions/check.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { logIdOf } from '../store/logs.ts';
+import type { Projection } from '../store/orders-projection.ts';
 import type { Pool } from '../store/pool.ts';
 import { clearTroubles } from '../store/position-troubles.ts';
 import { ensurePositions, takePositions } from '../store/positions.ts';
@@ -24,7 +27,8 @@ export type PrepareOptions = {
   readonly limits: TransactionLimits;
   readonly owner: string;
   readonly handlers: HandlerSet;
-  readonly withoutOrders?: boolean | undefined;
+  readonly rules: EventRules;
+  readonly projection: Projection | null;
   readonly parkGuard: ParkGuard;
   readonly turns: Turns;
   readonly batchMax: number;
@@ -68,7 +72,7 @@ async function makeWorkers(
   checked: readonly CheckedPosition[],
   signal: AbortSignal,
 ): Promise<PartitionWorker[]> {
-  const { reader, pool, owner, limits, handlers, parkGuard, withoutOrders } = options;
+  const { reader, pool, owner, limits, handlers, parkGuard, rules, projection } = options;
   const { turns, batchMax, logger } = options;
   const { topic } = reader;
   const partitions = checked.map(({ position }) => position.partition);
@@ -80,7 +84,7 @@ async function makeWorkers(
   const workers: PartitionWorker[] = [];
   for (const { position } of checked) {
     const { logId } = position;
-    const context = { pool, limits, topic, logId, owner, handlers, parkGuard, withoutOrders };
+    const context = { pool, limits, topic, logId, owner, handlers, parkGuard, rules, projection };
     const suspect = hasHandlers ? await findSuspect(pool, position) : null;
     const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
     workers.push(

@@ -1,5 +1,7 @@
 /** The event of a dead letter: the one in its bytes, or an operator's edit of it. */
+
 import { OrderonceError } from '../errors.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import { toCanonicalJson } from '../event/order-event.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
@@ -19,8 +21,8 @@ export type RedriveInput = {
  * The event in a dead letter's bytes, with the record's own place; null if they hold no valid
  * event.
  */
-export function eventOf(deadLetter: StoredDeadLetter): EventRecord | null {
-  return decodeRecords([recordOf(deadLetter)]).events[0] ?? null;
+export function eventOf(deadLetter: StoredDeadLetter, rules: EventRules): EventRecord | null {
+  return decodeRecords([recordOf(deadLetter)], rules).events[0] ?? null;
 }
 
 function recordOf(deadLetter: StoredDeadLetter, value = deadLetter.value): LogRecord {
@@ -41,15 +43,19 @@ function recordOf(deadLetter: StoredDeadLetter, value = deadLetter.value): LogRe
  * the record decoded.
  * @throws EDIT_REFUSED if the payload is no valid event, or if it changes an id of the record.
  */
-export function editOf(deadLetter: StoredDeadLetter, payload: Buffer): RedriveInput {
-  const { events, invalid } = decodeRecords([recordOf(deadLetter, payload)]);
+export function editOf(
+  deadLetter: StoredDeadLetter,
+  payload: Buffer,
+  rules: EventRules,
+): RedriveInput {
+  const { events, invalid } = decodeRecords([recordOf(deadLetter, payload)], rules);
   const [edited] = events;
-  if (edited === undefined) {
-    const cause = invalid[0]?.errors ?? [];
+  if (edited === undefined || edited.unfit !== undefined) {
+    const cause = edited?.unfit?.errors ?? invalid[0]?.errors ?? [];
     const why = cause.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ');
     throw new OrderonceError('EDIT_REFUSED', `The payload is not a valid event: ${why}`, { cause });
   }
-  const original = eventOf(deadLetter);
+  const original = eventOf(deadLetter, rules);
   // A record that did not decode has not taken its event id. But if its id could be read, the edit
   // must keep it.
   const eventId = original?.event.eventId ?? deadLetter.eventId ?? edited.event.eventId;

@@ -6,6 +6,7 @@ import { count, orderRow, processAll } from '../../test/support/heart.ts';
 import { poison, setUpLetters } from '../../test/support/letters.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { readAudit } from '../store/dead-letter-queue.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import { verify } from '../verify/verify.ts';
 import { redriveEdited, redriveMatching } from './redrive.ts';
 import type { RedriveResult } from './redrive-one.ts';
@@ -41,6 +42,7 @@ describe('redrive with an edited payload', () => {
       handlers: [],
       reader: null,
       onStep: () => {},
+      ...USUAL_MODEL,
     };
     assert.equal((await verify(pool, options)).isProven, true);
     await pool.query(`UPDATE processed_events SET user_id = 'thief' WHERE event_id = $1`, [
@@ -94,6 +96,7 @@ describe('redrive with an edited payload', () => {
       handlers: [],
       reader: null,
       onStep: () => {},
+      ...USUAL_MODEL,
     });
     assert.equal(verdict.isProven, true, JSON.stringify(verdict));
   });

@@ -12,7 +12,9 @@
  * the dead letter's row and deletes it. It moves no position, and keeps the record's own place and
  * digest.
  */
+
 import { reasonOf } from '../errors.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import {
   faultOf,
   HandlerFailure,
@@ -31,6 +33,7 @@ import {
 } from '../store/dead-letter-queue.ts';
 import { lockHeldOrders, releaseOrderIfEmpty } from '../store/held-orders.ts';
 import { isSamePlace, type LogPlace } from '../store/log-place.ts';
+import type { Projection } from '../store/orders-projection.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { isConnectionBroken, sqlStateOf } from '../store/sqlstate.ts';
@@ -45,8 +48,9 @@ import type { RedriveInput } from './dead-letter-event.ts';
 export type RedriveContext = {
   readonly pool: Pool;
   readonly handlers: HandlerSet;
-  /** The table `orders` is not kept (ORDERS_PROJECTION=off). */
-  readonly withoutOrders?: boolean | undefined;
+  readonly rules: EventRules;
+  /** null: the table `orders` is not kept (ORDERS_PROJECTION=off). */
+  readonly projection: Projection | null;
   /** Who requests the redrive, for the audit. */
   readonly actor: string;
 };

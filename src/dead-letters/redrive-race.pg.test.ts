@@ -84,9 +84,8 @@ describe('A redrive and an arriving event of the same order', () => {
   });
 
   it('the event first: the redrive waits for it, and takes it along [G5]', async (t) => {
-    // The first call is the attempt that may not park, which is rolled back. The second holds
-    // locks.
-    const race = await setUpRace(t, 2);
+    // The attempt that may not park ends before it calls handlers; this call holds locks.
+    const race = await setUpRace(t, 1);
     const { context, redriving, place, arriving, gate, gated } = race;
     const slice = sliceOfEvents(3, [arriving, wireEvent()]);
     const processed = processAll({ ...context, handlers: gated }, slice);

@@ -6,6 +6,7 @@ import { count, nextOffset, orderRow, processAll } from '../../test/support/hear
 import { poison, setUpLetters } from '../../test/support/letters.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import { verify } from '../verify/verify.ts';
 import { QueueResumer } from './queue-resumer.ts';
 import { discard, type RedriveStep, redrive, redriveEdited, redriveMatching } from './redrive.ts';
@@ -210,7 +211,7 @@ describe('redrive', () => {
     const order = await orderRow(pool, order_id);
     assert.deepEqual([order.event_count, order.last_event_id], [3, elsewhere.event_id]);
     const options = { topic: 'order_events', receipts: null, handlers: [], reader: null };
-    const verdict = await verify(pool, { ...options, onStep: () => {} });
+    const verdict = await verify(pool, { ...options, onStep: () => {}, ...USUAL_MODEL });
     assert.equal(verdict.isProven, true, JSON.stringify(verdict.rows));
   });
 

@@ -1,4 +1,5 @@
 /** Checks a running deployment: one finding for each condition that the guarantees depend on. */
+
 import { statfs } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
@@ -7,9 +8,10 @@ import { readSlice } from '../log/read-slice.ts';
 import { isHeldUp, reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
+import { eventModelOf } from '../services/event-model.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
 import { kafkaOptions, openReader } from '../services/open-log.ts';
-import { isWithoutOrders, type Settings } from '../settings/settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import { readDatabaseFacts } from '../store/database-facts.ts';
 import { readDeployedHandlers } from '../store/deployment-handlers.ts';
@@ -53,12 +55,14 @@ async function examineDatabase(settings: Settings, pool: Pool | null): Promise<F
   }
   const use = {
     hasEmbeddedLog: settings.KAFKA_BOOTSTRAP_SERVERS === undefined,
-    keepsOrders: !isWithoutOrders(settings),
+    keepsOrders: settings.ORDERS_PROJECTION === 'on',
   };
   try {
     const found = judgeDatabase(await readDatabaseFacts(pool, use));
+    const { rules, projection } = await eventModelOf(settings);
     const tables = await assertMigrated(pool, {
-      withoutOrders: !use.keepsOrders,
+      projection,
+      declared: rules.declared,
       handlerMigrations: settings.HANDLERS_MIGRATIONS,
     }).then(
       () => ok('tables', 'match this release'),
@@ -88,7 +92,7 @@ async function examineLog(
     const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
     return [
       ok('reachable', `${kafka.bootstrapServers} answers, topic ${kafka.topic} exists`),
-      ...judgeKafka(facts, oldestMs),
+      ...judgeKafka(facts, oldestMs, settings.EVENT_BYTES_MAX),
       ...(await positions()),
     ];
   } catch (error) {

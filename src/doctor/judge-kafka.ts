@@ -1,11 +1,10 @@
 /** Judges the settings of the topic: what they mean for the guarantees. Pure. */
-import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import { APPEND_BYTES_MAX } from '../ingest/append-queue.ts';
 import { type Finding, judgeOf } from './finding.ts';
 import type { KafkaFacts } from './kafka-facts.ts';
 
-/** The largest event that the API accepts, plus the key, the headers and the overhead of a record. */
-const RECORD_BYTES_MIN = EVENT_BYTES_MAX + 1024;
+/** Key, headers and overhead of the record of an event. */
+const RECORD_OVERHEAD = 1024;
 /** The largest batch that the producer sends. Each of its records has some bytes of overhead. */
 const BATCH_BYTES = 1.25 * APPEND_BYTES_MAX;
 const DAY_MS = 86_400_000;
@@ -14,15 +13,22 @@ const SHARE_MAX = 0.8;
 
 const { ok, warn, fail } = judgeOf('kafka');
 
-/** @param oldestMs age in ms of the oldest record that is still to be processed; null for none. */
-export function judgeKafka(facts: KafkaFacts, oldestMs: number | null): Finding[] {
+/**
+ * @param oldestMs age in ms of the oldest record that is still to be processed; null for none.
+ * @param eventBytesMax the largest event that the API accepts (EVENT_BYTES_MAX).
+ */
+export function judgeKafka(
+  facts: KafkaFacts,
+  oldestMs: number | null,
+  eventBytesMax: number,
+): Finding[] {
   return [
     judgeReplication(facts),
     judgeInSync(facts),
     judgeElection(facts),
     judgeCleanup(facts),
     judgeRetention(facts, oldestMs),
-    judgeMessageSize(facts),
+    judgeMessageSize(facts, eventBytesMax + RECORD_OVERHEAD),
     judgePartitions(facts),
   ];
 }
@@ -134,14 +140,14 @@ function judgeRetention({ config }: KafkaFacts, oldestMs: number | null): Findin
   return ok('retention', found);
 }
 
-function judgeMessageSize({ config }: KafkaFacts): Finding {
+function judgeMessageSize({ config }: KafkaFacts, recordBytesMin: number): Finding {
   const bytes = Number(config['max.message.bytes'] ?? 1_048_588);
   const found = `max.message.bytes=${bytes}`;
-  if (bytes < RECORD_BYTES_MIN) {
+  if (bytes < recordBytesMin) {
     return fail(
       'message size',
       found,
-      `Raise it to 1048588: records can have up to ${RECORD_BYTES_MIN} bytes`,
+      `Raise it to ${Math.max(1_048_588, recordBytesMin)}: records can have up to ${recordBytesMin} bytes`,
     );
   }
   if (bytes < BATCH_BYTES) {

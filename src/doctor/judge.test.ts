@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { EVENT_BYTES_DEFAULT } from '../event/event-rules.ts';
 import type { DatabaseFacts } from '../store/database-facts.ts';
 import type { Finding } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
@@ -47,13 +48,13 @@ const withConfig = (config: Record<string, string>): KafkaFacts => ({
 
 describe('judgeKafka', () => {
   it('finds nothing in a sound cluster', () => {
-    assert.deepEqual(notOk(judgeKafka(CLUSTER, 60_000)), []);
+    assert.deepEqual(notOk(judgeKafka(CLUSTER, 60_000, EVENT_BYTES_DEFAULT)), []);
   });
 
   it('warns of what is merely a development set-up, instead of failing', () => {
     const single = { ...CLUSTER, brokers: 1, replicas: 1, inSync: 1, partitions: 1 };
     const facts = { ...single, config: { ...CLUSTER.config, 'min.insync.replicas': '1' } };
-    assert.deepEqual(notOk(judgeKafka(facts, null)), [
+    assert.deepEqual(notOk(judgeKafka(facts, null, EVENT_BYTES_DEFAULT)), [
       'warn replication',
       'warn in-sync replicas',
       'warn partitions',
@@ -103,7 +104,7 @@ describe('judgeKafka', () => {
   ];
   for (const [what, facts, oldestMs, finding] of cases) {
     it(`says of ${what}: ${finding}`, () => {
-      const findings = judgeKafka(facts, oldestMs);
+      const findings = judgeKafka(facts, oldestMs, EVENT_BYTES_DEFAULT);
       assert.ok(notOk(findings).includes(finding), notOk(findings).join());
       assert.ok(findings.every(({ verdict, remedy }) => verdict === 'ok' || remedy !== undefined));
     });

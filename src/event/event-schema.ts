@@ -2,78 +2,76 @@
  * The JSON Schema of an event, for the descriptions of the APIs. It accepts what parse-event.ts
  * accepts, as far as a JSON Schema can say it; a test compares the two.
  */
-import {
-  AMOUNT_DECIMALS_MAX,
-  AMOUNT_INTEGER_DIGITS_MAX,
-  USER_ID_CODE_POINTS_MAX,
-} from './fields.ts';
+import type { JsonSchema } from './declaration.ts';
+import type { DeclaredEvents, DeclaredType } from './declared-events.ts';
+import { ENVELOPE, type EnvelopeField, type FieldName } from './envelope.ts';
+import { SIGNED_AMOUNT_SCHEMA } from './field-schemas.ts';
+import { TEXT_ID_CODE_POINTS_MAX } from './fields.ts';
 
-/** Decimals that are not all zero: some zeros, another digit, any further digits. */
-const DECIMALS = Array.from({ length: AMOUNT_DECIMALS_MAX }, (_, zeros) => {
-  const rest = AMOUNT_DECIMALS_MAX - zeros - 1;
-  return `${'0'.repeat(zeros)}[1-9]${rest === 0 ? '' : `[0-9]{0,${rest}}`}`;
-}).join('|');
-const AMOUNT =
-  `^0*([1-9][0-9]{0,${AMOUNT_INTEGER_DIGITS_MAX - 1}}(\\.[0-9]{1,${AMOUNT_DECIMALS_MAX}})?` +
-  `|0\\.(${DECIMALS}))$`;
-
-/** Leap years from 1970 to 9999. */
-const LEAP_YEAR =
-  '(19(7[26]|8[048]|9[26])|[2-9][0-9](0[48]|[2468][048]|[13579][26])|([2468][048]|[3579][26])00)';
-const DATE =
-  '((19[7-9][0-9]|[2-9][0-9]{3})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])' +
-  '|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))' +
-  `|${LEAP_YEAR}-02-29)`;
-const CLOCK = '([01][0-9]|2[0-3]):[0-5][0-9]';
-const TIMESTAMP = `^${DATE}[Tt]${CLOCK}:[0-5][0-9](\\.[0-9]+)?([Zz]|[+-]${CLOCK})$`;
+const FIELDS: readonly EnvelopeField[] = ENVELOPE;
 
 /** An event with the usual values, for examples. */
-export const EVENT_EXAMPLE = {
-  event_id: '7d1f5a1c-6c2e-4b8e-9a53-2f0b1f3f0a01',
-  order_id: '0b9d5c6e-3a48-4b0e-8f8e-6a1d2c3b4e5f',
-  user_id: 'user-42',
-  total_amount: 99.95,
-  timestamp: '2026-01-02T03:04:05Z',
-} as const;
+export const EVENT_EXAMPLE = Object.fromEntries(
+  FIELDS.filter(({ presence }) => presence !== 'optional').map(({ name, example }) => [
+    name,
+    example,
+  ]),
+) as { readonly [N in FieldName]: Extract<(typeof ENVELOPE)[number], { name: N }>['example'] };
 
+/** The schema of an event without a type. */
 export const EVENT_SCHEMA = {
   type: 'object',
   additionalProperties: false,
-  required: ['event_id', 'order_id', 'user_id', 'total_amount', 'timestamp'],
-  properties: {
-    event_id: {
-      type: 'string',
-      format: 'uuid',
-      description: 'Created by the client before the first send, and the same in every resend.',
+  required: FIELDS.filter(({ presence }) => presence !== 'optional').map(({ name }) => name),
+  properties: propertiesOf(null),
+};
+
+/** The schema of the events that a deployment accepts, with one alternative for each type. */
+export function eventSchemaOf(declared: DeclaredEvents | null): JsonSchema {
+  if (declared === null || declared.types.size === 0) {
+    return { ...EVENT_SCHEMA, properties: propertiesOf(declared) };
+  }
+  const untyped = { ...EVENT_SCHEMA, title: 'untyped', properties: propertiesOf(declared) };
+  const typed = [...declared.types.values()].map((type) => schemaOfType(type, declared));
+  return { oneOf: declared.untyped === 'accept' ? [untyped, ...typed] : typed };
+}
+
+function schemaOfType(type: DeclaredType, declared: DeclaredEvents): JsonSchema {
+  const { name, version, amount, dataSchema } = type;
+  const { total_amount: positive, ...others } = propertiesOf(declared);
+  const signed = { ...positive, ...SIGNED_AMOUNT_SCHEMA };
+  const required = EVENT_SCHEMA.required.filter((n) => n !== 'total_amount' || amount !== 'none');
+  return {
+    title: name,
+    type: 'object',
+    additionalProperties: false,
+    required: [...required, 'type', ...(dataSchema === null ? [] : ['data'])],
+    properties: {
+      ...others,
+      ...(amount === 'none' ? {} : { total_amount: amount === 'signed' ? signed : positive }),
+      type: { const: name },
+      version: {
+        type: 'integer',
+        default: version,
+        enum: Array.from({ length: version }, (_, i) => i + 1).filter(type.knows),
+        description: 'Data of an older version is described by that version.',
+      },
+      ...(dataSchema === null ? {} : { data: dataSchema }),
     },
-    order_id: { type: 'string', format: 'uuid', description: 'Also the partition key.' },
-    user_id: {
-      type: 'string',
-      minLength: 1,
-      maxLength: USER_ID_CODE_POINTS_MAX,
-      pattern: '^[^\\u0000]*$',
-      description: 'Any text without NUL characters and lone surrogates.',
-    },
-    total_amount: {
-      description:
-        `A number or a string, positive, with at most ${AMOUNT_INTEGER_DIGITS_MAX} integer digits and ` +
-        `${AMOUNT_DECIMALS_MAX} decimals, without exponent. It is stored exactly.`,
-      oneOf: [
-        {
-          type: 'number',
-          exclusiveMinimum: 0,
-          exclusiveMaximum: 10 ** AMOUNT_INTEGER_DIGITS_MAX,
-          multipleOf: Number(`1e-${AMOUNT_DECIMALS_MAX}`),
-        },
-        { type: 'string', pattern: AMOUNT },
-      ],
-    },
-    timestamp: {
-      type: 'string',
-      format: 'date-time',
-      pattern: TIMESTAMP,
-      description:
-        'RFC 3339 with a time zone, 1970 to 9999 in UTC. Digits beyond microseconds are cut off.',
-    },
-  },
+  };
+}
+
+function propertiesOf(declared: DeclaredEvents | null): Record<string, JsonSchema> {
+  const properties = FIELDS.map(({ name, property, schema, description }) => {
+    const isText = declared?.ids[property as 'eventId' | 'orderId'] !== undefined;
+    return [name, { ...(isText ? TEXT_ID : schema), description }];
+  });
+  return Object.fromEntries(properties);
+}
+
+const TEXT_ID = {
+  type: 'string',
+  minLength: 1,
+  maxLength: TEXT_ID_CODE_POINTS_MAX,
+  pattern: '^[^\\u0000]*$',
 } as const;

@@ -41,8 +41,20 @@ export function checkUuid(source: string): FieldVerdict {
   );
 }
 
+/** The longest text id, in Unicode code points. */
+export const TEXT_ID_CODE_POINTS_MAX = 200;
+
+/** Accepts 1 to 200 code points without NUL and lone surrogates, as an id of another system. */
+export function checkTextId(source: string): FieldVerdict {
+  return checkText(source, TEXT_ID_CODE_POINTS_MAX);
+}
+
 /** Accepts 1 to 255 code points without NUL and lone surrogates. The text is not normalised. */
 export function checkUserId(source: string): FieldVerdict {
+  return checkText(source, USER_ID_CODE_POINTS_MAX);
+}
+
+function checkText(source: string, codePointsMax: number): FieldVerdict {
   if (!isString(source)) return refuse('string_type', 'Input should be a valid string');
   const text = textOf(source);
   if (text.length === 0) {
@@ -56,16 +68,10 @@ export function checkUserId(source: string): FieldVerdict {
   if (text.includes('\0')) {
     return refuse('string_unicode', 'Input should be a valid string without NUL characters');
   }
-  const tooLong =
-    text.length > USER_ID_CODE_POINTS_MAX && codePoints(text) > USER_ID_CODE_POINTS_MAX;
-  if (tooLong) {
-    return refuse(
-      'string_too_long',
-      `String should have at most ${USER_ID_CODE_POINTS_MAX} characters`,
-      {
-        max_length: USER_ID_CODE_POINTS_MAX,
-      },
-    );
+  if (text.length > codePointsMax && codePoints(text) > codePointsMax) {
+    return refuse('string_too_long', `String should have at most ${codePointsMax} characters`, {
+      max_length: codePointsMax,
+    });
   }
   return accept(text);
 }
@@ -77,9 +83,24 @@ function codePoints(text: string): number {
 }
 
 /**
- * Accepts a JSON number or a decimal string. The digits come from the source text, never a float.
+ * Accepts a JSON number or a decimal string that is positive. The digits come from the source text,
+ * never a float.
  */
 export function checkAmount(source: string): FieldVerdict {
+  return checkDecimal(source, POSITIVE);
+}
+
+/** Accepts an amount as checkAmount does, and negative ones, but not 0. */
+export function checkSignedAmount(source: string): FieldVerdict {
+  return checkDecimal(source, NOT_ZERO);
+}
+
+/** The verdict for an amount that must be positive and is not. */
+export const POSITIVE = refuse('greater_than', 'Input should be greater than 0', { gt: 0 });
+const NOT_ZERO = refuse('not_equal', 'Input should not be 0', { ne: 0 });
+
+/** @param sign what is refused: every amount that is not positive, or only 0. */
+function checkDecimal(source: string, sign: typeof POSITIVE | typeof NOT_ZERO): FieldVerdict {
   const isNumber = /^[-\d]/.test(source);
   if (!isNumber && !isString(source)) {
     return refuse('decimal_type', 'Decimal input should be a number or a string');
@@ -88,12 +109,10 @@ export function checkAmount(source: string): FieldVerdict {
   if (match === null) {
     return refuse('decimal_parsing', 'Input should be a valid decimal without exponent');
   }
-  const [, sign, digits = '', decimals = ''] = match;
+  const [, minus, digits = '', decimals = ''] = match;
   // A step of its own, because `0*(\d+)` as part of the pattern would backtrack in quadratic time.
   const integer = digits.replace(/^0+(?=\d)/, '');
-  if (sign === '-' || /^0*$/.test(integer + decimals)) {
-    return refuse('greater_than', 'Input should be greater than 0', { gt: 0 });
-  }
+  if ((minus === '-' && sign === POSITIVE) || /^0*$/.test(integer + decimals)) return sign;
   if (integer.length > AMOUNT_INTEGER_DIGITS_MAX) {
     return refuse(
       'decimal_whole_digits',
@@ -110,7 +129,7 @@ export function checkAmount(source: string): FieldVerdict {
       },
     );
   }
-  return accept(`${integer}.${decimals.padEnd(AMOUNT_DECIMALS_MAX, '0')}`);
+  return accept(`${minus}${integer}.${decimals.padEnd(AMOUNT_DECIMALS_MAX, '0')}`);
 }
 
 const MS_MIN = Date.UTC(1970, 0, 1);

@@ -53,7 +53,7 @@ function endOfValue(text: string, at: number): number {
 }
 
 /** Counts brackets instead of recursing, so that deep nesting cannot overflow the stack. */
-function endOfNested(text: string, at: number): number {
+export function endOfNested(text: string, at: number): number {
   let depth = 0;
   for (let i = at; ; i++) {
     const char = text[i];

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { EVENT_BYTES_DEFAULT, UNDECLARED } from './event-rules.ts';
 import { digestOf, toCanonicalJson } from './order-event.ts';
-import { EVENT_BYTES_MAX, parseEvent } from './parse-event.ts';
+import { parseEvent } from './parse-event.ts';
 
 const VALID: Record<string, string> = {
   event_id: '"7d1f5a1c-6c2e-4b8e-9a53-2f0b1f3f0a01"',
@@ -19,17 +20,17 @@ function bodyOf(fields: Record<string, string>): Buffer {
 }
 
 function parseWith(field: string, source: string) {
-  return parseEvent(bodyOf({ ...VALID, [field]: source }));
+  return parseEvent(bodyOf({ ...VALID, [field]: source }), UNDECLARED);
 }
 
 function errorTypes(body: Buffer | string): string[] {
-  const parsed = parseEvent(Buffer.from(body));
+  const parsed = parseEvent(Buffer.from(body), UNDECLARED);
   return parsed.ok ? [] : parsed.errors.map((error) => `${error.loc.join('.')} ${error.type}`);
 }
 
 describe('parseEvent', () => {
   it('reads a valid event into its one spelling', () => {
-    const parsed = parseEvent(bodyOf(VALID));
+    const parsed = parseEvent(bodyOf(VALID), UNDECLARED);
     assert.deepEqual(parsed, {
       ok: true,
       event: {
@@ -61,7 +62,7 @@ describe('parseEvent', () => {
     'broken syntax': Buffer.from('{"event_id":'),
     NaN: bodyOf({ ...VALID, total_amount: 'NaN' }),
     'trailing text': Buffer.from(`${bodyOf(VALID)} {}`),
-    'too many bytes': Buffer.alloc(EVENT_BYTES_MAX + 1, ' '),
+    'too many bytes': Buffer.alloc(EVENT_BYTES_DEFAULT + 1, ' '),
   })) {
     it(`refuses ${title} as json_invalid`, () => {
       assert.match(errorTypes(body)[0] ?? '', / json_invalid$/);
@@ -110,10 +111,10 @@ describe('parseEvent', () => {
     fc.assert(
       fc.property(
         fc.uint8Array({ maxLength: 200 }),
-        (bytes) => void parseEvent(Buffer.from(bytes)),
+        (bytes) => void parseEvent(Buffer.from(bytes), UNDECLARED),
       ),
     );
-    fc.assert(fc.property(fc.json(), (json) => void parseEvent(Buffer.from(json))));
+    fc.assert(fc.property(fc.json(), (json) => void parseEvent(Buffer.from(json), UNDECLARED)));
   });
 
   it('takes its own canonical form unchanged [G8]', () => {
@@ -130,9 +131,9 @@ describe('parseEvent', () => {
     });
     fc.assert(
       fc.property(event, (fields) => {
-        const parsed = parseEvent(Buffer.from(JSON.stringify(fields)));
+        const parsed = parseEvent(Buffer.from(JSON.stringify(fields)), UNDECLARED);
         assert.ok(parsed.ok, JSON.stringify(parsed));
-        const again = parseEvent(Buffer.from(toCanonicalJson(parsed.event)));
+        const again = parseEvent(Buffer.from(toCanonicalJson(parsed.event)), UNDECLARED);
         assert.deepEqual(again, parsed);
       }),
     );
@@ -141,7 +142,7 @@ describe('parseEvent', () => {
 
 describe('digestOf', () => {
   it('never changes: stored digests outlive releases', () => {
-    const parsed = parseEvent(bodyOf(VALID));
+    const parsed = parseEvent(bodyOf(VALID), UNDECLARED);
     assert.ok(parsed.ok);
     assert.equal(
       digestOf(parsed.event),
@@ -184,7 +185,7 @@ describe('digestOf', () => {
       VALID,
       ...others.map(([field, source]) => ({ ...VALID, [field]: source })),
     ].map((fields) => {
-      const parsed = parseEvent(bodyOf(fields));
+      const parsed = parseEvent(bodyOf(fields), UNDECLARED);
       assert.ok(parsed.ok);
       return digestOf(parsed.event);
     });

@@ -4,54 +4,77 @@
  * `Z`. It uses one regular expression instead of a parser. Text that does not match completely is
  * left to parseAnyForm; a property test checks that both give the same result.
  */
-import {
-  AMOUNT_DECIMALS_MAX,
-  AMOUNT_INTEGER_DIGITS_MAX,
-  SECOND_DECIMALS_MAX,
-  USER_ID_CODE_POINTS_MAX,
-  UUID_PATTERN,
-} from './fields.ts';
+import { readData } from './canonical-data.ts';
+import type { DeclaredEvents } from './declared-events.ts';
+import { ENVELOPE, type Envelope, type EnvelopeField } from './envelope.ts';
 import type { OrderEvent } from './order-event.ts';
+import { misfitOf } from './typing.ts';
 
-const UUID = `(${UUID_PATTERN})`;
-/** No escapes, control characters or surrogates, so each code unit is one code point. */
-const USER = `([^"\\\\\\u0000-\\u001f\\ud800-\\udfff]{1,${USER_ID_CODE_POINTS_MAX}})`;
-const AMOUNT = `((?:0|[1-9]\\d{0,${AMOUNT_INTEGER_DIGITS_MAX - 1}})(?:\\.\\d{1,${AMOUNT_DECIMALS_MAX}})?)`;
-const YEAR = '(?:19[7-9]\\d|[2-9]\\d{3})';
-/** Month and day, without 29 February, which does not exist in every year. */
-const DAY =
-  '(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)';
-const TIME = `(${YEAR}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,${SECOND_DECIMALS_MAX}})?Z)`;
-const USUAL = new RegExp(
-  `^\\{"event_id": ?"${UUID}", ?"order_id": ?"${UUID}", ?"user_id": ?"${USER}", ?` +
-    `"total_amount": ?(?:"${AMOUNT}"|${AMOUNT}), ?"timestamp": ?"${TIME}"\\}$`,
+const FIELDS: readonly EnvelopeField[] = ENVELOPE;
+const MEMBERS = FIELDS.map(({ name, presence, usual }, i) => {
+  const member = `${i === 0 ? '' : ', ?'}"${name}": ?${usual.pattern}`;
+  return presence === 'optional' ? `(?:${member})?` : member;
+}).join('');
+const USUAL = new RegExp(`^\\{${MEMBERS}\\}$`);
+/** The typing behind the envelope. What looks like data may be more than that; JSON.parse tells. */
+const TYPED = new RegExp(
+  `^\\{${MEMBERS}, ?"type": ?"([A-Za-z][A-Za-z0-9._-]{0,59})"` +
+    `(?:, ?"version": ?([1-9]\\d{0,5}))?(?:, ?"data": ?(\\{.*))?\\}$`,
+  's',
 );
-const CANONICAL_TIME = '2026-01-02T03:04:05.123456Z';
-const ZERO = `0.${'0'.repeat(AMOUNT_DECIMALS_MAX)}`;
+/** Where the groups of each field begin in a match. */
+const GROUPS = FIELDS.map((_, i) =>
+  FIELDS.slice(0, i).reduce((sum, { usual }) => sum + usual.groups, 1),
+);
+const TYPE_GROUP = FIELDS.reduce((sum, { usual }) => sum + usual.groups, 1);
 
 /**
  * @returns null if the text has another form, is not valid, or has the date 29 February; the caller
  * must then use parseAnyForm.
  */
-export function parseUsualForm(text: string): OrderEvent | null {
-  const match = USUAL.exec(text);
-  if (match === null) return null;
-  const [, eventId, orderId, userId] = match as unknown as [string, string, string, string];
-  const [, , , , inString, inNumber, time] = match as unknown as string[];
-  const totalAmount = withDecimals(inString ?? (inNumber as string), AMOUNT_DECIMALS_MAX);
-  if (totalAmount === ZERO) return null;
-  return { eventId, orderId, userId, totalAmount, timestamp: withMicros(time as string) };
+export function parseUsualForm(text: string, declared: DeclaredEvents | null): OrderEvent | null {
+  if (declared?.untyped !== 'refuse') {
+    const match = USUAL.exec(text);
+    if (match !== null) return envelopeOf(match);
+  }
+  return declared === null || declared.types.size === 0 ? null : parseTyped(text, declared);
 }
 
-function withMicros(time: string): string {
-  // Records of our API always have six decimals: no new string is needed.
-  if (time.length === CANONICAL_TIME.length) return time;
-  return `${withDecimals(time.slice(0, -1), SECOND_DECIMALS_MAX)}Z`;
+function parseTyped(text: string, declared: DeclaredEvents): OrderEvent | null {
+  const match = TYPED.exec(text);
+  const envelope = match === null ? null : envelopeOf(match);
+  if (match === null || envelope === null) return null;
+  const [, written, source] = match.slice(TYPE_GROUP);
+  const type = match[TYPE_GROUP] as string;
+  const data = source === undefined ? undefined : readDataOrNull(source);
+  if (data === null) return null;
+  const version = written === undefined ? null : Number(written);
+  const typing = data === undefined ? { type, version } : { type, version, data };
+  if (misfitOf(typing, envelope.totalAmount, declared) !== null) return null;
+  const known = version ?? declared.types.get(type)?.version;
+  return { ...envelope, type, version: known, ...(data === undefined ? {} : { data: data.text }) };
 }
 
-/** The number with zeros appended up to `decimals` decimals. It must not have more than that. */
-function withDecimals(number: string, decimals: number): string {
-  const point = number.lastIndexOf('.');
-  if (point === -1) return `${number}.${'0'.repeat(decimals)}`;
-  return number.padEnd(point + 1 + decimals, '0');
+function readDataOrNull(source: string) {
+  try {
+    const reading = readData(source);
+    return 'problems' in reading ? null : reading;
+  } catch {
+    return null;
+  }
+}
+
+/** The envelope in a match; null if a value must be left to its check. */
+function envelopeOf(match: RegExpExecArray): Envelope | null {
+  const envelope: Record<string, string | null> = {};
+  for (let i = 0; i < FIELDS.length; i++) {
+    const { property, usual } = FIELDS[i] as EnvelopeField;
+    const at = GROUPS[i] as number;
+    const matched = match[at] ?? (usual.groups === 2 ? match[at + 1] : undefined);
+    const value = matched === undefined ? null : usual.canonical(matched);
+    // An optional field may be absent. A value that is there and has no canonical form may not.
+    if (value === null && matched !== undefined) return null;
+    envelope[property] = value;
+  }
+  return envelope as Envelope;
 }

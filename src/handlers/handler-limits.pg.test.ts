@@ -1,9 +1,11 @@
 /** What a handler must not do in the transaction, and what happens then, on a real PostgreSQL. */
+
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { redrive } from '../dead-letters/redrive.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import type { HandledEvent, Handler, HandlerTransaction } from './handler.ts';
 
 type Act = (tx: HandlerTransaction, events: readonly HandledEvent[]) => unknown;
@@ -187,7 +189,7 @@ describe('redrive of an event whose handler', () => {
       const act = async (_: unknown, tx: HandlerTransaction) => void (await tx.query(statement));
       const handlers = { ...set, handlers: [{ name: 'rogue', handle: act }] };
       const place = { logId: context.logId, partition: 0, offset: 2 };
-      const [result] = await redrive({ pool, handlers, actor: 'test' }, place);
+      const [result] = await redrive({ pool, handlers, actor: 'test', ...USUAL_MODEL }, place);
       assert.equal(result?.outcome, 'failed');
       assert.match(result?.message ?? '', /^Handler "rogue": /);
       const { rows } = await pool.query('SELECT state, attempts FROM dead_letters');

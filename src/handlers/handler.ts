@@ -9,25 +9,39 @@
  * What a handler does outside `tx`, such as HTTP calls, is not part of the transaction and may
  * happen again after a rollback. Emit a message instead, or make the call idempotent by event id.
  */
+
 import { brand } from '../errors.ts';
+import type { Envelope } from '../event/envelope.ts';
 import type { OutboxMessage } from '../log/message.ts';
 
 export type { OutboxMessage };
 
-/** An event that has just been stored, in its canonical form. */
-export type HandledEvent = {
-  /** UUID, lower case. */
-  readonly eventId: string;
-  /** UUID, lower case. */
-  readonly orderId: string;
-  readonly userId: string;
-  /** A positive, exact number with four decimals: `99.9500`. Do not convert it to a float. */
-  readonly totalAmount: string;
-  /** UTC with microseconds: `2026-01-02T03:04:05.000000Z`. */
-  readonly timestamp: string;
+/** What all stored events have. */
+export type StoredEvent = Omit<Envelope, 'totalAmount'> & {
+  /** The ids as they were sent, where `ids` of EVENTS_MODULE allows text ids; null for a UUID. */
+  readonly sentEventId?: string | null;
+  readonly sentOrderId?: string | null;
   /** Its place in the log. */
   readonly partition: number;
   readonly offset: number;
+};
+
+/**
+ * An event that has just been stored, in its canonical form. A handler for events of declared types
+ * is typed more precisely by `on` (orderonce/events).
+ */
+export type HandledEvent = StoredEvent & {
+  /**
+   * An exact number with four decimals: `99.9500`. Do not convert it to a float. It is negative or
+   * null only in events of a type that EVENTS_MODULE declares so.
+   */
+  readonly totalAmount: string;
+  /** Undefined in an event without a type, which then has no version and no data either. */
+  readonly type?: string;
+  /** The newest version that EVENTS_MODULE declares. */
+  readonly version?: number;
+  /** The event's data in the newest version, frozen. */
+  readonly data?: unknown;
 };
 
 /** The result of a statement. `rowCount` is 0 for a statement that has none. */
@@ -67,8 +81,10 @@ export type HandlerTransaction = {
 export type Handler = {
   /** Unique. It appears in logs and dead letters, and is part of the ids of its messages. */
   readonly name: string;
+  /** The types of the events that it gets. Without it, a handler gets every event. */
+  readonly on?: readonly string[];
   /**
-   * Handles all events that a batch stored, at least one. The events and their list are frozen. A
+   * Handles all events that a batch stored and that `on` names, at least one. The events and their list are frozen. A
    * batch comes from one partition or from several; the events of each partition are in log order.
    * After a failure it is called again with the same events, or with some of them. The failed
    * transaction has left nothing behind.

@@ -4,8 +4,8 @@ import { OrderonceError } from '../errors.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { DeployedHandlers, HandlersIdentity } from '../store/deployment-handlers.ts';
 import type { Handler } from './handler.ts';
-import { fileOfHandlers } from './handlers-module.ts';
 import { digestOfModule } from './module-digest.ts';
+import { fileOfModule } from './team-module.ts';
 
 /**
  * @param handlers the handlers that these settings name.
@@ -16,7 +16,7 @@ export async function identityOf(
   handlers: readonly Handler[],
 ): Promise<HandlersIdentity> {
   const { HANDLERS_MODULE: module, ORDER_PROCESSED_TOPIC, ORDERS_PROJECTION } = settings;
-  const code = module === undefined ? null : await digestOfModule(fileOfHandlers(module));
+  const code = module === undefined ? null : await digestOfModule(fileOfModule(module));
   const names = handlers.map(({ name }) => name);
   const all = JSON.stringify([code, names, ORDER_PROCESSED_TOPIC ?? null, ORDERS_PROJECTION]);
   return {

@@ -1,6 +1,6 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Handler } from './handler.ts';
-import { fileOfHandlers, importHandlersFile } from './handlers-module.ts';
+import { fileOfModule, importModule } from './team-module.ts';
 
 /**
  * Loads a team's handlers.
@@ -27,12 +27,13 @@ function checked(path: string, exported: unknown): readonly Handler[] {
     (handler) =>
       typeof handler?.name !== 'string' ||
       typeof handler.handle !== 'function' ||
+      !isListOfTypes(handler.on) ||
       !['function', 'undefined'].includes(typeof handler.check),
   );
   if (wrong !== -1) {
     throw invalid(
       path,
-      `exports a handler (number ${wrong}, counted from 0) that has no "name" or no function "handle", or whose "check" is not a function`,
+      `exports a handler (number ${wrong}, counted from 0) that has no "name" or no function "handle", whose "on" is not a list of types, or whose "check" is not a function`,
     );
   }
   const reserved = exported.find(({ name }) => name.startsWith('orderonce.'));
@@ -43,9 +44,14 @@ function checked(path: string, exported: unknown): readonly Handler[] {
   return exported;
 }
 
+function isListOfTypes(on: unknown): boolean {
+  if (on === undefined) return true;
+  return Array.isArray(on) && on.length > 0 && on.every((type) => typeof type === 'string');
+}
+
 async function importHandlers(path: string): Promise<unknown> {
   try {
-    return (await importHandlersFile(fileOfHandlers(path))).handlers;
+    return (await importModule(fileOfModule(path))).handlers;
   } catch (error) {
     throw invalid(path, `cannot be loaded: ${reasonOf(error)}`, error);
   }

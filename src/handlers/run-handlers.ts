@@ -1,4 +1,5 @@
 /** Runs the handlers over the events that a batch has stored, and classifies their failures. */
+import { UnfitEvent } from '../log/decoded-record.ts';
 import { within } from '../runtime/deadline.ts';
 import { cancelStatement } from '../store/handler-guard.ts';
 import type { Pool } from '../store/pool.ts';
@@ -69,16 +70,24 @@ export async function runHandlers(
   // Frozen, since what one handler changed in the events would reach the handlers after it.
   const frozen = Object.freeze(events.map((event) => Object.freeze({ ...event })));
   for (const handler of handlers) {
+    const own = eventsOf(handler, frozen);
+    if (own.length === 0) continue;
     const cancel = () => cancelStatement(pool, tx);
-    const guarded = new GuardedTransaction(tx, { handler: handler.name, events: frozen, cancel });
+    const guarded = new GuardedTransaction(tx, { handler: handler.name, events: own, cancel });
     try {
-      await runOne(handler, guarded, frozen, timeoutMs);
+      await runOne(handler, guarded, own, timeoutMs);
       await guarded.finish();
     } catch (error) {
       await guarded.abandon();
       throw new HandlerFailure(handler.name, causeOf(error, guarded.failure));
     }
   }
+}
+
+/** The events that a handler gets. */
+function eventsOf({ on }: Handler, events: readonly HandledEvent[]): readonly HandledEvent[] {
+  if (on === undefined) return events;
+  return Object.freeze(events.filter(({ type }) => type !== undefined && on.includes(type)));
 }
 
 /** Runs one handler until it has returned, failed, or exceeded its time. @throws what it threw. */
@@ -129,12 +138,14 @@ const DATA_DEPENDENT = /^(P0001|54)/;
  */
 export function faultOf(error: unknown): Fault {
   if (error instanceof HandlerFailure) return error.fault;
+  if (error instanceof UnfitEvent) return 'refused';
   if (isRefusedData(error)) return 'refused';
   return DATA_DEPENDENT.test(sqlStateOf(error) ?? '') ? 'unknown' : 'outage';
 }
 
 /** The reason in the dead letter, by which dead letters can be grouped, listed and redriven. */
 export function parkReasonOf(error: unknown): string {
+  if (error instanceof UnfitEvent) return error.reason;
   if (faultOf(error) !== 'refused') return 'keeps_failing';
   return error instanceof HandlerFailure ? 'refused_by_handler' : 'refused_by_database';
 }

@@ -1,4 +1,5 @@
 /** Two partitions that park at the same moment: one id has one dead letter, one order is held. */
+
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it, type TestContext } from 'node:test';
@@ -8,6 +9,7 @@ import { until } from '../../test/support/until.ts';
 import { redrive } from '../dead-letters/redrive.ts';
 import type { OrderonceError } from '../errors.ts';
 import { type Handler, TerminalError } from '../handlers/handler.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import { verify } from '../verify/verify.ts';
 import type { BatchContext } from './settle-records.ts';
 
@@ -39,6 +41,7 @@ async function setUp(t: TestContext) {
       reader: null,
       handlers: [],
       onStep: () => {},
+      ...USUAL_MODEL,
     });
   return { pool, state, gate, verdict };
 }
@@ -87,7 +90,7 @@ describe('Two partitions that park at once', () => {
     await early;
     await second.entered;
     state.isFixed = true;
-    const redriving = { pool, handlers: first.context.handlers, actor: 'test' };
+    const redriving = { pool, handlers: first.context.handlers, actor: 'test', ...USUAL_MODEL };
     const redriven = redrive(redriving, { logId: first.context.logId, partition: 0, offset: 1 });
     // Either it has released the order by now, which is wrong, or it waits for that transaction.
     await until('the redrive waits, or has ended', async () => {

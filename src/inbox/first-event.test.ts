@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import { rule } from './first-event.ts';
 import { witnessesOf } from './witnesses.ts';
@@ -63,7 +64,9 @@ describe('rule', () => {
 describe('witnessesOf', () => {
   const offsets = (n: number, random?: () => number) => {
     const records = Array.from({ length: n }, (_, offset) => recordOf(offset, wireEvent()));
-    return witnessesOf(decodeRecords(records).events, random).map(({ record }) => record.offset);
+    return witnessesOf(decodeRecords(records, UNDECLARED).events, random).map(
+      ({ record }) => record.offset,
+    );
   };
 
   it('asks up to three, each once', () => {

@@ -60,13 +60,13 @@ export async function processFirst(
   rules: WitnessRules = ANY_WITNESS,
 ): Promise<BatchOutcome> {
   const { head, tail } = firstOf(slice);
-  const batch = batchOf(head);
+  const batch = batchOf(context, head);
   const [event] = batch.events;
   const failure = await tryOnce(context, batch);
   if ('next' in failure) return failure;
   // For an invalid record only a dead letter is written. If that fails, it is an outage.
   if (event === undefined) throw failure.error;
-  const later = batchOf(tail).events.filter(({ record }) => rules.mayAsk(record.offset));
+  const later = batchOf(context, tail).events.filter(({ record }) => rules.mayAsk(record.offset));
   const othersSucceed = await anySucceeds(context, slice, later, rules);
   const suspect = known?.from === event.record.offset ? known : null;
   const isRefused = faultOf(failure.error) === 'refused';
@@ -179,6 +179,6 @@ function held(
   };
 }
 
-function batchOf(slice: LogSlice): Batch {
-  return { slice, ...decodeRecords(slice.records) };
+function batchOf({ rules }: BatchContext, slice: LogSlice): Batch {
+  return { slice, ...decodeRecords(slice.records, rules) };
 }

@@ -10,7 +10,7 @@ import { splitSlice } from '../log/log-slice.ts';
 import { lockHeldOrders } from '../store/held-orders.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import type { LogPlace } from '../store/log-place.ts';
-import { findDoubleClaim, lockOrders } from '../store/processed-events.ts';
+import { findDoubleClaim } from '../store/processed-events.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { checkDeferredConstraints, inTransaction, lockParking } from '../store/transaction.ts';
 import { blaming, mayBlameBatch } from './blame.ts';
@@ -111,7 +111,7 @@ async function inParkingTransaction(
       // deadlock with another of its kind or with a redrive.
       const orderIds = [...new Set(events.map(({ event }) => event.orderId))];
       await lockHeldOrders(tx, orderIds);
-      if (!context.withoutOrders) await lockOrders(tx, orderIds);
+      await context.projection?.lock(tx, orderIds);
       const isolation = new Isolation(tx, context, slice);
       const end = await work(isolation);
       await fence(tx, context, [{ slice, to: end.next }]);

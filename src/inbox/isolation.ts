@@ -17,7 +17,7 @@ import { faultOf, HandlerFailure, parkReasonOf, sqlStateBehind } from '../handle
 import type { DecodedBatch, EventRecord, InvalidRecord } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
-import { holdOrder, lockHeldOrders } from '../store/held-orders.ts';
+import { holdOrders, lockHeldOrders } from '../store/held-orders.ts';
 import { findClaims } from '../store/processed-events.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { checkDeferredConstraints, inSavepoint } from '../store/transaction.ts';
@@ -103,7 +103,10 @@ export class Isolation {
     const mode = { kind: 'batch', anyClaims: true, mayPark: true } as const;
     const settled = await settleRecords(this.#tx, this.#context, decodedBatchOf(items), mode);
     await checkDeferredConstraints(this.#tx);
-    this.settled = merge(this.settled, settled);
+    const merged = merge(this.settled, settled);
+    // Events that this deployment cannot take were parked along with the others.
+    if (settled.deadLetters.some(isParkedEvent)) this.#assertMayPark(merged);
+    this.settled = merged;
     return settled;
   }
 
@@ -192,14 +195,15 @@ export class Isolation {
     return true;
   }
 
+  /** @throws HANDLERS_REFUSE_TOO_MUCH */
+  #assertMayPark({ deadLetters, stored }: Settled): void {
+    this.#context.parkGuard.assertMayPark(deadLetters.filter(isParkedEvent).length, stored);
+  }
+
   /**
    * Writes the dead letter, which takes the event's id, and holds the event's order from now on.
    */
   async #park(item: EventRecord, { failure, reason, attempts }: Verdict) {
-    const parked = this.settled.deadLetters.filter(
-      ({ state, event }) => event !== undefined && state === 'parked',
-    );
-    this.#context.parkGuard.assertMayPark(parked.length + 1, this.settled.stored);
     const deadLetter: DeadLetter = {
       record: item.record,
       event: item,
@@ -209,10 +213,16 @@ export class Isolation {
       sqlState: sqlStateBehind(failure),
       attempts,
     };
+    const merged = merge(this.settled, { ...NOTHING, deadLetters: [deadLetter] });
+    this.#assertMayPark(merged);
     await insertDeadLetters(this.#tx, this.#context.logId, [deadLetter]);
-    await holdOrder(this.#tx, item.event.orderId);
-    this.settled = merge(this.settled, { ...NOTHING, deadLetters: [deadLetter] });
+    await holdOrders(this.#tx, [item.event.orderId]);
+    this.settled = merged;
   }
+}
+
+function isParkedEvent({ state, event }: DeadLetter): boolean {
+  return event !== undefined && state === 'parked';
 }
 
 /**

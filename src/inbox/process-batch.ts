@@ -37,7 +37,7 @@ import {
  * POSITION_MOVED.
  */
 export async function processBatch(context: BatchContext, slice: LogSlice): Promise<BatchOutcome> {
-  const batch = { slice, ...decodeRecords(slice.records) };
+  const batch = { slice, ...decodeRecords(slice.records, context.rules) };
   return noted(context, await settleOrIsolate(context, batch));
 }
 
@@ -73,7 +73,10 @@ export async function processTogether(
   context: BatchContext,
   slices: readonly LogSlice[],
 ): Promise<Settled> {
-  const batches = slices.map((slice) => ({ slice, ...decodeRecords(slice.records) }));
+  const batches = slices.map((slice) => ({
+    slice,
+    ...decodeRecords(slice.records, context.rules),
+  }));
   const settled = await settleWhole(context, batches);
   context.parkGuard.note(0, settled.stored);
   return settled;

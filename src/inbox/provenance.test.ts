@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { logRecord } from '../log/log-record.ts';
 import { RequestIds, requestIdHeader } from '../log/request-id.ts';
@@ -16,7 +17,7 @@ clock.ms += 1500;
 function eventFrom(requestId: string | null): EventRecord {
   const headers = requestId === null ? [] : [requestIdHeader(requestId)];
   const record = logRecord({ ...recordOf(1, wireEvent()), headers, appendedMs: NOW + 2500 });
-  return decodeRecords([record]).events[0] as EventRecord;
+  return decodeRecords([record], UNDECLARED).events[0] as EventRecord;
 }
 
 describe('repeatOf', () => {

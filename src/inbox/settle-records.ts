@@ -4,20 +4,23 @@
  * itself belongs to the caller.
  */
 import { OrderonceError } from '../errors.ts';
-import type { HandledEvent } from '../handlers/handler.ts';
+import type { EventRules } from '../event/event-rules.ts';
+import { handledEvents } from '../handlers/handled-events.ts';
 import { type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
 import {
   type DecodedBatch,
   type EventRecord,
   type InvalidRecord,
   recordDigest,
+  UnfitEvent,
 } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
-import { lockHeldOrders } from '../store/held-orders.ts';
+import { holdOrders, lockHeldOrders } from '../store/held-orders.ts';
 import type { LogPartition } from '../store/log-place.ts';
+import type { Projection } from '../store/orders-projection.ts';
 import type { Pool } from '../store/pool.ts';
 import { movePositions, type PositionMove } from '../store/positions.ts';
 import { type Claim, findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
@@ -43,12 +46,17 @@ export type BatchContext = {
   readonly owner: string;
   readonly handlers: HandlerSet;
   readonly parkGuard: ParkGuard;
-  /** The table `orders` is not kept (ORDERS_PROJECTION=off). */
-  readonly withoutOrders?: boolean | undefined;
+  /** What is an event in this deployment. */
+  readonly rules: EventRules;
+  /** null: the table `orders` is not kept (ORDERS_PROJECTION=off). */
+  readonly projection: Projection | null;
 };
 
 /** The part of the context that settling needs. A redrive has no more: it moves no position. */
-export type SettleContext = Pick<BatchContext, 'pool' | 'logId' | 'handlers' | 'withoutOrders'>;
+export type SettleContext = Pick<
+  BatchContext,
+  'pool' | 'logId' | 'handlers' | 'rules' | 'projection'
+>;
 
 /** Which transaction settles the records. */
 export type SettleMode =
@@ -151,14 +159,16 @@ export async function settleRecords(
   records: DecodedBatch,
   mode: SettleMode,
 ): Promise<Settled> {
-  const { logId, handlers, withoutOrders } = context;
+  const { logId, handlers, projection } = context;
   const isRedrive = mode.kind === 'redrive';
   const blocked = await readBlocked(tx, logId, records.events, mode);
   const plan = planRecords(records.events, blocked);
-  const inserted = await insertEvents(tx, logId, plan.firsts, { withoutOrders, isRedrive });
+  const [unfit] = plan.unfit;
+  if (isRedrive && unfit?.unfit !== undefined) throw new UnfitEvent(unfit.unfit);
+  const inserted = await insertEvents(tx, logId, plan.firsts, { projection, isRedrive });
   // This must be a later statement than the insert. Within one statement, the loser of a race for
   // an id would see that id neither as new nor as existing, and the record would vanish.
-  const doubtful = [...inserted.known, ...plan.blocked];
+  const doubtful = [...inserted.known, ...plan.blocked, ...plan.unfit];
   const claims = isRedrive
     ? await findClaimsOfOthers(tx, logId, doubtful)
     : await findClaims(tx, idsOf(doubtful));
@@ -166,16 +176,26 @@ export async function settleRecords(
   if (settlement === null) {
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An event id is neither new nor taken');
   }
-  if (handlers.handlers.length > 0) {
-    await runHandlers(handlers, tx, context.pool, settlement.stored.map(viewOf));
-  }
   // An event that waits takes its id like one that is parked. That requires a final check that no
   // other partition has taken the id, which only a transaction that may park makes.
   const mayPark = mode.kind === 'batch' && mode.mayPark;
-  if (settlement.waiting.length > 0 && !mayPark) throw new ParkingNeeded();
+  const { parked, waiting } = settlement;
+  if (parked.length + waiting.length > 0 && !mayPark) throw new ParkingNeeded();
+  // Otherwise later events of its order would wait behind an event that is not parked.
+  if (parked.length < plan.unfit.length && mayPark) throw claimRace(plan.unfit);
+  if (parked.length > 0)
+    await holdOrders(
+      tx,
+      parked.map(({ event }) => event.orderId),
+    );
+  if (handlers.handlers.length > 0) {
+    const events = handledEvents(settlement.stored, context.rules);
+    await runHandlers(handlers, tx, context.pool, events);
+  }
   const deadLetters = [
     ...records.invalid.map(deadLetterOfInvalid),
-    ...settlement.waiting.map(deadLetterOfWaiting),
+    ...parked.map(deadLetterOfUnfit),
+    ...waiting.map(deadLetterOfWaiting),
   ];
   const written = {
     stored: inserted.count,
@@ -251,12 +271,21 @@ function withSourceOf({ kind }: SettleMode): (repeat: Repeat) => Repeat {
   return (repeat) => (kind === 'redrive' ? { ...repeat, source: 'redrive' } : repeat);
 }
 
-function viewOf({ event, record }: EventRecord): HandledEvent {
-  return { ...event, partition: record.partition, offset: record.offset };
+function claimRace(events: readonly EventRecord[]): OrderonceError {
+  const ids = idsOf(events).slice(0, 3).join(', ');
+  const message = `Another partition has taken one of the event ids ${ids} in the meantime. The batch is retried`;
+  return new OrderonceError('CLAIM_RACE', message);
 }
 
 function deadLetterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {
   return { record, eventIdHint, state: 'parked', reason: 'invalid_event', detail: errors };
+}
+
+function deadLetterOfUnfit(event: EventRecord): DeadLetter {
+  const { reason, errors = [] } = event.unfit ?? { reason: 'invalid_data' };
+  const { type, version } = event.event;
+  const detail = { errors, event_type: type ?? null, event_version: version ?? null };
+  return { record: event.record, event, state: 'parked', reason, detail };
 }
 
 function deadLetterOfWaiting(event: EventRecord): DeadLetter {

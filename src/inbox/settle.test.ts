@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { Claim } from '../store/processed-events.ts';
 import { planRecords, settle } from './settle.ts';
@@ -28,7 +29,7 @@ function eventsOf(specs: { id: number; order: number; payload: number }[]): Even
       }),
     ),
   );
-  return [...decodeRecords(records).events];
+  return [...decodeRecords(records, UNDECLARED).events];
 }
 
 const noneNew = (events: readonly EventRecord[]) => ({ stored: [], known: events });

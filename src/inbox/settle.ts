@@ -14,6 +14,8 @@ export type Plan = {
   readonly firsts: readonly EventRecord[];
   /** Also the first event of its id in this batch, but its order is held or its id is taken. */
   readonly blocked: readonly EventRecord[];
+  /** Also the first of its id, but this deployment cannot take it. It is to be parked. */
+  readonly unfit: readonly EventRecord[];
   /** An event with the same id came earlier in this batch. */
   readonly again: readonly EventRecord[];
 };
@@ -30,14 +32,19 @@ export const NOTHING_BLOCKED: Blocked = { heldOrders: new Set(), takenIds: new S
 /** Sorts the events of a batch, so that the insert gets each id only once. Pure. */
 export function planRecords(events: readonly EventRecord[], blocked: Blocked): Plan {
   const seen = new Set<string>();
-  const plan = { firsts: [], blocked: [], again: [] } as Record<keyof Plan, EventRecord[]>;
+  // Orders of this batch that are held from here on, because an event of theirs is to be parked.
+  const held = new Set<string>();
+  const plan: Record<keyof Plan, EventRecord[]> = { firsts: [], blocked: [], unfit: [], again: [] };
   for (const event of events) {
     const { eventId, orderId } = event.event;
     const before = seen.size;
     if (seen.add(eventId).size === before) plan.again.push(event);
-    else if (blocked.heldOrders.has(orderId) || blocked.takenIds.has(eventId))
+    else if (blocked.heldOrders.has(orderId) || held.has(orderId) || blocked.takenIds.has(eventId))
       plan.blocked.push(event);
-    else plan.firsts.push(event);
+    else if (event.unfit !== undefined) {
+      plan.unfit.push(event);
+      held.add(orderId);
+    } else plan.firsts.push(event);
   }
   return plan;
 }
@@ -45,6 +52,8 @@ export function planRecords(events: readonly EventRecord[], blocked: Blocked): P
 /** The outcome of every event. */
 export type Settlement = {
   readonly stored: readonly EventRecord[];
+  /** Events that this deployment cannot take. They hold their orders from now on. */
+  readonly parked: readonly EventRecord[];
   /** Events of held orders whose ids are free. They wait behind the parked event. */
   readonly waiting: readonly EventRecord[];
   readonly duplicates: readonly Repeat[];
@@ -68,16 +77,15 @@ export function settle(
   claims: ReadonlyMap<string, Claim>,
   logId: number,
 ): Settlement | null {
-  const waiting = plan.blocked.filter((event) => !claims.has(event.event.eventId));
-  const rest = [
-    ...known,
-    ...plan.blocked.filter((event) => claims.has(event.event.eventId)),
-    ...plan.again,
-  ];
+  const isFree = ({ event }: EventRecord) => !claims.has(event.eventId);
+  const waiting = plan.blocked.filter(isFree);
+  const parked = plan.unfit.filter(isFree);
+  const taken = [...plan.blocked, ...plan.unfit].filter((event) => !isFree(event));
+  const rest = [...known, ...taken, ...plan.again];
   // Claims of this batch itself, which later events of the batch may meet.
   const fresh = new Map<string, Claim>();
   const repeated = new Set(rest.map((event) => event.event.eventId));
-  for (const event of [...stored, ...waiting]) {
+  for (const event of [...stored, ...waiting, ...parked]) {
     const { eventId } = event.event;
     if (repeated.has(eventId)) fresh.set(eventId, claimOf(event, logId));
   }
@@ -95,7 +103,7 @@ export function settle(
     else if (claim.digest === event.digest) lists.duplicates.push(repeatOf(event, claim));
     else lists.conflicts.push(repeatOf(event, claim));
   }
-  return { stored, waiting, ...lists };
+  return { stored, parked, waiting, ...lists };
 }
 
 function claimOf(event: EventRecord, logId: number): Claim {

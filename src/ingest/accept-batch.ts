@@ -7,8 +7,10 @@
  * an event that the log did not acknowledge, no later event of that order is sent: when the client
  * sends the first one again, it would be behind the later ones.
  */
+import type { EventRules } from '../event/event-rules.ts';
 import type { FieldError } from '../event/field-error.ts';
-import { EVENT_BYTES_MAX, parseEvent } from '../event/parse-event.ts';
+import { sentEventId } from '../event/order-event.ts';
+import { parseEvent } from '../event/parse-event.ts';
 import {
   type AppendOutcome,
   type AppendRecord,
@@ -59,9 +61,9 @@ export async function acceptBatch(
   queue: AppendQueue,
   requestIds: RequestIds,
   body: AsyncIterable<Buffer>,
-  form: BodyForm,
+  { form, rules }: { readonly form: BodyForm; readonly rules: EventRules },
 ): Promise<readonly ItemVerdict[]> {
-  const batch = new Batch(queue, requestIds, form);
+  const batch = new Batch({ queue, requestIds, form, rules });
   let refusal: BodyRefused | null = null;
   try {
     for await (const chunk of body) {
@@ -81,9 +83,17 @@ export async function acceptBatch(
   return verdicts;
 }
 
+type BatchParts = {
+  readonly queue: AppendQueue;
+  readonly requestIds: RequestIds;
+  readonly form: BodyForm;
+  readonly rules: EventRules;
+};
+
 class Batch {
   readonly #queue: AppendQueue;
   readonly #requestIds: RequestIds;
+  readonly #rules: EventRules;
   readonly #items: BodyItems;
   readonly #verdicts: ItemVerdict[] = [];
   readonly #pieceMax: number;
@@ -96,10 +106,11 @@ class Batch {
   /** Whether the rest of the body is ignored, because it is broken or too long. */
   isOver = false;
 
-  constructor(queue: AppendQueue, requestIds: RequestIds, form: BodyForm) {
+  constructor({ queue, requestIds, form, rules }: BatchParts) {
     this.#queue = queue;
     this.#requestIds = requestIds;
-    this.#items = new BodyItems(form, EVENT_BYTES_MAX);
+    this.#rules = rules;
+    this.#items = new BodyItems(form, rules.bytesMax);
     this.#pieceMax = Math.min(PIECE, queue.itemsMax);
   }
 
@@ -128,12 +139,12 @@ class Batch {
       this.stop('too_long', `More than ${BATCH_ITEMS_MAX} events`);
       return;
     }
-    const parsed = parseEvent(bytes);
+    const parsed = parseEvent(bytes, this.#rules);
     if (!parsed.ok) {
       this.#verdicts.push({ status: 'rejected', errors: parsed.errors });
       return;
     }
-    const { eventId } = parsed.event;
+    const eventId = sentEventId(parsed.event);
     // The verdict until the log answers, and if the event is never sent.
     const reason = 'Not sent: an earlier event was not acknowledged';
     const requestId = this.#requestIds.next();

@@ -1,7 +1,9 @@
 /** The whole ingest path of one event: validate the bytes, append the record, give the answer. */
+
 import { OrderonceError } from '../errors.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import type { FieldError } from '../event/field-error.ts';
-import { type OrderEvent, toCanonicalJson } from '../event/order-event.ts';
+import { type OrderEvent, sentEventId, toCanonicalJson } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { AppendRecord, LogPosition } from '../log/event-log.ts';
 import { requestIdHeader } from '../log/request-id.ts';
@@ -27,15 +29,15 @@ export type Acceptance =
  * the delivery deadline. Never throws because of the event or the log.
  */
 export async function acceptEvent(
-  queue: AppendQueue,
+  { queue, rules }: { readonly queue: AppendQueue; readonly rules: EventRules },
   requestId: string,
   body: Buffer,
 ): Promise<Acceptance> {
-  const parsed = parseEvent(body);
+  const parsed = parseEvent(body, rules);
   if (!parsed.ok) return { status: 'rejected', errors: parsed.errors };
   try {
     const position = await queue.append(recordOf(parsed.event, requestId));
-    return { status: 'accepted', eventId: parsed.event.eventId, position };
+    return { status: 'accepted', eventId: sentEventId(parsed.event), position };
   } catch (error) {
     return failureOf(error);
   }
@@ -45,7 +47,7 @@ export async function acceptEvent(
 export function recordOf(event: OrderEvent, requestId: string): AppendRecord {
   return {
     // All events of an order go to the same partition, in the sequence in which they were accepted.
-    key: Buffer.from(event.orderId),
+    key: Buffer.from(event.sentIds?.orderId ?? event.orderId),
     value: Buffer.from(toCanonicalJson(event)),
     headers: [requestIdHeader(requestId)],
   };

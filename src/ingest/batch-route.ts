@@ -1,8 +1,10 @@
 /**
  * `POST /events/batch`: accepts a JSON array or NDJSON, and answers with a verdict for each item.
  */
+
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
 import { JSON_TYPES, NDJSON_TYPES } from '../runtime/media-type.ts';
@@ -34,6 +36,7 @@ type BatchRequest = FastifyRequest<{ Body: BatchBody | undefined }>;
 export type BatchRouteParts = {
   readonly queue: AppendQueue;
   readonly requestIds: RequestIds;
+  readonly rules: EventRules;
   readonly noteBatch: NoteBatch;
   readonly access: Pick<Access, 'spend'>;
   readonly failures: AppendFailures;
@@ -57,10 +60,10 @@ export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Pr
 async function handle(
   request: BatchRequest,
   reply: FastifyReply,
-  { queue, requestIds, noteBatch, access, failures }: BatchRouteParts,
+  { queue, requestIds, rules, noteBatch, access, failures }: BatchRouteParts,
 ): Promise<FastifyReply> {
   const { form, content } = request.body ?? openBody(request.raw, RULES);
-  const verdicts = await acceptBatch(queue, requestIds, content.pieces(), form);
+  const verdicts = await acceptBatch(queue, requestIds, content.pieces(), { form, rules });
   noteBatch(verdicts);
   noteFailures(failures, verdicts);
   access.spend(request, verdicts.length - 1);
@@ -99,7 +102,7 @@ function resultText(verdict: ItemVerdict, index: number): string {
   if (verdict.status === 'accepted') {
     const { eventId, position } = verdict;
     return (
-      `{"index":${index},"event_id":"${eventId}","status":"accepted",` +
+      `{"index":${index},"event_id":${JSON.stringify(eventId)},"status":"accepted",` +
       `"partition":${position.partition},"offset":${position.offset}}`
     );
   }

@@ -1,5 +1,7 @@
 /** `POST /events`, and the redirect from `GET /events/{event_id}` to the status of an event. */
+
 import type { FastifyReply } from 'fastify';
+import type { EventRules } from '../event/event-rules.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
@@ -14,6 +16,7 @@ const RETRY_AFTER_SECONDS = '1';
 type EventRouteParts = {
   readonly queue: AppendQueue;
   readonly requestIds: RequestIds;
+  readonly rules: EventRules;
   readonly topic: string;
   readonly statusUrl: string;
   readonly noteAnswer: NoteAnswer;
@@ -24,7 +27,7 @@ type EventRouteParts = {
  * Adds both routes. Each answered POST is counted; one that the log did not acknowledge is logged.
  */
 export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
-  const { queue, requestIds, topic, statusUrl, noteAnswer, failures } = parts;
+  const { queue, requestIds, rules, topic, statusUrl, noteAnswer, failures } = parts;
   app.post<{ Body: Buffer | undefined }>(
     '/events',
     { config: { operation: POST_EVENT } },
@@ -33,7 +36,11 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
       const requestId = requestIds.next();
       // Set before anything can fail, so that a client can quote the id of a request answered 500.
       reply.header('Orderonce-Request-Id', requestId);
-      const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
+      const acceptance = await acceptEvent(
+        { queue, rules },
+        requestId,
+        request.body ?? Buffer.alloc(0),
+      );
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
       if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
       return answer(reply, acceptance, topic, statusUrl);
@@ -62,12 +69,12 @@ function answer(
       const { eventId, position } = acceptance;
       return reply
         .code(202)
-        .header('Location', `${statusUrl}/events/${eventId}`)
+        .header('Location', `${statusUrl}/events/${encodeURIComponent(eventId)}`)
         .header('Orderonce-Topic', topic)
         .header('Orderonce-Partition', position.partition)
         .header('Orderonce-Offset', position.offset)
         .type('application/json; charset=utf-8')
-        .send(`{"status":"accepted","event_id":"${eventId}"}`);
+        .send(`{"status":"accepted","event_id":${JSON.stringify(eventId)}}`);
     }
     case 'rejected':
       return sendDetail(reply, acceptance.isTooLarge === true ? 413 : 422, acceptance.errors);

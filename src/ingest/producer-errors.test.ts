@@ -5,7 +5,7 @@ import { wireEvent } from '../../test/support/events.ts';
 import { parseAnswer, sendRaw } from '../../test/support/http.ts';
 import { detailOf, startIngest } from '../../test/support/ingest.ts';
 import { until } from '../../test/support/until.ts';
-import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { EVENT_BYTES_DEFAULT } from '../event/event-rules.ts';
 
 describe('Every error is JSON with detail, and nothing is appended', () => {
   const valid = JSON.stringify(wireEvent());
@@ -33,7 +33,7 @@ describe('Every error is JSON with detail, and nothing is appended', () => {
 
   it('413 for a body over the limit, also when it hides its length', async (t) => {
     const { log, url, post } = await startIngest(t);
-    const body = ' '.repeat(EVENT_BYTES_MAX + 1);
+    const body = ' '.repeat(EVENT_BYTES_DEFAULT + 1);
     assert.equal((await post(body)).status, 413);
     const stream = new ReadableStream({
       start(controller) {

@@ -6,7 +6,7 @@ import { crc32, createGzip, deflateRawSync, deflateSync, gzipSync } from 'node:z
 import fc from 'fast-check';
 import { wireEvent } from '../../test/support/events.ts';
 import { startIngest } from '../../test/support/ingest.ts';
-import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { EVENT_BYTES_DEFAULT } from '../event/event-rules.ts';
 import { BODY_BYTES_MAX } from './accept-batch.ts';
 
 type Packed = readonly [coding: string, body: Buffer];
@@ -66,8 +66,8 @@ describe('Content-Encoding', () => {
     const batch = Buffer.alloc(BODY_BYTES_MAX, `${' '.repeat(1000)}\n`);
     event().copy(batch);
     const tooMuch = Buffer.alloc(BODY_BYTES_MAX + 1, `${' '.repeat(1000)}\n`);
-    const one = packings(padded(event(), EVENT_BYTES_MAX));
-    const more = packings(padded(event(), EVENT_BYTES_MAX + 1));
+    const one = packings(padded(event(), EVENT_BYTES_DEFAULT));
+    const more = packings(padded(event(), EVENT_BYTES_DEFAULT + 1));
     for (const [i, [coding, body]] of one.entries()) {
       assert.equal((await send('/events', body, typed(coding))).status, 202, coding);
       const [, over] = more[i] as Packed;

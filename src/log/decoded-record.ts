@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { EventRules } from '../event/event-rules.ts';
 import type { FieldError } from '../event/field-error.ts';
 import { digestOf, type OrderEvent } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
+import type { UnfitReason } from '../event/typing.ts';
 import type { LogRecord } from './event-log.ts';
 
 /** A record that holds a valid event. */
@@ -10,7 +12,27 @@ export type EventRecord = {
   readonly event: OrderEvent;
   /** Hex; see digestOf. */
   readonly digest: string;
+  /**
+   * Set if this deployment does not know or refuses the event's type, version or data. The event
+   * takes its id and holds its order all the same, so that later events do not overtake it (G5).
+   */
+  readonly unfit?: Unfit;
 };
+
+/** Why an event cannot take effect in this deployment. */
+export type Unfit = { readonly reason: UnfitReason; readonly errors: readonly FieldError[] };
+
+/** The failure of a redrive whose event this deployment cannot take. */
+export class UnfitEvent extends Error {
+  override readonly name = 'UnfitEvent';
+  readonly reason: UnfitReason;
+
+  constructor({ reason, errors }: Unfit) {
+    const problems = errors.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`);
+    super(problems.join('; ').slice(0, 1000));
+    this.reason = reason;
+  }
+}
 
 /** A record that can never become an event. It claims no event id and delays no order. */
 export type InvalidRecord = {
@@ -30,7 +52,7 @@ export type DecodedBatch = {
  * Checks each record with the validator of the API, because any Kafka client may write to the
  * topic.
  */
-export function decodeRecords(records: readonly LogRecord[]): DecodedBatch {
+export function decodeRecords(records: readonly LogRecord[], rules: EventRules): DecodedBatch {
   const events: EventRecord[] = [];
   const invalid: InvalidRecord[] = [];
   for (const record of records) {
@@ -38,10 +60,14 @@ export function decodeRecords(records: readonly LogRecord[]): DecodedBatch {
       invalid.push({ record, errors: [TOMBSTONE] });
       continue;
     }
-    const parsed = parseEvent(record.value);
+    const parsed = parseEvent(record.value, rules);
     if (parsed.ok) {
       const { event } = parsed;
       events.push({ record, event, digest: digestOf(event) });
+    } else if (parsed.unfit !== undefined) {
+      const { reason, event } = parsed.unfit;
+      const unfit = { reason, errors: parsed.errors };
+      events.push({ record, event, digest: digestOf(event), unfit });
     } else {
       invalid.push({ record, ...parsed });
     }

@@ -27,10 +27,10 @@ export type AppendRecord = {
 
 /**
  * The most bytes of one record: key, value and headers together. Kafka's default limit for a whole
- * batch is 1 MiB. The canonical form of an event stays below 2 KiB, so only messages of handlers
- * can come near this limit.
+ * batch is 1 MiB, so larger records need a topic with a higher max.message.bytes. It leaves room for
+ * the largest event (EVENT_BYTES_MAX), its key and its headers.
  */
-export const RECORD_BYTES_MAX = 900 * 1024;
+export const RECORD_BYTES_MAX = 1024 * 1024 + 4096;
 
 /**
  * Checks the size of a record.

@@ -42,6 +42,6 @@ describe('whyUnpublishable', () => {
       whyUnpublishable({ ...message, topic: 'no topic' }) ?? '',
       /not a valid topic name/,
     );
-    assert.match(whyUnpublishable({ ...message, value: 'x'.repeat(1 << 20) }) ?? '', /bytes/);
+    assert.match(whyUnpublishable({ ...message, value: 'x'.repeat(2 << 20) }) ?? '', /bytes/);
   });
 });

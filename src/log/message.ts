@@ -1,5 +1,5 @@
 /** A message that a handler emits: its parts, its limits and its id. */
-import { createHash } from 'node:crypto';
+import { uuidV5 } from '../event/uuid-v5.ts';
 import { RECORD_BYTES_MAX } from './event-log.ts';
 import { partitionOf } from './partition.ts';
 
@@ -63,10 +63,5 @@ export function shardOf(key: Buffer): number {
  * same ids, so a reader that remembers ids applies each message once.
  */
 export function messageIdOf({ eventId, handler, n }: EmittedMessage): string {
-  const namespace = Buffer.from(eventId.replaceAll('-', ''), 'hex');
-  const bytes = createHash('sha1').update(namespace).update(`${handler}/${n}`).digest();
-  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x50;
-  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80;
-  const hex = bytes.toString('hex', 0, 16);
-  return [8, 12, 16, 20, 32].map((end, i, ends) => hex.slice(ends[i - 1] ?? 0, end)).join('-');
+  return uuidV5(eventId, `${handler}/${n}`);
 }

@@ -1,4 +1,5 @@
 /** Re-created, truncated and trimmed logs, and the command that resolves each, on a real broker. */
+
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import {
@@ -15,6 +16,8 @@ import { createDatabase, type TestDatabase } from '../../test/support/database.t
 import { wireEvent } from '../../test/support/events.ts';
 import { KAFKA, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import { logIdOf } from '../store/logs.ts';
 import { verify } from '../verify/verify.ts';
 import { type AcceptContext, acceptCut, acceptGap, acceptNewLog } from './accept.ts';
@@ -29,7 +32,13 @@ async function setUp(t: TestContext) {
   await untilStored(db, 10);
   await before.stop(3000);
   const reader = newReader(t, topic);
-  const context: AcceptContext = { reader, pool: db.pool, actor: 'ann', reason: 'known' };
+  const context: AcceptContext = {
+    reader,
+    pool: db.pool,
+    rules: UNDECLARED,
+    actor: 'ann',
+    reason: 'known',
+  };
   const troubleOf = async () => (await reportPositions(reader, db.pool))[0]?.trouble ?? null;
   const untilStopped = async () => {
     const consumer = startConsumer(t, db, topic);
@@ -46,6 +55,7 @@ async function isProven({ pool }: TestDatabase, topic: string, context: AcceptCo
     handlers: [],
     reader: context.reader,
     onStep: () => {},
+    ...USUAL_MODEL,
   });
   assert.equal(verdict.isProven, true, JSON.stringify(verdict));
   return verdict;

@@ -1,10 +1,13 @@
 /** The search for the place where a truncated log differs, on a log that is made up in memory. */
+
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { recordOf, wireEvent } from '../../test/support/events.ts';
 import { nextOffset, setUpHeart } from '../../test/support/heart.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { type LogGap, type LogReader, type LogSlice, NOTHING_NEW } from '../log/event-log.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import type { Pool } from '../store/pool.ts';
 import { verify } from '../verify/verify.ts';
 import { acceptCut } from './accept.ts';
@@ -65,7 +68,8 @@ async function setUp(t: TestContext) {
       await processBatch({ ...context, logId }, slice);
     }
   };
-  const accept = () => acceptCut({ reader: log.reader(), pool, actor: 'ann', reason: 'known' }, 0);
+  const accept = () =>
+    acceptCut({ reader: log.reader(), pool, rules: UNDECLARED, actor: 'ann', reason: 'known' }, 0);
   return { pool, log, processAll, accept };
 }
 
@@ -76,6 +80,7 @@ async function assertProven(pool: Pool, log: CuttableLog, compared: number): Pro
     handlers: [],
     reader: log.reader(),
     onStep: () => {},
+    ...USUAL_MODEL,
   });
   assert.equal(verdict.isProven, true, JSON.stringify(verdict).slice(0, 1000));
   assert.equal(verdict.log?.compared, compared);

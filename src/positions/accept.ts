@@ -5,7 +5,9 @@
  * Each decision is one transaction. It applies only if the position is still the one for which
  * the trouble was found. It stores who decided and why, and changes no outcome of any record.
  */
+
 import { type ErrorCode, OrderonceError } from '../errors.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -33,6 +35,8 @@ import { type CheckedPosition, checkPositions } from './check.ts';
 export type AcceptContext = {
   readonly reader: LogReader;
   readonly pool: Pool;
+  /** What is an event in this deployment. */
+  readonly rules: EventRules;
   /** Who decides; stored with the decision. */
   readonly actor: string;
   /** Why, in the operator's words; stored with the decision. */
@@ -181,7 +185,7 @@ async function findCut(
 }
 
 async function compareWindow(
-  { reader, pool }: AcceptContext,
+  { reader, pool, rules }: AcceptContext,
   topicId: string,
   place: LogPartition,
   { from, to }: { readonly from: number; readonly to: number },
@@ -191,7 +195,7 @@ async function compareWindow(
     const wish = { partition: place.partition, offset };
     const whole = await readSlice(reader, topicId, wish);
     const { head } = splitSlice(whole, Math.min(whole.next, to));
-    const [first] = await compareSlice(pool, place, head);
+    const [first] = await compareSlice(pool, place, head, rules);
     if (first !== undefined) return { difference: first.offset, records };
     records += head.records.length;
     offset = head.next;

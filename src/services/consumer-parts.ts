@@ -1,4 +1,5 @@
 /** Puts the parts of the consumer service together that work behind its HTTP port. */
+
 import { randomBytes } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { EventWaiters } from '../admin/event-waiters.ts';
@@ -15,10 +16,11 @@ import { Relay } from '../outbox/relay.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRegistry } from '../runtime/metrics.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
-import { isWithoutOrders, type Settings } from '../settings/settings.ts';
+import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { openConsumerPools } from './consumer-pools.ts';
+import { eventModelOf } from './event-model.ts';
 import { handlerSetOf } from './handler-set.ts';
 import { openOutboxLog } from './open-log.ts';
 
@@ -37,7 +39,7 @@ export async function partsOf(
 ) {
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
   const handlers = await handlersOf(settings);
-  const withoutOrders = isWithoutOrders(settings);
+  const { rules, projection } = await eventModelOf(settings);
   const pools = openConsumerPools(databaseUrl, {
     connections: settings.CONSUMER_CONNECTIONS,
     batchStatementMs: limits.statementMs,
@@ -55,7 +57,8 @@ export async function partsOf(
     limits,
     logger,
     handlers,
-    withoutOrders,
+    rules,
+    projection,
     owner,
   };
   const consumer = createConsumer(settings, ofConsumer, registry, () => {
@@ -63,7 +66,7 @@ export async function partsOf(
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
   });
-  const resumer = new QueueResumer({ pool: pools.redrives, handlers, withoutOrders }, logger);
+  const resumer = new QueueResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
@@ -73,7 +76,7 @@ export async function partsOf(
       ? []
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
-    ...{ settings, reader, logger, handlers, withoutOrders, owner, registry },
+    ...{ settings, reader, logger, handlers, rules, projection, owner, registry },
     ...{ pools, waiters, relay, consumer, unattended, resumer, watches },
   };
 }
@@ -95,7 +98,7 @@ function createConsumer(
   settings: Settings,
   parts: Pick<
     ConsumerOptions,
-    'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'withoutOrders' | 'owner'
+    'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner'
   >,
   registry: Registry,
   onStored: () => void,

@@ -3,11 +3,12 @@ import { type Access, addAccess } from '../access/access.ts';
 import type { Role } from '../access/api-keys.ts';
 import { addConsoleRoutes } from '../admin/console-routes.ts';
 import { addDeadLetterActions } from '../admin/dead-letter-actions.ts';
+import { addEventRoutes } from '../admin/event-routes.ts';
 import { addLedgerRoutes } from '../admin/ledger-routes.ts';
+import { addOrderRoutes } from '../admin/order-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
-import { addQueryRoutes } from '../admin/query-routes.ts';
 import { reasonOf } from '../errors.ts';
-import { EVENT_SCHEMA } from '../event/event-schema.ts';
+import { eventSchemaOf } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
@@ -27,7 +28,7 @@ import { consumerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
-import { assertMigrated } from '../store/assert-migrated.ts';
+import { assertMigrated, type MigrateOptions } from '../store/assert-migrated.ts';
 import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import { assertWritable } from '../store/writable.ts';
@@ -35,12 +36,10 @@ import { type Parts, partsOf } from './consumer-parts.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
-const BODY_BYTES_MAX = 64 * 1024;
 
 const API = {
   title: 'Orderonce consumer',
   description: 'Answers for the status of events and orders, and for the health of the consumer.',
-  schemas: { Event: EVENT_SCHEMA },
 };
 const HEALTH_FACTS: FactsDescription = {
   schemas: {
@@ -82,9 +81,10 @@ export async function startConsumer(
   logger: Logger,
 ): Promise<ConsumerService> {
   const parts = await partsOf(settings, databaseUrl, reader, logger);
-  const { pools, consumer, relay, unattended, resumer, waiters, withoutOrders } = parts;
+  const { pools, consumer, relay, unattended, resumer, waiters } = parts;
+  const tables = tablesOf(parts);
   const probe = new Probe(async () => {
-    await assertMigrated(pools.health, { withoutOrders });
+    await assertMigrated(pools.health, tables);
     await assertWritable(pools.health);
   });
   const stopping = new AbortController();
@@ -94,8 +94,10 @@ export async function startConsumer(
   };
   const app = await createHttpServer({
     ...API,
+    schemas: { Event: eventSchemaOf(parts.rules.declared) },
     needsKey: settings.API_KEYS_FILE !== undefined,
-    bodyBytesMax: BODY_BYTES_MAX,
+    // An edit of a dead letter has a whole event as its body.
+    bodyBytesMax: settings.EVENT_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
     tls: serverTlsOf(settings),
@@ -141,17 +143,23 @@ type State = {
   waitingFor: string | null;
 };
 
+/** The tables that this deployment needs. */
+function tablesOf({ rules, projection }: Parts): MigrateOptions {
+  return { projection, declared: rules.declared };
+}
+
 function roleFor(method: string): Role {
   return method === 'GET' || method === 'HEAD' ? 'read' : 'admin';
 }
 
 function addRoutes(app: HttpServer, parts: Parts): void {
-  const { pools, waiters, handlers, withoutOrders, reader, registry } = parts;
-  addQueryRoutes(app, pools.queries, waiters, { withoutOrders });
+  const { pools, waiters, handlers, rules, projection, reader, registry } = parts;
+  addEventRoutes(app, pools.queries, waiters, rules);
+  addOrderRoutes(app, pools.queries, { rules, projection });
   addPositionRoute(app, () => readReports(reader, pools.queries));
   addLedgerRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
-  addDeadLetterActions(app, { pool: pools.redrives, handlers, withoutOrders });
+  addDeadLetterActions(app, { pool: pools.redrives, handlers, rules, projection });
   addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
   addMetricsRoute(app, registry);
 }
@@ -205,11 +213,12 @@ async function recordDeployment({
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { settings, pools, reader, relay, unattended, resumer, consumer, withoutOrders } = parts;
+  const { settings, pools, reader, relay, unattended, resumer, consumer } = parts;
   const { HANDLERS_MIGRATIONS: handlerMigrations } = settings;
+  const tables = { ...tablesOf(parts), handlerMigrations };
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      await assertMigrated(pools.queries, { withoutOrders, handlerMigrations });
+      await assertMigrated(pools.queries, tables);
       await reader.identity();
       await recordDeployment(parts);
       state.deployment = await readDeploymentId(pools.queries);

@@ -1,7 +1,7 @@
 /** The producer service: it accepts events over HTTP and appends them to the log. */
+
 import { addAccess } from '../access/access.ts';
-import { EVENT_SCHEMA } from '../event/event-schema.ts';
-import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
+import { eventSchemaOf } from '../event/event-schema.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
 import { APPEND_BYTES_MAX, AppendQueue } from '../ingest/append-queue.ts';
 import { addBatchRoute } from '../ingest/batch-route.ts';
@@ -20,6 +20,7 @@ import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
+import { eventModelOf } from './event-model.ts';
 
 const PROBE_MS = 2000;
 /** Time for closing the log. Appends in flight were already answered as unknown by then. */
@@ -29,7 +30,6 @@ const API = {
   title: 'Orderonce ingest API',
   description:
     'Accepts order events. Delivery is at least once; each event takes effect exactly once.',
-  schemas: { Event: EVENT_SCHEMA },
 };
 const HEALTH_FACTS: FactsDescription = {
   schemas: {
@@ -54,6 +54,7 @@ export async function startProducer(
   log: LogAppender,
   logger: Logger,
 ): Promise<ProducerService> {
+  const { rules } = await eventModelOf(settings);
   const queue = new AppendQueue(log, {
     deadlineMs: settings.DELIVERY_DEADLINE_MS,
     itemsMax: settings.APPEND_QUEUE_MAX,
@@ -71,8 +72,9 @@ export async function startProducer(
   let draining = false;
   const app = await createHttpServer({
     ...API,
+    schemas: { Event: eventSchemaOf(rules.declared) },
     needsKey: settings.API_KEYS_FILE !== undefined,
-    bodyBytesMax: EVENT_BYTES_MAX,
+    bodyBytesMax: rules.bytesMax,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     logger,
     tls: serverTlsOf(settings),
@@ -84,9 +86,11 @@ export async function startProducer(
   const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
-  addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer, failures });
+  addEventRoutes(app, {
+    ...{ queue, requestIds, rules, topic: log.topic, statusUrl, noteAnswer, failures },
+  });
   addRootRoute(app, statusUrl);
-  await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures });
+  await addBatchRoute(app, { queue, requestIds, rules, noteBatch, access, failures });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {

@@ -155,6 +155,17 @@ export const SETTINGS = {
     64,
     'Number of transactions that a consumer runs at the same time, each on its own connection. Partitions with few records share a transaction.',
   ),
+  EVENTS_MODULE: optional(
+    (value) => value.length > 0,
+    'path/to/module.ts',
+    'Module whose default export declares types of events (defineEvents). A path from the working directory, or the name of an installed package. See docs/events.md.',
+  ),
+  EVENT_BYTES_MAX: integer(
+    65_536,
+    1024,
+    1_048_576,
+    'The largest event in bytes. Producers and consumers need the same value. Kafka must accept records of this size (max.message.bytes).',
+  ),
   HANDLERS_MODULE: optional(
     (value) => value.length > 0,
     'path/to/module.ts',
@@ -299,9 +310,4 @@ export function settingFlags(): SettingFlag[] {
     help: spec.help,
     fallback: spec.fallback === undefined ? '' : ` Default: ${spec.fallback}.`,
   }));
-}
-
-/** The table `orders` is not kept: a team that has its own needs no second one. */
-export function isWithoutOrders({ ORDERS_PROJECTION }: Settings): boolean {
-  return ORDERS_PROJECTION === 'off';
 }

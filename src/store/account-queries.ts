@@ -3,8 +3,9 @@
  * is the proof. All of them run in one REPEATABLE READ transaction, so consumers that work at the
  * same time do not affect the result.
  */
+import { envelopeDigest } from './event-columns.ts';
 import type { Transaction } from './queryable.ts';
-import { UTC } from './utc.ts';
+import type { Question } from './questions.ts';
 
 /** The most rows that one query returns, so that a damaged table cannot fill the memory. */
 export const FINDINGS_MAX = 1000;
@@ -123,20 +124,7 @@ export async function readAccounts(tx: Transaction): Promise<PartitionAccount[]>
 /** A contradiction about rows; `kind` is that of the question. */
 export type RowFinding = { readonly kind: string; readonly id: string; readonly message: string };
 
-/** A query about rows. Its SQL selects `id` and `message` for each contradiction. */
-export type Question = {
-  readonly kind: string;
-  readonly sql: string;
-  /** It reads the table `orders`, so it is omitted if that table is not kept. */
-  readonly isOfOrders?: true;
-};
-
-/**
- * SQL: the digest of a row of processed_events, as digestOf() in src/event/order-event.ts has it.
- */
-const DIGEST = `sha256(convert_to(p.event_id || E'\\n' || p.order_id || E'\\n' || p.total_amount ||
-  E'\\n' || ${UTC('p.occurred_at')} || E'\\n' || p.user_id, 'UTF8'))`;
-
+/** What `verify` asks in every deployment. Projections have further questions. */
 export const QUESTIONS: readonly Question[] = [
   {
     kind: 'altered',
@@ -146,32 +134,10 @@ export const QUESTIONS: readonly Question[] = [
               SELECT DISTINCT ON (event_id) event_id, edited_digest FROM orderonce.dead_letter_audit
                WHERE action = 'edit' AND outcome = 'stored'
                ORDER BY event_id, audit_id DESC) e USING (event_id)
-           WHERE ${DIGEST} <> coalesce(e.edited_digest, p.digest)`,
-  },
-  {
-    kind: 'effect',
-    isOfOrders: true,
-    sql: `SELECT coalesce(o.order_id, e.order_id) AS id,
-                 'orders says ' || coalesce(o.event_count || ' events, ' || o.amount_sum, 'nothing') ||
-                 '; processed_events says ' || coalesce(e.n || ' events, ' || e.amount, 'nothing') AS message
-            FROM orderonce.orders o FULL JOIN (
-              SELECT order_id, count(*) AS n, sum(total_amount) AS amount
-                FROM orderonce.processed_events GROUP BY order_id) e USING (order_id)
-           WHERE o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM e.amount`,
-  },
-  {
-    kind: 'last event',
-    isOfOrders: true,
-    sql: `SELECT o.order_id AS id, 'does not show the last event of the log' AS message
-            FROM orderonce.orders o LEFT JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
-           WHERE p.event_id IS NULL
-              OR (p.order_id, p.user_id, p.total_amount, p.log_id, p.log_partition, p.log_offset)
-                 <> (o.order_id, o.user_id, o.total_amount, o.last_log_id, o.last_log_partition, o.last_log_offset)
-              OR EXISTS (SELECT FROM orderonce.processed_events later
-                          WHERE o.event_count > 1 AND later.order_id = o.order_id
-                            AND later.log_id = o.last_log_id
-                            AND later.log_partition = o.last_log_partition
-                            AND later.log_offset > o.last_log_offset)`,
+           WHERE ${envelopeDigest('p')} <> coalesce(e.edited_digest, p.digest)
+             AND NOT EXISTS (SELECT FROM orderonce.event_data d
+                              WHERE (d.log_id, d.log_partition, d.log_offset, d.stored_at)
+                                    = (p.log_id, p.log_partition, p.log_offset, p.processed_at))`,
   },
   {
     kind: 'orphan',
@@ -187,6 +153,15 @@ export const QUESTIONS: readonly Question[] = [
     sql: `SELECT message_id AS id, 'outbox message of an event that is not stored' AS message
             FROM orderonce.outbox o
            WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p WHERE p.event_id = o.event_id)`,
+  },
+  {
+    kind: 'orphan',
+    sql: `SELECT d.log_id || '/' || d.log_partition || '/' || d.log_offset AS id,
+                 'data of an event that is not stored' AS message
+            FROM orderonce.event_data d
+           WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p
+                              WHERE (p.log_id, p.log_partition, p.log_offset, p.processed_at)
+                                    = (d.log_id, d.log_partition, d.log_offset, d.stored_at))`,
   },
   {
     kind: 'unexplained',

@@ -1,7 +1,11 @@
 /** Checks that the database is what this release needs. Services repeat the check regularly. */
+
 import { OrderonceError } from '../errors.ts';
+import type { DeclaredEvents } from '../event/declared-events.ts';
+import { assertTypesRecorded } from './event-types.ts';
 import { missingHandlerMigrations } from './handler-migrations.ts';
 import { readApplied, readMigrations } from './migration-files.ts';
+import { ORDERS, type Projection } from './orders-projection.ts';
 import type { Queryable } from './queryable.ts';
 import { sqlStateOf } from './sqlstate.ts';
 
@@ -12,9 +16,12 @@ const UNDEFINED_COLUMN = '42703';
 /** Which tables a deployment has. `migrate` creates them, and services check for them. */
 export type MigrateOptions = {
   /**
-   * ORDERS_PROJECTION=off: the table `orders` is neither created nor needed. An existing one stays.
+   * null (ORDERS_PROJECTION=off): the table `orders` is neither created nor needed. An existing one
+   * stays. Default: it is needed.
    */
-  readonly withoutOrders?: boolean | undefined;
+  readonly projection?: Projection | null;
+  /** The types of EVENTS_MODULE; null, the default, if it is not set. */
+  readonly declared?: DeclaredEvents | null;
   /** HANDLERS_MIGRATIONS: a folder of SQL files, from the working directory. */
   readonly handlerMigrations?: string | undefined;
 };
@@ -27,7 +34,7 @@ export type MigrateOptions = {
  */
 export async function assertMigrated(
   db: Queryable,
-  { withoutOrders = false, handlerMigrations }: MigrateOptions = {},
+  { projection = ORDERS, declared = null, handlerMigrations }: MigrateOptions = {},
 ): Promise<void> {
   await assertUtf8(db);
   const { files } = await readMigrations();
@@ -36,7 +43,8 @@ export async function assertMigrated(
   );
   const missing = files.map(({ name }) => name).filter((name) => applied?.has(name) !== true);
   if (missing.length > 0) throw notMigrated(missing.join(', '));
-  if (!withoutOrders) await assertOrders(db);
+  if (projection !== null) await assertOrders(db);
+  if (declared !== null) await assertTypesRecorded(db, declared);
   if (handlerMigrations === undefined) return;
   const ofHandlers = await missingHandlerMigrations(db, handlerMigrations);
   if (ofHandlers.length > 0) throw notMigrated(ofHandlers.join(', '));

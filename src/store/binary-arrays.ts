@@ -19,6 +19,9 @@ const NULL_LENGTH = -1;
 /** Milliseconds from 1970 to 2000, where PostgreSQL's timestamps begin. */
 const EPOCH_2000_MS = Date.UTC(2000, 0, 1);
 const ZERO = 0x30;
+const MINUS = 0x2d;
+/** The sign of a negative numeric (NUMERIC_NEG). */
+const NEGATIVE = 0x4000;
 const UUID_BYTES = 16;
 
 /** The values of hexadecimal digits, by character code. */
@@ -126,11 +129,15 @@ export function bigintArray(values: readonly (number | null)[]): Buffer {
   return array.subarray(0, at);
 }
 
-/** @param values in UTC with microseconds: `2026-01-02T03:04:05.123456Z`. */
-export function timestampArray(values: readonly string[]): Buffer {
-  const array = arrayOf(OID.timestamptz, values.length, values.length * 12);
+/** @param values in UTC with microseconds: `2026-01-02T03:04:05.123456Z`; null stays NULL. */
+export function timestampArray(values: readonly (string | null)[]): Buffer {
+  const array = arrayOf(OID.timestamptz, values.length, values.length * 12, true);
   let at = HEADER_BYTES;
   for (const value of values) {
+    if (value === null) {
+      at = array.writeInt32BE(NULL_LENGTH, at);
+      continue;
+    }
     const day = Date.UTC(numberAt(value, 0, 4), numberAt(value, 5, 7) - 1, numberAt(value, 8, 10));
     const minutes = numberAt(value, 11, 13) * 60 + numberAt(value, 14, 16);
     const micros = (minutes * 60 + numberAt(value, 17, 19)) * 1e6 + numberAt(value, 20, 26);
@@ -143,7 +150,7 @@ export function timestampArray(values: readonly string[]): Buffer {
     at = array.writeInt32BE(high + Math.floor(low / 2 ** 32), at);
     at = array.writeUInt32BE(low % 2 ** 32, at);
   }
-  return array;
+  return array.subarray(0, at);
 }
 
 /** The number in text[start, end), which must be digits. */
@@ -153,11 +160,16 @@ function numberAt(text: string, start: number, end: number): number {
   return number;
 }
 
-/** @param values positive, with exactly four decimals: `99.9500`; at most 16 integer digits. */
-export function amountArray(values: readonly string[]): Buffer {
-  const array = arrayOf(OID.numeric, values.length, values.length * (4 + 8 + 10));
+/**
+ * @param values with exactly four decimals: `99.9500`, `-5.0000`; at most 16 integer digits; null
+ * stays NULL.
+ */
+export function amountArray(values: readonly (string | null)[]): Buffer {
+  const array = arrayOf(OID.numeric, values.length, values.length * (4 + 8 + 10), true);
   let at = HEADER_BYTES;
-  for (const value of values) at = writeAmount(array, at, value);
+  for (const value of values) {
+    at = value === null ? array.writeInt32BE(NULL_LENGTH, at) : writeAmount(array, at, value);
+  }
   return array.subarray(0, at);
 }
 
@@ -169,11 +181,12 @@ export function amountArray(values: readonly string[]): Buffer {
  */
 function writeAmount(array: Buffer, start: number, value: string): number {
   const point = value.length - 5;
+  const first = value.charCodeAt(0) === MINUS ? 1 : 0;
   let at = start + 12;
   let [digits, weight, trailing] = [0, 0, 0];
-  for (let group = Math.ceil(point / 4) - 1; group >= -1; group--) {
+  for (let group = Math.ceil((point - first) / 4) - 1; group >= -1; group--) {
     const end = group === -1 ? value.length : point - group * 4;
-    const digit = numberAt(value, Math.max(group === -1 ? point + 1 : 0, end - 4), end);
+    const digit = numberAt(value, Math.max(group === -1 ? point + 1 : first, end - 4), end);
     if (digits === 0) {
       if (digit === 0) continue;
       weight = group;
@@ -187,7 +200,7 @@ function writeAmount(array: Buffer, start: number, value: string): number {
   array.writeInt32BE(length, start);
   array.writeInt16BE(digits, start + 4);
   array.writeInt16BE(weight, start + 6);
-  array.writeInt16BE(0, start + 8);
+  array.writeInt16BE(first === 1 ? NEGATIVE : 0, start + 8);
   array.writeInt16BE(4, start + 10);
   return start + 4 + length;
 }

@@ -9,6 +9,7 @@ import type { Handler } from '../handlers/handler.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { assertMigrated } from './assert-migrated.ts';
 import { readDatabaseFacts } from './database-facts.ts';
+import { USUAL_MODEL } from './event-model.ts';
 
 const USE = { hasEmbeddedLog: false, keepsOrders: true };
 const DENIED = { code: '42501' };
@@ -48,7 +49,7 @@ it('the role of consumers can do all that the heart does, parking and redriving 
     [bad.event_id],
   );
   await owner.query('DROP TRIGGER refuse ON processed_events');
-  const [result] = await redrive({ pool, handlers, actor: 'test' }, rows[0]);
+  const [result] = await redrive({ pool, handlers, actor: 'test', ...USUAL_MODEL }, rows[0]);
   assert.equal(result?.outcome, 'stored');
   assert.equal(await count(owner, 'processed_events'), 2);
 });

@@ -19,14 +19,15 @@ export async function lockHeldOrders(
 }
 
 /**
- * Holds an order until COMMIT at least. An order that is held already is locked, so that a redrive
+ * Holds orders until COMMIT at least. An order that is held already is locked, so that a redrive
  * elsewhere cannot release it before this transaction's dead letter can be seen.
  */
-export async function holdOrder(tx: Transaction, orderId: string): Promise<void> {
+export async function holdOrders(tx: Transaction, orderIds: readonly string[]): Promise<void> {
   await tx.query(
-    `INSERT INTO orderonce.held_orders AS h (order_id) VALUES ($1)
+    `INSERT INTO orderonce.held_orders AS h (order_id)
+     SELECT DISTINCT id FROM unnest($1::uuid[]) AS id ORDER BY id
      ON CONFLICT (order_id) DO UPDATE SET held_since = h.held_since`,
-    [orderId],
+    [orderIds],
   );
 }
 

@@ -1,4 +1,5 @@
 /** Settings of role and database affect neither what is written nor what any reader returns. */
+
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,10 +11,11 @@ import { hostileUrl } from '../../test/support/hostile-role.ts';
 import { serve } from '../../test/support/serve.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
+import { addEventRoutes } from '../admin/event-routes.ts';
 import { EventWaiters } from '../admin/event-waiters.ts';
 import { addLedgerRoutes } from '../admin/ledger-routes.ts';
+import { addOrderRoutes } from '../admin/order-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
-import { addQueryRoutes } from '../admin/query-routes.ts';
 import type { Call, Flags } from '../commands/command.ts';
 import { runDeadLetters } from '../commands/dead-letters.ts';
 import { runMigrate } from '../commands/migrate.ts';
@@ -31,6 +33,7 @@ import { createLogger } from '../runtime/logger.ts';
 import { startConsumer } from '../services/consumer-service.ts';
 import { readDatabaseFacts } from './database-facts.ts';
 import { listDeadLetters, readAudit } from './dead-letter-queue.ts';
+import { USUAL_MODEL } from './event-model.ts';
 import type { LogPlace } from './log-place.ts';
 import { migrate } from './migrate.ts';
 import { readOutboxLag } from './outbox.ts';
@@ -86,7 +89,8 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
   t.after(() => pool.end());
   const reader = new EmbeddedReader(pool, TOPIC);
   const { get } = await serve(t, (app) => {
-    addQueryRoutes(app, pool, new EventWaiters(pool));
+    addEventRoutes(app, pool, new EventWaiters(pool), USUAL_MODEL.rules);
+    addOrderRoutes(app, pool, USUAL_MODEL);
     addLedgerRoutes(app, pool);
     addPositionRoute(app, () => readReports(reader, pool));
   });
@@ -227,7 +231,7 @@ describe('Settings of role and database', () => {
   it('change nothing of redrive, edit and discard, nor open the audit to changes [G3]', async (t) => {
     const { db, pool } = await setUp(t);
     await db.pool.query('ALTER TABLE orderonce.processed_events DROP CONSTRAINT c');
-    const context = { pool, handlers: NO_HANDLERS, actor: 'test' };
+    const context = { pool, handlers: NO_HANDLERS, actor: 'test', ...USUAL_MODEL };
     const [parked, , garbage, tombstone] = await listDeadLetters(pool, { limit: 10 });
     const edited = Buffer.from(JSON.stringify(wireEvent()));
     const results = [

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { assertUtf8, type MigrateOptions } from './assert-migrated.ts';
+import { recordTypes } from './event-types.ts';
 import { migrateHandlers } from './handler-migrations.ts';
 import {
   assertUnchanged,
@@ -8,6 +9,7 @@ import {
   readApplied,
   readMigrations,
 } from './migration-files.ts';
+import { ORDERS } from './orders-projection.ts';
 import type { Pool } from './pool.ts';
 import type { Transaction } from './queryable.ts';
 import { findSchemas, OWN_SCHEMA, onlySchema, readSchema, USUAL_SCHEMA } from './schema.ts';
@@ -16,6 +18,7 @@ import { quoted } from './statements.ts';
 import { inTransaction } from './transaction.ts';
 
 const GRANTS = new URL('./grants.sql', import.meta.url);
+const ORDERS_COLUMNS = new URL('./orders-columns.sql', import.meta.url);
 const HANDLER_TRIGGERS = new URL('./handler-triggers.sql', import.meta.url);
 
 /** The advisory lock of `migrate`. The number is arbitrary. */
@@ -81,7 +84,7 @@ async function applyIn(
   tx: Transaction,
   schema: string,
   { files, orders }: Migrations,
-  { withoutOrders = false }: MigrateOptions,
+  { projection = ORDERS, declared = null }: MigrateOptions,
 ): Promise<string[]> {
   const { isOurs, hasOrders } = await ensureSchema(tx, schema);
   // pg_temp last, so that a temporary table of this session cannot be taken for one of ours.
@@ -99,11 +102,17 @@ async function applyIn(
       const text = 'INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)';
       await tx.query(text, [name, checksum]);
     }
-    const lacksOrders = !withoutOrders && !hasOrders;
+    const lacksOrders = projection !== null && !hasOrders;
     if (lacksOrders) await asItIs(tx, orders);
+    await asItIs(tx, await readFile(ORDERS_COLUMNS, 'utf8'));
+    const types = declared === null ? [] : await recordTypes(tx, declared);
     await asItIs(tx, await readFile(HANDLER_TRIGGERS, 'utf8'));
     await asItIs(tx, await readFile(GRANTS, 'utf8'));
-    return [...missing.map(({ name }) => name), ...(lacksOrders && isOurs ? ['orders'] : [])];
+    return [
+      ...missing.map(({ name }) => name),
+      ...(lacksOrders && isOurs ? ['orders'] : []),
+      ...types,
+    ];
   } catch (error) {
     if (!NAME_TAKEN.test(sqlStateOf(error) ?? '')) throw error;
     throw new OrderonceError(

@@ -9,7 +9,9 @@ import { processBatch } from '../inbox/process-batch.ts';
 import { joinSchema } from '../settings/schema-url.ts';
 import { verify } from '../verify/verify.ts';
 import { assertMigrated } from './assert-migrated.ts';
+import { USUAL_MODEL } from './event-model.ts';
 import { migrate } from './migrate.ts';
+import { ORDERS, type Projection } from './orders-projection.ts';
 import type { Pool } from './pool.ts';
 
 /** Tables that tools of an application create in `public`, with names that Orderonce uses. */
@@ -43,14 +45,20 @@ async function publicAsText(pool: Pool): Promise<string> {
 }
 
 /** Stores two events, sends one of them again, and verifies the account. */
-async function assertWorks(pool: Pool, withoutOrders = false): Promise<void> {
+async function assertWorks(pool: Pool, projection: Projection | null = ORDERS): Promise<void> {
   const context = await contextIn(pool);
   const event = wireEvent();
   const slice = sliceOfEvents(0, [event, event, wireEvent()]);
-  const outcome = await processBatch({ ...context, withoutOrders }, slice);
+  const outcome = await processBatch({ ...context, projection }, slice);
   assert.deepEqual([outcome.stored, outcome.duplicates.length], [2, 1]);
-  const options = { topic: 'order_events', receipts: null, reader: null, onStep: () => {} };
-  const verdict = await verify(pool, { ...options, handlers: [], withoutOrders });
+  const options = {
+    topic: 'order_events',
+    receipts: null,
+    reader: null,
+    onStep: () => {},
+    ...USUAL_MODEL,
+  };
+  const verdict = await verify(pool, { ...options, handlers: [], projection });
   assert.equal(verdict.isProven, true, JSON.stringify(verdict));
 }
 
@@ -183,13 +191,13 @@ describe('migrate', () => {
 });
 
 describe('ORDERS_PROJECTION=off', () => {
-  const off = { withoutOrders: true };
+  const off = { projection: null };
 
   it('makes no table orders, and does without one', async (t) => {
     const { pool } = await createEmptyDatabase(t);
     await migrate(pool, off);
     assert.equal((await pool.query("SELECT to_regclass('orders') AS it")).rows[0].it, null);
-    await assertWorks(pool, true);
+    await assertWorks(pool, null);
     await assertMigrated(pool, off);
     await assert.rejects(assertMigrated(pool), { code: 'NOT_MIGRATED', message: /orders/ });
   });
@@ -199,7 +207,7 @@ describe('ORDERS_PROJECTION=off', () => {
     await pool.query(FOREIGN['its own orders']);
     await migrate(pool, off);
     assert.equal(pool.schema, 'public');
-    await assertWorks(pool, true);
+    await assertWorks(pool, null);
     await assert.rejects(migrate(pool), { code: 'SCHEMA_TAKEN', message: /ORDERS_PROJECTION=off/ });
     await assert.rejects(assertMigrated(pool), { code: 'SCHEMA_TAKEN' });
     assert.deepEqual((await pool.query('SELECT id, status FROM orders')).rows, [
@@ -210,12 +218,18 @@ describe('ORDERS_PROJECTION=off', () => {
   it('switched on later begins with what is processed from then on, and verify names the rest', async (t) => {
     const { pool } = await createEmptyDatabase(t);
     await migrate(pool, off);
-    await assertWorks(pool, true);
+    await assertWorks(pool, null);
     assert.deepEqual(await migrate(pool), ['orders']);
     await assertMigrated(pool);
     const context = await contextIn(pool);
     await processBatch(context, sliceOfEvents(3, [wireEvent()]));
-    const options = { topic: 'order_events', receipts: null, reader: null, onStep: () => {} };
+    const options = {
+      topic: 'order_events',
+      receipts: null,
+      reader: null,
+      onStep: () => {},
+      ...USUAL_MODEL,
+    };
     const { rows } = await verify(pool, { ...options, handlers: [] });
     assert.deepEqual(
       rows.map(({ kind }) => kind),

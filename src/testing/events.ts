@@ -1,5 +1,7 @@
 /** The events that a test sends, with usual values for what it does not say. */
+
 import { randomUUID } from 'node:crypto';
+import type { EventRules } from '../event/event-rules.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { TestClock } from './clock.ts';
 
@@ -8,9 +10,13 @@ export type TestEvent = {
   readonly event_id: string;
   readonly order_id: string;
   readonly user_id: string;
-  readonly total_amount: string | number;
+  /** Undefined in an event of a type that has no amount. */
+  readonly total_amount?: string | number | undefined;
   /** RFC 3339. */
   readonly timestamp: string;
+  readonly type?: string;
+  readonly version?: number;
+  readonly data?: unknown;
 };
 
 /** Completes an event. Each one is a second later than the one before. */
@@ -22,16 +28,17 @@ export function completeEvent(parts: Partial<TestEvent>, clock: TestClock): Test
     event_id: randomUUID(),
     order_id: randomUUID(),
     user_id: 'user-1',
-    total_amount: '10.00',
+    // Given as undefined, it is left out: events of some types have no amount.
+    ...('total_amount' in parts ? {} : { total_amount: '10.00' }),
     timestamp,
     ...Object.fromEntries(given),
   };
 }
 
 /** @throws where the API would answer 422, saying what is wrong. */
-export function bytesOf(event: TestEvent): Buffer {
+export function bytesOf(event: TestEvent, rules: EventRules): Buffer {
   const bytes = Buffer.from(JSON.stringify(event));
-  const parsed = parseEvent(bytes);
+  const parsed = parseEvent(bytes, rules);
   if (parsed.ok) return bytes;
   const errors = parsed.errors.map(({ loc, msg }) => `${loc.slice(1).join('.') || 'body'}: ${msg}`);
   throw new TypeError(

@@ -1,9 +1,11 @@
 import { redrive } from '../dead-letters/redrive.ts';
 import type { RedriveResult } from '../dead-letters/redrive-one.ts';
+import { compileEvents } from '../event/declared-events.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
 import { type ListedDeadLetter, listDeadLetters } from '../store/dead-letter-queue.ts';
+import { type EventModel, USUAL_MODEL } from '../store/event-model.ts';
 import { findEvent } from '../store/event-status.ts';
 import type { LogPlace } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
@@ -31,6 +33,7 @@ export class TestKit {
   /** Gives events their `timestamp`; does not change `now()` in SQL. */
   readonly clock = new TestClock();
   readonly #options: TestKitOptions;
+  readonly #model: EventModel;
   readonly #databases: KitDatabases;
   readonly #log = new MemoryLog();
   readonly #logId: number;
@@ -45,6 +48,7 @@ export class TestKit {
     { handlers, logId }: { handlers: readonly Handler[]; logId: number },
   ) {
     this.#options = options;
+    this.#model = modelOf(options);
     this.#databases = databases;
     this.#database = database;
     this.#handlers = handlers;
@@ -79,7 +83,7 @@ export class TestKit {
    */
   async send(parts: Partial<TestEvent> = {}): Promise<TestEvent> {
     const event = completeEvent(parts, this.clock);
-    this.#append(event.order_id, bytesOf(event));
+    this.#append(event.order_id, bytesOf(event, this.#model.rules));
     return event;
   }
 
@@ -152,7 +156,8 @@ export class TestKit {
     const place = isPlace ? which : await this.#letterOf(idOf(which));
     const { logId, partition, offset } = place;
     const { pool, handlers } = this.#context();
-    return await redrive({ pool, handlers, actor: 'test' }, { logId, partition, offset });
+    const context = { pool, handlers, ...this.#model, actor: 'test' };
+    return await redrive(context, { logId, partition, offset });
   }
 
   async #letterOf(eventId: string): Promise<LogPlace> {
@@ -191,6 +196,7 @@ export class TestKit {
     return await proveExactlyOnce(sent, options, {
       databases: this.#databases,
       source: this.#options.handlers,
+      rules: this.#model.rules,
       database: () => this.#database,
       reopen,
       context: ({ pool, handlers, attemptsMax }) => ({
@@ -225,6 +231,7 @@ export class TestKit {
       owner: 'test-kit',
       handlers: this.#setOf(this.#handlers, ATTEMPTS_MAX),
       parkGuard: new TrustingParkGuard(),
+      ...this.#model,
     };
   }
 
@@ -232,6 +239,11 @@ export class TestKit {
     const timeoutMs = this.#options.handlerTimeoutMs ?? HANDLER_TIMEOUT_MS;
     return { handlers, timeoutMs, attemptsMax };
   }
+}
+
+function modelOf({ events }: TestKitOptions): EventModel {
+  if (events === undefined) return USUAL_MODEL;
+  return { ...USUAL_MODEL, rules: { ...USUAL_MODEL.rules, declared: compileEvents(events) } };
 }
 
 function idOf(which: string | Pick<TestEvent, 'event_id'>): string {

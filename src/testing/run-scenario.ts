@@ -1,4 +1,5 @@
 import { reasonOf } from '../errors.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
@@ -17,6 +18,7 @@ import { watched } from './watched-handlers.ts';
 export type ProofPlace = {
   readonly databases: KitDatabases;
   readonly source: HandlerSource;
+  readonly rules: EventRules;
   /** The kit's own database, with its pool of the moment. */
   database(): KitDatabase;
   /** Runs `work` while the kit has no connection to its database. */
@@ -82,7 +84,7 @@ async function processAll(
   make: () => Promise<Handler[]>,
 ): Promise<void> {
   const { batches, faults, hasRestart = false, hasDuplicates = false } = scenario;
-  const log = logOf(events, place.start, hasDuplicates);
+  const log = logOf(events, place, hasDuplicates);
   const positions = database.pool;
   const injected = () => counted.faults;
   const limits = { failuresMax: FAILURES_MAX, injected, positions, ...(batches && { batches }) };
@@ -113,12 +115,16 @@ async function processAll(
   await pass(faults?.(), {});
 }
 
-function logOf(events: readonly TestEvent[], start: number, hasDuplicates: boolean): MemoryLog {
+function logOf(
+  events: readonly TestEvent[],
+  { start, rules }: ProofPlace,
+  hasDuplicates: boolean,
+): MemoryLog {
   const log = new MemoryLog(start);
   const append = (event: TestEvent | undefined) => {
     if (event === undefined) return;
     const appendedMs = new Date(event.timestamp).getTime();
-    log.append({ key: event.order_id, value: bytesOf(event), appendedMs });
+    log.append({ key: event.order_id, value: bytesOf(event, rules), appendedMs });
   };
   events.forEach((event, index) => {
     append(event);

@@ -1,4 +1,5 @@
 /** Compares the tables with the log: finds faults that the tables alone cannot show. */
+
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { newReader, produce, startConsumer, untilStored } from '../../test/support/consumer.ts';
@@ -6,6 +7,7 @@ import { createDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { foreignProducer, KAFKA, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import { verify } from './verify.ts';
 
 /** A log with every kind of outcome, a committed and an aborted transaction. */
@@ -36,6 +38,7 @@ async function setUp(t: TestContext) {
       handlers: [],
       reader: isAgainstLog ? reader : null,
       onStep: () => {},
+      ...USUAL_MODEL,
     });
   return { db, ask, event };
 }

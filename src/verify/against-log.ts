@@ -1,5 +1,7 @@
 /** Reads the records that the log still holds, and compares each with the tables. */
+
 import { OrderonceError } from '../errors.ts';
+import type { EventRules } from '../event/event-rules.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -26,11 +28,11 @@ const FINDINGS_MAX = 1000;
  */
 export async function compareWithLog(
   tx: Transaction,
-  reader: LogReader,
+  { reader, rules }: { readonly reader: LogReader; readonly rules: EventRules },
   onProgress: (done: number, of: number) => void,
 ): Promise<LogComparison> {
   const { topicId } = await reader.identity();
-  const comparison = new Comparison(tx, reader, topicId, onProgress);
+  const comparison = new Comparison(tx, { reader, rules, topicId, onProgress });
   const positions = await readPositions(tx, reader.topic);
   await comparison.plan(positions);
   return await comparison.run();
@@ -47,6 +49,7 @@ type Range = {
 class Comparison {
   readonly #tx: Transaction;
   readonly #reader: LogReader;
+  readonly #rules: EventRules;
   readonly #topicId: string;
   readonly #onProgress: (done: number, of: number) => void;
   readonly #ranges: Range[] = [];
@@ -57,14 +60,18 @@ class Comparison {
 
   constructor(
     tx: Transaction,
-    reader: LogReader,
-    topicId: string,
-    onProgress: (done: number, of: number) => void,
+    parts: {
+      readonly reader: LogReader;
+      readonly rules: EventRules;
+      readonly topicId: string;
+      readonly onProgress: (done: number, of: number) => void;
+    },
   ) {
     this.#tx = tx;
-    this.#reader = reader;
-    this.#topicId = topicId;
-    this.#onProgress = onProgress;
+    this.#reader = parts.reader;
+    this.#rules = parts.rules;
+    this.#topicId = parts.topicId;
+    this.#onProgress = parts.onProgress;
   }
 
   async plan(positions: readonly Position[]): Promise<void> {
@@ -118,7 +125,7 @@ class Comparison {
         offset = next;
         continue;
       }
-      const found = await compareSlice(this.#tx, { logId, partition }, slice);
+      const found = await compareSlice(this.#tx, { logId, partition }, slice, this.#rules);
       this.#findings.push(...found.slice(0, FINDINGS_MAX - this.#findings.length));
       this.#compared += slice.next - offset;
       offset = slice.next;

@@ -1,4 +1,5 @@
 /** Compares the records of a slice with the outcomes that the tables have for them. */
+import type { EventRules } from '../event/event-rules.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import type { LogPartition } from '../store/log-place.ts';
@@ -23,8 +24,11 @@ export async function compareSlice(
   db: Queryable,
   place: LogPartition,
   slice: LogSlice,
+  rules: EventRules,
 ): Promise<LogFinding[]> {
-  const events = new Map(decodeRecords(slice.records).events.map((e) => [e.record.offset, e]));
+  const events = new Map(
+    decodeRecords(slice.records, rules).events.map((e) => [e.record.offset, e]),
+  );
   const ids = [...events.values()].map(({ event }) => event.eventId);
   const range = { from: slice.from, to: slice.next };
   const outcomes = await findOutcomes(db, place, range, ids);

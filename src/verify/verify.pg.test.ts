@@ -1,4 +1,5 @@
 /** Verify finds each planted fault, and nothing in a correct account. */
+
 import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,7 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { processAll, setUpHeart } from '../../test/support/heart.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { processBatch } from '../inbox/process-batch.ts';
+import { USUAL_MODEL } from '../store/event-model.ts';
 import type { Pool } from '../store/pool.ts';
 import { readReceipts } from './receipts.ts';
 import { verify } from './verify.ts';
@@ -44,6 +46,7 @@ const ask = (pool: Pool, parts: Partial<Options> = {}) =>
     handlers: [],
     reader: null,
     onStep: () => {},
+    ...USUAL_MODEL,
     ...parts,
   });
 

@@ -4,6 +4,8 @@
  * snapshot, so consumers may work at the same time. From the tables alone it proves that they are
  * consistent. With a reader it also compares them with the log, record by record.
  */
+
+import type { EventRules } from '../event/event-rules.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { LogReader } from '../log/event-log.ts';
 import {
@@ -21,6 +23,7 @@ import {
 } from '../store/account-queries.ts';
 import { assertOrders } from '../store/assert-migrated.ts';
 import type { HandlersIdentity } from '../store/deployment-handlers.ts';
+import type { Projection } from '../store/orders-projection.ts';
 import type { Pool } from '../store/pool.ts';
 import { inSnapshot } from '../store/transaction.ts';
 import { compareWithLog, type LogComparison } from './against-log.ts';
@@ -56,8 +59,9 @@ export type VerifyOptions = {
   readonly handlers: readonly Handler[];
   /** Identity of `handlers`, compared with that of the deployment. Without it only names are. */
   readonly identity?: HandlersIdentity | undefined;
-  /** ORDERS_PROJECTION=off: the table `orders` is not examined. */
-  readonly withoutOrders?: boolean | undefined;
+  readonly rules: EventRules;
+  /** null (ORDERS_PROJECTION=off): the table `orders` is not examined. */
+  readonly projection: Projection | null;
   /** Its records are compared with the tables; null to examine only the tables. */
   readonly reader: LogReader | null;
   /** Called as each step begins. */
@@ -73,10 +77,10 @@ const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
  * @throws NOT_MIGRATED if the table `orders` is missing although it is needed; LOG_UNAVAILABLE.
  */
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
-  const { topic, receipts, handlers, identity, reader, withoutOrders = false, onStep } = options;
-  const questions = QUESTIONS.filter((q) => !(withoutOrders && q.isOfOrders));
+  const { topic, receipts, handlers, identity, reader, rules, projection, onStep } = options;
+  const questions = [...QUESTIONS, ...(projection?.questions ?? [])];
   const steps = questions.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
-  if (!withoutOrders) await assertOrders(pool);
+  if (projection !== null) await assertOrders(pool);
   return await inSnapshot(pool, LIMITS, async (tx) => {
     await allowLargeSorts(tx);
     onStep(0, steps, 'counting');
@@ -103,7 +107,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     }
     const onProgress = (done: number, of: number) =>
       onStep(steps - 1, steps, `log: ${done} of ${of} offsets`);
-    const log = reader && (await compareWithLog(tx, reader, onProgress));
+    const log = reader && (await compareWithLog(tx, { reader, rules }, onProgress));
     onStep(steps, steps, 'done');
     const isProven =
       offsets.length === 0 &&

@@ -1,11 +1,14 @@
 /** A consumer in this process, on a real broker and database; and helpers that fill its topics. */
+
 import type { TestContext } from 'node:test';
 import { Consumer } from '../../src/consume/consumer.ts';
+import { UNDECLARED } from '../../src/event/event-rules.ts';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import { ParkGuard } from '../../src/inbox/park-guard.ts';
 import { KafkaReader } from '../../src/log-kafka/reader.ts';
 import { createTopic } from '../../src/log-kafka/topic.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
+import { ORDERS } from '../../src/store/orders-projection.ts';
 import type { TestDatabase } from './database.ts';
 import { wireEvent } from './events.ts';
 import { foreignProducer, KAFKA, withAdmin } from './kafka.ts';
@@ -39,6 +42,8 @@ export function startConsumer(
     owner: 'test',
     handlers: NO_HANDLERS,
     parkGuard: new ParkGuard(100),
+    rules: UNDECLARED,
+    projection: ORDERS,
     connections: 2,
     batchMax: 500,
     logger: createLogger('silent'),

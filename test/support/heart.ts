@@ -1,5 +1,7 @@
 /** What processing a batch needs on a real PostgreSQL: tables, positions, and a context. */
+
 import type { TestContext } from 'node:test';
+import { UNDECLARED } from '../../src/event/event-rules.ts';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import type { KnownSuspect } from '../../src/inbox/first-event.ts';
 import { ParkGuard } from '../../src/inbox/park-guard.ts';
@@ -8,6 +10,7 @@ import type { BatchContext, BatchOutcome } from '../../src/inbox/settle-records.
 import type { LogSlice } from '../../src/log/event-log.ts';
 import { splitSlice } from '../../src/log/log-slice.ts';
 import { logIdOf } from '../../src/store/logs.ts';
+import { ORDERS } from '../../src/store/orders-projection.ts';
 import type { Pool } from '../../src/store/pool.ts';
 import { ensurePositions, readPositions } from '../../src/store/positions.ts';
 import { createDatabase } from './database.ts';
@@ -45,6 +48,8 @@ export function contextOf(pool: Pool): BatchContext {
     owner: 'test',
     handlers: NO_HANDLERS,
     parkGuard: new ParkGuard(100),
+    rules: UNDECLARED,
+    projection: ORDERS,
   };
 }
 

@@ -26,7 +26,8 @@ export async function setUpLetters(t: TestContext) {
     },
   };
   const handlers = { handlers: [handler], timeoutMs: 1000, attemptsMax: 5 };
-  const redriving = { pool, handlers, actor: 'test' };
+  const { rules, projection } = context;
+  const redriving = { pool, handlers, rules, projection, actor: 'test' };
   const place = (offset: number, partition = 0): LogPlace => {
     return { logId: context.logId, partition, offset };
   };

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { OutageError, TerminalError } from './handler.ts';
-import { fileOfHandlers } from './handlers-module.ts';
 import { loadHandlers } from './load-handlers.ts';
+import { fileOfModule } from './team-module.ts';
 import { readThrown } from './thrown.ts';
 
 const THROWS = `
@@ -73,7 +73,7 @@ describe('HANDLERS_MODULE', () => {
       'node_modules/@shop/all/charge.js': `import { TerminalError } from 'orderonce/handlers';${THROWS}`,
     });
     const file = join(folder, 'node_modules/@shop/all/charge.js');
-    assert.equal(fileOfHandlers('@shop/all/charge'), file);
+    assert.equal(fileOfModule('@shop/all/charge'), file);
     assert.ok((await thrownBy('@shop/all/charge')) instanceof TerminalError);
   });
 

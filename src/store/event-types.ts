@@ -1,0 +1,98 @@
+/** The table event_types: every version of every declared type, as `migrate` recorded it. */
+import { OrderonceError } from '../errors.ts';
+import type { JsonSchema } from '../event/declaration.ts';
+import type { DeclaredEvents, DeclaredType } from '../event/declared-events.ts';
+import { firstBreakingChange } from '../event/schema-changes.ts';
+import { replaceTypeView } from './event-views.ts';
+import type { Queryable, Transaction } from './queryable.ts';
+
+/** A version of a type that was recorded. */
+export type RecordedType = {
+  readonly type: string;
+  readonly version: number;
+  readonly amount: string;
+  readonly schema: JsonSchema | null;
+};
+
+/** How many days ahead `migrate` and consumers create partitions of event_data. */
+export const DAYS_AHEAD = 7;
+
+export async function readTypes(db: Queryable): Promise<RecordedType[]> {
+  const { rows } = await db.query<RecordedType>(
+    `SELECT event_type AS type, event_version AS version, amount, schema
+       FROM orderonce.event_types ORDER BY event_type, event_version`,
+  );
+  return rows;
+}
+
+/**
+ * Records the declared types and brings their views up to date. Optional fields may be added to a
+ * recorded version; any other change needs a new version.
+ * @param tx of `migrate`, with the schema as search_path.
+ * @returns what was recorded, such as `type order.placed@1`.
+ * @throws EVENT_TYPE_CHANGED
+ */
+export async function recordTypes(tx: Transaction, declared: DeclaredEvents): Promise<string[]> {
+  const recorded = await readTypes(tx);
+  const changed: string[] = [];
+  for (const type of declared.types.values()) {
+    const before = recorded.find((r) => r.type === type.name && r.version === type.version);
+    if (before !== undefined) {
+      assertCompatible(type, before);
+      if (isSameSchema(before.schema, type.dataSchema)) continue;
+    }
+    await writeType(tx, type);
+    changed.push(`type ${type.name}@${type.version}`);
+  }
+  for (const type of declared.types.values()) await replaceTypeView(tx, type);
+  await tx.query('SELECT orderonce.create_event_data_days($1)', [DAYS_AHEAD]);
+  return changed;
+}
+
+async function writeType(tx: Transaction, { name, version, amount, dataSchema }: DeclaredType) {
+  await tx.query(
+    `INSERT INTO orderonce.event_types (event_type, event_version, amount, schema)
+     VALUES ($1, $2, $3, $4)
+     ON CONFLICT (event_type, event_version) DO UPDATE SET schema = excluded.schema`,
+    [name, version, amount, dataSchema === null ? null : JSON.stringify(dataSchema)],
+  );
+}
+
+/**
+ * Checks that the declared types are recorded, so that their views exist and no other deployment has
+ * declared something else under the same version.
+ * @throws NOT_MIGRATED if one is not recorded; EVENT_TYPE_CHANGED if it is recorded otherwise.
+ */
+export async function assertTypesRecorded(db: Queryable, declared: DeclaredEvents): Promise<void> {
+  const recorded = await readTypes(db);
+  for (const type of declared.types.values()) {
+    const found = recorded.find((r) => r.type === type.name && r.version === type.version);
+    if (found === undefined) {
+      const what = `the event type ${type.name}@${type.version}`;
+      throw new OrderonceError(
+        'NOT_MIGRATED',
+        `The database lacks ${what}: run "orderonce migrate"`,
+      );
+    }
+    assertCompatible(type, found);
+  }
+}
+
+/** During a roll-out the recorded schema may be newer than this release's, or older. */
+function assertCompatible(type: DeclaredType, recorded: RecordedType): void {
+  const { name, version, amount, dataSchema } = type;
+  const forward = firstBreakingChange(recorded.schema, dataSchema);
+  const backward = firstBreakingChange(dataSchema, recorded.schema);
+  if (amount === recorded.amount && (forward === null || backward === null)) return;
+  const what = amount === recorded.amount ? `at ${forward}` : `its amount was "${recorded.amount}"`;
+  const next = version + 1;
+  throw new OrderonceError(
+    'EVENT_TYPE_CHANGED',
+    `The event type ${name}@${version} differs from what was recorded (${what}). Only optional fields may be added ` +
+      `to a version. Declare version ${next} with upgrade: { ${version}: (old) => … }, which lifts data of version ${version}`,
+  );
+}
+
+function isSameSchema(a: JsonSchema | null, b: JsonSchema | null): boolean {
+  return firstBreakingChange(a, b) === null && firstBreakingChange(b, a) === null;
+}

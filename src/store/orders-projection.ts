@@ -1,0 +1,141 @@
+/**
+ * The projection `orders`: the sums of each order, kept by the statement that stores its events. A
+ * deployment with ORDERS_PROJECTION=off has no projection, and then this file has no part in it.
+ */
+
+import type { Transaction } from './queryable.ts';
+import type { Question } from './questions.ts';
+
+/** Something that the statement which stores events keeps in addition. */
+export type Projection = {
+  /**
+   * SQL: the part of the statement that adds the rows of `stored` to the projection. A row of
+   * `stored` has the place and the envelope of an event, and its `currency` if `hasCurrency`.
+   * `isLate`: the events are redriven, so later ones of the same order may be stored already.
+   */
+  readonly sql: (options: { readonly isLate: boolean; readonly hasCurrency: boolean }) => string;
+  /** Locks what this statement would change for these orders, in key order. */
+  readonly lock: (tx: Transaction, orderIds: readonly string[]) => Promise<void>;
+  /** What `verify` asks about it. */
+  readonly questions: readonly Question[];
+};
+
+/**
+ * The columns that show the order's last event in the log. Within a partition that is the event with
+ * the highest offset, across partitions the one that was committed last.
+ *
+ * Batches are in log order, so there it is enough to compare with the event that the row shows. A
+ * redriven event is older: it is the last only if no stored event of the order is behind it in its
+ * own partition.
+ */
+const LAST_COLUMNS = [
+  'user_id',
+  'total_amount',
+  'last_event_id',
+  'last_log_id',
+  'last_log_partition',
+  'last_log_offset',
+];
+const IS_BEHIND = `o.last_log_id = excluded.last_log_id
+             AND o.last_log_partition = excluded.last_log_partition
+             AND o.last_log_offset > excluded.last_log_offset`;
+const IS_LATE = `EXISTS (SELECT FROM orderonce.processed_events p WHERE p.order_id = o.order_id
+             AND p.log_id = excluded.last_log_id AND p.log_partition = excluded.last_log_partition
+             AND p.log_offset > excluded.last_log_offset)`;
+const newest = (column: string, keeps: string) =>
+  `${column} = CASE WHEN ${keeps} THEN o.${column} ELSE excluded.${column} END`;
+
+/** Sums by currency. Amounts in different currencies are never added, nor those without one. */
+const SUMS_OF_BATCH = `, sums AS (
+       SELECT order_id, jsonb_object_agg(currency, amount) AS amount_sums FROM (
+         SELECT order_id, currency, sum(total_amount) AS amount FROM stored
+          WHERE currency IS NOT NULL AND total_amount IS NOT NULL GROUP BY 1, 2) each
+        GROUP BY 1
+     )`;
+const MERGED_SUMS = `CASE WHEN excluded.amount_sums IS NULL THEN o.amount_sums ELSE (
+           SELECT jsonb_object_agg(key, amount) FROM (
+             SELECT key, sum(value::numeric) AS amount FROM (
+               SELECT * FROM jsonb_each_text(coalesce(o.amount_sums, '{}'))
+               UNION ALL SELECT * FROM jsonb_each_text(excluded.amount_sums)) both_sums
+              GROUP BY key) each) END`;
+
+function sql({ isLate, hasCurrency }: { readonly isLate: boolean; readonly hasCurrency: boolean }) {
+  const amount = hasCurrency
+    ? 'sum(total_amount) FILTER (WHERE currency IS NULL)'
+    : 'sum(total_amount)';
+  return `, totals AS (
+       SELECT order_id, count(*) AS event_count, coalesce(${amount}, 0) AS amount_sum,
+              min(occurred_at) AS first_at, max(occurred_at) AS last_at,
+              max(ARRAY[log_partition, log_offset]) AS last
+         FROM stored GROUP BY order_id
+     )${hasCurrency ? SUMS_OF_BATCH : ''}, projected AS (
+       INSERT INTO orderonce.orders AS o (order_id, user_id, total_amount, event_count, amount_sum,
+         ${hasCurrency ? 'amount_sums, ' : ''}last_event_id, first_occurred_at, last_occurred_at,
+         last_log_id, last_log_partition, last_log_offset)
+       SELECT t.order_id, s.user_id, s.total_amount, t.event_count, t.amount_sum,
+              ${hasCurrency ? 'sums.amount_sums, ' : ''}s.event_id,
+              t.first_at, t.last_at, $1, s.log_partition, s.log_offset
+         FROM totals t
+         JOIN stored s ON (s.log_partition, s.log_offset) = (t.last[1], t.last[2])
+         ${hasCurrency ? 'LEFT JOIN sums ON sums.order_id = t.order_id' : ''}
+        ORDER BY t.order_id
+       ON CONFLICT (order_id) DO UPDATE SET
+         event_count = o.event_count + excluded.event_count,
+         amount_sum = o.amount_sum + excluded.amount_sum,
+         ${hasCurrency ? `amount_sums = ${MERGED_SUMS},` : ''}
+         first_occurred_at = least(o.first_occurred_at, excluded.first_occurred_at),
+         last_occurred_at = greatest(o.last_occurred_at, excluded.last_occurred_at),
+         ${LAST_COLUMNS.map((column) => newest(column, isLate ? IS_LATE : IS_BEHIND)).join(',\n         ')},
+         updated_at = now()
+     )`;
+}
+
+/** Locks the rows of these orders, as far as they exist, in key order. */
+async function lock(tx: Transaction, orderIds: readonly string[]): Promise<void> {
+  await tx.query(
+    'SELECT FROM orderonce.orders WHERE order_id = ANY ($1::uuid[]) ORDER BY order_id FOR UPDATE',
+    [orderIds],
+  );
+}
+
+/** SQL: the currency of an event, from its row of event_data. Undeclared text counts as well. */
+const CURRENCY = `CASE WHEN jsonb_typeof(d.data -> 'currency') = 'string' THEN d.data ->> 'currency' END`;
+const SUMS_OF_EVENTS = `
+  SELECT order_id, sum(n)::bigint AS n, coalesce(sum(amount) FILTER (WHERE currency IS NULL), 0) AS amount,
+         jsonb_object_agg(currency, amount) FILTER (WHERE currency IS NOT NULL AND amount IS NOT NULL) AS sums
+    FROM (SELECT p.order_id, ${CURRENCY} AS currency, count(*) AS n, sum(p.total_amount) AS amount
+            FROM orderonce.processed_events p
+            LEFT JOIN orderonce.event_data d ON (d.log_id, d.log_partition, d.log_offset, d.stored_at)
+                 = (p.log_id, p.log_partition, p.log_offset, p.processed_at)
+           GROUP BY 1, 2) each
+   GROUP BY order_id`;
+
+const QUESTIONS: readonly Question[] = [
+  {
+    kind: 'effect',
+    sql: `SELECT coalesce(o.order_id, e.order_id) AS id,
+                 'orders says ' || coalesce(o.event_count || ' events, ' || o.amount_sum
+                   || coalesce(', ' || o.amount_sums::text, ''), 'nothing') ||
+                 '; processed_events says ' || coalesce(e.n || ' events, ' || e.amount
+                   || coalesce(', ' || e.sums::text, ''), 'nothing') AS message
+            FROM orderonce.orders o FULL JOIN (${SUMS_OF_EVENTS}) e USING (order_id)
+           WHERE o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM e.amount
+              OR o.amount_sums IS DISTINCT FROM e.sums`,
+  },
+  {
+    kind: 'last event',
+    sql: `SELECT o.order_id AS id, 'does not show the last event of the log' AS message
+            FROM orderonce.orders o LEFT JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
+           WHERE p.event_id IS NULL
+              OR (p.order_id, p.user_id, p.log_id, p.log_partition, p.log_offset)
+                 <> (o.order_id, o.user_id, o.last_log_id, o.last_log_partition, o.last_log_offset)
+              OR p.total_amount IS DISTINCT FROM o.total_amount
+              OR EXISTS (SELECT FROM orderonce.processed_events later
+                          WHERE o.event_count > 1 AND later.order_id = o.order_id
+                            AND later.log_id = o.last_log_id
+                            AND later.log_partition = o.last_log_partition
+                            AND later.log_offset > o.last_log_offset)`,
+  },
+];
+
+export const ORDERS: Projection = { sql, lock, questions: QUESTIONS };
