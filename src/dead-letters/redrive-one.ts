@@ -23,7 +23,7 @@ import {
   sqlStateBehind,
 } from '../handlers/run-handlers.ts';
 import { type Settled, settleRecords } from '../inbox/settle-records.ts';
-import type { EventRecord } from '../log/decoded-record.ts';
+import { type EventRecord, UnfitEvent } from '../log/decoded-record.ts';
 import {
   deleteDeadLetter,
   headOfQueue,
@@ -141,7 +141,8 @@ async function failedAgain(
 ): Promise<RedriveResult> {
   const message = reasonOf(error).slice(0, 1000);
   const reason = parkReasonOf(error);
-  await noteFailure(tx, place, { reason, message, sqlState: sqlStateBehind(error) });
+  const detail = { message, ...(error instanceof UnfitEvent ? error.detail : {}) };
+  await noteFailure(tx, place, { reason, detail, sqlState: sqlStateBehind(error) });
   return { ...place, outcome: 'failed', message };
 }
 

@@ -15,10 +15,18 @@ export async function identityOf(
   settings: Settings,
   handlers: readonly Handler[],
 ): Promise<HandlersIdentity> {
-  const { HANDLERS_MODULE: module, ORDER_PROCESSED_TOPIC, ORDERS_PROJECTION } = settings;
+  const {
+    HANDLERS_MODULE: module,
+    EVENTS_MODULE,
+    ORDER_PROCESSED_TOPIC,
+    ORDERS_PROJECTION,
+  } = settings;
   const code = module === undefined ? null : await digestOfModule(fileOfModule(module));
   const names = handlers.map(({ name }) => name);
-  const all = JSON.stringify([code, names, ORDER_PROCESSED_TOPIC ?? null, ORDERS_PROJECTION]);
+  const parts = [code, names, ORDER_PROCESSED_TOPIC ?? null, ORDERS_PROJECTION];
+  // Left out where there is none, so that such a deployment keeps the digest that it recorded.
+  if (EVENTS_MODULE !== undefined) parts.push(await digestOfModule(fileOfModule(EVENTS_MODULE)));
+  const all = JSON.stringify(parts);
   return {
     handlers: handlers.map(({ name, check }) => ({ name, hasCheck: check !== undefined })),
     digest: createHash('sha256').update(all).digest('hex'),
@@ -45,7 +53,7 @@ export function assertSameHandlers(
     'HANDLERS_DIFFER',
     `The deployment runs ${nameOf(deployed)} (consumer ${owner}, started ${startedAt}); ` +
       `this process has ${nameOf(here)}. Nothing was changed. Start a consumer, which redrives with its ` +
-      'own handlers, or set HANDLERS_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION as for the consumers',
+      'own handlers, or set HANDLERS_MODULE, EVENTS_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION as for the consumers',
   );
 }
 

@@ -1,3 +1,4 @@
+import { ENVELOPE } from '../event/envelope.ts';
 import type { Handler } from './handler.ts';
 
 /**
@@ -8,18 +9,17 @@ export function orderProcessed(topic: string): Handler {
     name: 'orderonce.order_processed',
     handle: async (events, tx) => {
       for (const event of events) {
-        const { eventId, orderId, userId, totalAmount, timestamp, partition, offset } = event;
+        const { partition, offset, type: event_type, version: event_version, data } = event;
+        const fields = ENVELOPE.map(({ name, property }) => [name, event[property]]);
         const value = JSON.stringify({
           type: 'order_processed',
-          event_id: eventId,
-          order_id: orderId,
-          user_id: userId,
-          total_amount: totalAmount,
-          timestamp,
+          ...Object.fromEntries(fields),
           partition,
           offset,
+          // Left out in an event without a type, because JSON has no undefined.
+          ...{ event_type, event_version, data },
         });
-        tx.emit(event, { topic, key: orderId, value });
+        tx.emit(event, { topic, key: event.orderId, value });
       }
     },
   };

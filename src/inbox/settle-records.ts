@@ -13,6 +13,7 @@ import {
   type InvalidRecord,
   recordDigest,
   UnfitEvent,
+  unfitDetail,
 } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertConflicts } from '../store/conflicts.ts';
@@ -164,7 +165,7 @@ export async function settleRecords(
   const blocked = await readBlocked(tx, logId, records.events, mode);
   const plan = planRecords(records.events, blocked);
   const [unfit] = plan.unfit;
-  if (isRedrive && unfit?.unfit !== undefined) throw new UnfitEvent(unfit.unfit);
+  if (isRedrive && unfit?.unfit !== undefined) throw new UnfitEvent(unfit.unfit, unfit.event);
   const inserted = await insertEvents(tx, logId, plan.firsts, { projection, isRedrive });
   // This must be a later statement than the insert. Within one statement, the loser of a race for
   // an id would see that id neither as new nor as existing, and the record would vanish.
@@ -283,8 +284,7 @@ function deadLetterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): De
 
 function deadLetterOfUnfit(event: EventRecord): DeadLetter {
   const { reason, errors = [] } = event.unfit ?? { reason: 'invalid_data' };
-  const { type, version } = event.event;
-  const detail = { errors, event_type: type ?? null, event_version: version ?? null };
+  const detail = unfitDetail(errors, event.event);
   return { record: event.record, event, state: 'parked', reason, detail };
 }
 

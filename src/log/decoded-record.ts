@@ -22,15 +22,22 @@ export type EventRecord = {
 /** Why an event cannot take effect in this deployment. */
 export type Unfit = { readonly reason: UnfitReason; readonly errors: readonly FieldError[] };
 
+/** What a dead letter keeps about an event that its deployment could not take. */
+export function unfitDetail(errors: readonly FieldError[], { type, version }: OrderEvent): object {
+  return { errors, event_type: type ?? null, event_version: version ?? null };
+}
+
 /** The failure of a redrive whose event this deployment cannot take. */
 export class UnfitEvent extends Error {
   override readonly name = 'UnfitEvent';
   readonly reason: UnfitReason;
+  readonly detail: object;
 
-  constructor({ reason, errors }: Unfit) {
+  constructor({ reason, errors }: Unfit, event: OrderEvent) {
     const problems = errors.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`);
     super(problems.join('; ').slice(0, 1000));
     this.reason = reason;
+    this.detail = unfitDetail(errors, event);
   }
 }
 

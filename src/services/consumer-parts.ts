@@ -7,6 +7,7 @@ import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
 import { QueueResumer } from '../dead-letters/queue-resumer.ts';
+import { TypeResumer } from '../dead-letters/type-resumer.ts';
 import { OrderonceError } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import { watchStrayErrors } from '../handlers/stray-errors.ts';
@@ -20,6 +21,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { openConsumerPools } from './consumer-pools.ts';
+import { EventDataDays } from './event-data-days.ts';
 import { eventModelOf } from './event-model.ts';
 import { handlerSetOf } from './handler-set.ts';
 import { openOutboxLog } from './open-log.ts';
@@ -67,6 +69,8 @@ export async function partsOf(
     if (handlers.handlers.length > 0) relay.notify();
   });
   const resumer = new QueueResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
+  const types = new TypeResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
+  const days = new EventDataDays(pools.queries, rules, logger);
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
@@ -77,7 +81,7 @@ export async function partsOf(
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
     ...{ settings, reader, logger, handlers, rules, projection, owner, registry },
-    ...{ pools, waiters, relay, consumer, unattended, resumer, watches },
+    ...{ pools, waiters, relay, consumer, unattended, resumer, types, days, watches },
   };
 }
 

@@ -122,6 +122,8 @@ export async function startConsumer(
         waiters,
         unattended,
         resumer,
+        parts.types,
+        parts.days,
         access,
         ...parts.watches,
       ]) {
@@ -213,7 +215,7 @@ async function recordDeployment({
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { settings, pools, reader, relay, unattended, resumer, consumer } = parts;
+  const { settings, pools, reader, relay, unattended, resumer, types, days, consumer } = parts;
   const { HANDLERS_MIGRATIONS: handlerMigrations } = settings;
   const tables = { ...tablesOf(parts), handlerMigrations };
   for (let attempt = 1; !signal.aborted; attempt++) {
@@ -225,6 +227,8 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
       relay.start();
       unattended.start();
       resumer.start();
+      types.start();
+      days.start();
       // From here on the consumer reports its own troubles.
       state.waitingFor = null;
       await consumer.start();

@@ -3,7 +3,7 @@
  * is the proof. All of them run in one REPEATABLE READ transaction, so consumers that work at the
  * same time do not affect the result.
  */
-import { envelopeDigest } from './event-columns.ts';
+import { envelopeDigest, IS_DATA_OF } from './event-columns.ts';
 import type { Transaction } from './queryable.ts';
 import type { Question } from './questions.ts';
 
@@ -136,8 +136,7 @@ export const QUESTIONS: readonly Question[] = [
                ORDER BY event_id, audit_id DESC) e USING (event_id)
            WHERE ${envelopeDigest('p')} <> coalesce(e.edited_digest, p.digest)
              AND NOT EXISTS (SELECT FROM orderonce.event_data d
-                              WHERE (d.log_id, d.log_partition, d.log_offset, d.stored_at)
-                                    = (p.log_id, p.log_partition, p.log_offset, p.processed_at))`,
+                              WHERE ${IS_DATA_OF('p')})`,
   },
   {
     kind: 'orphan',
@@ -160,8 +159,7 @@ export const QUESTIONS: readonly Question[] = [
                  'data of an event that is not stored' AS message
             FROM orderonce.event_data d
            WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p
-                              WHERE (p.log_id, p.log_partition, p.log_offset, p.processed_at)
-                                    = (d.log_id, d.log_partition, d.log_offset, d.stored_at))`,
+                              WHERE ${IS_DATA_OF('p')})`,
   },
   {
     kind: 'unexplained',

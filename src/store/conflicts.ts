@@ -1,5 +1,6 @@
 import { toCanonicalJson } from '../event/order-event.ts';
 import type { Repeat } from './duplicates.ts';
+import { IS_DATA_OF, payloadOf } from './event-columns.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
 import type { Queryable, Transaction } from './queryable.ts';
 import { UTC } from './utc.ts';
@@ -35,18 +36,16 @@ export async function insertConflicts(
        first_payload, first_digest, first_log_id, first_log_partition, first_log_offset,
        request_id, source, after_ms)
      SELECT $1, c.log_partition, c.log_offset, c.event_id, c.payload, c.digest,
-            CASE WHEN p.event_id IS NOT NULL
-              THEN jsonb_build_object('event_id', p.event_id, 'order_id', p.order_id,
-                     'user_id', p.user_id, 'total_amount', p.total_amount::text,
-                     'timestamp', ${UTC('p.occurred_at')})
-              ELSE convert_from(d.value, 'UTF8')::jsonb END,
+            CASE WHEN p.event_id IS NOT NULL THEN ${payloadOf('p')}
+              ELSE convert_from(l.value, 'UTF8')::jsonb END,
             c.first_digest, c.first_log_id, c.first_log_partition, c.first_log_offset,
             c.request_id, c.source, c.after_ms
        FROM json_to_recordset($2) AS c (log_partition int, log_offset bigint, event_id uuid,
               payload jsonb, digest bytea, first_digest bytea, first_log_id int, first_log_partition int,
               first_log_offset bigint, request_id uuid, source text, after_ms bigint)
        LEFT JOIN orderonce.processed_events p ON p.event_id = c.event_id
-       LEFT JOIN orderonce.dead_letters d ON (d.log_id, d.log_partition, d.log_offset)
+       LEFT JOIN orderonce.event_data d ON ${IS_DATA_OF('p')}
+       LEFT JOIN orderonce.dead_letters l ON (l.log_id, l.log_partition, l.log_offset)
             = (c.first_log_id, c.first_log_partition, c.first_log_offset)
      ON CONFLICT (log_id, log_partition, log_offset) DO UPDATE SET digest = excluded.digest`,
     [logId, JSON.stringify(input)],

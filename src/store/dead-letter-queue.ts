@@ -1,6 +1,7 @@
 /** The table dead_letters, as operators read and change it. dead-letters.ts inserts its rows. */
 import type { LogPlace } from './log-place.ts';
 import type { Queryable, Transaction } from './queryable.ts';
+import { toStorableJson } from './storable-json.ts';
 import { UTC } from './utc.ts';
 
 export type DeadLetterState = 'parked' | 'waiting' | 'discarded';
@@ -36,6 +37,7 @@ const LISTED = `log_id AS "logId", log_partition AS partition, log_offset AS "of
   ${UTC('parked_at')} AS "parkedAt", ${UTC('updated_at')} AS "updatedAt"`;
 const COLUMNS = `${LISTED}, key, value, headers`;
 const PLACE = 'log_id = $1 AND log_partition = $2 AND log_offset = $3';
+const IS_UNKNOWN = `state = 'parked' AND reason IN ('unknown_type', 'unknown_version')`;
 const placeParameters = ({ logId, partition, offset }: LogPlace) => [logId, partition, offset];
 
 export async function findDeadLetter(
@@ -181,13 +183,13 @@ export async function discardDeadLetter(tx: Transaction, place: LogPlace): Promi
 export async function noteFailure(
   tx: Transaction,
   place: LogPlace,
-  { reason, message, sqlState }: { reason: string; message: string; sqlState: string | undefined },
+  { reason, detail, sqlState }: { reason: string; detail: object; sqlState: string | undefined },
 ): Promise<void> {
   await tx.query(
     `UPDATE orderonce.dead_letters SET state = 'parked', attempts = attempts + 1, reason = $4,
-            detail = jsonb_build_object('message', $5::text), sqlstate = $6, updated_at = now()
+            detail = $5::jsonb, sqlstate = $6, updated_at = now()
       WHERE ${PLACE}`,
-    [...placeParameters(place), reason, message, sqlState ?? null],
+    [...placeParameters(place), reason, toStorableJson(detail), sqlState ?? null],
   );
 }
 
@@ -226,6 +228,41 @@ export async function writeAudit(
       edited?.digest ?? null,
     ],
   );
+}
+
+/** A parked event that its deployment did not know, with what it says about its type. */
+export type UnknownEvent = LogPlace & {
+  /** null: the event has no type, and the deployment refused such events. */
+  readonly type: string | null;
+  readonly version: number | null;
+};
+
+/** The types and versions of parked events that a deployment did not know when it parked them. */
+export async function listUnknownTypes(
+  db: Queryable,
+): Promise<Pick<UnknownEvent, 'type' | 'version'>[]> {
+  const { rows } = await db.query<Pick<UnknownEvent, 'type' | 'version'>>(
+    `SELECT DISTINCT detail->>'event_type' AS type, (detail->>'event_version')::int AS version
+       FROM orderonce.dead_letters WHERE ${IS_UNKNOWN}`,
+  );
+  return rows;
+}
+
+/** Parked events of a type that was unknown, in log order, at most `limit`. */
+export async function listUnknownEvents(
+  db: Queryable,
+  { type, version }: Pick<UnknownEvent, 'type' | 'version'>,
+  limit: number,
+): Promise<LogPlace[]> {
+  const { rows } = await db.query<LogPlace>(
+    `SELECT log_id AS "logId", log_partition AS partition, log_offset AS "offset"
+       FROM orderonce.dead_letters
+      WHERE ${IS_UNKNOWN} AND detail->>'event_type' IS NOT DISTINCT FROM $1::text
+        AND (detail->>'event_version')::int IS NOT DISTINCT FROM $2::int
+      ORDER BY log_id, log_partition, log_offset LIMIT $3`,
+    [type, version, limit],
+  );
+  return rows;
 }
 
 /** All actions on a dead letter, oldest first. The dead letter itself may no longer exist. */

@@ -39,6 +39,11 @@ export const ENVELOPE_COLUMNS: readonly EventColumn[] = FIELDS.map(
   }),
 );
 
+/** SQL: whether a row `d` of event_data is that of this row of processed_events. */
+export const IS_DATA_OF = (alias: string) =>
+  `(d.log_id, d.log_partition, d.log_offset, d.stored_at)
+     = (${alias}.log_id, ${alias}.log_partition, ${alias}.log_offset, ${alias}.processed_at)`;
+
 /** SQL: the canonical text of each field, by its name in JSON. */
 function valuesOf(alias: string): (readonly [name: string, sql: string])[] {
   return FIELDS.map(({ name, sqlType, column }) => [name, READERS[sqlType](`${alias}.${column}`)]);
@@ -57,17 +62,17 @@ export function selectEnvelope(alias: string, ...without: string[]): string {
 
 /**
  * SQL: the payload of a stored event as jsonb, with the ids as they were sent.
- * @param data alias of the row of event_data, which may be absent.
+ * The row of event_data, which may be absent, is `d`.
  */
-export function payloadOf(alias: string, data: string): string {
+export function payloadOf(alias: string): string {
   const members = valuesOf(alias).map(([name, sql]) => {
     const isId = name === 'event_id' || name === 'order_id';
     return `'${name}', ${isId ? `coalesce(${alias}.${name}_text, ${sql}::text)` : sql}`;
   });
   return `jsonb_strip_nulls(jsonb_build_object(${members.join(', ')}))
-    || CASE WHEN ${data}.event_type IS NULL THEN '{}' ELSE
-         jsonb_build_object('type', ${data}.event_type, 'version', ${data}.event_version)
-         || CASE WHEN ${data}.data IS NULL THEN '{}' ELSE jsonb_build_object('data', ${data}.data) END
+    || CASE WHEN d.event_type IS NULL THEN '{}' ELSE
+         jsonb_build_object('type', d.event_type, 'version', d.event_version)
+         || CASE WHEN d.data IS NULL THEN '{}' ELSE jsonb_build_object('data', d.data) END
        END`;
 }
 

@@ -4,6 +4,7 @@ import { OrderonceError } from '../errors.ts';
 import type { JsonSchema } from '../event/declaration.ts';
 import { type DeclaredType, viewNameOf } from '../event/declared-events.ts';
 import { ENVELOPE, type EnvelopeField } from '../event/envelope.ts';
+import { IS_DATA_OF } from './event-columns.ts';
 import type { Transaction } from './queryable.ts';
 import { sqlStateOf } from './sqlstate.ts';
 import { quoted } from './statements.ts';
@@ -79,8 +80,7 @@ function queryOf({ name, dataSchema }: DeclaredType): string {
   // The type is the team's own name. TYPE_NAME allows no quotes in it.
   return `SELECT ${[...OWN_COLUMNS, ...columns, 'd.data'].join(', ')}
     FROM event_data d
-    JOIN processed_events p ON (p.log_id, p.log_partition, p.log_offset, p.processed_at)
-                             = (d.log_id, d.log_partition, d.log_offset, d.stored_at)
+    JOIN processed_events p ON ${IS_DATA_OF('p')}
    WHERE d.event_type = '${name}'`;
 }
 
@@ -95,7 +95,9 @@ function columnsOf(schema: JsonSchema | null): string[] {
     const isUsable = column !== '' && Buffer.byteLength(column) <= IDENTIFIER_BYTES_MAX;
     if (!isUsable || taken.has(column)) continue;
     taken.add(column);
-    columns.push(`${typedValueOf(key, (property as { type?: unknown })?.type)} AS ${quoted(column)}`);
+    columns.push(
+      `${typedValueOf(key, (property as { type?: unknown })?.type)} AS ${quoted(column)}`,
+    );
   }
   return columns;
 }

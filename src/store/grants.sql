@@ -18,9 +18,10 @@ BEGIN
     END IF;
   END LOOP;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_consumer') THEN
-    GRANT SELECT ON schema_migrations, handler_migrations, dead_letter_claims TO orderonce_consumer;
+    GRANT SELECT ON schema_migrations, handler_migrations, event_types, dead_letter_claims TO orderonce_consumer;
+    GRANT EXECUTE ON FUNCTION create_event_data_days TO orderonce_consumer;
     GRANT SELECT, INSERT ON
-      logs, processed_events, duplicates, conflicts, log_gaps, dead_letter_audit, closed_positions
+      logs, processed_events, event_data, duplicates, conflicts, log_gaps, dead_letter_audit, closed_positions
       TO orderonce_consumer;
     -- A record that is read again after a rewind already has its row. ON CONFLICT DO UPDATE then
     -- sets one column to the value that it has, so that the row is counted.
@@ -39,7 +40,7 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_reader') THEN
     GRANT SELECT ON
-      schema_migrations, handler_migrations, logs, processed_events, consumer_positions, duplicates, conflicts,
+      schema_migrations, handler_migrations, logs, processed_events, event_data, event_types, consumer_positions, duplicates, conflicts,
       dead_letters, dead_letter_claims, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
       closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log,
       deployment_handlers
@@ -47,9 +48,14 @@ BEGIN
     IF has_orders THEN
       GRANT SELECT ON orders TO orderonce_reader;
     END IF;
+    FOR member IN SELECT quote_ident(relname) FROM pg_class
+                   WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'
+                     AND obj_description(oid, 'pg_class') = 'Stored events of one type, by Orderonce' LOOP
+      EXECUTE format('GRANT SELECT ON %s TO orderonce_reader', member);
+    END LOOP;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_handler') THEN
-    GRANT SELECT ON processed_events TO orderonce_handler;
+    GRANT SELECT ON processed_events, event_data TO orderonce_handler;
     IF has_orders THEN
       GRANT SELECT ON orders TO orderonce_handler;
     END IF;

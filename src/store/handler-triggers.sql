@@ -7,7 +7,7 @@ DECLARE
   place regclass;
 BEGIN
   FOREACH core IN ARRAY ARRAY[
-    'schema_migrations', 'handler_migrations', 'logs', 'processed_events', 'orders', 'consumer_positions', 'duplicates',
+    'schema_migrations', 'handler_migrations', 'logs', 'processed_events', 'event_data', 'event_data_other', 'event_types', 'orders', 'consumer_positions', 'duplicates',
     'conflicts', 'dead_letters', 'dead_letter_audit', 'held_orders', 'log_gaps', 'suspects',
     'position_troubles', 'closed_positions', 'outbox', 'outbox_shards', 'outbox_relays',
     'event_log', 'event_log_partitions', 'deployment_handlers'

@@ -3,6 +3,7 @@
  * deployment with ORDERS_PROJECTION=off has no projection, and then this file has no part in it.
  */
 
+import { IS_DATA_OF } from './event-columns.ts';
 import type { Transaction } from './queryable.ts';
 import type { Question } from './questions.ts';
 
@@ -105,8 +106,7 @@ const SUMS_OF_EVENTS = `
          jsonb_object_agg(currency, amount) FILTER (WHERE currency IS NOT NULL AND amount IS NOT NULL) AS sums
     FROM (SELECT p.order_id, ${CURRENCY} AS currency, count(*) AS n, sum(p.total_amount) AS amount
             FROM orderonce.processed_events p
-            LEFT JOIN orderonce.event_data d ON (d.log_id, d.log_partition, d.log_offset, d.stored_at)
-                 = (p.log_id, p.log_partition, p.log_offset, p.processed_at)
+            LEFT JOIN orderonce.event_data d ON ${IS_DATA_OF('p')}
            GROUP BY 1, 2) each
    GROUP BY order_id`;
 

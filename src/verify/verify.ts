@@ -28,6 +28,7 @@ import type { Pool } from '../store/pool.ts';
 import { inSnapshot } from '../store/transaction.ts';
 import { compareWithLog, type LogComparison } from './against-log.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
+import { checkTypedEvents } from './typed-events.ts';
 
 /** A receipt that was judged. */
 export type ReceiptFinding = Receipt & { readonly verdict: ReceiptVerdict };
@@ -79,7 +80,7 @@ const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
   const { topic, receipts, handlers, identity, reader, rules, projection, onStep } = options;
   const questions = [...QUESTIONS, ...(projection?.questions ?? [])];
-  const steps = questions.length + 3 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
+  const steps = questions.length + 4 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
   if (projection !== null) await assertOrders(pool);
   return await inSnapshot(pool, LIMITS, async (tx) => {
     await allowLargeSorts(tx);
@@ -92,11 +93,13 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       onStep(2 + index, steps, question.kind);
       rows.push(...(await ask(tx, question)));
     }
-    onStep(2 + questions.length, steps, 'handlers');
+    onStep(2 + questions.length, steps, 'event types');
+    rows.push(...(await checkTypedEvents(tx, rules)));
+    onStep(3 + questions.length, steps, 'handlers');
     const ofHandlers = await checkHandlers(tx, handlers, identity ?? null);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
     const missing: ReceiptFinding[] = [];
-    if (receipts !== null) onStep(3 + questions.length, steps, 'receipts');
+    if (receipts !== null) onStep(4 + questions.length, steps, 'receipts');
     for await (const chunk of receipts ?? []) {
       const verdicts = await judgeReceipts(tx, topic, chunk);
       for (const [index, verdict] of verdicts.entries()) {

@@ -47,11 +47,20 @@ BEGIN
       OR EXISTS (SELECT FROM event_data_other WHERE stored_at >= day AND stored_at < day + interval '1 day');
     EXECUTE format('CREATE TABLE %I PARTITION OF event_data FOR VALUES FROM (%L) TO (%L)',
       name, day, day + interval '1 day');
+    -- As handler-triggers.sql has it for the other tables.
+    EXECUTE format('CREATE TRIGGER refuse_handlers BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON %I
+      FOR EACH STATEMENT WHEN (current_setting(''orderonce_guard.handler'', true) <> '''')
+      EXECUTE FUNCTION refuse_change_by_handler()', name);
+    EXECUTE format('ALTER TABLE %I ENABLE ALWAYS TRIGGER refuse_handlers', name);
     created := created + 1;
   END LOOP;
   RETURN created;
 END $$;
 REVOKE ALL ON FUNCTION create_event_data_days FROM PUBLIC;
+
+-- Consumers look for events that their deployment did not know, to redrive those it knows now.
+CREATE INDEX dead_letters_unknown ON dead_letters (log_id, log_partition, log_offset)
+  WHERE state = 'parked' AND reason IN ('unknown_type', 'unknown_version');
 
 -- Every version of every type that this deployment has declared, as "migrate" recorded it.
 CREATE TABLE event_types (

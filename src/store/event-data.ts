@@ -1,0 +1,45 @@
+/** The table event_data: the data of stored events that have a type. */
+import { envelopeDigest, IS_DATA_OF } from './event-columns.ts';
+import type { Transaction } from './queryable.ts';
+
+/** A typed event as it is stored. Digests are in hex. */
+export type TypedRow = {
+  readonly eventId: string;
+  readonly type: string;
+  readonly version: number;
+  /** JSON text, not in canonical form; null if the event has no data. */
+  readonly data: string | null;
+  /** Of the columns of processed_events. */
+  readonly envelopeDigest: string;
+  /** What the row must have as its digest; for an edited event that of the edit. */
+  readonly digest: string;
+};
+
+const PAGE = 5000;
+
+/** All typed events, page by page from one cursor, so that a large table does not fill the memory. */
+export async function* readTypedEvents(tx: Transaction): AsyncGenerator<TypedRow> {
+  // One query with a cursor: processed_events has no index on its place, so each page of a query of
+  // its own would read the whole table.
+  await tx.query(
+    `DECLARE typed_events NO SCROLL CURSOR FOR
+     SELECT p.event_id AS "eventId", d.event_type AS type, d.event_version AS version,
+            d.data::text AS data, encode(${envelopeDigest('p')}, 'hex') AS "envelopeDigest",
+            encode(coalesce((
+              SELECT edited_digest FROM orderonce.dead_letter_audit a
+               WHERE (a.log_id, a.log_partition, a.log_offset) = (d.log_id, d.log_partition, d.log_offset)
+                 AND action = 'edit' AND outcome = 'stored'
+               ORDER BY audit_id DESC LIMIT 1), p.digest), 'hex') AS digest
+       FROM orderonce.event_data d
+       JOIN orderonce.processed_events p ON ${IS_DATA_OF('p')}`,
+  );
+  try {
+    for (;;) {
+      const { rows } = await tx.query<TypedRow>(`FETCH ${PAGE} FROM typed_events`);
+      if (rows.length === 0) return;
+      yield* rows;
+    }
+  } finally {
+    await tx.query('CLOSE typed_events');
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * What `verify` asks about typed events: whether the data of each is that of its digest, and whether
+ * it fits the declared type. Only JavaScript knows the canonical form of data, so this is not SQL.
+ */
+import { readData } from '../event/canonical-data.ts';
+import type { EventRules } from '../event/event-rules.ts';
+import { typedDigestOf } from '../event/order-event.ts';
+import { FINDINGS_MAX, type RowFinding } from '../store/account-queries.ts';
+import { readTypedEvents, type TypedRow } from '../store/event-data.ts';
+import type { Transaction } from '../store/queryable.ts';
+
+/** @returns the contradictions, at most FINDINGS_MAX of each kind. */
+export async function checkTypedEvents(
+  tx: Transaction,
+  { declared }: EventRules,
+): Promise<RowFinding[]> {
+  const altered: RowFinding[] = [];
+  const misfits: RowFinding[] = [];
+  for await (const row of readTypedEvents(tx)) {
+    const { eventId: id, type, version } = row;
+    if (!hasItsDigest(row) && altered.length < FINDINGS_MAX) {
+      altered.push({
+        kind: 'altered',
+        id,
+        message: 'the row or its data does not have its digest',
+      });
+    }
+    const known = declared?.types.get(type);
+    if (known === undefined || !known.knows(version) || misfits.length >= FINDINGS_MAX) continue;
+    const [issue] = known.check(version, row.data === null ? undefined : JSON.parse(row.data));
+    if (issue === undefined) continue;
+    const path = ['data', ...issue.path].join('.');
+    const message = `is no valid ${type}@${version}: ${path}: ${issue.msg}`;
+    misfits.push({ kind: 'event type', id, message });
+  }
+  return [...altered, ...misfits];
+}
+
+function hasItsDigest({ type, version, data, envelopeDigest, digest }: TypedRow): boolean {
+  const reading = data === null ? { text: undefined } : readData(data);
+  if (!('text' in reading)) return false;
+  return typedDigestOf(envelopeDigest, { type, version, data: reading.text }) === digest;
+}
