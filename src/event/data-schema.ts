@@ -1,7 +1,9 @@
 /** Compiles the declared shape of a type's data into a check and a JSON Schema. */
+
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { findCoercion, isUnchanged } from './data-probe.ts';
 import type { JsonSchema, StandardIssue, StandardResult, StandardSchema } from './declaration.ts';
 
 /** What is wrong with a value. `path` leads to it from the data. */
@@ -17,6 +19,7 @@ export type DataSchema = {
   readonly check: (value: unknown) => readonly DataIssue[];
 };
 
+const UNCHANGED = 'Values are stored as they were sent';
 const TARGET = 'draft-2020-12';
 
 /**
@@ -44,7 +47,12 @@ function isStandard(declared: StandardSchema | JsonSchema): declared is Standard
   return '~standard' in declared;
 }
 
-const ajv = new Ajv2020({ allErrors: true, strict: true, strictTypes: false, logger: false });
+const ajv = new Ajv2020({
+  allErrors: true,
+  strict: true,
+  ...{ strictTypes: false, strictTuples: false, strictRequired: false },
+  logger: false,
+});
 addFormats.default(ajv);
 
 function compileJsonSchema(where: string, schema: JsonSchema): DataSchema['check'] {
@@ -121,6 +129,12 @@ function issueOfAjv({ keyword, instancePath, params, message = '' }: ErrorObject
   return { type: typeOf(keyword, params), path, msg: `Input ${message}` };
 }
 
+const CHANGED: DataIssue = {
+  type: 'value_changed',
+  path: [],
+  msg: 'Input should have the form that the schema makes of it; values are stored as they were sent',
+};
+
 const EXTRA = 'Extra inputs are not permitted';
 
 function typeOf(keyword: string, params: ErrorObject['params']): string {
@@ -154,19 +168,24 @@ function compileStandard(where: string, schema: StandardSchema): DataSchema {
   if (validate({}) instanceof Promise) {
     throw invalid(where, 'is checked asynchronously, but a check must not wait for anything');
   }
-  return {
-    jsonSchema,
-    check: (value) => {
-      try {
-        const result = validate(value);
-        if (result instanceof Promise) throw new Error('the check is asynchronous');
-        return (result as StandardResult).issues?.flatMap((issue) => issuesOf(issue, value)) ?? [];
-      } catch (error) {
-        const msg = `The schema (${vendor}) failed: ${reasonOf(error)}`.slice(0, 500);
-        return [{ type: 'validator_failed', path: [], msg }];
-      }
-    },
+  const check = (value: unknown) => {
+    try {
+      const result = validate(value);
+      if (result instanceof Promise) throw new Error('the check is asynchronous');
+      const { issues, value: output } = result as StandardResult;
+      if (issues !== undefined) return issues.flatMap((issue) => issuesOf(issue, value));
+      return isUnchanged(value, output) ? [] : [CHANGED];
+    } catch (error) {
+      const msg = `The schema (${vendor}) failed: ${reasonOf(error)}`.slice(0, 500);
+      return [{ type: 'validator_failed', path: [], msg }];
+    }
   };
+  const refused = (value: unknown) => check(value).filter((issue) => issue !== CHANGED);
+  const coerced = findCoercion(jsonSchema, (value) => refused(value).map(({ path }) => path));
+  if (coerced !== null) {
+    throw invalid(where, `cannot be used: it converts the value at ${coerced}. ${UNCHANGED}`);
+  }
+  return { jsonSchema, check };
 }
 
 type Convertible = {

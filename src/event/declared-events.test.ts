@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { z } from 'zod';
+import type { EventOptions, EventTypes } from './declaration.ts';
+import { compileEvents, viewNameOf } from './declared-events.ts';
+
+const compile = (types: EventTypes, options: EventOptions = {}) =>
+  compileEvents({ types, options });
+
+function refusal(types: EventTypes, options: EventOptions = {}): string {
+  try {
+    compile(types, options);
+  } catch (error) {
+    const { code, message } = error as Error & { code: string };
+    assert.equal(code, 'EVENTS_INVALID');
+    return message;
+  }
+  return 'accepted';
+}
+
+const OBJECT = { type: 'object', properties: { a: { type: 'integer' } }, required: ['a'] };
+
+describe('compileEvents', () => {
+  it('checks data by a JSON Schema and by a Standard Schema alike', () => {
+    const { types } = compile({
+      json: { data: OBJECT },
+      standard: { data: z.object({ a: z.int() }) },
+    });
+    for (const name of ['json', 'standard']) {
+      const type = types.get(name);
+      assert.deepEqual(type?.check(1, { a: 1 }), []);
+      assert.deepEqual(
+        type?.check(1, {}).map((issue) => [issue.type, issue.path]),
+        [['missing', ['a']]],
+        name,
+      );
+      assert.deepEqual(
+        type?.check(1, undefined).map((issue) => issue.type),
+        ['missing'],
+      );
+      assert.equal(type?.dataSchema?.type, 'object');
+    }
+  });
+
+  it('says the path of each problem, with names that clients of FastAPI know', () => {
+    const { types } = compile({
+      t: {
+        data: {
+          type: 'object',
+          properties: {
+            lines: { type: 'array', items: { type: 'object', required: ['sku'] }, maxItems: 2 },
+            code: { type: 'string', pattern: '^[A-Z]{3}$' },
+            at: { type: 'string', format: 'date-time' },
+          },
+          additionalProperties: false,
+        },
+      },
+    });
+    const issues = types.get('t')?.check(1, { lines: [{}, 1, {}], code: 'x', at: 'y', 'a/b': 1 });
+    assert.deepEqual(issues?.map(({ type, path }) => `${path.join('.')} ${type}`).sort(), [
+      'a/b extra_forbidden',
+      'at datetime_parsing',
+      'code string_pattern_mismatch',
+      'lines too_long',
+      'lines.0.sku missing',
+      'lines.1 dict_type',
+      'lines.2.sku missing',
+    ]);
+  });
+
+  it('refuses schemas that change the value, wait, or cannot be expressed in JSON Schema', () => {
+    assert.match(refusal({ t: { data: z.object({ a: z.coerce.number() }) } }), /properties\/a/);
+    assert.match(refusal({ t: { data: z.object({ a: z.string().default('x') }) } }), /default/);
+    assert.match(refusal({ t: { data: z.object({ a: z.string().transform(Number) }) } }), /t@1/);
+    assert.match(refusal({ t: { data: z.object({ a: z.date() }) } }), /JSON Schema/);
+    assert.match(refusal({ t: { data: z.string() as never } }), /object/);
+    const waiting = z.object({}).refine(async () => true);
+    assert.match(refusal({ t: { data: waiting } }), /asynchronous|failed|Promise/i);
+    assert.match(refusal({ t: { data: { ...OBJECT, tpye: 1 } } }), /tpye/);
+    assert.match(
+      refusal({ t: { data: { type: 'object', properties: { a: { default: 1 } } } } }),
+      /#\/properties\/a/,
+    );
+  });
+
+  it('refuses declarations that contradict themselves', () => {
+    assert.match(refusal({ '1st': {} }), /needs a name of another form/);
+    assert.match(refusal({ 'a.b': {}, a_b: {} }), /share the view a_b/);
+    assert.match(refusal({ t: { version: 0 } }), /version/);
+    assert.match(refusal({ t: { amount: 'negative' as never } }), /amount/);
+    assert.match(refusal({ t: { dta: OBJECT } as never }), /"dta"/);
+    assert.match(refusal({ t: { version: 3, upgrade: { 1: (old) => old } } }), /leads nowhere/);
+    assert.match(refusal({}, { untyped: 'maybe' as never }), /untyped/);
+    assert.match(refusal({}, { ids: { event: 'with space' } }), /ids\.event/);
+  });
+
+  it('lifts data of older versions, and judges them by what becomes of them', () => {
+    const { types } = compile({
+      t: {
+        version: 3,
+        data: OBJECT,
+        upgrade: { 1: ({ b }) => ({ c: b }), 2: ({ c }) => ({ a: c + 1 }) },
+      },
+    });
+    const type = types.get('t');
+    assert.deepEqual(type?.lift(1, { b: 1 }), { a: 2 });
+    assert.deepEqual(type?.check(1, { b: 1 }), []);
+    assert.deepEqual(
+      type?.check(1, { b: 'x' }).map((issue) => issue.type),
+      ['int_type'],
+    );
+    assert.deepEqual([1, 2, 3, 4].map(type?.knows as never), [true, true, true, false]);
+    const { types: throwing } = compile({
+      t: { version: 2, data: OBJECT, upgrade: { 1: ({ x }) => x.y.z } },
+    });
+    assert.deepEqual(
+      throwing
+        .get('t')
+        ?.check(1, {})
+        .map((issue) => issue.type),
+      ['upgrade_failed'],
+    );
+  });
+
+  it('derives ids and views in a way that never changes', () => {
+    const { ids } = compile({}, { ids: { event: 'stripe' } });
+    // Computed with Python: uuid.uuid5(uuid.NAMESPACE_URL, 'urn:orderonce:stripe').
+    assert.deepEqual(ids, { eventId: 'd1481826-4f3e-51cc-ba2f-b6bef6789bf0' });
+    assert.equal(viewNameOf('Order.placed-v2'), 'order_placed_v2');
+  });
+});
