@@ -90,17 +90,14 @@ function checkMembers(
   const reading = readMembers(members, body, rules);
   const { values } = reading;
   const { typing, errors: ofTyping } = readTyping(reading.sources);
-  const misfit =
-    typing === null
-      ? misfitOfUntyped(body, rules.declared)
-      : misfitOf(typing, values.totalAmount ?? null, rules.declared);
+  const misfit = ofTyping.length > 0 ? null : misfitIn(reading, typing, rules);
   // Without a declaration, `type` is refused as any member is that the API does not know.
   const errors =
     rules.declared === null
       ? reading.errors
       : [...reading.errors, ...ofTyping, ...(misfit?.errors ?? [])];
   if (errors.length === 0) return { ok: true, event: eventOf(reading, typing, rules) };
-  const isUnfit = misfit !== null && reading.isEnvelopeValid && ofTyping.length === 0;
+  const isUnfit = misfit !== null && reading.isEnvelopeValid;
   return {
     ok: false,
     errors: errors.slice(0, FIELD_ERRORS_MAX),
@@ -185,7 +182,13 @@ function inOrder(envelope: Envelope): Envelope {
   return Object.fromEntries(members) as Envelope;
 }
 
-function misfitOfUntyped(body: string, declared: DeclaredEvents | null): Misfit | null {
+function misfitIn(
+  { body, values }: Reading,
+  typing: Typing | null,
+  rules: EventRules,
+): Misfit | null {
+  const { declared } = rules;
+  if (typing !== null) return misfitOf(typing, values.totalAmount, declared);
   if (declared?.untyped !== 'refuse') return null;
   return {
     reason: 'unknown_type',

@@ -71,11 +71,12 @@ function errorOfProblem({ type, path, msg, source }: DataProblem): FieldError {
 
 /**
  * What does not fit this deployment; null if all of it fits.
- * @param amount in its canonical form, with its sign; null if the event has none.
+ * @param amount in its canonical form, with its sign; null if the event has none; undefined if it was
+ * refused already.
  */
 export function misfitOf(
   typing: Typing,
-  amount: string | null,
+  amount: string | null | undefined,
   declared: DeclaredEvents | null,
 ): Misfit | null {
   const { type, version, data } = typing;
@@ -95,7 +96,7 @@ export function misfitOf(
   }
   const issues = known.check(version ?? known.version, data?.value);
   const errors = [
-    ...amountErrors(known, amount),
+    ...(amount === undefined ? [] : amountErrors(known, amount)),
     ...issues.map(({ type: issue, path, msg }) =>
       error(issue, ['data', ...path], msg, sourceAt(data?.value, path)),
     ),

@@ -1,0 +1,174 @@
+/** What the API accepts of typed events, and what the log holds of them. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { z } from 'zod';
+import type { EventOptions, EventTypes } from './declaration.ts';
+import { compileEvents } from './declared-events.ts';
+import { UNDECLARED } from './event-rules.ts';
+import { eventSchemaOf } from './event-schema.ts';
+import { digestOf, toCanonicalJson } from './order-event.ts';
+import { parseAnyForm, parseEvent } from './parse-event.ts';
+
+const rulesOf = (types: EventTypes, options: EventOptions = {}) => ({
+  ...UNDECLARED,
+  declared: compileEvents({ types, options }),
+});
+const RULES = rulesOf({
+  'order.placed': { data: z.object({ currency: z.string(), n: z.number().optional() }) },
+  'order.cancelled': { amount: 'none' },
+  'order.refunded': { amount: 'signed' },
+});
+
+const BASE = {
+  event_id: '7d1f5a1c-6c2e-4b8e-9a53-2f0b1f3f0a01',
+  order_id: '0b9d5c6e-3a48-4b0e-8f8e-6a1d2c3b4e5f',
+  user_id: 'user-42',
+  total_amount: '99.95',
+  timestamp: '2026-01-02T03:04:05Z',
+};
+const bytesOf = (parts: object) => Buffer.from(JSON.stringify({ ...BASE, ...parts }));
+
+function errorsOf(body: Buffer | string, rules = RULES): string[] {
+  const parsed = parseEvent(Buffer.from(body), rules);
+  return parsed.ok ? [] : parsed.errors.map(({ loc, type }) => `${loc.join('.')} ${type}`);
+}
+
+function eventOf(body: Buffer | string, rules = RULES) {
+  const parsed = parseEvent(Buffer.from(body), rules);
+  assert.ok(parsed.ok, JSON.stringify(parsed));
+  return parsed.event;
+}
+
+describe('Typed events', () => {
+  it('have one canonical form behind the five fields, with the version', () => {
+    const event = eventOf(bytesOf({ type: 'order.placed', data: { n: 1.5, currency: 'EUR' } }));
+    assert.equal(
+      toCanonicalJson(event),
+      '{"event_id":"7d1f5a1c-6c2e-4b8e-9a53-2f0b1f3f0a01","order_id":"0b9d5c6e-3a48-4b0e-8f8e-6a1d2c3b4e5f",' +
+        '"user_id":"user-42","total_amount":"99.9500","timestamp":"2026-01-02T03:04:05.000000Z",' +
+        '"type":"order.placed","version":1,"data":{"currency":"EUR","n":1.5}}',
+    );
+    assert.deepEqual(eventOf(toCanonicalJson(event)), event);
+  });
+
+  it('have a digest that never changes', () => {
+    const placed = eventOf(bytesOf({ type: 'order.placed', data: { currency: 'EUR' } }));
+    const cancelled = eventOf(bytesOf({ type: 'order.cancelled', total_amount: undefined }));
+    // Computed with Python's hashlib, as docs/events.md describes it.
+    assert.deepEqual(
+      [digestOf(placed), digestOf(cancelled)],
+      [
+        '4d3d72030bbdad319526781a144c813009f0f38d36ca5e282a2382e7dbcbfd36',
+        '1b9f9548e653fed1cc516775bc160782e6f07b15f5681c3bd0baf4b53f203f32',
+      ],
+    );
+  });
+
+  it('are refused with the place of each problem, all at once', () => {
+    const wrong = { type: 'order.placed', total_amount: -1, data: { currency: 1, n: 'x' }, x: 1 };
+    assert.deepEqual(errorsOf(bytesOf(wrong)).sort(), [
+      'body.data.currency value_error',
+      'body.data.n value_error',
+      'body.total_amount greater_than',
+      'body.x extra_forbidden',
+    ]);
+    const none = { type: 'order.cancelled', data: {} };
+    assert.deepEqual(errorsOf(bytesOf(none)), [
+      'body.total_amount extra_forbidden',
+      'body.data extra_forbidden',
+    ]);
+    const refund = { type: 'order.refunded', total_amount: '0.00' };
+    assert.deepEqual(errorsOf(bytesOf(refund)), ['body.total_amount not_equal']);
+    assert.deepEqual(errorsOf(bytesOf({ type: 'order.paid' })), ['body.type unknown_type']);
+    assert.deepEqual(errorsOf(bytesOf({ type: 'order.refunded', version: 2 })), [
+      'body.version unknown_version',
+    ]);
+    assert.deepEqual(errorsOf(bytesOf({ data: {} })), ['body.type missing']);
+    assert.deepEqual(errorsOf(bytesOf({ type: 7, version: '1', data: {} })), [
+      'body.type string_pattern_mismatch',
+      'body.version int_parsing',
+    ]);
+  });
+
+  it('are unknown members to a deployment that declares none, but keep their id and order [G4] [G5]', () => {
+    const body = bytesOf({ type: 'order.refunded', total_amount: -5, version: 1 });
+    const undeclared = parseEvent(body, UNDECLARED);
+    assert.ok(!undeclared.ok);
+    assert.deepEqual(
+      undeclared.errors.map(({ loc, type }) => `${loc.join('.')} ${type}`),
+      ['body.type extra_forbidden', 'body.version extra_forbidden'],
+    );
+    assert.equal(undeclared.unfit?.reason, 'unknown_type');
+    const known = eventOf(body);
+    assert.equal(digestOf(undeclared.unfit.event), digestOf(known));
+    const invalid = parseEvent(bytesOf({ type: 'order.refunded', x: 1 }), UNDECLARED);
+    assert.ok(!invalid.ok && invalid.unfit === undefined);
+  });
+
+  it('may be required', () => {
+    const rules = rulesOf({ t: {} }, { untyped: 'refuse' });
+    assert.deepEqual(errorsOf(bytesOf({}), rules), ['body.type missing']);
+    assert.deepEqual(errorsOf(bytesOf({ type: 't' }), rules), []);
+  });
+
+  it('are described by one alternative for each type', () => {
+    const schema = eventSchemaOf(RULES.declared) as { oneOf: { title: string }[] };
+    assert.deepEqual(
+      schema.oneOf.map(({ title }) => title),
+      ['untyped', 'order.placed', 'order.cancelled', 'order.refunded'],
+    );
+  });
+});
+
+/** A JSON Schema, and values of which some are valid. */
+const leaf = fc.constantFrom<[object, fc.Arbitrary<unknown>]>(
+  [{ type: 'string', maxLength: 5 }, fc.string({ maxLength: 7 })],
+  [{ type: 'integer', minimum: 0 }, fc.integer({ min: -2 })],
+  [{ type: 'number' }, fc.double({ noNaN: true, noDefaultInfinity: true })],
+  [{ type: 'boolean' }, fc.boolean()],
+  [{ enum: ['a', 'b'] }, fc.constantFrom('a', 'b', 'c')],
+  [
+    { type: 'array', items: { type: 'string' }, maxItems: 3 },
+    fc.array(fc.string(), { maxLength: 4 }),
+  ],
+);
+const declarations = fc
+  .dictionary(fc.stringMatching(/^[a-z]{1,4}$/), leaf, { maxKeys: 4 })
+  .chain((fields) => {
+    const entries = Object.entries(fields);
+    const properties = Object.fromEntries(entries.map(([key, [schema]]) => [key, schema]));
+    const data = { type: 'object', properties, additionalProperties: false };
+    const values = entries.map(([key, [, value]]) => [key, value] as const);
+    return fc.record({
+      types: fc.constant({ t: { data, amount: 'signed' as const } }),
+      data: fc.record(Object.fromEntries(values), { requiredKeys: [] }),
+      total_amount: fc.constantFrom('1', '-2.5', 3, '0'),
+    });
+  });
+
+it('What the API accepts of a random declaration, the consumer accepts, equal, in one form', () => {
+  let accepted = 0;
+  fc.assert(
+    fc.property(declarations, ({ types, data, total_amount }) => {
+      const rules = rulesOf(types);
+      const body = bytesOf({ type: 't', data, total_amount });
+      const parsed = parseEvent(body, rules);
+      assert.deepEqual(parsed, parseAnyForm(body.toString(), rules));
+      if (!parsed.ok) return;
+      accepted++;
+      const record = toCanonicalJson(parsed.event);
+      assert.deepEqual(eventOf(record, rules), parsed.event);
+      const reordered = Object.fromEntries(Object.entries(data).toReversed());
+      const again = eventOf(
+        bytesOf({ data: reordered, type: 't', version: 1, total_amount }),
+        rules,
+      );
+      assert.equal(digestOf(again), digestOf(parsed.event));
+      assert.equal(toCanonicalJson(again), record);
+      assert.deepEqual(JSON.parse(parsed.event.data ?? ''), JSON.parse(JSON.stringify(data)));
+    }),
+    { numRuns: 3000 },
+  );
+  assert.ok(accepted > 500, `${accepted} accepted`);
+});
