@@ -7,6 +7,7 @@ import {
   AMOUNT_INTEGER_DIGITS_MAX,
   USER_ID_CODE_POINTS_MAX,
 } from './fields.ts';
+import { TIMESTAMP_PATTERN, YEAR_MAX, YEAR_MIN } from './timestamp.ts';
 
 /** Decimals that are not all zero: some zeros, another digit, any further digits. */
 const DECIMALS = Array.from({ length: AMOUNT_DECIMALS_MAX }, (_, zeros) => {
@@ -16,16 +17,6 @@ const DECIMALS = Array.from({ length: AMOUNT_DECIMALS_MAX }, (_, zeros) => {
 const AMOUNT =
   `^0*([1-9][0-9]{0,${AMOUNT_INTEGER_DIGITS_MAX - 1}}(\\.[0-9]{1,${AMOUNT_DECIMALS_MAX}})?` +
   `|0\\.(${DECIMALS}))$`;
-
-/** Leap years from 1970 to 9999. */
-const LEAP_YEAR =
-  '(19(7[26]|8[048]|9[26])|[2-9][0-9](0[48]|[2468][048]|[13579][26])|([2468][048]|[3579][26])00)';
-const DATE =
-  '((19[7-9][0-9]|[2-9][0-9]{3})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])' +
-  '|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))' +
-  `|${LEAP_YEAR}-02-29)`;
-const CLOCK = '([01][0-9]|2[0-3]):[0-5][0-9]';
-const TIMESTAMP = `^${DATE}[Tt]${CLOCK}:[0-5][0-9](\\.[0-9]+)?([Zz]|[+-]${CLOCK})$`;
 
 /** An event with the usual values, for examples. */
 export const EVENT_EXAMPLE = {
@@ -70,10 +61,12 @@ export const EVENT_SCHEMA = {
     },
     timestamp: {
       type: 'string',
-      format: 'date-time',
-      pattern: TIMESTAMP,
+      pattern: TIMESTAMP_PATTERN,
       description:
-        'RFC 3339 with a time zone, 1970 to 9999 in UTC. Digits beyond microseconds are cut off.',
+        `RFC 3339, ${YEAR_MIN} to ${YEAR_MAX} in UTC. A space for \`T\`, no seconds, a comma before the ` +
+        'fraction, a zone as `+0200`, `+02` or `UTC`, and a zone name in brackets after the offset are ' +
+        'accepted too. A time without a zone is not. It is stored in UTC; digits beyond microseconds ' +
+        'are cut off.',
     },
   },
 } as const;

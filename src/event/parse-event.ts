@@ -4,9 +4,10 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { echoOf, FIELD_ERRORS_MAX, type FieldError, type FieldVerdict } from './field-error.ts';
-import { checkAmount, checkTimestamp, checkUserId, checkUuid } from './fields.ts';
+import { checkAmount, checkUserId, checkUuid } from './fields.ts';
 import { type JsonMember, membersOf } from './json-members.ts';
 import type { OrderEvent } from './order-event.ts';
+import { checkTimestamp } from './timestamp.ts';
 import { parseUsualForm } from './usual-form.ts';
 
 /** The largest event in bytes, spaces included. The limit of an HTTP body is the same. */

@@ -7,24 +7,19 @@
 import {
   AMOUNT_DECIMALS_MAX,
   AMOUNT_INTEGER_DIGITS_MAX,
-  SECOND_DECIMALS_MAX,
   USER_ID_CODE_POINTS_MAX,
   UUID_PATTERN,
 } from './fields.ts';
 import type { OrderEvent } from './order-event.ts';
+import { SECOND_DECIMALS_MAX, USUAL_TIMESTAMP_PATTERN } from './timestamp.ts';
 
 const UUID = `(${UUID_PATTERN})`;
 /** No escapes, control characters or surrogates, so each code unit is one code point. */
 const USER = `([^"\\\\\\u0000-\\u001f\\ud800-\\udfff]{1,${USER_ID_CODE_POINTS_MAX}})`;
 const AMOUNT = `((?:0|[1-9]\\d{0,${AMOUNT_INTEGER_DIGITS_MAX - 1}})(?:\\.\\d{1,${AMOUNT_DECIMALS_MAX}})?)`;
-const YEAR = '(?:19[7-9]\\d|[2-9]\\d{3})';
-/** Month and day, without 29 February, which does not exist in every year. */
-const DAY =
-  '(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)';
-const TIME = `(${YEAR}-${DAY}T(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,${SECOND_DECIMALS_MAX}})?Z)`;
 const USUAL = new RegExp(
   `^\\{"event_id": ?"${UUID}", ?"order_id": ?"${UUID}", ?"user_id": ?"${USER}", ?` +
-    `"total_amount": ?(?:"${AMOUNT}"|${AMOUNT}), ?"timestamp": ?"${TIME}"\\}$`,
+    `"total_amount": ?(?:"${AMOUNT}"|${AMOUNT}), ?"timestamp": ?"(${USUAL_TIMESTAMP_PATTERN})"\\}$`,
 );
 const CANONICAL_TIME = '2026-01-02T03:04:05.123456Z';
 const ZERO = `0.${'0'.repeat(AMOUNT_DECIMALS_MAX)}`;
