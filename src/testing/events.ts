@@ -1,5 +1,6 @@
 /** The events that a test sends, with usual values for what it does not say. */
 import { randomUUID } from 'node:crypto';
+import type { OrderEvent } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { TestClock } from './clock.ts';
 
@@ -9,7 +10,7 @@ export type TestEvent = {
   readonly order_id: string;
   readonly user_id: string;
   readonly total_amount: string | number;
-  /** RFC 3339. */
+  /** With a time zone, in any form that the API accepts. */
   readonly timestamp: string;
 };
 
@@ -31,9 +32,21 @@ export function completeEvent(parts: Partial<TestEvent>, clock: TestClock): Test
 /** @throws where the API would answer 422, saying what is wrong. */
 export function bytesOf(event: TestEvent): Buffer {
   const bytes = Buffer.from(JSON.stringify(event));
-  const parsed = parseEvent(bytes);
-  if (parsed.ok) return bytes;
-  const errors = parsed.errors.map(({ loc, msg }) => `${loc.slice(1).join('.') || 'body'}: ${msg}`);
+  parsed(bytes);
+  return bytes;
+}
+
+/** The event's timestamp in milliseconds, however it is spelled. @throws like bytesOf. */
+export function msOf(event: TestEvent): number {
+  return Date.parse(parsed(Buffer.from(JSON.stringify(event))).timestamp);
+}
+
+function parsed(bytes: Buffer): OrderEvent {
+  const verdict = parseEvent(bytes);
+  if (verdict.ok) return verdict.event;
+  const errors = verdict.errors.map(
+    ({ loc, msg }) => `${loc.slice(1).join('.') || 'body'}: ${msg}`,
+  );
   throw new TypeError(
     `The API would answer 422: ${errors.join('; ')}. kit.sendGarbage() appends bytes that are no event`,
   );

@@ -4,7 +4,7 @@ import type { BatchContext } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
 import { disturb } from '../store/test-faults.ts';
 import { drain } from './drain.ts';
-import { bytesOf, type TestEvent } from './events.ts';
+import { bytesOf, msOf, type TestEvent } from './events.ts';
 import { type HandlerSource, makeHandlers } from './handler-source.ts';
 import type { KitDatabase, KitDatabases } from './kit-databases.ts';
 import { MemoryLog } from './memory-log.ts';
@@ -117,8 +117,7 @@ function logOf(events: readonly TestEvent[], start: number, hasDuplicates: boole
   const log = new MemoryLog(start);
   const append = (event: TestEvent | undefined) => {
     if (event === undefined) return;
-    const appendedMs = new Date(event.timestamp).getTime();
-    log.append({ key: event.order_id, value: bytesOf(event), appendedMs });
+    log.append({ key: event.order_id, value: bytesOf(event), appendedMs: msOf(event) });
   };
   events.forEach((event, index) => {
     append(event);
