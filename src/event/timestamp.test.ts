@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parseAnyForm } from './parse-event.ts';
@@ -214,6 +215,20 @@ describe('checkTimestamp', () => {
       const verdict = checkTimestamp(source);
       if (!verdict.ok) assert.match(verdict.msg, /such as 2026-01-02T03:04:05Z/);
     }
+  });
+
+  it('agrees with the examples of docs/sending-events.md', () => {
+    const docs = readFileSync(new URL('../../docs/sending-events.md', import.meta.url), 'utf8');
+    const section = docs.slice(docs.indexOf('### Timestamps'));
+    const [accepted = '', refused = ''] = section.split('is refused with 422');
+    const examples = (text: string) => text.match(/(?<=`)\d{4}-\d\d[^`]*(?=`)/g) ?? [];
+    assert.equal(examples(accepted).length, 11);
+    for (const text of examples(accepted))
+      assert.match(verdictOf(`"${text}"`), /^2026-01-02T03:04/);
+    assert.deepEqual(
+      examples(refused).map((text) => verdictOf(`"${text}"`)),
+      ['<timezone_aware>'],
+    );
   });
 
   it('takes linear time on a hostile string', () => {

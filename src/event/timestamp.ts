@@ -80,7 +80,9 @@ export function checkTimestamp(source: string): FieldVerdict {
   if (zone === undefined) {
     return refuse('timezone_aware', `Input should have timezone info, ${SUCH_AS}`);
   }
-  const isOnCalendar = month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month);
+  // Every month has 28 days; only for later ones a Date is worth its time.
+  const isDay = day >= 1 && (day <= 28 || day <= daysIn(year, month));
+  const isOnCalendar = month >= 1 && month <= 12 && isDay;
   const offset = offsetMsOf(zone);
   // Second 60 is refused: PostgreSQL would roll it over into the next minute. So is hour 24, which
   // would be a second spelling of the next day, and which no client is known to write.
@@ -117,13 +119,13 @@ type Five = [number, number, number, number, number];
 function offsetMsOf(zone: string): number | null {
   const sign = zone[0];
   if (sign !== '+' && sign !== '-') return 0;
-  const digits = zone.replaceAll(':', '').padEnd('+hhmmss'.length, '0');
-  const [hours, minutes, seconds] = [1, 3, 5].map((at) => +digits.slice(at, at + 2)) as Three;
+  const digits = zone.replaceAll(':', '');
+  const hours = +digits.slice(1, 3);
+  const minutes = +digits.slice(3, 5);
+  const seconds = +digits.slice(5);
   if (hours > 23 || minutes > 59 || seconds > 59) return null;
   return (sign === '-' ? -1 : 1) * (hours * 3600 + minutes * 60 + seconds) * 1000;
 }
-
-type Three = [number, number, number];
 
 function daysIn(year: number, month: number): number {
   return new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
