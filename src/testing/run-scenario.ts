@@ -5,7 +5,7 @@ import type { BatchContext } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
 import { disturb } from '../store/test-faults.ts';
 import { drain } from './drain.ts';
-import { bytesOf, type TestEvent } from './events.ts';
+import { bytesOf, msOf, type TestEvent } from './events.ts';
 import { type HandlerSource, makeHandlers } from './handler-source.ts';
 import type { KitDatabase, KitDatabases } from './kit-databases.ts';
 import { MemoryLog } from './memory-log.ts';
@@ -123,7 +123,7 @@ function logOf(
   const log = new MemoryLog(start);
   const append = (event: TestEvent | undefined) => {
     if (event === undefined) return;
-    const appendedMs = new Date(event.timestamp).getTime();
+    const appendedMs = msOf(event, rules);
     log.append({ key: event.order_id, value: bytesOf(event, rules), appendedMs });
   };
   events.forEach((event, index) => {
