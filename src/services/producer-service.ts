@@ -55,12 +55,7 @@ export async function startProducer(
   logger: Logger,
 ): Promise<ProducerService> {
   const { rules } = await eventModelOf(settings);
-  const queue = new AppendQueue(log, {
-    deadlineMs: settings.DELIVERY_DEADLINE_MS,
-    itemsMax: settings.APPEND_QUEUE_MAX,
-    batchItemsMax: settings.APPEND_BATCH_MAX,
-    batchBytesMax: APPEND_BYTES_MAX,
-  });
+  const queue = createQueue(settings, log);
   let found: readonly string[] = [];
   const probe = new Probe(async () => {
     const before = queue.failures;
@@ -121,6 +116,15 @@ export async function startProducer(
       await log.close(LOG_CLOSE_MS);
     },
   };
+}
+
+function createQueue(settings: Settings, log: LogAppender): AppendQueue {
+  return new AppendQueue(log, {
+    deadlineMs: settings.DELIVERY_DEADLINE_MS,
+    itemsMax: settings.APPEND_QUEUE_MAX,
+    batchItemsMax: settings.APPEND_BATCH_MAX,
+    batchBytesMax: APPEND_BYTES_MAX,
+  });
 }
 
 function statusUrlOf(settings: Settings): string {
