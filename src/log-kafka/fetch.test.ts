@@ -29,6 +29,12 @@ describe('readFetchAnswer', () => {
     assert.match(answer.failed.get(1) ?? '', /NOT_LEADER/);
   });
 
+  it('names partitions whose log parts from what was read, and takes nothing of them', () => {
+    const parted = partition(0, { divergingEpoch: { epoch: 2 } });
+    const answer = read([parted, partition(1, { divergingEpoch: { epoch: -1 } })], 0, 1);
+    assert.deepEqual([answer.diverged, answer.served], [[0], [1]]);
+  });
+
   it('names partitions that the broker left out', () => {
     const { failed } = read([], 3);
     assert.match(failed.get(3) ?? '', /did not answer for it/);
