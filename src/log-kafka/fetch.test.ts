@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type FetchResponse, readFetchAnswer } from './fetch.ts';
+import { type FetchResponse, fetchRequest, readFetchAnswer } from './fetch.ts';
 
 type Partition = FetchResponse['responses'][number]['partitions'][number];
 
@@ -16,6 +16,28 @@ const partition = (partitionIndex: number, parts: Partial<Partition> = {}): Part
 const wishes = (...partitions: number[]) => partitions.map((p) => ({ partition: p, offset: 7 }));
 const read = (partitions: readonly Partition[], ...wanted: number[]) =>
   readFetchAnswer({ responses: [{ partitions }] }, wishes(...wanted));
+
+it('a fetch names the leader epochs of the partition and of what was read before', () => {
+  const layout = { id: 'id', partitions: [{ leader: 1, epoch: 5 }] };
+  const limits = { waitMs: 10, bytesPerPartition: 100 };
+  const { args } = fetchRequest(
+    't',
+    layout,
+    [{ partition: 0, offset: 7, lastEpoch: 3 }],
+    limits,
+    0,
+  );
+  const [topic] = args(13)[6] as [{ partitions: readonly object[] }];
+  assert.deepEqual(topic.partitions, [
+    {
+      partition: 0,
+      fetchOffset: 7n,
+      currentLeaderEpoch: 5,
+      lastFetchedEpoch: 3,
+      partitionMaxBytes: 100,
+    },
+  ]);
+});
 
 describe('readFetchAnswer', () => {
   it('tells what failed from what was read, each partition apart', () => {
