@@ -18,7 +18,7 @@ const read = (partitions: readonly Partition[], ...wanted: number[]) =>
   readFetchAnswer({ responses: [{ partitions }] }, wishes(...wanted));
 
 it('a fetch names the leader epochs of the partition and of what was read before', () => {
-  const layout = { id: 'id', partitions: [{ leader: 1, epoch: 5 }] };
+  const layout = { id: 'id', partitions: [{ leader: 1, epoch: 5 }], brokers: new Map() };
   const limits = { waitMs: 10, bytesPerPartition: 100 };
   const { args } = fetchRequest(
     't',
