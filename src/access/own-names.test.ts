@@ -84,6 +84,14 @@ describe('OwnNames', () => {
     for (const origin of ['null', '', 'http://evil.example:8000', 'file://', 'evil.example'])
       assert.match(names.whyNotOrigin(origin) ?? '', /Origin.*ALLOWED_HOSTS/, origin);
   });
+
+  it('are of http and https only, also where the port is open to a network', () => {
+    const names = new OwnNames(testSettings({ HOST: '0.0.0.0' }));
+    assert.equal(names.whyNotOrigin('http://producer:8000'), null);
+    for (const origin of ['file://', 'chrome-extension://abcdef', 'moz-extension://a-b'])
+      assert.match(names.whyNotOrigin(origin) ?? '', /Origin.*ALLOWED_HOSTS/, origin);
+    for (const host of [':80', '.']) assert.match(names.whyNotHost(host) ?? '', /Host/, host);
+  });
 });
 
 type Asked = { readonly status: number | undefined; readonly body: string };

@@ -17,8 +17,11 @@ import { type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
 import { UnreadPartitions } from './unread-partitions.ts';
 
 export type AssignmentOptions = PrepareOptions & {
-  /** Called when an operator has resolved what stopped a partition. The assignment must restart. */
-  readonly onResolved: () => void;
+  /**
+   * Called when an operator has resolved what stopped a partition, or when the log of a partition
+   * has changed. The assignment must restart, and so check all positions against the log.
+   */
+  readonly onOutdated: () => void;
 };
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
@@ -205,6 +208,12 @@ export class Assignment {
     );
     const answer = await unlessAborted(this.#ended.signal, fetching);
     if (answer === null) return;
+    if (answer.diverged.some((partition) => this.partitions.includes(partition))) {
+      // What is in the buffers may be gone from the log, and other records in its place.
+      this.#options.logger.warn({ partitions: answer.diverged }, 'The log was truncated');
+      this.#options.onOutdated();
+      return;
+    }
     for (const slice of answer.slices) {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
@@ -254,7 +263,7 @@ export class Assignment {
    * a changed position shows that it was resolved.
    */
   async #watchStopped(): Promise<void> {
-    const { reader, pool, onResolved } = this.#options;
+    const { reader, pool, onOutdated } = this.#options;
     const { signal } = this.#ended;
     for (;;) {
       await pause(RESOLVED_CHECK_MS, signal);
@@ -266,7 +275,7 @@ export class Assignment {
       const isResolved = stopped.some((worker) =>
         positions.some((p) => p.partition === worker.partition && !worker.isAt(p)),
       );
-      if (isResolved) return onResolved();
+      if (isResolved) return onOutdated();
     }
   }
 

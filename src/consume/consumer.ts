@@ -6,7 +6,7 @@ import { OutcomeLog } from './outcome-log.ts';
 import type { WorkerState } from './partition-state.ts';
 import { Turns } from './turns.ts';
 
-export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onResolved'> & {
+export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onOutdated'> & {
   readonly connections: number;
   /** Called after each COMMIT, for metrics. */
   readonly onCommitted?: (settled: Settled) => void;
@@ -69,7 +69,7 @@ export class Consumer {
     const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
       turns: this.#turns,
-      onResolved: () => {
+      onOutdated: () => {
         // Not if a rebalance has replaced this assignment: the partitions may belong to others.
         if (this.#assignment === assignment) void this.#assign(partitions);
       },

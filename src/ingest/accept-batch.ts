@@ -27,6 +27,15 @@ import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
 export const BATCH_ITEMS_MAX = 10_000;
 /** The largest body of a batch in bytes, after decompression. */
 export const BODY_BYTES_MAX = 8 << 20;
+/**
+ * How many characters of errors one answer lists; those of one more item may follow. Without a
+ * limit, a body of 7 MB with unknown keys is answered with 96 MB.
+ */
+const ERRORS_CHARS_MAX = 256 << 10;
+/** The errors of an item for which there is no more room. */
+const NOT_LISTED: readonly FieldError[] = [
+  { type: 'not_listed', loc: ['body'], msg: 'Too many errors: send it alone', input: null },
+];
 /** The most records of a chunk, which are appended together. */
 const PIECE = 500;
 
@@ -98,6 +107,7 @@ class Batch {
   readonly #verdicts: ItemVerdict[] = [];
   readonly #pieceMax: number;
   #piece: Pending[] = [];
+  #errorsChars = 0;
   #underWay: Promise<void> = Promise.resolve();
   /** Orders with an event whose outcome is unknown. */
   readonly #unsure = new Set<string>();
@@ -141,7 +151,7 @@ class Batch {
     }
     const parsed = parseEvent(bytes, this.#rules);
     if (!parsed.ok) {
-      this.#verdicts.push({ status: 'rejected', errors: parsed.errors });
+      this.#verdicts.push({ status: 'rejected', errors: this.#listed(parsed.errors) });
       return;
     }
     const eventId = sentEventId(parsed.event);
@@ -151,6 +161,12 @@ class Batch {
     this.#verdicts.push({ status: 'unknown', eventId, reason, requestId });
     this.#piece.push({ index, eventId, requestId, record: recordOf(parsed.event, requestId) });
     if (this.#piece.length >= this.#pieceMax) await this.#send();
+  }
+
+  #listed(errors: readonly FieldError[]): readonly FieldError[] {
+    if (this.#errorsChars >= ERRORS_CHARS_MAX) return NOT_LISTED;
+    this.#errorsChars += JSON.stringify(errors).length;
+    return errors;
   }
 
   /** Waits for the previous chunk and starts to append this one, but does not wait for it. */

@@ -167,6 +167,11 @@ export type FetchAnswer = {
    */
   readonly outOfRange: readonly number[];
   /**
+   * Partitions that no longer hold what was read from them before the requested offset: their log
+   * was truncated and may have grown again. Reported once, and not while nothing was read before.
+   */
+  readonly diverged: readonly number[];
+  /**
    * Partitions that could not be read this time, and why. The other partitions are not affected.
    */
   readonly failed: ReadonlyMap<number, string>;
@@ -184,6 +189,7 @@ export const NOTHING_NEW: FetchAnswer = {
   slices: [],
   served: [],
   outOfRange: [],
+  diverged: [],
   failed: new Map(),
   heldBack: new Map(),
   hasMore: false,
