@@ -23,7 +23,7 @@ const FIELD = `  {
     presence: 'optional',
     digestAt: null,
     check: checkUserId,
-    usual: { pattern: '"([a-z]{1,20})"', groups: 1, canonical: unchanged },
+    usual: { pattern: '"([a-z]{1,20})"', groups: 1 },
     schema: { type: 'string', minLength: 1, maxLength: 255 },
     example: 'web',
     description: 'Where the order was placed.',
