@@ -1,12 +1,15 @@
 /** The status of single events and orders over HTTP. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import { findDeadLetter, headOfQueue } from '../store/dead-letter-queue.ts';
 import { findEvent, findOrder, listOrderEvents } from '../store/event-status.ts';
+import { countOrderLetters } from '../store/held-orders-report.ts';
 import { placeText } from '../store/log-place.ts';
 import type { Queryable } from '../store/queryable.ts';
 import type { EventWaiters } from './event-waiters.ts';
 import { pageOf } from './page.ts';
-import { readQuery, UUID } from './query-string.ts';
+import { idOf } from './path-id.ts';
+import { readQuery } from './query-string.ts';
 import {
   GET_EVENT,
   GET_ORDER,
@@ -19,11 +22,23 @@ const UNKNOWN_EVENT =
   'Unknown: no event with this event_id has been processed. It may still be in the log (GET /positions ' +
   'shows the lag; ?wait=5 waits up to 5 seconds), it may never have been accepted, or it may have been ' +
   'refused as invalid (then GET /dead-letters?event_id=... finds it).';
-const UNKNOWN_ORDER = 'Unknown: no event with this order_id has been stored yet.';
+const UNKNOWN_ORDER = 'Unknown: no event with this order_id has been processed yet.';
 const NO_ORDERS =
   'Unknown: orders are not kept, because ORDERS_PROJECTION is off. GET /orders/{order_id}/events lists the events.';
 /** How many events GET /orders/{order_id} shows; `next` leads to the rest. */
 const EVENTS_SHOWN = 100;
+
+/** What an order shows whose events are all dead letters. */
+const NOTHING_STORED = {
+  user_id: null,
+  total_amount: null,
+  event_count: 0,
+  amount_sum: '0',
+  last_event_id: null,
+  first_timestamp: null,
+  last_timestamp: null,
+  updated_at: null,
+};
 
 type EventRequest = FastifyRequest<{ Params: { event_id: string } }>;
 type OrderRequest = FastifyRequest<{ Params: { order_id: string } }>;
@@ -50,8 +65,12 @@ export function addQueryRoutes(
       const id = idOf(reply, 'order_id', request.params.order_id);
       if (id === null) return reply;
       if (withoutOrders) return sendDetail(reply, 404, NO_ORDERS);
-      const order = await findOrder(db, id);
-      if (order === null) return sendDetail(reply, 404, UNKNOWN_ORDER);
+      const stored = await findOrder(db, id);
+      const { discarded, held } = await orderHold(db, id);
+      if (stored === null && held === null && discarded === 0) {
+        return sendDetail(reply, 404, UNKNOWN_ORDER);
+      }
+      const order = { ...(stored ?? { order_id: id, ...NOTHING_STORED }), held, discarded };
       const page = await orderEvents(db, id, { after: undefined, limit: EVENTS_SHOWN });
       return reply.send({ ...order, events: page.items, next: page.next });
     },
@@ -102,6 +121,19 @@ async function answerEvent(
   return late === null ? sendDetail(reply, 404, UNKNOWN_EVENT) : reply.send(late);
 }
 
+/** What holds the order, and how many of its events were given up. */
+async function orderHold(db: Queryable, orderId: string) {
+  const { parked, waiting, discarded, since } = await countOrderLetters(db, orderId);
+  if (since === null || parked + waiting === 0) return { discarded, held: null };
+  const head = await headOfQueue(db, orderId);
+  const letter = head && (await findDeadLetter(db, head));
+  // A redrive elsewhere may have just stored the last one.
+  if (letter === null) return { discarded, held: null };
+  const { eventId, state, reason, sqlState, parkedAt } = letter;
+  const by = { place: placeText(letter), event_id: eventId, state, reason, sqlstate: sqlState };
+  return { discarded, held: { since, by: { ...by, parked_at: parkedAt }, parked, waiting } };
+}
+
 async function orderEvents(
   db: Queryable,
   orderId: string,
@@ -111,14 +143,4 @@ async function orderEvents(
     const { logId, ...event } = row;
     return { place: placeText(row), log_id: logId, ...event };
   });
-}
-
-/** @returns the id in canonical form; or null if it is not a UUID, after a reply with 422. */
-function idOf(reply: FastifyReply, name: string, given: string): string | null {
-  const id = UUID.parse(given);
-  if (id !== null) return id;
-  const msg = `Input should be ${UUID.shape}`;
-  const error = { type: UUID.type, loc: ['path', name], msg, input: given.slice(0, 200) };
-  sendDetail(reply, 422, [error]);
-  return null;
 }

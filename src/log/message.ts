@@ -62,7 +62,11 @@ export function shardOf(key: Buffer): number {
  * namespace. If the same event is handled again, for example after a restore, its messages get the
  * same ids, so a reader that remembers ids applies each message once.
  */
-export function messageIdOf({ eventId, handler, n }: EmittedMessage): string {
+export function messageIdOf({
+  eventId,
+  handler,
+  n,
+}: Pick<EmittedMessage, 'eventId' | 'handler' | 'n'>): string {
   const namespace = Buffer.from(eventId.replaceAll('-', ''), 'hex');
   const bytes = createHash('sha1').update(namespace).update(`${handler}/${n}`).digest();
   bytes[6] = ((bytes[6] as number) & 0x0f) | 0x50;

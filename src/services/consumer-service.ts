@@ -3,9 +3,12 @@ import { type Access, addAccess } from '../access/access.ts';
 import type { Role } from '../access/api-keys.ts';
 import { addConsoleRoutes } from '../admin/console-routes.ts';
 import { addDeadLetterActions } from '../admin/dead-letter-actions.ts';
+import { addDeadLetterRoutes } from '../admin/dead-letter-routes.ts';
+import type { Examine } from '../admin/doctor-cache.ts';
 import { addLedgerRoutes } from '../admin/ledger-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
 import { addQueryRoutes } from '../admin/query-routes.ts';
+import { ProcessHeartbeat } from '../consume/process-heartbeat.ts';
 import { reasonOf } from '../errors.ts';
 import { EVENT_SCHEMA } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
@@ -26,12 +29,19 @@ import { addMetricsRoute } from '../runtime/metrics.ts';
 import { consumerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
+import { VERSION } from '../runtime/version.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
-import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
+import {
+  type HandlersIdentity,
+  readDeploymentId,
+  recordHandlers,
+} from '../store/deployment-handlers.ts';
 import { readOutboxLag } from '../store/outbox.ts';
+import type { Pool } from '../store/pool.ts';
 import { assertWritable } from '../store/writable.ts';
 import { type Parts, partsOf } from './consumer-parts.ts';
+import { addOperatorRoutes } from './operator-routes.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
@@ -73,6 +83,7 @@ export type ConsumerService = Service & { readonly port: number };
 /**
  * Starts the service, even while the log or the database is down. The consumer begins to process
  * once both are available. Until then health reports what it waits for.
+ * @param examine makes the checks of the doctor; without it, GET /doctor is answered 503.
  * @throws SETTING_INVALID, HANDLERS_INVALID, PORT_IN_USE
  */
 export async function startConsumer(
@@ -80,6 +91,7 @@ export async function startConsumer(
   databaseUrl: string,
   reader: LogReader,
   logger: Logger,
+  examine?: (pool: Pool) => ReturnType<Examine>,
 ): Promise<ConsumerService> {
   const parts = await partsOf(settings, databaseUrl, reader, logger);
   const { pools, consumer, relay, unattended, resumer, waiters, withoutOrders } = parts;
@@ -91,6 +103,7 @@ export async function startConsumer(
   const state: State = {
     deployment: null,
     waitingFor: 'Tables and topic have not been checked yet',
+    heartbeat: null,
   };
   const app = await createHttpServer({
     ...API,
@@ -102,6 +115,12 @@ export async function startConsumer(
   });
   const access = addAccess(app, settings, logger, roleFor);
   addRoutes(app, parts);
+  const operators = addOperatorRoutes(
+    app,
+    parts,
+    () => probe.trouble,
+    examine && (() => examine(pools.ledgers)),
+  );
   const health = () => healthOf(parts, state, access, probe.trouble, stopping.signal.aborted);
   addHealthRoutes(app, health, HEALTH_FACTS);
   const healthLog = new HealthLog(logger, health);
@@ -121,12 +140,16 @@ export async function startConsumer(
         unattended,
         resumer,
         access,
+        operators,
         ...parts.watches,
       ]) {
         part.stop();
       }
       await Promise.all([consumer.stop(STOP_MS), relay.stop()]);
       await Promise.race([started, pause(500)]);
+      // Not before the consumer has stopped, and not for long if PostgreSQL does not answer.
+      const last = Promise.all([parts.activity.stop(), state.heartbeat?.stop()]);
+      await Promise.race([last, pause(500)]);
       await closeServer(app, Promise.resolve());
       await pools.end();
     },
@@ -139,6 +162,8 @@ type State = {
   deployment: string | null;
   /** Why the consumer has not started yet; null once it has. */
   waitingFor: string | null;
+  /** Reports this process; null until its handlers are known. */
+  heartbeat: ProcessHeartbeat | null;
 };
 
 function roleFor(method: string): Role {
@@ -146,12 +171,13 @@ function roleFor(method: string): Role {
 }
 
 function addRoutes(app: HttpServer, parts: Parts): void {
-  const { pools, waiters, handlers, withoutOrders, reader, registry } = parts;
+  const { pools, waiters, redrives, withoutOrders, reader, registry } = parts;
   addQueryRoutes(app, pools.queries, waiters, { withoutOrders });
   addPositionRoute(app, () => readReports(reader, pools.queries));
   addLedgerRoutes(app, pools.ledgers);
+  addDeadLetterRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
-  addDeadLetterActions(app, { pool: pools.redrives, handlers, withoutOrders });
+  addDeadLetterActions(app, redrives);
   addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
   addMetricsRoute(app, registry);
 }
@@ -192,12 +218,27 @@ async function recordDeployment({
   pools,
   owner,
   logger,
-}: Parts): Promise<void> {
+}: Parts): Promise<HandlersIdentity> {
   const now = await identityOf(settings, handlers.handlers);
   const before = await recordHandlers(pools.queries, now, owner);
-  if (before === null) return;
+  if (before === null) return now;
   const fields = { before: nameOf(before), now: nameOf(now), started_by: before.owner };
   logger.info(fields, 'Handlers differ from those that the deployment ran before');
+  return now;
+}
+
+/** What this process says about itself in the table processes. */
+function heartbeatOf(
+  { pools, owner, consumer }: Parts,
+  { handlers, digest }: HandlersIdentity,
+): ProcessHeartbeat {
+  const names = handlers.map(({ name }) => name);
+  const fixed = { owner, service: 'consumer', version: VERSION, handlers: names };
+  return new ProcessHeartbeat(pools.queries, () => ({
+    ...fixed,
+    handlersDigest: digest,
+    partitions: consumer.partitions,
+  }));
 }
 
 /**
@@ -211,11 +252,14 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
     try {
       await assertMigrated(pools.queries, { withoutOrders, handlerMigrations });
       await reader.identity();
-      await recordDeployment(parts);
+      const identity = await recordDeployment(parts);
       state.deployment = await readDeploymentId(pools.queries);
       relay.start();
       unattended.start();
       resumer.start();
+      parts.activity.start();
+      state.heartbeat ??= heartbeatOf(parts, identity);
+      state.heartbeat.start();
       // From here on the consumer reports its own troubles.
       state.waitingFor = null;
       await consumer.start();

@@ -1,0 +1,81 @@
+/** The newest dead letters, conflicts and duplicates of the whole deployment, for the stream. */
+
+import { placeText } from '../store/log-place.ts';
+import { type OutcomeRow, readOutcomesSince } from '../store/new-outcomes.ts';
+import type { Queryable } from '../store/queryable.ts';
+import { LINKS } from './console-links.ts';
+
+/** The most outcomes of one read, and so of one second. */
+const ITEMS_MAX = 20;
+/** What was committed later than rows with a later time is found if it is not older than this. */
+const OVERLAP_MS = 10_000;
+/** How far back a client may resume. */
+const RESUME_MS = 5 * 60_000;
+const RESUMED_MAX = 200;
+
+export type NewOutcomes = {
+  readonly items: readonly { readonly ms: number; readonly line: object }[];
+  /** How many more there were. */
+  readonly skipped: number;
+};
+
+/** Tells new rows from those that it has given already. */
+export class OutcomeFeed {
+  readonly #db: Queryable;
+  #sinceMs = 0;
+  /** The rows that were given, by their time: those of the overlap. */
+  #given = new Map<string, number>();
+
+  constructor(db: Queryable) {
+    this.#db = db;
+  }
+
+  /** What is there now is not new. */
+  begin(): void {
+    this.#sinceMs = Date.now();
+    this.#given = new Map();
+  }
+
+  /** Rows that have appeared since the last call, the oldest first. @throws if PostgreSQL is away. */
+  async next(): Promise<NewOutcomes> {
+    const from = this.#sinceMs - OVERLAP_MS;
+    const rows = await readOutcomesSince(this.#db, Math.max(from, 0), ITEMS_MAX * 5);
+    const isFirst = this.#given.size === 0;
+    const fresh = rows.filter(
+      (row) => !this.#given.has(keyOf(row)) && !(isFirst && row.ms < this.#sinceMs),
+    );
+    for (const row of rows) this.#given.set(keyOf(row), row.ms);
+    const newest = Math.max(this.#sinceMs, ...rows.map(({ ms }) => ms));
+    this.#sinceMs = newest;
+    for (const [key, ms] of this.#given) {
+      if (ms < newest - 2 * OVERLAP_MS) this.#given.delete(key);
+    }
+    return {
+      items: fresh.slice(-ITEMS_MAX).map(itemOf),
+      skipped: Math.max(0, fresh.length - ITEMS_MAX),
+    };
+  }
+
+  /** Rows since a time, at most of the last 5 minutes. */
+  async since(ms: number): Promise<NewOutcomes> {
+    const from = Math.max(ms, Date.now() - RESUME_MS);
+    const rows = await readOutcomesSince(this.#db, from, RESUMED_MAX);
+    return { items: rows.map(itemOf), skipped: 0 };
+  }
+}
+
+function keyOf(row: OutcomeRow): string {
+  return `${row.kind} ${placeText(row)}`;
+}
+
+function itemOf(row: OutcomeRow) {
+  const { kind, ms, at, eventId, about } = row;
+  const query = { event_id: eventId ?? '' };
+  const links = {
+    dead_letter: LINKS.deadLetter(row),
+    conflict: LINKS.conflicts(query),
+    duplicate: LINKS.duplicates(query),
+  };
+  const line = { outcome: kind, place: placeText(row), event_id: eventId, at, about };
+  return { ms, line: { ...line, link: links[kind] } };
+}
