@@ -16,8 +16,9 @@ export type StreamKind = 'overview' | 'outcome' | 'redrive';
 const STREAMS_MAX = 100;
 const TURN_MS = 1000;
 /** Reading takes at most this share of the time, however slow the database is. */
-const DUTY = 0.1;
+const DUTY = 0.25;
 const BEAT_MS = 15_000;
+const NONE: NewOutcomes = { items: [], skipped: 0 };
 
 type Client = { readonly stream: SseStream; readonly only: StreamKind | undefined };
 
@@ -33,7 +34,8 @@ export class LiveStreams {
   readonly #clients = new Set<Client>();
   readonly #stopping = new AbortController();
   #isRunning = false;
-  #overview = '';
+  /** The last overview, to see whether it has changed; null before the first turn. */
+  #overview: string | null = null;
   #beatAt = 0;
 
   constructor(sources: LiveSources) {
@@ -91,7 +93,7 @@ export class LiveStreams {
   async #run(): Promise<void> {
     this.#isRunning = true;
     this.#sources.outcomes.begin();
-    this.#overview = '';
+    this.#overview = null;
     while (this.#clients.size > 0 && !this.#stopping.signal.aborted) {
       const began = performance.now();
       await this.#turn().catch(() => {});
@@ -108,14 +110,16 @@ export class LiveStreams {
       this.#beatAt = now;
       for (const { stream } of this.#clients) stream.beat();
     }
+    // Outcomes come first: an id that a client has then stands for all outcomes before it.
+    const fresh = await outcomes.next().catch(() => NONE);
+    this.#each('outcome', (stream) => sendOutcomes(stream, fresh));
     const seen = await overview.read();
     // What changes with the clock alone is no change.
     const { as_of: _, lag, ...rest } = seen;
     const text = JSON.stringify({ ...rest, records: lag.records });
-    if (text !== this.#overview) this.#each('overview', (s) => s.send('overview', now, seen));
+    const isChanged = this.#overview !== null && text !== this.#overview;
+    if (isChanged) this.#each('overview', (stream) => stream.send('overview', now, seen));
     this.#overview = text;
-    const fresh = await outcomes.next();
-    this.#each('outcome', (stream) => sendOutcomes(stream, fresh));
     for (const job of await jobs.changed()) {
       this.#each('redrive', (stream) => stream.send('redrive', now, job));
     }

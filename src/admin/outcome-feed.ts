@@ -11,6 +11,8 @@ const ITEMS_MAX = 20;
 const OVERLAP_MS = 10_000;
 /** How far back a client may resume. */
 const RESUME_MS = 5 * 60_000;
+/** What was committed shortly before the last id may not have been sent. */
+const RESUME_OVERLAP_MS = 2000;
 const RESUMED_MAX = 200;
 
 export type NewOutcomes = {
@@ -58,7 +60,7 @@ export class OutcomeFeed {
 
   /** Rows since a time, at most of the last 5 minutes. */
   async since(ms: number): Promise<NewOutcomes> {
-    const from = Math.max(ms, Date.now() - RESUME_MS);
+    const from = Math.max(ms - RESUME_OVERLAP_MS, Date.now() - RESUME_MS);
     const rows = await readOutcomesSince(this.#db, from, RESUMED_MAX);
     return { items: rows.map(itemOf), skipped: 0 };
   }

@@ -17,7 +17,8 @@ export const GET_STREAM: Operation = {
     '`outcome`, a new dead letter, conflict or duplicate, at most 20 a second (`skipped` counts the rest); ' +
     '`redrive`, a job of GET /redrives that has changed. Events of all processes of the deployment are ' +
     'sent, about a second after they happened. The `id` of an event, sent back as `Last-Event-ID`, resumes behind ' +
-    'it: outcomes of at most the last 5 minutes are sent again. A comment is sent every 15 seconds. ' +
+    'it: outcomes that were missed are sent, those of the last 5 minutes at most, and the last ones may ' +
+    'come twice. A comment is sent every 15 seconds. ' +
     'The stream ends when the process stops; connect again then.',
   tags: ['overview'],
   parameters: [

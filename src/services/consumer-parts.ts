@@ -6,6 +6,7 @@ import { ActivityRecorder } from '../consume/activity-recorder.ts';
 import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
+import { JobWorker } from '../dead-letters/job-worker.ts';
 import { QueueResumer } from '../dead-letters/queue-resumer.ts';
 import { OrderonceError } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
@@ -69,6 +70,7 @@ export async function partsOf(
   });
   const redrives = { pool: pools.redrives, handlers, withoutOrders };
   const resumer = new QueueResumer(redrives, logger);
+  const jobs = new JobWorker({ db: pools.queries, redrives, owner, logger });
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
@@ -79,7 +81,7 @@ export async function partsOf(
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
     ...{ settings, reader, logger, handlers, withoutOrders, owner, registry },
-    ...{ pools, waiters, relay, consumer, unattended, redrives, resumer, activity, watches },
+    ...{ pools, waiters, relay, consumer, unattended, redrives, jobs, resumer, activity, watches },
   };
 }
 

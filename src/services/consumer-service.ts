@@ -145,7 +145,11 @@ export async function startConsumer(
       ]) {
         part.stop();
       }
-      await Promise.all([consumer.stop(STOP_MS), relay.stop()]);
+      await Promise.all([
+        consumer.stop(STOP_MS),
+        relay.stop(),
+        Promise.race([parts.jobs.stop(), pause(STOP_MS)]),
+      ]);
       await Promise.race([started, pause(500)]);
       // Not before the consumer has stopped, and not for long if PostgreSQL does not answer.
       const last = Promise.all([parts.activity.stop(), state.heartbeat?.stop()]);
@@ -258,6 +262,7 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
       unattended.start();
       resumer.start();
       parts.activity.start();
+      parts.jobs.start();
       state.heartbeat ??= heartbeatOf(parts, identity);
       state.heartbeat.start();
       // From here on the consumer reports its own troubles.

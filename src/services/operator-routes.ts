@@ -42,7 +42,7 @@ export function addOperatorRoutes(
   const sources = { db: pools.ledgers, topic: reader.topic, eventIdAt: peek.eventIdAt };
   addLookupRoutes(app, db, sources, (eventId) => messageIdsOf(db, eventId));
   addFleetRoutes(app, db, owner, doctor);
-  addRedriveRoutes(app, redrives, () => {});
+  addRedriveRoutes(app, redrives, () => parts.jobs.notify());
   const outcomes = new OutcomeFeed(pools.ledgers);
   const streams = new LiveStreams({ overview, outcomes, jobs: new JobFeed(db) });
   addStreamRoute(app, streams);
