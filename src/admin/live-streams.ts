@@ -22,10 +22,11 @@ const NONE: NewOutcomes = { items: [], skipped: 0 };
 
 type Client = { readonly stream: SseStream; readonly only: StreamKind | undefined };
 
+/** What is read for the streams. */
 export type LiveSources = {
-  readonly overview: OverviewFeed;
-  readonly outcomes: OutcomeFeed;
-  readonly jobs: JobFeed;
+  readonly overview: Pick<OverviewFeed, 'read'>;
+  readonly outcomes: Pick<OutcomeFeed, 'begin' | 'next' | 'since'>;
+  readonly jobs: Pick<JobFeed, 'open' | 'changed'>;
 };
 
 /** The streams, from the first open() to stop(). */
