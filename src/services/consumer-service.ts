@@ -94,7 +94,7 @@ export async function startConsumer(
   examine?: (pool: Pool) => ReturnType<Examine>,
 ): Promise<ConsumerService> {
   const parts = await partsOf(settings, databaseUrl, reader, logger);
-  const { pools, consumer, relay, unattended, resumer, waiters, withoutOrders } = parts;
+  const { pools, withoutOrders } = parts;
   const probe = new Probe(async () => {
     await assertMigrated(pools.health, { withoutOrders });
     await assertWritable(pools.health);
@@ -133,31 +133,27 @@ export async function startConsumer(
     stop: async () => {
       if (stopping.signal.aborted) return;
       stopping.abort();
-      for (const part of [
-        probe,
-        healthLog,
-        waiters,
-        unattended,
-        resumer,
-        access,
-        operators,
-        ...parts.watches,
-      ]) {
-        part.stop();
-      }
-      await Promise.all([
-        consumer.stop(STOP_MS),
-        relay.stop(),
-        Promise.race([parts.jobs.stop(), pause(STOP_MS)]),
-      ]);
-      await Promise.race([started, pause(500)]);
-      // Not before the consumer has stopped, and not for long if PostgreSQL does not answer.
-      const last = Promise.all([parts.activity.stop(), state.heartbeat?.stop()]);
-      await Promise.race([last, pause(500)]);
+      const { resumer, unattended, waiters, watches } = parts;
+      const immediate = [probe, healthLog, waiters, unattended, resumer, access, operators];
+      for (const part of [...immediate, ...watches]) part.stop();
+      await stopWork(parts, state, started);
       await closeServer(app, Promise.resolve());
       await pools.end();
     },
   };
+}
+
+/** Finishes what is under way, and then says goodbye; each for a bounded time. */
+async function stopWork(
+  { consumer, relay, jobs, activity }: Parts,
+  { heartbeat }: State,
+  started: Promise<void>,
+): Promise<void> {
+  const jobsStopped = Promise.race([jobs.stop(), pause(STOP_MS)]);
+  await Promise.all([consumer.stop(STOP_MS), relay.stop(), jobsStopped]);
+  await Promise.race([started, pause(500)]);
+  // The last counts are those of the batches that were just finished.
+  await Promise.race([Promise.all([activity.stop(), heartbeat?.stop()]), pause(500)]);
 }
 
 /** What health reports and may change after the start. */
