@@ -7,7 +7,7 @@ import { type LiveSources, LiveStreams } from './live-streams.ts';
 import type { NewOutcomes } from './outcome-feed.ts';
 import { addStreamRoute } from './stream-route.ts';
 
-const NONE: NewOutcomes = { items: [], skipped: 0 };
+const NONE: NewOutcomes = { nowMs: 9, items: [], skipped: 0 };
 
 async function setUp(t: TestContext) {
   const state = { verdict: 'fine', reads: 0, fresh: NONE, resumed: [] as number[] };
@@ -31,7 +31,7 @@ async function setUp(t: TestContext) {
       },
       since: async (ms: number) => {
         state.resumed.push(ms);
-        return { items: [{ ms: ms + 1, line: { outcome: 'conflict' } }], skipped: 0 };
+        return { nowMs: 9, items: [{ ms: ms + 1, line: { outcome: 'conflict' } }], skipped: 0 };
       },
     },
     jobs: { open: async () => [{ redrive_id: 7 }], changed: async () => [] },
@@ -77,7 +77,7 @@ describe('GET /stream', () => {
     assert.match(answer.headers.get('content-type') ?? '', /^text\/event-stream/);
     assert.equal(answer.headers.get('cache-control'), 'no-store');
     await until('it is greeted', () => events().length === 2);
-    assert.deepEqual(events(), ['overview', 'redrive']);
+    assert.deepEqual(events(), ['redrive', 'overview']);
     await until('some turns have passed', () => state.reads > 3);
     // The time passes in `as_of` and `still_seconds`: that alone is no change.
     assert.equal(events().length, 2);
@@ -92,6 +92,7 @@ describe('GET /stream', () => {
     await until('both are greeted', () => all.events().length === 2);
     const line = { outcome: 'dead_letter', place: '1/0/1' };
     state.fresh = {
+      nowMs: 9,
       items: [
         { ms: 5, line },
         { ms: 6, line },

@@ -18,7 +18,6 @@ const TURN_MS = 1000;
 /** Reading takes at most this share of the time, however slow the database is. */
 const DUTY = 0.25;
 const BEAT_MS = 15_000;
-const NONE: NewOutcomes = { items: [], skipped: 0 };
 
 type Client = { readonly stream: SseStream; readonly only: StreamKind | undefined };
 
@@ -38,6 +37,8 @@ export class LiveStreams {
   /** The last overview, to see whether it has changed; null before the first turn. */
   #overview: string | null = null;
   #beatAt = 0;
+  /** The time of the newest read by PostgreSQL's clock: behind it a client can resume. */
+  #id = 0;
 
   constructor(sources: LiveSources) {
     this.#sources = sources;
@@ -78,17 +79,18 @@ export class LiveStreams {
   async #greet(client: Client, lastId: number | null): Promise<void> {
     const { overview, outcomes, jobs } = this.#sources;
     const wants = (kind: StreamKind) => client.only === undefined || client.only === kind;
-    if (wants('overview')) client.stream.send('overview', Date.now(), await overview.read());
     try {
-      if (wants('redrive')) {
-        for (const job of await jobs.open()) client.stream.send('redrive', Date.now(), job);
-      }
       if (wants('outcome') && lastId !== null) {
         sendOutcomes(client.stream, await outcomes.since(lastId));
+      }
+      const id = Math.max(this.#id, lastId ?? 0);
+      if (wants('redrive')) {
+        for (const job of await jobs.open()) client.stream.send('redrive', id, job);
       }
     } catch {
       // PostgreSQL does not answer: the overview says so.
     }
+    if (wants('overview')) client.stream.send('overview', this.#id, await overview.read());
   }
 
   async #run(): Promise<void> {
@@ -112,17 +114,18 @@ export class LiveStreams {
       for (const { stream } of this.#clients) stream.beat();
     }
     // Outcomes come first: an id that a client has then stands for all outcomes before it.
-    const fresh = await outcomes.next().catch(() => NONE);
-    this.#each('outcome', (stream) => sendOutcomes(stream, fresh));
+    const fresh = await outcomes.next().catch(() => null);
+    if (fresh !== null) this.#each('outcome', (stream) => sendOutcomes(stream, fresh));
+    this.#id = fresh?.nowMs ?? this.#id;
     const seen = await overview.read();
     // What changes with the clock alone is no change.
     const { as_of: _, lag, ...rest } = seen;
     const text = JSON.stringify({ ...rest, records: lag.records });
     const isChanged = this.#overview !== null && text !== this.#overview;
-    if (isChanged) this.#each('overview', (stream) => stream.send('overview', now, seen));
+    if (isChanged) this.#each('overview', (stream) => stream.send('overview', this.#id, seen));
     this.#overview = text;
     for (const job of await jobs.changed()) {
-      this.#each('redrive', (stream) => stream.send('redrive', now, job));
+      this.#each('redrive', (stream) => stream.send('redrive', this.#id, job));
     }
   }
 

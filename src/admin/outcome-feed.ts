@@ -1,7 +1,7 @@
 /** The newest dead letters, conflicts and duplicates of the whole deployment, for the stream. */
 
 import { placeText } from '../store/log-place.ts';
-import { type OutcomeRow, readOutcomesSince } from '../store/new-outcomes.ts';
+import { type OutcomeRow, readNowMs, readOutcomesSince } from '../store/new-outcomes.ts';
 import type { Queryable } from '../store/queryable.ts';
 import { LINKS } from './console-links.ts';
 
@@ -16,15 +16,21 @@ const RESUME_OVERLAP_MS = 2000;
 const RESUMED_MAX = 200;
 
 export type NewOutcomes = {
+  /** The time of the read. */
+  readonly nowMs: number;
   readonly items: readonly { readonly ms: number; readonly line: object }[];
   /** How many more there were. */
   readonly skipped: number;
 };
 
-/** Tells new rows from those that it has given already. */
+/**
+ * Tells new rows from those that it has given already. All times are those of PostgreSQL's clock, in
+ * ms since 1970, since the clock of this machine may be another.
+ */
 export class OutcomeFeed {
   readonly #db: Queryable;
-  #sinceMs = 0;
+  /** Null before the first read: what is there then is not new. */
+  #sinceMs: number | null = null;
   /** The rows that were given, by their time: those of the overlap. */
   #given = new Map<string, number>();
 
@@ -32,37 +38,32 @@ export class OutcomeFeed {
     this.#db = db;
   }
 
-  /** What is there now is not new. */
+  /** What is there at the next call of next() is not new. */
   begin(): void {
-    this.#sinceMs = Date.now();
+    this.#sinceMs = null;
     this.#given = new Map();
   }
 
   /** Rows that have appeared since the last call, the oldest first. @throws if PostgreSQL is away. */
   async next(): Promise<NewOutcomes> {
-    const from = this.#sinceMs - OVERLAP_MS;
+    const nowMs = await readNowMs(this.#db);
+    const from = (this.#sinceMs ?? nowMs) - OVERLAP_MS;
     const rows = await readOutcomesSince(this.#db, Math.max(from, 0), ITEMS_MAX * 5);
-    const isFirst = this.#given.size === 0;
-    const fresh = rows.filter(
-      (row) => !this.#given.has(keyOf(row)) && !(isFirst && row.ms < this.#sinceMs),
-    );
+    const isFirst = this.#sinceMs === null;
+    const fresh = isFirst ? [] : rows.filter((row) => !this.#given.has(keyOf(row)));
     for (const row of rows) this.#given.set(keyOf(row), row.ms);
-    const newest = Math.max(this.#sinceMs, ...rows.map(({ ms }) => ms));
-    this.#sinceMs = newest;
-    for (const [key, ms] of this.#given) {
-      if (ms < newest - 2 * OVERLAP_MS) this.#given.delete(key);
-    }
-    return {
-      items: fresh.slice(-ITEMS_MAX).map(itemOf),
-      skipped: Math.max(0, fresh.length - ITEMS_MAX),
-    };
+    for (const [key, ms] of this.#given) if (ms < from) this.#given.delete(key);
+    this.#sinceMs = nowMs;
+    const items = fresh.slice(-ITEMS_MAX).map(itemOf);
+    return { nowMs, items, skipped: fresh.length - items.length };
   }
 
-  /** Rows since a time, at most of the last 5 minutes. */
+  /** Rows since the time of an id, at most of the last 5 minutes. */
   async since(ms: number): Promise<NewOutcomes> {
-    const from = Math.max(ms - RESUME_OVERLAP_MS, Date.now() - RESUME_MS);
+    const nowMs = await readNowMs(this.#db);
+    const from = Math.max(ms - RESUME_OVERLAP_MS, nowMs - RESUME_MS);
     const rows = await readOutcomesSince(this.#db, from, RESUMED_MAX);
-    return { items: rows.map(itemOf), skipped: 0 };
+    return { nowMs, items: rows.map(itemOf), skipped: 0 };
   }
 }
 

@@ -1,4 +1,5 @@
 /** Reads the facts of the deployment for the overview, at most once a second for all who look. */
+import { reasonOf } from '../errors.ts';
 import type { PartitionReport } from '../positions/report.ts';
 import { within } from '../runtime/deadline.ts';
 import { readRecentActivity } from '../store/activity.ts';
@@ -50,7 +51,7 @@ export class OverviewFeed {
   readonly #arrivals = new ArrivalRate();
   #values: Values = NOTHING;
   #readAt = Number.NEGATIVE_INFINITY;
-  #reading: Promise<void> | null = null;
+  #reading: { readonly done: Promise<void>; readonly since: number } | null = null;
   #failure: string | null = null;
 
   constructor(sources: OverviewSources) {
@@ -65,11 +66,12 @@ export class OverviewFeed {
   async read(): Promise<Overview> {
     if (this.#now() - this.#readAt >= FRESH_MS) {
       // One read at a time, also when PostgreSQL hangs and many look.
-      this.#reading ??= this.#refresh().finally(() => {
-        this.#reading = null;
-      });
+      this.#reading ??= { since: this.#now(), done: this.#refresh() };
+      const { done, since } = this.#reading;
       const late = () => new Error(`No answer within ${READ_MS} ms`);
-      await within(READ_MS, this.#reading, late).catch((error: Error) => {
+      // Those who come while it hangs do not wait as long again.
+      const leftMs = Math.max(0, since + READ_MS - this.#now());
+      await within(leftMs, done, late).catch((error: Error) => {
         this.#failure = error.message;
       });
     }
@@ -83,7 +85,9 @@ export class OverviewFeed {
       this.#failure = null;
       this.#readAt = this.#now();
     } catch (error) {
-      this.#failure = error instanceof Error ? error.message : String(error);
+      this.#failure = reasonOf(error);
+    } finally {
+      this.#reading = null;
     }
   }
 

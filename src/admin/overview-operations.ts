@@ -157,7 +157,7 @@ export const ACTIVITY_MINUTES_MAX = 30 * 24 * 60;
 export const OF_ACTIVITY = {
   minutes: wholeNumber(1, ACTIVITY_MINUTES_MAX),
   by: oneOf(['outcome', 'source', 'owner']),
-  outcome: oneOf(['stored', 'duplicate', 'conflict', 'dead_letter', 'waiting']),
+  outcome: oneOf(['stored', 'duplicate', 'conflict', 'dead_letter']),
   source: WORD,
 };
 

@@ -86,26 +86,32 @@ export const PLACE: Parameter<LogPlace> = {
 /** Where a page of a sorted list ends: a place, and the time of its row if the list is by time. */
 export type Cursor = { readonly at: string | null; readonly place: LogPlace };
 
-const AT = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\/(.*)$/;
+const AT = /^([12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\/(.*)$/;
 
 /** The `next` of the previous page of a sorted list. */
 export const CURSOR: Parameter<Cursor> = {
   parse: (text) => {
     const [, at = null, rest = text] = AT.exec(text) ?? [];
     const place = parsePlace(rest);
-    const isTime = at === null || !Number.isNaN(Date.parse(at));
-    return place === null || !isTime ? null : { at, place };
+    return place === null || !isTime(at) ? null : { at, place };
   },
   type: 'cursor_parsing',
   shape: 'the "next" of the previous page',
   schema: {
     type: 'string',
     pattern:
-      '^([0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z/)?' +
+      '^([12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z/)?' +
       '[0-9]{1,9}/[0-9]{1,9}/[0-9]{1,15}$',
   },
   example: '2026-01-02T03:04:06.789012Z/1/3/41',
 };
+
+/** Whether there is such a time. JavaScript takes February 30 for March 2; PostgreSQL refuses it. */
+function isTime(at: string | null): boolean {
+  if (at === null) return true;
+  const ms = Date.parse(at);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 19) === at.slice(0, 19);
+}
 
 /** A text of 1 to `max` characters, without control characters, which PostgreSQL may refuse. */
 export function text(max: number): Parameter<string> {

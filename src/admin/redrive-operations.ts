@@ -37,6 +37,8 @@ export const OF_JOBS = {
   limit: wholeNumber(1, 1000),
 };
 
+/** Without control characters. */
+const NO_CONTROLS = '^[^\\x00-\\x1f\\x7f-\\x9f]*$';
 const FILTER = {
   type: 'object',
   description:
@@ -49,9 +51,9 @@ const FILTER = {
       pattern: '^[A-Za-z0-9_.-]{1,100}$',
       description: '`none`: those without one.',
     },
-    shape: { type: 'string', maxLength: CHARS_MAX },
+    shape: { type: 'string', maxLength: CHARS_MAX, pattern: NO_CONTROLS },
     order_id: ID,
-    q: { type: 'string', minLength: 1, maxLength: 200 },
+    q: { type: 'string', minLength: 1, maxLength: 200, pattern: NO_CONTROLS },
   },
 } as const;
 const ACTION = {

@@ -34,24 +34,21 @@ const whole = (min: number, max: number): Field<number> => ({
       : null,
   shape: `a whole number from ${min} to ${max}`,
 });
+/** @param pattern what the text must match; texts with NUL or half a surrogate pair never do. */
 const textOf = (max: number, pattern: RegExp, shape: string): Field<string> => ({
-  read: (value) =>
-    typeof value === 'string' && value.length <= max && pattern.test(value) && isText(value)
-      ? value
-      : null,
+  read: (value) => {
+    const isText = typeof value === 'string' && value.length <= max && value.isWellFormed();
+    return isText && pattern.test(value) ? value : null;
+  },
   shape,
 });
+const NO_CONTROLS = /^\P{Cc}*$/u;
 const WORD = textOf(100, /^[\w.-]+$/, 'a word of letters, digits, dots, hyphens and underscores');
-
-/** PostgreSQL's jsonb cannot hold NUL or half a surrogate pair. */
-function isText(value: string): boolean {
-  return value.isWellFormed() && !/\p{Cc}/u.test(value.replaceAll(/[\t\n\r]/g, ''));
-}
 
 const FILTER: Readonly<Record<keyof JobFilter, Field<string>>> = {
   reason: WORD,
   sqlstate: WORD,
-  shape: textOf(CHARS_MAX, /^/, `a text of up to ${CHARS_MAX} characters`),
+  shape: textOf(CHARS_MAX, NO_CONTROLS, `a text of up to ${CHARS_MAX} characters`),
   order_id: {
     read: (value) => {
       const verdict = typeof value === 'string' ? checkUuid(JSON.stringify(value)) : null;
@@ -59,7 +56,7 @@ const FILTER: Readonly<Record<keyof JobFilter, Field<string>>> = {
     },
     shape: 'a valid UUID',
   },
-  q: textOf(200, /./, 'a text of 1 to 200 characters'),
+  q: textOf(200, /^\P{Cc}+$/u, 'a text of 1 to 200 characters'),
 };
 
 const FIELDS = {
@@ -72,7 +69,11 @@ const FIELDS = {
     shape: 'true or false',
   } satisfies Field<boolean>,
   count: whole(0, INTEGER_MAX),
-  reason: textOf(CHARS_MAX, /\S/, `a text of up to ${CHARS_MAX} characters that says why`),
+  reason: textOf(
+    CHARS_MAX,
+    /^(?=[\s\S]*\S)(\P{Cc}|[\t\n\r])*$/u,
+    `a text of up to ${CHARS_MAX} characters that says why`,
+  ),
   per_second: whole(1, PER_SECOND_MAX),
   first: whole(1, INTEGER_MAX),
   places: {

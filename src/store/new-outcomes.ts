@@ -18,6 +18,12 @@ const COLUMNS = (kind: string, time: string, about: string) => `'${kind}' AS kin
   log_id AS "logId", log_partition AS partition, log_offset AS "offset", event_id AS "eventId",
   ${about} AS about, ${MILLISECONDS(time)} AS ms, ${UTC(time)} AS at`;
 
+/** The time of the database's clock, in milliseconds since 1970. */
+export async function readNowMs(db: Queryable): Promise<number> {
+  const { rows } = await db.query<{ ms: number }>(`SELECT ${MILLISECONDS('now()')} AS ms`);
+  return rows[0]?.ms ?? 0;
+}
+
 /** The newest of the rows since a time (ms since 1970), at most `limit` of each kind; oldest first. */
 export async function readOutcomesSince(
   db: Queryable,

@@ -63,14 +63,17 @@ ALTER TABLE dead_letter_audit ADD COLUMN redrive_id bigint;
 CREATE INDEX dead_letter_audit_jobs ON dead_letter_audit (redrive_id) WHERE redrive_id IS NOT NULL;
 
 -- What the messages of one cause have in common: ids, numbers and quoted values become "#". For a
--- record that is no valid event it is where the errors are, and of which type.
+-- record that is no valid event it is where the errors are, and of which type. It holds no control
+-- characters, so that it can be typed and sent as a filter.
 ALTER TABLE dead_letters ADD COLUMN shape text NOT NULL GENERATED ALWAYS AS (
   CASE jsonb_typeof(detail)
     WHEN 'array' THEN
       left(translate(jsonb_path_query_array(detail, '$[0 to 4].loc[last]')::text, '[]"', '') || ': ' ||
            translate(jsonb_path_query_array(detail, '$[0 to 4].type')::text, '[]"', ''), 200)
     ELSE
-      left(regexp_replace(regexp_replace(left(coalesce(detail ->> 'message', ''), 1000),
+      left(regexp_replace(regexp_replace(regexp_replace(
+             left(coalesce(detail ->> 'message', ''), 1000),
+             '[\u0001-\u001f\u007f-\u009f]+', ' ', 'g'),
              '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}', '#', 'g'),
              '\([^()]*\)=\([^()]*\)|[0-9]+([.:][0-9]+)*', '#', 'g'), 200)
   END) STORED;
