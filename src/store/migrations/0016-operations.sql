@@ -73,9 +73,9 @@ ALTER TABLE dead_letters ADD COLUMN shape text NOT NULL GENERATED ALWAYS AS (
     ELSE
       left(regexp_replace(regexp_replace(regexp_replace(
              left(coalesce(detail ->> 'message', ''), 1000),
-             '[\u0001-\u001f\u007f-\u009f]+', ' ', 'g'),
+             E'[\\u0001-\\u001f\\u007f-\\u009f]+', ' ', 'g'),
              '[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}', '#', 'g'),
-             '\([^()]*\)=\([^()]*\)|[0-9]+([.:][0-9]+)*', '#', 'g'), 200)
+             E'\\([^()]*\\)=\\([^()]*\\)|[0-9]+([.:][0-9]+)*', '#', 'g'), 200)
   END) STORED;
 CREATE INDEX dead_letters_newest ON dead_letters (parked_at, log_id, log_partition, log_offset);
 CREATE INDEX dead_letters_by_reason ON dead_letters (state, reason, parked_at)
