@@ -12,7 +12,8 @@ async function setUp(t: TestContext, letters: number) {
   const parts = await setUpLetters(t);
   const { pool, context, redriving } = parts;
   const events = Array.from({ length: letters }, () => poison());
-  await processAll(context, sliceOfEvents(0, events));
+  // Nothing is parked while every event is refused.
+  await processAll(context, sliceOfEvents(0, [...events, wireEvent()]));
   let created = 0;
   const http = await serve(t, (app) => {
     addRedriveRoutes(app, redriving, () => {
@@ -38,7 +39,10 @@ describe('POST /redrives', () => {
     const bad = await post('/redrives', { filter: {}, first: 3, dry_run: true });
     assert.deepEqual([bad.body.count, bad.body.total, bad.body.outcomes], [25, 3, { failed: 3 }]);
     assert.match(bad.body.tried[0].message, /not yet/);
-    for (const table of ['ledger', 'processed_events', 'dead_letter_audit', 'redrive_jobs']) {
+    for (const table of ['ledger', 'processed_events']) {
+      assert.equal(await count(pool, table), 1, table);
+    }
+    for (const table of ['dead_letter_audit', 'redrive_jobs']) {
       assert.equal(await count(pool, table), 0, table);
     }
     assert.equal(await count(pool, 'dead_letters'), 25);
@@ -112,7 +116,7 @@ describe('POST /dead-letters/{place}/check', () => {
     assert.deepEqual(tried, { place: '1/0/0', outcome: 'stored' });
     const refused = (await check(event as object, '?try=true')).body.tried;
     assert.equal(refused.outcome, 'failed');
-    assert.deepEqual([await count(pool, 'ledger'), await count(pool, 'dead_letter_audit')], [0, 0]);
+    assert.deepEqual([await count(pool, 'ledger'), await count(pool, 'dead_letter_audit')], [1, 0]);
     assert.equal((await post('/dead-letters/1/0/9/check', {})).status, 404);
     assert.equal((await post('/dead-letters/1/0/0/check?try=no', {})).status, 422);
   });
@@ -121,7 +125,7 @@ describe('POST /dead-letters/{place}/check', () => {
 describe('GET /dead-letters', () => {
   it('shows the newest first, pages by time, and finds text and groups of one cause', async (t) => {
     const { pool, context, get } = await setUp(t, 3);
-    await processAll(context, sliceOfEvents(0, [poison(), 'garbage'], 1));
+    await processAll(context, sliceOfEvents(0, [poison(), 'garbage', wireEvent()], 1));
     await pool.query(
       `UPDATE dead_letters SET parked_at = parked_at - interval '1 h' WHERE log_partition = 0 AND log_offset = 2`,
     );

@@ -24,12 +24,15 @@ const JOB: NewJob = {
   ...{ askedBy: 'ann', reason: 'fixed' },
 };
 
-/** Parks `letters` events of different orders, at the offsets 0 and on. */
+/**
+ * Parks `letters` events of different orders, at the offsets 0 and on. A good event follows at the
+ * offset `letters`, since nothing is parked while every event is refused.
+ */
 async function setUp(t: TestContext, letters: number) {
   const parts = await setUpLetters(t);
   const { pool, context, redriving } = parts;
   const events = Array.from({ length: letters }, () => poison());
-  await processAll(context, sliceOfEvents(0, events));
+  await processAll(context, sliceOfEvents(0, [...events, wireEvent()]));
   const logger = createLogger('silent');
   const worker = (owner = 'one') => {
     const { actor: _, ...redrives } = redriving;
@@ -58,8 +61,8 @@ describe('A redrive job', () => {
     const { pool, context, state, worker, create, job } = await setUp(t, 3);
     const order_id = randomUUID();
     const queue = [poison(order_id), wireEvent({ order_id }), wireEvent({ order_id })];
-    await processAll(context, sliceOfEvents(3, queue));
-    await processAll(context, sliceOfEvents(6, ['garbage']));
+    await processAll(context, sliceOfEvents(4, [...queue, wireEvent()]));
+    await processAll(context, sliceOfEvents(8, ['garbage']));
     state.isFixed = true;
     const id = await create({ filter: { reason: 'refused_by_handler' }, total: 4 });
     await worker().work();
@@ -68,7 +71,7 @@ describe('A redrive job', () => {
       [done.state, done.tried, done.outcomes, done.owner],
       ['done', 4, { stored: 6 }, 'one'],
     );
-    assert.deepEqual([await count(pool, 'ledger'), await count(pool, 'dead_letters')], [6, 1]);
+    assert.deepEqual([await count(pool, 'ledger'), await count(pool, 'dead_letters')], [8, 1]);
     const { rows } = await pool.query('SELECT DISTINCT actor, redrive_id FROM dead_letter_audit');
     assert.deepEqual(rows, [{ actor: 'ann', redrive_id: id }]);
   });
@@ -76,7 +79,7 @@ describe('A redrive job', () => {
   it('tries one that fails once, and neither those parked later nor what does not match', async (t) => {
     const { context, worker, create, job } = await setUp(t, 3);
     const id = await create();
-    await processAll(context, sliceOfEvents(3, [poison()]));
+    await processAll(context, sliceOfEvents(4, [poison(), wireEvent()]));
     await worker().work();
     const done = await job(id);
     assert.deepEqual([done.state, done.tried, done.outcomes], ['done', 3, { failed: 3 }]);
@@ -102,7 +105,10 @@ describe('A redrive job', () => {
   it('discards for good, with the reason in the audit, and redrives those behind', async (t) => {
     const { pool, context, worker, create, job } = await setUp(t, 1);
     const order_id = randomUUID();
-    await processAll(context, sliceOfEvents(1, [poison(order_id), wireEvent({ order_id })]));
+    await processAll(
+      context,
+      sliceOfEvents(2, [poison(order_id), wireEvent({ order_id }), wireEvent()]),
+    );
     const id = await create({ action: 'discard', total: 2, reason: 'test events' });
     await worker().work();
     assert.deepEqual((await job(id)).outcomes, { discarded: 2, stored: 1 });
@@ -130,7 +136,7 @@ describe('A redrive job', () => {
     await worker('two').work();
     const done = await job(id);
     assert.deepEqual([done.state, done.owner, done.outcomes], ['done', 'two', { stored: 30 }]);
-    assert.equal(await count(pool, 'ledger'), 30);
+    assert.equal(await count(pool, 'ledger'), 31);
     // The one that was taken for dead learns that it has lost the job.
     const late = await noteProgress(pool, { redriveId: id, owner: 'killed' }, progress);
     assert.equal(late, null);
@@ -148,7 +154,7 @@ describe('A redrive job', () => {
     const stopped = await job(id);
     assert.deepEqual([stopped.state, stopped.stoppedBy], ['stopped', 'bob']);
     assert.ok(stopped.tried < 30, String(stopped.tried));
-    assert.equal(await count(pool, 'ledger'), stopped.tried);
+    assert.equal(await count(pool, 'ledger'), stopped.tried + 1);
     // One that nobody carries out stops immediately, and one that has ended stays as it is.
     const waiting = await create();
     assert.equal((await stopJob(pool, waiting, 'bob'))?.state, 'stopped');
@@ -178,7 +184,7 @@ describe('A redrive job', () => {
     assert.ok(given.tried < 30);
     await worker('two').work();
     assert.deepEqual((await job(id)).outcomes, { stored: 30 });
-    assert.equal(await count(pool, 'ledger'), 30);
+    assert.equal(await count(pool, 'ledger'), 31);
   });
 
   it('waits through an outage, says so, and goes on', async (t) => {

@@ -11,8 +11,10 @@ import { startConsumer } from './consumer-service.ts';
 
 async function setUp(t: TestContext) {
   const db = await createDatabase(t);
-  const start = async (examine?: Parameters<typeof startConsumer>[4]) => {
-    const reader = new FakeReader(2);
+  const start = async (
+    examine?: Parameters<typeof startConsumer>[4],
+    reader = new FakeReader(2),
+  ) => {
     const logger = createLogger('silent');
     const service = await startConsumer(testSettings(), db.url, reader, logger, examine);
     t.after(() => service.stop());
@@ -75,7 +77,7 @@ describe('A running consumer', () => {
       { outcome: 'duplicate', source: 'foreign_client', n: 1 },
       { outcome: 'stored', source: '', n: 2 },
     ]);
-    const other = await start();
+    const other = await start(undefined, reader);
     const { body } = await other.get('/activity?minutes=2&by=outcome');
     assert.deepEqual(
       body.series.map(({ name, total }: { name: string; total: number }) => [name, total]),
