@@ -12,6 +12,7 @@ import { addStreamRoute } from '../admin/stream-route.ts';
 import { readReports } from '../positions/report.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
 import type { Parts } from './consumer-parts.ts';
+import { openReader } from './open-log.ts';
 import { messageIdsOf, recordPeek } from './record-peek.ts';
 
 /**
@@ -26,7 +27,7 @@ export function addOperatorRoutes(
   databaseTrouble: () => string | null,
   examine: Examine | undefined,
 ): { stop(): void } {
-  const { pools, reader, redrives, owner } = parts;
+  const { settings, pools, reader, redrives, owner } = parts;
   const db = pools.queries;
   const doctor = examine === undefined ? null : new DoctorCache(examine);
   const overview = new OverviewFeed({
@@ -38,7 +39,7 @@ export function addOperatorRoutes(
     proof: async () => null,
   });
   addOverviewRoutes(app, pools.ledgers, overview);
-  const peek = recordPeek(parts);
+  const peek = recordPeek(() => openReader(settings, () => pools.ledgers));
   const sources = { db: pools.ledgers, topic: reader.topic, eventIdAt: peek.eventIdAt };
   addLookupRoutes(app, db, sources, (eventId) => messageIdsOf(db, eventId));
   addFleetRoutes(app, db, owner, doctor);

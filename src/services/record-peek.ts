@@ -7,8 +7,6 @@ import { readSlice } from '../log/read-slice.ts';
 import { within } from '../runtime/deadline.ts';
 import { readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Queryable } from '../store/queryable.ts';
-import type { Parts } from './consumer-parts.ts';
-import { openReader } from './open-log.ts';
 
 const PEEK_MS = 3000;
 /** How many messages of one handler for one event are looked for. */
@@ -17,13 +15,15 @@ const MESSAGES_MAX = 50;
 /**
  * Reads single records for search. The reader of the consumer must not be used for that: a fetch may
  * return answers to the requests of others. So a second one is opened when it is first needed.
+ *
+ * @param open opens that reader.
  */
-export function recordPeek({ settings, pools }: Pick<Parts, 'settings' | 'pools'>) {
+export function recordPeek(open: () => LogReader) {
   let reader: LogReader | null = null;
   /** One at a time, for the same reason. */
   let reading: Promise<unknown> = Promise.resolve();
   const eventIdAt: FindSources['eventIdAt'] = async ({ topicId, partition }, offset) => {
-    reader ??= openReader(settings, () => pools.ledgers);
+    reader ??= open();
     const read = readSlice.bind(null, reader, topicId, { partition, offset });
     const slice = reading.then(read, read);
     reading = slice.catch(() => {});
