@@ -71,7 +71,8 @@ const listOf = (
     ...PAGING_TEXTS,
     ...SORTED_TEXTS,
     event_id: 'Only those with this event id.',
-    source: 'Only those of this source.',
+    source:
+      'Only those of this source. Searched are about 100,000 rows, from where the page begins.',
   }),
   responses: {
     200: json('A page of records.', pageSchema(record(item)), {

@@ -1,3 +1,4 @@
+import { COUNTED_MAX } from './capped.ts';
 import type { Behind, Sort } from './dead-letter-choice.ts';
 import type { LogPlace } from './log-place.ts';
 import type { Queryable } from './queryable.ts';
@@ -31,7 +32,7 @@ const DIRECTIONS = { newest: ['DESC', '<'], oldest: ['ASC', '>'] } as const;
  * An index by time would cost every duplicate a little, and is not needed: within a partition, rows
  * appear in the order of their offsets, so the ends of the partitions are read on the primary key
  * and merged. Only rows of redrives appear in another order; they are few, and have a partial index
- * by time. A filter by source reads past the rows of other sources.
+ * by time. A list by time of one source searches the first COUNTED_MAX rows of all sources.
  */
 export async function readLedger(
   db: Queryable,
@@ -60,23 +61,27 @@ export async function readLedger(
   const order = ['seen_at', ...PLACE.split(', ')]
     .map((column) => `${table}.${column} ${direction}`)
     .join(', ');
-  const wanted = `${matches} AND ($7::timestamptz IS NULL
+  const isBehind = `($7::timestamptz IS NULL
     OR (seen_at, ${PLACE}) ${behind} ($7, $4::int, $5::int, $6::bigint))`;
-  const ofPartitions = `SELECT r.* FROM (
-      SELECT log_id, log_partition FROM orderonce.consumer_positions
-      UNION SELECT log_id, log_partition FROM orderonce.closed_positions) p
-    CROSS JOIN LATERAL (
-      SELECT * FROM orderonce.${table} t
-       WHERE t.log_id = p.log_id AND t.log_partition = p.log_partition AND ${wanted}
-         AND source IS DISTINCT FROM 'redrive'
-       ORDER BY t.log_offset ${direction} LIMIT $3) r
+  // The bound is inside, so that a source that is rare is not searched in all rows.
+  const ofPartitions = `SELECT r.* FROM places p CROSS JOIN LATERAL (
+      SELECT * FROM (
+        SELECT * FROM orderonce.${table} t
+         WHERE t.log_id = p.log_id AND t.log_partition = p.log_partition AND ${isBehind}
+           AND source IS DISTINCT FROM 'redrive'
+         ORDER BY t.log_offset ${direction}
+         LIMIT ${COUNTED_MAX} / (SELECT count(*) FROM places)) searched
+       WHERE ${matches} ORDER BY log_offset ${direction} LIMIT $3) r
     UNION ALL
-    (SELECT * FROM orderonce.${table} ${table} WHERE source = 'redrive' AND ${wanted}
-      ORDER BY ${order} LIMIT $3)`;
+    (SELECT * FROM orderonce.${table} ${table}
+      WHERE source = 'redrive' AND ${matches} AND ${isBehind} ORDER BY ${order} LIMIT $3)`;
   // An event has few rows, and an index of its own.
-  const ofEvent = `SELECT * FROM orderonce.${table} WHERE ${wanted}`;
+  const ofEvent = `SELECT * FROM orderonce.${table} WHERE ${matches} AND ${isBehind}`;
   const { rows } = await db.query<LedgerRow>(
-    `SELECT ${columns} FROM (${eventId === undefined ? ofPartitions : ofEvent}) ${table}
+    `WITH places AS (
+       SELECT log_id, log_partition FROM orderonce.consumer_positions
+       UNION SELECT log_id, log_partition FROM orderonce.closed_positions)
+     SELECT ${columns} FROM (${eventId === undefined ? ofPartitions : ofEvent}) ${table}
       ORDER BY ${order} LIMIT $3`,
     [...values, at],
   );
