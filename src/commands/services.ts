@@ -1,5 +1,6 @@
 /** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which runs both. */
 
+import { examine } from '../doctor/doctor.ts';
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { EmbeddedRetention } from '../log-embedded/retention.ts';
@@ -59,7 +60,9 @@ export async function runConsumer({ settings, logger }: Call): Promise<number> {
     void refuseUnfit(settings, pools, fail);
     const reader = openReader(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
-    const { port } = add(await startConsumer(settings, url, reader, logger));
+    const { port } = add(
+      await startConsumer(settings, url, reader, logger, (pool) => examine(settings, pool)),
+    );
     logger.info({ port, topic: reader.topic }, 'Consumer listens');
   });
 }
@@ -81,7 +84,9 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     keepRetention(settings, pools, logger, add);
     // Services are stopped in reverse order: the API first, so that no new events arrive while the
     // consumer finishes.
-    const consumer = add(await startConsumer(settings, url, reader, logger));
+    const consumer = add(
+      await startConsumer(settings, url, reader, logger, (pool) => examine(settings, pool)),
+    );
     const producer = add(await startProducer(settings, appender, logger));
     await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
     if (!stopping.aborted) say(bannerOf(settings, producer.port, consumer.port, embeddedPort));

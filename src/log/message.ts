@@ -62,6 +62,10 @@ export function shardOf(key: Buffer): number {
  * namespace. If the same event is handled again, for example after a restore, its messages get the
  * same ids, so a reader that remembers ids applies each message once.
  */
-export function messageIdOf({ eventId, handler, n }: EmittedMessage): string {
+export function messageIdOf({
+  eventId,
+  handler,
+  n,
+}: Pick<EmittedMessage, 'eventId' | 'handler' | 'n'>): string {
   return uuidV5(eventId, `${handler}/${n}`);
 }

@@ -59,6 +59,11 @@ export function requestIdIn(headers: readonly Header[]): string | null {
   return null;
 }
 
+/** Whether an id is of the form that RequestIds generates, which holds a time. */
+export function isTimedRequestId(id: string): boolean {
+  return VERSION_7.test(id);
+}
+
 /** When the request arrived, in ms since 1970. */
 export function requestMs(id: string): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);

@@ -3,15 +3,18 @@
 import { randomBytes } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { EventWaiters } from '../admin/event-waiters.ts';
+import { ActivityRecorder } from '../consume/activity-recorder.ts';
 import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
+import { JobWorker } from '../dead-letters/job-worker.ts';
 import { QueueResumer } from '../dead-letters/queue-resumer.ts';
 import { TypeResumer } from '../dead-letters/type-resumer.ts';
 import { OrderonceError } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
+import type { Settled } from '../inbox/settle-records.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { Relay } from '../outbox/relay.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -51,6 +54,7 @@ export async function partsOf(
   });
   const registry = createRegistry();
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
+  const activity = new ActivityRecorder(pools.queries, owner);
   const waiters = new EventWaiters(pools.queries);
   const relay = createRelay(settings, pools.outbox, owner, logger);
   const ofConsumer = {
@@ -63,14 +67,17 @@ export async function partsOf(
     projection,
     owner,
   };
-  const consumer = createConsumer(settings, ofConsumer, registry, () => {
+  const consumer = createConsumer(settings, ofConsumer, registry, (settled) => {
     waiters.notify();
+    activity.note(settled);
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
   });
-  const resumer = new QueueResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
-  const types = new TypeResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
+  const redrives = { pool: pools.redrives, handlers, rules, projection };
+  const resumer = new QueueResumer(redrives, logger);
+  const types = new TypeResumer(redrives, logger);
   const days = new EventDataDays(pools.queries, rules, logger);
+  const jobs = new JobWorker({ db: pools.queries, redrives, owner, logger });
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
@@ -81,7 +88,8 @@ export async function partsOf(
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
     ...{ settings, reader, logger, handlers, rules, projection, owner, registry },
-    ...{ pools, waiters, relay, consumer, unattended, resumer, types, days, watches },
+    ...{ pools, waiters, relay, consumer, unattended, redrives, jobs, resumer, types, days },
+    ...{ activity, watches },
   };
 }
 
@@ -105,7 +113,7 @@ function createConsumer(
     'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner'
   >,
   registry: Registry,
-  onStored: () => void,
+  onSettled: (settled: Settled) => void,
 ): Consumer {
   const noteSettled = addConsumerMetrics(registry, {
     partitions: () => consumer.partitions,
@@ -121,7 +129,7 @@ function createConsumer(
     batchMax: settings.CONSUMER_BATCH_MAX,
     onCommitted: (settled) => {
       noteSettled(settled);
-      onStored();
+      onSettled(settled);
     },
   });
   return consumer;
