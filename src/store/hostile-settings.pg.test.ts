@@ -97,7 +97,8 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
     addOrderRoutes(app, pool, USUAL_MODEL);
     addLedgerRoutes(app, pool);
     addDeadLetterRoutes(app, pool);
-    const sources = { db: pool, topic: TOPIC, eventIdAt: async () => null };
+    const { rules } = USUAL_MODEL;
+    const sources = { db: pool, topic: TOPIC, rules, eventIdAt: async () => null };
     addLookupRoutes(app, pool, sources, async () => []);
     addPositionRoute(app, () => readReports(reader, pool));
   });
