@@ -40,7 +40,10 @@ export type TurnsOptions = {
   readonly connections: number;
   /** The largest number of records in a shared transaction. */
   readonly batchMax: number;
-  /** Called after each COMMIT with the new positions, by partition, and with what was settled. */
+  /**
+   * Called after each COMMIT that moved a position, with the new positions, by partition, and with
+   * what was settled.
+   */
   readonly onCommitted: (positions: ReadonlyMap<number, number>, settled: Settled) => void;
 };
 
@@ -230,6 +233,8 @@ export class Turns {
     // Otherwise a limit that is too small for any two turns would never grow again.
     if (share === 'together') this.#growShared();
     resolve({ slice, outcome });
+    // An event that is held leaves the position where it was: nothing has been committed.
+    if (outcome.next === slice.from) return;
     this.#options.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
   }
 }
