@@ -8,12 +8,9 @@
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Registry } from 'prom-client';
-import { addConsumerMetrics } from '../src/consume/consumer-metrics.ts';
 import { ERRORS } from '../src/errors.ts';
-import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
-import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
+import { allMetrics } from './all-metrics.ts';
 import { diagramFiles } from './diagrams.ts';
 import { factsOf, readSources } from './sources.ts';
 
@@ -112,21 +109,29 @@ ${rows.join('\n')}
 }
 
 async function metricsPage(): Promise<string> {
-  const registry = new Registry();
-  addIngestMetrics(registry, () => 0);
-  addConsumerMetrics(registry, { partitions: () => [], ends: async () => new Map() });
-  addOutboxMetrics(registry, () => Promise.reject());
-  const rows = (await registry.getMetricsAsJSON()).map(
-    ({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`,
+  const rows = (await allMetrics()).map(
+    ({ name, type, help, services }) =>
+      `| \`${name}\` | ${services.length === 1 ? services[0] : 'both'} | ${type} | ${help} |`,
   );
   return `# Metrics
 
 ${MADE}
 \`GET /metrics\` of each service returns its metrics and those of its Node process, in the Prometheus
-text format.
+text format. Labels have bounded values: ids, users and keys are never labels. Counters and
+histograms show every known set of labels from the start, with 0. A consumer of six partitions has
+about 420 series of ours, a producer about 150.
 
-| metric | type | what it counts |
-|---|---|---|
+- **Rules and dashboard** that use these metrics: [deploy/prometheus/rules.yml](../../deploy/prometheus/rules.yml),
+  [deploy/grafana/orderonce.json](../../deploy/grafana/orderonce.json); [Alerts](../alerts.md) says what
+  to do.
+- **Of the whole database**: gauges that say so are told alike by every consumer. Take \`max\` over the
+  consumers, not \`sum\`. They are read from PostgreSQL at a scrape, at most every 15 seconds, and are
+  absent while PostgreSQL does not answer.
+- **Many partitions**: a process with more than 200 partitions shows one series with
+  \`partition="all"\` for them: the sum of positions and records, the maximum of seconds and attempts.
+
+| metric | service | type | what it counts |
+|---|---|---|---|
 ${rows.join('\n')}
 `;
 }

@@ -19,6 +19,8 @@ import { UnreadPartitions } from './unread-partitions.ts';
 export type AssignmentOptions = PrepareOptions & {
   /** Called when an operator has resolved what stopped a partition. The assignment must restart. */
   readonly onResolved: () => void;
+  /** Called once, when the first of the partitions is ready to be processed. */
+  readonly onReady: () => void;
 };
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
@@ -107,6 +109,7 @@ export class Assignment {
     if (this.partitions.length === 0) return;
     const topicId = await this.#untilReady();
     if (topicId === null) return;
+    this.#options.onReady();
     await Promise.all([this.#fetchLoop(topicId), this.#watchStopped(), this.#prepareRest()]);
     await Promise.all(this.#working);
   }

@@ -5,7 +5,7 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { FakePool } from '../../test/support/fake-pool.ts';
 import { contextOf } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
-import { type Turn, Turns } from './turns.ts';
+import { type Moved, type Turn, Turns } from './turns.ts';
 
 /** A fake PostgreSQL in which no position matches, so that every shared transaction fails. */
 const pool = new FakePool();
@@ -27,8 +27,7 @@ type TurnSpec = {
 function setUp(connections: number) {
   pool.statements.length = 0;
   const commits: number[] = [];
-  const onCommitted = (positions: ReadonlyMap<number, number>) =>
-    commits.push(...positions.values());
+  const onCommitted = (moved: readonly Moved[]) => commits.push(...moved.map(({ next }) => next));
   const turns = new Turns({ connections, batchMax: 100, onCommitted });
   const begun: string[] = [];
   const back: string[] = [];
@@ -56,7 +55,14 @@ function setUp(connections: number) {
         atBegin();
         atBegin = () => {};
         await promise;
-        return { stored: 0, duplicates: [], conflicts: [], deadLetters: [], next };
+        return {
+          stored: 0,
+          storedRecords: [],
+          duplicates: [],
+          conflicts: [],
+          deadLetters: [],
+          next,
+        };
       },
     });
     return carried;

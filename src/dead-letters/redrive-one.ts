@@ -49,6 +49,8 @@ export type RedriveContext = {
   readonly withoutOrders?: boolean | undefined;
   /** Who requests the redrive, for the audit. */
   readonly actor: string;
+  /** Called with the outcome of each redrive, for metrics. */
+  readonly onRedriven?: ((outcome: RedriveOutcome) => void) | undefined;
 };
 
 export type RedriveOutcome =
@@ -82,6 +84,16 @@ const ATTEMPTS_MAX = 5;
  * @throws an outage. Nothing has been changed then.
  */
 export async function redriveOne(
+  context: RedriveContext,
+  place: LogPlace,
+  input: RedriveInput,
+): Promise<RedriveResult> {
+  const result = await tryRedrive(context, place, input);
+  context.onRedriven?.(result.outcome);
+  return result;
+}
+
+async function tryRedrive(
   context: RedriveContext,
   place: LogPlace,
   input: RedriveInput,

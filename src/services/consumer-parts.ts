@@ -1,7 +1,8 @@
 /** Puts the parts of the consumer service together that work behind its HTTP port. */
 import { randomBytes } from 'node:crypto';
-import type { Registry } from 'prom-client';
+import { addDatabaseMetrics, figuresReader } from '../admin/database-metrics.ts';
 import { EventWaiters } from '../admin/event-waiters.ts';
+import { addRedriveMetrics } from '../admin/redrive-metrics.ts';
 import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
@@ -11,11 +12,15 @@ import type { HandlerSet } from '../handlers/run-handlers.ts';
 import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
 import type { LogReader } from '../log/event-log.ts';
+import { addOutboxMetrics, type OutboxMeter } from '../outbox/outbox-metrics.ts';
 import { Relay } from '../outbox/relay.ts';
+import { addCertificateMetrics } from '../runtime/certificate-metrics.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRegistry } from '../runtime/metrics.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import { isWithoutOrders, type Settings } from '../settings/settings.ts';
+import { readOperatorFigures } from '../store/operator-figures.ts';
+import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { openConsumerPools } from './consumer-pools.ts';
@@ -36,7 +41,7 @@ export async function partsOf(
   logger: Logger,
 ) {
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
-  const handlers = await handlersOf(settings);
+  const withoutMetrics = await handlersOf(settings);
   const withoutOrders = isWithoutOrders(settings);
   const pools = openConsumerPools(databaseUrl, {
     connections: settings.CONSUMER_CONNECTIONS,
@@ -45,10 +50,22 @@ export async function partsOf(
     lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
     onWarning: (warning) => logger.warn(warning),
   });
-  const registry = createRegistry();
+  const registry = createRegistry('consumer');
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
   const waiters = new EventWaiters(pools.queries);
-  const relay = createRelay(settings, pools.outbox, owner, logger);
+  const figures = figuresReader(() => readOperatorFigures(pools.ledgers, reader.topic));
+  const meter = addConsumerMetrics(registry, {
+    partitions: () => consumer.partitions,
+    ends: async (partitions) => {
+      const bounds = await reader.bounds(partitions);
+      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+    },
+    handlers: withoutMetrics.handlers.map(({ name }) => name),
+    acceptedOffsets: async () => (await figures())?.acceptedOffsets ?? null,
+  });
+  const handlers: HandlerSet = { ...withoutMetrics, onRun: meter.handled };
+  const ofOutbox = addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
+  const relay = createRelay(settings, pools.outbox, owner, logger, ofOutbox);
   const ofConsumer = {
     reader,
     pool: pools.batches,
@@ -57,16 +74,21 @@ export async function partsOf(
     handlers,
     withoutOrders,
     owner,
+    meter,
   };
-  const consumer = createConsumer(settings, ofConsumer, registry, () => {
+  const consumer: Consumer = createConsumer(settings, ofConsumer, () => {
     waiters.notify();
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
   });
-  const resumer = new QueueResumer({ pool: pools.redrives, handlers, withoutOrders }, logger);
+  const onRedriven = addRedriveMetrics(registry);
+  const redriving = { pool: pools.redrives, handlers, withoutOrders, onRedriven };
+  const resumer = new QueueResumer(redriving, logger);
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
+  addDatabaseMetrics(registry, figures, () => unattended.count);
+  addCertificateMetrics(registry, settings);
   // Only handlers can block the event loop, or leave promises and timers behind.
   const watches =
     settings.HANDLERS_MODULE === undefined
@@ -74,7 +96,7 @@ export async function partsOf(
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
     ...{ settings, reader, logger, handlers, withoutOrders, owner, registry },
-    ...{ pools, waiters, relay, consumer, unattended, resumer, watches },
+    ...{ pools, waiters, relay, consumer, unattended, resumer, redriving, watches },
   };
 }
 
@@ -95,35 +117,29 @@ function createConsumer(
   settings: Settings,
   parts: Pick<
     ConsumerOptions,
-    'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'withoutOrders' | 'owner'
+    'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'withoutOrders' | 'owner' | 'meter'
   >,
-  registry: Registry,
-  onStored: () => void,
+  onCommitted: () => void,
 ): Consumer {
-  const noteSettled = addConsumerMetrics(registry, {
-    partitions: () => consumer.partitions,
-    ends: async (partitions) => {
-      const bounds = await parts.reader.bounds(partitions);
-      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
-    },
-  });
-  const consumer: Consumer = new Consumer({
+  return new Consumer({
     ...parts,
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
     connections: settings.CONSUMER_CONNECTIONS,
     batchMax: settings.CONSUMER_BATCH_MAX,
-    onCommitted: (settled) => {
-      noteSettled(settled);
-      onStored();
-    },
+    onCommitted,
   });
-  return consumer;
 }
 
-function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logger): Relay {
+function createRelay(
+  settings: Settings,
+  pool: Pool,
+  owner: string,
+  logger: Logger,
+  meter: OutboxMeter,
+): Relay {
   const openLog = (topic: string) => openOutboxLog(settings, pool, topic);
   const { OUTBOX_RETENTION_HOURS: retentionHours } = settings;
-  return new Relay({ pool, openLog, owner, retentionHours, logger });
+  return new Relay({ pool, openLog, owner, retentionHours, logger, meter });
 }
 
 /**

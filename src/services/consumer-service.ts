@@ -1,5 +1,6 @@
 /** The consumer service: the consumer and its HTTP API for health, status and operators. */
 import { type Access, addAccess } from '../access/access.ts';
+import { addAccessMetrics } from '../access/access-metrics.ts';
 import type { Role } from '../access/api-keys.ts';
 import { addConsoleRoutes } from '../admin/console-routes.ts';
 import { addDeadLetterActions } from '../admin/dead-letter-actions.ts';
@@ -10,7 +11,6 @@ import { reasonOf } from '../errors.ts';
 import { EVENT_SCHEMA } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
 import { readReports } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import {
@@ -22,14 +22,13 @@ import {
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, type HttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { addMetricsRoute } from '../runtime/metrics.ts';
+import { addDependencyMetrics, addMetricsRoute } from '../runtime/metrics.ts';
 import { consumerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
-import { readOutboxLag } from '../store/outbox.ts';
 import { assertWritable } from '../store/writable.ts';
 import { type Parts, partsOf } from './consumer-parts.ts';
 
@@ -100,7 +99,11 @@ export async function startConsumer(
     logger,
     tls: serverTlsOf(settings),
   });
-  const access = addAccess(app, settings, logger, roleFor);
+  const access = addAccess(app, settings, logger, roleFor, addAccessMetrics(parts.registry));
+  addDependencyMetrics(parts.registry, {
+    database: () => probe.trouble === null,
+    log: () => consumer.isLogUp,
+  });
   addRoutes(app, parts);
   const health = () => healthOf(parts, state, access, probe.trouble, stopping.signal.aborted);
   addHealthRoutes(app, health, HEALTH_FACTS);
@@ -146,13 +149,12 @@ function roleFor(method: string): Role {
 }
 
 function addRoutes(app: HttpServer, parts: Parts): void {
-  const { pools, waiters, handlers, withoutOrders, reader, registry } = parts;
+  const { pools, waiters, redriving, withoutOrders, reader, registry } = parts;
   addQueryRoutes(app, pools.queries, waiters, { withoutOrders });
   addPositionRoute(app, () => readReports(reader, pools.queries));
   addLedgerRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
-  addDeadLetterActions(app, { pool: pools.redrives, handlers, withoutOrders });
-  addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
+  addDeadLetterActions(app, redriving);
   addMetricsRoute(app, registry);
 }
 

@@ -1,21 +1,23 @@
 /** The producer service: it accepts events over HTTP and appends them to the log. */
 import { addAccess } from '../access/access.ts';
+import { addAccessMetrics } from '../access/access-metrics.ts';
 import { EVENT_SCHEMA } from '../event/event-schema.ts';
 import { EVENT_BYTES_MAX } from '../event/parse-event.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
 import { APPEND_BYTES_MAX, AppendQueue } from '../ingest/append-queue.ts';
 import { addBatchRoute } from '../ingest/batch-route.ts';
 import { addEventRoutes } from '../ingest/event-routes.ts';
-import { addIngestMetrics } from '../ingest/ingest-metrics.ts';
+import { addIngestMetrics, type IngestMeter } from '../ingest/ingest-metrics.ts';
 import { logTroubles } from '../ingest/producer-troubles.ts';
 import { addRootRoute } from '../ingest/root-route.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
+import { addCertificateMetrics } from '../runtime/certificate-metrics.ts';
 import { addHealthRoutes, type FactsDescription, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
+import { addDependencyMetrics, addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
@@ -54,12 +56,9 @@ export async function startProducer(
   log: LogAppender,
   logger: Logger,
 ): Promise<ProducerService> {
-  const queue = new AppendQueue(log, {
-    deadlineMs: settings.DELIVERY_DEADLINE_MS,
-    itemsMax: settings.APPEND_QUEUE_MAX,
-    batchItemsMax: settings.APPEND_BATCH_MAX,
-    batchBytesMax: APPEND_BYTES_MAX,
-  });
+  const registry = createRegistry('producer');
+  const meter = addIngestMetrics(registry, () => queue);
+  const queue: AppendQueue = queueOf(settings, log, meter);
   let found: readonly string[] = [];
   const probe = new Probe(async () => {
     const before = queue.failures;
@@ -77,16 +76,16 @@ export async function startProducer(
     logger,
     tls: serverTlsOf(settings),
   });
-  const access = addAccess(app, settings, logger, () => 'ingest');
-  const registry = createRegistry();
+  const access = addAccess(app, settings, logger, () => 'ingest', addAccessMetrics(registry));
+  addDependencyMetrics(registry, { log: () => probe.trouble === null });
+  addCertificateMetrics(registry, settings);
   addMetricsRoute(app, registry);
   const requestIds = new RequestIds();
-  const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
-  addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer, failures });
+  addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, meter, failures });
   addRootRoute(app, statusUrl);
-  await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures });
+  await addBatchRoute(app, { queue, requestIds, meter, access, failures });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
@@ -117,6 +116,16 @@ export async function startProducer(
       await log.close(LOG_CLOSE_MS);
     },
   };
+}
+
+function queueOf(settings: Settings, log: LogAppender, meter: IngestMeter): AppendQueue {
+  return new AppendQueue(log, {
+    deadlineMs: settings.DELIVERY_DEADLINE_MS,
+    itemsMax: settings.APPEND_QUEUE_MAX,
+    batchItemsMax: settings.APPEND_BATCH_MAX,
+    batchBytesMax: APPEND_BYTES_MAX,
+    onAppended: meter.appended,
+  });
 }
 
 function statusUrlOf(settings: Settings): string {
