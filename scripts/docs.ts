@@ -1,6 +1,6 @@
 /**
- * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, and
- * the diagrams.
+ * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, the
+ * Grafana dashboard, and the diagrams.
  *
  *   docs.ts --write    writes them
  *   docs.ts --check    fails if one differs from the code, or if a relative link or picture is broken
@@ -11,10 +11,12 @@ import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
 import { allMetrics } from './all-metrics.ts';
+import { dashboardText } from './dashboard.ts';
 import { diagramFiles } from './diagrams.ts';
 import { factsOf, readSources } from './sources.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const RULES = join(root, 'deploy/prometheus/rules.yml');
 const MADE =
   'This page is generated from the code by `npm run docs`; `npm run ok` fails if it differs.';
 
@@ -48,6 +50,10 @@ POSTGRES_READER_PASSWORD=change-me-reader
 
 # Folder with files for the containers, which see it as /etc/orderonce.
 FILES_DIR=./deploy/compose/files
+
+# Ports of Prometheus and Grafana, with --profile observe.
+#PROMETHEUS_PORT=9090
+#GRAFANA_PORT=3000
 
 # Memory limit of each container, and the heap of Kafka within it.
 MEMORY_LIMIT=1g
@@ -153,11 +159,17 @@ const pages: Record<string, string> = {
   'docs/reference/settings.md': settingsPage(),
   'docs/reference/errors.md': errorsPage(),
   'docs/reference/metrics.md': await metricsPage(),
+  'deploy/grafana/orderonce.json': dashboardText(),
+  // A chart can read only what is in its own folder.
+  'deploy/helm/orderonce/files/orderonce.json': dashboardText(),
+  'deploy/helm/orderonce/files/rules.yml': readFileSync(RULES, 'utf8'),
   ...diagramFiles(factsOf(readSources(root))),
 };
 
 if (process.argv.includes('--write')) {
-  mkdirSync(join(root, 'docs/diagrams'), { recursive: true });
+  for (const folder of ['docs/diagrams', 'deploy/helm/orderonce/files']) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
   for (const [file, text] of Object.entries(pages)) writeFileSync(join(root, file), text);
 } else {
   const stale = Object.entries(pages)
