@@ -39,7 +39,7 @@ export async function readOperatorFigures(db: Queryable, topic: string): Promise
     `SELECT (SELECT count(*) FROM (SELECT FROM orderonce.held_orders LIMIT $1) h)::int
               AS "heldOrders",
             (SELECT coalesce(sum(to_offset - from_offset), 0) FROM orderonce.log_gaps
-              WHERE reason = 'accepted')::float8 AS "acceptedOffsets"`,
+              WHERE reason = 'accepted')::bigint AS "acceptedOffsets"`,
     [COUNTED_MAX],
   );
   const { rows: stopped } = await db.query<{ code: string; count: number }>(
