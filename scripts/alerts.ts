@@ -5,7 +5,7 @@
  *   npm run alerts              all troubles; takes a few minutes
  *   npm run alerts -- outbox    those whose description contains the word
  *
- * Needs `prometheus` and `openssl`. Fails if an alert does not fire or does not clear.
+ * Needs `prometheus` and `openssl`. TEST_DATABASE_URL: uses that PostgreSQL instead of its own. Fails if an alert does not fire or does not clear.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';

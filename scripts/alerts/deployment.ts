@@ -10,6 +10,7 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
+import { createEmptyDatabase } from '../../test/support/database.ts';
 import { freePort } from '../../test/support/free-port.ts';
 import { Orderonce, untilHealthy } from '../../test/support/processes.ts';
 import { Prometheus } from '../../test/support/prometheus.ts';
@@ -38,16 +39,16 @@ export class Deployment {
   async start(rules: string): Promise<void> {
     this.folder = await mkdtemp(join(tmpdir(), 'orderonce-alerts-'));
     this.#cleanups.push(() => rm(this.folder, { recursive: true, force: true }));
-    const postgres = await startEmbeddedPostgres(join(this.folder, 'data'), () => {});
-    this.#cleanups.push(() => postgres.stop());
-    this.db = new pg.Client({ connectionString: postgres.url });
+    const url = await this.#startPostgres();
+    this.db = new pg.Client({ connectionString: url });
     await this.db.connect();
     this.#cleanups.push(() => this.db.end());
-    this.proxy = await TcpProxy.start(this.#t, { host: '127.0.0.1', port: postgres.port });
+    const { hostname: host, port } = new URL(url);
+    this.proxy = await TcpProxy.start(this.#t, { host, port: Number(port) });
     this.makeCertificate(3);
     this.ports = { producer: await freePort(), consumer: await freePort() };
     this.#env = {
-      DATABASE_URL: postgres.url,
+      DATABASE_URL: url,
       PRODUCER_PORT: String(this.ports.producer),
       CONSUMER_PORT: String(this.ports.consumer),
       STATUS_BASE_URL: `http://127.0.0.1:${this.ports.consumer}`,
@@ -62,6 +63,15 @@ export class Deployment {
     await this.run('consumer');
     this.prometheus = await Prometheus.start({ targets: this.ports, rules, intervalSeconds: 1 });
     this.#cleanups.push(() => this.prometheus.stop());
+  }
+
+  /** @returns a database of its own: on the server of TEST_DATABASE_URL, or on one that is started. */
+  async #startPostgres(): Promise<string> {
+    if (process.env.TEST_DATABASE_URL !== undefined)
+      return (await createEmptyDatabase(this.#t)).url;
+    const postgres = await startEmbeddedPostgres(join(this.folder, 'data'), () => {});
+    this.#cleanups.push(() => postgres.stop());
+    return postgres.url;
   }
 
   /** Runs a command to its end. @throws with its output if it fails. */
