@@ -39,8 +39,10 @@ try {
 print();
 process.exit(failures === 0 ? 0 : 1);
 
-async function show({ what, alerts, begin, meanwhile, end }: Trouble): Promise<void> {
-  const shown = new Map<string, Shown>(alerts.map((name) => [name, {}]));
+async function show(trouble: Trouble): Promise<void> {
+  const { what, alerts, alertsAtEnd = [], begin, meanwhile, end } = trouble;
+  const names = [...alerts, ...alertsAtEnd];
+  const shown = new Map<string, Shown>(names.map((name) => [name, {}]));
   const started = performance.now();
   await begin(deployment);
   let isEnded = false;
@@ -52,9 +54,7 @@ async function show({ what, alerts, begin, meanwhile, end }: Trouble): Promise<v
     else await deployment.send(events(2));
     await look(shown, started);
     const all = [...shown.values()];
-    // The burn of freshness shows only after the others have cleared.
-    const isReady = [...shown].every(([name, { fired }]) => name === 'FreshnessBurn' || fired);
-    if (!isEnded && isReady) {
+    if (!isEnded && alerts.every((name) => shown.get(name)?.fired !== undefined)) {
       await end(deployment);
       isEnded = true;
       endedAt = performance.now();
@@ -73,7 +73,7 @@ async function show({ what, alerts, begin, meanwhile, end }: Trouble): Promise<v
   }
 }
 
-/** Notes when an alert was first seen firing, and when it was first seen gone after that. */
+/** Notes when an alert was first seen firing, and since when it has been gone after that. */
 async function look(shown: Map<string, Shown>, started: number): Promise<void> {
   const active = await deployment.prometheus.alerts();
   const now = performance.now();

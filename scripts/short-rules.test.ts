@@ -14,6 +14,7 @@ it('the demonstration waits for seconds, and names each alert as shown or not sh
   for (const { expr, for: waits = '' } of all) {
     assert.doesNotMatch(`${expr} ${waits}`, /\[\d+[mh]\]|^\d+m| \d+m$/);
   }
-  const named = [...TROUBLES.flatMap(({ alerts }) => alerts), ...Object.keys(NOT_SHOWN)];
+  const shown = TROUBLES.flatMap(({ alerts, alertsAtEnd = [] }) => [...alerts, ...alertsAtEnd]);
+  const named = [...shown, ...Object.keys(NOT_SHOWN)];
   assert.deepEqual(named.sort(), all.map(({ alert }) => alert.replace('Orderonce', '')).sort());
 });

@@ -41,6 +41,24 @@ const API = {
   description: 'Answers for the status of events and orders, and for the health of the consumer.',
   schemas: { Event: EVENT_SCHEMA },
 };
+const PARTITION = {
+  type: 'object',
+  required: ['partition', 'next_offset', 'state', 'since'],
+  properties: {
+    partition: { type: 'integer' },
+    next_offset: { type: 'integer' },
+    state: { enum: ['running', 'retrying', 'waiting', 'stopped'] },
+    since: { type: 'string', description: 'When it entered this state.' },
+    code: { type: 'string', description: 'Why it does not run; absent while it runs.' },
+    reason: { type: 'string', description: 'The same in words.' },
+    attempts: { type: 'integer', description: 'Failed attempts since its position last moved.' },
+    oldest_at: {
+      type: 'string',
+      description:
+        'When the first record that waits was appended; absent if none is known to wait.',
+    },
+  },
+};
 const HEALTH_FACTS: FactsDescription = {
   schemas: {
     service: { const: 'consumer' },
@@ -52,7 +70,7 @@ const HEALTH_FACTS: FactsDescription = {
     partitions: {
       type: 'array',
       description: 'The partitions that this process works on.',
-      items: { type: 'object', required: ['partition', 'next_offset', 'state', 'since'] },
+      items: PARTITION,
     },
     warnings: { type: 'array', items: { type: 'string' }, description: 'What to correct.' },
   },
