@@ -1,8 +1,9 @@
 /** Checks that the Compose files and the Dockerfile agree with the code. */
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { parse } from 'yaml';
 import { SETTINGS } from '../src/settings/settings.ts';
 
 const read = (path: string) =>
@@ -45,12 +46,53 @@ describe('docker-compose.yml', () => {
       compose.indexOf('\nvolumes:\n'),
     );
     const parts = services.split(/\n(?= {2}[a-z]+:\n)/).slice(1);
-    assert.equal(parts.length, 5);
+    assert.equal(parts.length, 7);
     for (const part of parts) {
       assert.match(part, /restart: |<<: \*orderonce/);
       assert.match(part, /deploy: (&|\*)limits/);
       assert.match(part, /healthcheck:|\n {4}image: orderonce-(producer|consumer)\n/);
     }
+  });
+});
+
+describe('The profile observe', () => {
+  const { services } = parse(read('docker-compose.yml'), { merge: true }) as {
+    services: Record<string, { profiles?: string[]; ports?: string[]; volumes?: string[] }>;
+  };
+
+  it('brings Prometheus and Grafana only when asked for, on the published address alone', () => {
+    const observing = Object.entries(services).filter(([, { profiles }]) => profiles !== undefined);
+    assert.deepEqual(
+      observing.map(([name, { profiles }]) => [name, profiles]),
+      [
+        ['prometheus', ['observe']],
+        ['grafana', ['observe']],
+      ],
+    );
+    for (const [, { ports = [] }] of observing) {
+      assert.ok(ports.length === 1 && ports[0]?.includes('PUBLISH_ADDRESS:-127.0.0.1}:'));
+    }
+  });
+
+  it('finds the files that it mounts, and scrapes the services that there are, on their ports', () => {
+    for (const name of ['prometheus', 'grafana']) {
+      const mounted = services[name]?.volumes?.filter((volume) => volume.startsWith('./')) ?? [];
+      assert.ok(mounted.length > 0);
+      for (const volume of mounted) {
+        const [path = ''] = volume.split(':');
+        assert.ok(existsSync(fileURLToPath(new URL(`../${path}`, import.meta.url))), volume);
+      }
+    }
+    const { rule_files, scrape_configs } = parse(read('deploy/prometheus/prometheus.yml')) as {
+      rule_files: string[];
+      scrape_configs: { dns_sd_configs: { names: string[]; port: number }[] }[];
+    };
+    assert.deepEqual(rule_files, ['rules.yml']);
+    const scraped = scrape_configs.flatMap(({ dns_sd_configs }) => dns_sd_configs);
+    for (const { names, port } of scraped) {
+      assert.ok(services[names[0] as string]?.ports?.[0]?.endsWith(`:${port}`), names[0]);
+    }
+    assert.equal(scraped.length, 2);
   });
 });
 

@@ -126,9 +126,8 @@ describe('A page that has pointed its name at this machine', () => {
       tls: null,
     });
     const settings = testSettings(env);
-    const access = addAccess(app, settings, silent, (method) =>
-      method === 'POST' ? 'admin' : 'read',
-    );
+    const needOf = (method: string) => (method === 'POST' ? 'admin' : 'read');
+    const access = addAccess(app, settings, silent, needOf, () => {});
     for (const path of ['/dead-letters', '/events/:event_id', '/health', '/metrics', '/'])
       app.get(path, () => ({ letters: [] }));
     await app.listen({ host: '127.0.0.1', port: 0 });

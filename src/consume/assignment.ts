@@ -22,6 +22,8 @@ export type AssignmentOptions = PrepareOptions & {
    * has changed. The assignment must restart, and so check all positions against the log.
    */
   readonly onOutdated: () => void;
+  /** Called once, when the first of the partitions is ready to be processed. */
+  readonly onReady: () => void;
 };
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
@@ -110,6 +112,7 @@ export class Assignment {
     if (this.partitions.length === 0) return;
     const topicId = await this.#untilReady();
     if (topicId === null) return;
+    this.#options.onReady();
     await Promise.all([this.#fetchLoop(topicId), this.#watchStopped(), this.#prepareRest()]);
     await Promise.all(this.#working);
   }

@@ -7,7 +7,7 @@ import { repeatOf } from '../inbox/provenance.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { OutcomeLog } from './outcome-log.ts';
 
-const NOTHING = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
+const NOTHING = { stored: 0, storedRecords: [], duplicates: [], conflicts: [], deadLetters: [] };
 
 function setUp() {
   const lines: Record<string, unknown>[] = [];

@@ -1,5 +1,5 @@
 /** Processes one assigned partition, from buffer to COMMIT, one batch after the other. */
-import { OrderonceError, reasonOf } from '../errors.ts';
+import { type ErrorCode, OrderonceError, reasonOf } from '../errors.ts';
 import { mayBlameBatch } from '../inbox/blame.ts';
 import { firstOf } from '../inbox/first-event.ts';
 import { parkUnrun } from '../inbox/isolate.ts';
@@ -23,6 +23,8 @@ export type WorkerOptions = {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly suspicion: Suspicion;
+  /** Called for each failed attempt, with its code; for metrics. */
+  readonly onRetry?: ((code: ErrorCode) => void) | undefined;
 };
 
 /** While PostgreSQL is away. An attempt costs little, and its return must be noticed soon. */
@@ -32,6 +34,8 @@ const EVENT_BACKOFF = { firstMs: 50, mostMs: 30_000 };
 /** After an OutageError of a handler. Its dependency gets more time before the event is parked. */
 const OUTAGE_BACKOFF = { firstMs: 1000, mostMs: 30_000 };
 const WAIT_CHECK_MS = 500;
+/** The latest time of a Date (ECMAScript, section 21.4.1.1). */
+const TIME_MS_MAX = 8.64e15;
 const GROWTH_WAIT =
   'Waits until the older partitions pass the ends they had when this partition was added';
 /**
@@ -70,8 +74,9 @@ export class PartitionWorker {
     this.#suspicion = options.suspicion;
     this.#batchMax = options.batchMax;
     const { pool, topic, owner } = options.context;
-    const { logger } = options;
-    this.#state = new PartitionState({ pool, topic, owner, partition: position.partition, logger });
+    const { logger, onRetry } = options;
+    const { partition } = this;
+    this.#state = new PartitionState({ pool, topic, owner, partition, logger, onRetry });
     this.buffer = new PartitionBuffer(position.nextOffset, {
       recordsMax: options.batchMax,
       bytesMax: BUFFER_BYTES_MAX,
@@ -85,6 +90,13 @@ export class PartitionWorker {
   /** Whether the partition is at exactly this position of this log. */
   isAt({ logId, nextOffset }: Position): boolean {
     return logId === this.#position.logId && nextOffset === this.#position.nextOffset;
+  }
+
+  /** When the first record at the position was appended, in ms; null if none is known to wait. */
+  get oldestMs(): number | null {
+    const { appendedMs = null } = this.buffer.firstFrom(this.nextOffset) ?? {};
+    // A foreign client may have set any time, also one that is none.
+    return appendedMs !== null && Math.abs(appendedMs) <= TIME_MS_MAX ? appendedMs : null;
   }
 
   /** What the partition does now, and why it does not run. */

@@ -7,6 +7,7 @@ import { OrderonceError } from '../errors.ts';
 import type { EventRules } from '../event/event-rules.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
+import type { BatchContext } from '../inbox/settle-records.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { type CheckedPosition, checkPositions } from '../positions/check.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -17,7 +18,7 @@ import { clearTroubles } from '../store/position-troubles.ts';
 import { ensurePositions, takePositions } from '../store/positions.ts';
 import { findSuspect } from '../store/suspects.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
-import { PartitionWorker } from './partition-worker.ts';
+import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
 import { Suspicion } from './suspicion.ts';
 import type { Turns } from './turns.ts';
 
@@ -33,6 +34,9 @@ export type PrepareOptions = {
   readonly turns: Turns;
   readonly batchMax: number;
   readonly logger: Logger;
+  /** For metrics; see WorkerOptions and BatchContext. */
+  readonly onRetry?: WorkerOptions['onRetry'];
+  readonly onTimed?: BatchContext['onTimed'];
 };
 
 /** The partitions that are ready, with their workers; what is wrong with a position is in `checked`. */
@@ -73,7 +77,7 @@ async function makeWorkers(
   signal: AbortSignal,
 ): Promise<PartitionWorker[]> {
   const { reader, pool, owner, limits, handlers, parkGuard, rules, projection } = options;
-  const { turns, batchMax, logger } = options;
+  const { turns, batchMax, logger, onRetry, onTimed } = options;
   const { topic } = reader;
   const partitions = checked.map(({ position }) => position.partition);
   // Only handlers can loop or end the process, so without them nothing has to be noted.
@@ -84,11 +88,24 @@ async function makeWorkers(
   const workers: PartitionWorker[] = [];
   for (const { position } of checked) {
     const { logId } = position;
-    const context = { pool, limits, topic, logId, owner, handlers, parkGuard, rules, projection };
+    const ofProcess = {
+      pool,
+      limits,
+      topic,
+      owner,
+      handlers,
+      parkGuard,
+      rules,
+      projection,
+      onTimed,
+    };
+    const context = { ...ofProcess, logId };
     const suspect = hasHandlers ? await findSuspect(pool, position) : null;
     const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
     workers.push(
-      new PartitionWorker(position, { context, suspicion, turns, batchMax, logger, signal }),
+      new PartitionWorker(position, {
+        ...{ context, suspicion, turns, batchMax, logger, signal, onRetry },
+      }),
     );
   }
   return workers;

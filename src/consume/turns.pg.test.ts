@@ -18,7 +18,7 @@ async function setUp(t: TestContext, partitions: number, connections = 2) {
   const turns = new Turns({
     connections,
     batchMax: 100,
-    onCommitted: (positions) => commits.push(new Map(positions)),
+    onCommitted: (moved) => commits.push(new Map(moved.map((m) => [m.partition, m.next]))),
   });
   return { pool, context, turns, commits };
 }

@@ -9,6 +9,7 @@
 import { processTogether } from '../inbox/process-batch.ts';
 import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { splitSlice } from '../log/log-slice.ts';
 import { pause } from '../runtime/backoff.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';
 
@@ -40,12 +41,18 @@ export type TurnsOptions = {
   readonly connections: number;
   /** The largest number of records in a shared transaction. */
   readonly batchMax: number;
-  /** Called after each COMMIT with the new positions, by partition, and with what was settled. */
-  readonly onCommitted: (positions: ReadonlyMap<number, number>, settled: Settled) => void;
+  /** Called when turns begin, with how long the first of them has waited, in ms. */
+  readonly onBegun?: ((waitedMs: number) => void) | undefined;
+  /** Called after each COMMIT that moved positions, with those and with what was settled. */
+  readonly onCommitted: (moved: readonly Moved[], settled: Settled) => void;
 };
+
+/** What a transaction has settled of a partition: its position is now at `next`. */
+export type Moved = Pick<LogSlice, 'partition' | 'next' | 'gaps'>;
 
 type Waiting = {
   readonly turn: Turn;
+  readonly since: number;
   readonly share: Turn['share'];
   readonly resolve: (result: CarriedOut | null) => void;
 };
@@ -90,7 +97,7 @@ export class Turns {
    */
   async carryOut(turn: Turn): Promise<CarriedOut | null> {
     const { promise, resolve } = Promise.withResolvers<CarriedOut | null>();
-    this.#waiting.push({ turn, share: turn.share, resolve });
+    this.#waiting.push({ turn, since: performance.now(), share: turn.share, resolve });
     this.#startSoon();
     return await promise;
   }
@@ -170,6 +177,8 @@ export class Turns {
 
   async #run(group: readonly Taken[], share: Turn['share'], connections: number): Promise<void> {
     this.#free -= connections;
+    const [head] = group;
+    if (head !== undefined) this.#options.onBegun?.(performance.now() - head.since);
     if (share === 'together') {
       this.#shared++;
       this.#sharedSince = performance.now();
@@ -205,7 +214,7 @@ export class Turns {
     for (const { slice, resolve } of group) {
       resolve({ slice, outcome: { ...settled, next: slice.next } });
     }
-    this.#options.onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
+    this.#options.onCommitted(slices, settled);
   }
 
   #growShared(): void {
@@ -230,7 +239,11 @@ export class Turns {
     // Otherwise a limit that is too small for any two turns would never grow again.
     if (share === 'together') this.#growShared();
     resolve({ slice, outcome });
-    this.#options.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
+    // An event that is held leaves the position where it was: nothing has been committed.
+    if (outcome.next === slice.from) return;
+    const { next } = outcome;
+    const moved = next === slice.next ? slice : splitSlice(slice, next).head;
+    this.#options.onCommitted([moved], outcome);
   }
 }
 

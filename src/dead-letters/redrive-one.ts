@@ -55,6 +55,8 @@ export type RedriveContext = {
   readonly actor: string;
   /** The job that the redrive belongs to, for the audit. */
   readonly redriveId?: number;
+  /** Called with the outcome of each redrive, for metrics. */
+  readonly onRedriven?: ((outcome: RedriveOutcome) => void) | undefined;
 };
 
 export type RedriveOutcome =
@@ -88,6 +90,16 @@ const ATTEMPTS_MAX = 5;
  * @throws an outage. Nothing has been changed then.
  */
 export async function redriveOne(
+  context: RedriveContext,
+  place: LogPlace,
+  input: RedriveInput,
+): Promise<RedriveResult> {
+  const result = await redriveNow(context, place, input);
+  context.onRedriven?.(result.outcome);
+  return result;
+}
+
+async function redriveNow(
   context: RedriveContext,
   place: LogPlace,
   input: RedriveInput,

@@ -50,6 +50,8 @@ export type HandlerSet = {
   readonly timeoutMs: number;
   /** After this many failures alone for an unknown reason an event is parked, if others succeed. */
   readonly attemptsMax: number;
+  /** Called after each run of a handler, also a failed one, with the seconds it took; for metrics. */
+  readonly onRun?: (handler: string, seconds: number) => void;
 };
 
 export const NO_HANDLERS: HandlerSet = { handlers: [], timeoutMs: 3000, attemptsMax: 5 };
@@ -60,7 +62,7 @@ export const NO_HANDLERS: HandlerSet = { handlers: [], timeoutMs: 3000, attempts
  * @throws HandlerFailure of the first handler that fails. The caller must roll back.
  */
 export async function runHandlers(
-  { handlers, timeoutMs }: HandlerSet,
+  { handlers, timeoutMs, onRun }: HandlerSet,
   tx: Transaction,
   pool: Pool,
   events: readonly HandledEvent[],
@@ -74,12 +76,15 @@ export async function runHandlers(
     if (own.length === 0) continue;
     const cancel = () => cancelStatement(pool, tx);
     const guarded = new GuardedTransaction(tx, { handler: handler.name, events: own, cancel });
+    const started = performance.now();
     try {
       await runOne(handler, guarded, own, timeoutMs);
       await guarded.finish();
     } catch (error) {
       await guarded.abandon();
       throw new HandlerFailure(handler.name, causeOf(error, guarded.failure));
+    } finally {
+      onRun?.(handler.name, (performance.now() - started) / 1000);
     }
   }
 }

@@ -11,6 +11,7 @@
 import { faultOf } from '../handlers/run-handlers.ts';
 import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { Laps } from '../runtime/laps.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
 import { blaming } from './blame.ts';
@@ -23,6 +24,7 @@ import {
   fence,
   logPartitionOf,
   ParkingNeeded,
+  type Phase,
   type Settled,
   settleRecords,
 } from './settle-records.ts';
@@ -92,20 +94,26 @@ async function settleOrIsolate(context: BatchContext, batch: Batch): Promise<Bat
 }
 
 async function settleWhole(context: BatchContext, batches: readonly Batch[]): Promise<Settled> {
-  return await blaming((passedFence) =>
+  const laps = new Laps<Phase>();
+  const whole = await blaming((passedFence) =>
     inStoringTransaction(context.pool, context.limits, async (tx) => {
       const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
       const { anyClaims } = await fence(tx, context, advances);
       passedFence();
+      laps.end('fence');
       const records = {
         events: batches.flatMap(({ events }) => events),
         invalid: batches.flatMap(({ invalid }) => invalid),
       };
-      const mode = { kind: 'batch', anyClaims, mayPark: false } as const;
+      const mode = { kind: 'batch', anyClaims, mayPark: false, laps } as const;
       const settled = await settleRecords(tx, context, records, mode);
       for (const { slice } of batches)
         await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
+      laps.end('settle');
       return settled;
     }),
   );
+  laps.end('commit');
+  context.onTimed?.(laps.ms);
+  return whole;
 }

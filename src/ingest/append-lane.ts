@@ -18,6 +18,15 @@ export type LaneLimits = {
   readonly batchItemsMax: number;
   /** The most bytes of one append. A broker gets it as one batch, whose limit is about 1 MiB. */
   readonly batchBytesMax: number;
+  /** Called after each append, for metrics. */
+  readonly onAppended?: (report: AppendReport) => void;
+};
+
+/** An append that has ended. */
+export type AppendReport = {
+  readonly result: 'acknowledged' | 'failed';
+  readonly ms: number;
+  readonly records: number;
 };
 
 /** Records that wait in a lane together, and get their answer together. */
@@ -101,6 +110,11 @@ export class AppendLane {
     if (this.#lastError === failure) this.#lastError = null;
   }
 
+  /** The earliest deadline of what is queued or in flight; null if nothing is. */
+  get deadline(): number | null {
+    return (this.#inFlight[0] ?? this.#queued[0])?.deadline ?? null;
+  }
+
   /** Number of records that are queued or in flight. */
   get size(): number {
     return this.#size;
@@ -143,11 +157,13 @@ export class AppendLane {
         const records = this.#inFlight.flatMap((item) => item.records);
         this.#settle(await this.#log.append(records));
         this.#lastError = null;
+        this.#report('acknowledged');
       } catch (error) {
         this.#lastError =
           error instanceof OrderonceError ? error : unacknowledged(reasonOf(error), error);
         const unknown = unacknowledged(this.#lastError.message, error);
         for (const item of this.#inFlight) item.reject(unknown);
+        this.#report('failed');
       }
       this.#size -= countOf(this.#inFlight);
       this.#inFlight = [];
@@ -155,6 +171,11 @@ export class AppendLane {
     }
     this.#inFlightSince = null;
     this.#onSettled();
+  }
+
+  #report(result: AppendReport['result']): void {
+    const ms = this.#now() - (this.#inFlightSince ?? this.#now());
+    this.#limits.onAppended?.({ result, ms, records: countOf(this.#inFlight) });
   }
 
   #settle(outcomes: readonly AppendOutcome[]): void {

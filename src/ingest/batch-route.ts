@@ -19,7 +19,7 @@ import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { BodyForm } from './body-items.ts';
 import { POST_BATCH } from './event-operations.ts';
-import type { NoteBatch } from './ingest-metrics.ts';
+import type { IngestMeter } from './ingest-metrics.ts';
 
 const RULES: BodyRules<BodyForm> = {
   forms: [
@@ -37,7 +37,7 @@ export type BatchRouteParts = {
   readonly queue: AppendQueue;
   readonly requestIds: RequestIds;
   readonly rules: EventRules;
-  readonly noteBatch: NoteBatch;
+  readonly meter: Pick<IngestMeter, 'answeredBatch'>;
   readonly access: Pick<Access, 'spend'>;
   readonly failures: AppendFailures;
 };
@@ -60,11 +60,12 @@ export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Pr
 async function handle(
   request: BatchRequest,
   reply: FastifyReply,
-  { queue, requestIds, rules, noteBatch, access, failures }: BatchRouteParts,
+  { queue, requestIds, rules, meter, access, failures }: BatchRouteParts,
 ): Promise<FastifyReply> {
+  const started = performance.now();
   const { form, content } = request.body ?? openBody(request.raw, RULES);
   const verdicts = await acceptBatch(queue, requestIds, content.pieces(), { form, rules });
-  noteBatch(verdicts);
+  meter.answeredBatch(verdicts, (performance.now() - started) / 1000);
   noteFailures(failures, verdicts);
   access.spend(request, verdicts.length - 1);
   await discardRest(request.raw, reply.raw);

@@ -8,7 +8,7 @@ import { type Acceptance, acceptEvent } from './accept-event.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { GET_EVENT_REDIRECT, POST_EVENT } from './event-operations.ts';
-import type { NoteAnswer } from './ingest-metrics.ts';
+import type { IngestMeter } from './ingest-metrics.ts';
 
 const RETRY_AFTER_SECONDS = '1';
 
@@ -19,7 +19,7 @@ type EventRouteParts = {
   readonly rules: EventRules;
   readonly topic: string;
   readonly statusUrl: string;
-  readonly noteAnswer: NoteAnswer;
+  readonly meter: Pick<IngestMeter, 'answered'>;
   readonly failures: AppendFailures;
 };
 
@@ -27,7 +27,7 @@ type EventRouteParts = {
  * Adds both routes. Each answered POST is counted; one that the log did not acknowledge is logged.
  */
 export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
-  const { queue, requestIds, rules, topic, statusUrl, noteAnswer, failures } = parts;
+  const { queue, requestIds, rules, topic, statusUrl, meter, failures } = parts;
   app.post<{ Body: Buffer | undefined }>(
     '/events',
     { config: { operation: POST_EVENT } },
@@ -41,7 +41,7 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
         requestId,
         request.body ?? Buffer.alloc(0),
       );
-      noteAnswer(acceptance.status, (performance.now() - started) / 1000);
+      meter.answered(acceptance, (performance.now() - started) / 1000);
       if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
       return answer(reply, acceptance, topic, statusUrl);
     },

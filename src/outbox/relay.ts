@@ -27,6 +27,7 @@ import {
 } from '../store/outbox.ts';
 import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
 import type { Pool } from '../store/pool.ts';
+import type { OutboxMeter } from './outbox-metrics.ts';
 
 /** What a relay needs. */
 export type RelayOptions = {
@@ -38,6 +39,8 @@ export type RelayOptions = {
   /** Published messages are kept for this long and then deleted. */
   readonly retentionHours: number;
   readonly logger: Logger;
+  /** Told what happens, for metrics. */
+  readonly meter?: OutboxMeter;
   /** Length of a lease on a shard, in milliseconds. Default: 15,000. */
   readonly leaseMs?: number;
 };
@@ -156,7 +159,7 @@ export class Relay implements Service {
     this.#underWay.set(topic, performance.now());
     try {
       const log = await this.#logOf(topic);
-      await this.#append(log, messages);
+      await this.#append(log, topic, messages);
       if (this.#blocked.delete(topic)) {
         this.#options.logger.info({ topic }, 'Outbox: publishing resumed');
       }
@@ -173,7 +176,11 @@ export class Relay implements Service {
    * they may have the same key as the refused one.
    * @throws the reason for the refusal, after the published messages have been marked.
    */
-  async #append(log: LogAppender, messages: readonly PendingMessage[]): Promise<void> {
+  async #append(
+    log: LogAppender,
+    topic: string,
+    messages: readonly PendingMessage[],
+  ): Promise<void> {
     const refusals = messages.map(({ record }) => log.refusalOf(record));
     const at = refusals.findIndex((refusal) => refusal !== null);
     const sent = at === -1 ? messages : messages.slice(0, at);
@@ -187,6 +194,7 @@ export class Relay implements Service {
       published.map(({ message }) => message),
       published.map(({ position }) => position),
     );
+    this.#options.meter?.published(topic, published.length);
     const refusal = refusals[at] ?? outcomes.find(isRefusal);
     if (refusal !== undefined && refusal !== null) throw refusal;
   }
@@ -200,6 +208,7 @@ export class Relay implements Service {
   }
 
   #block(topic: string, error: unknown): void {
+    this.#options.meter?.failed(topic);
     const failures = (this.#blocked.get(topic)?.failures ?? 0) + 1;
     const code = error instanceof OrderonceError ? `${error.code}: ` : '';
     const reason = `${code}${reasonOf(error)}`;

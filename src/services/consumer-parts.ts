@@ -1,8 +1,9 @@
 /** Puts the parts of the consumer service together that work behind its HTTP port. */
 
 import { randomBytes } from 'node:crypto';
-import type { Registry } from 'prom-client';
+import { addDatabaseMetrics, figuresReader } from '../admin/database-metrics.ts';
 import { EventWaiters } from '../admin/event-waiters.ts';
+import { addRedriveMetrics } from '../admin/redrive-metrics.ts';
 import { ActivityRecorder } from '../consume/activity-recorder.ts';
 import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
@@ -16,11 +17,15 @@ import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
 import type { Settled } from '../inbox/settle-records.ts';
 import type { LogReader } from '../log/event-log.ts';
+import { addOutboxMetrics, type OutboxMeter } from '../outbox/outbox-metrics.ts';
 import { Relay } from '../outbox/relay.ts';
+import { addCertificateMetrics } from '../runtime/certificate-metrics.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRegistry } from '../runtime/metrics.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings/settings.ts';
+import { readOperatorFigures } from '../store/operator-figures.ts';
+import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { openConsumerPools } from './consumer-pools.ts';
@@ -43,7 +48,7 @@ export async function partsOf(
   logger: Logger,
 ) {
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
-  const handlers = await handlersOf(settings);
+  const withoutMetrics = await handlersOf(settings);
   const { rules, projection } = await eventModelOf(settings);
   const pools = openConsumerPools(databaseUrl, {
     connections: settings.CONSUMER_CONNECTIONS,
@@ -52,11 +57,23 @@ export async function partsOf(
     lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
     onWarning: (warning) => logger.warn(warning),
   });
-  const registry = createRegistry();
+  const registry = createRegistry('consumer');
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
   const activity = new ActivityRecorder(pools.queries, owner);
   const waiters = new EventWaiters(pools.queries);
-  const relay = createRelay(settings, pools.outbox, owner, logger);
+  const figures = figuresReader(() => readOperatorFigures(pools.ledgers, reader.topic));
+  const meter = addConsumerMetrics(registry, {
+    partitions: () => consumer.partitions,
+    ends: async (partitions) => {
+      const bounds = await reader.bounds(partitions);
+      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+    },
+    handlers: withoutMetrics.handlers.map(({ name }) => name),
+    acceptedOffsets: async () => (await figures())?.acceptedOffsets ?? null,
+  });
+  const handlers: HandlerSet = { ...withoutMetrics, onRun: meter.handled };
+  const ofOutbox = addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
+  const relay = createRelay(settings, pools.outbox, owner, logger, ofOutbox);
   const ofConsumer = {
     reader,
     pool: pools.batches,
@@ -66,14 +83,16 @@ export async function partsOf(
     rules,
     projection,
     owner,
+    meter,
   };
-  const consumer = createConsumer(settings, ofConsumer, registry, (settled) => {
+  const consumer: Consumer = createConsumer(settings, ofConsumer, (settled) => {
     waiters.notify();
     activity.note(settled);
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
   });
-  const redrives = { pool: pools.redrives, handlers, rules, projection };
+  const onRedriven = addRedriveMetrics(registry);
+  const redrives = { pool: pools.redrives, handlers, rules, projection, onRedriven };
   const resumer = new QueueResumer(redrives, logger);
   const types = new TypeResumer(redrives, logger);
   const days = new EventDataDays(pools.queries, rules, logger);
@@ -81,6 +100,8 @@ export async function partsOf(
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
+  addDatabaseMetrics(registry, figures, () => unattended.count);
+  addCertificateMetrics(registry, settings);
   // Only handlers can block the event loop, or leave promises and timers behind.
   const watches =
     settings.HANDLERS_MODULE === undefined
@@ -110,35 +131,37 @@ function createConsumer(
   settings: Settings,
   parts: Pick<
     ConsumerOptions,
-    'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner'
+    | 'reader'
+    | 'pool'
+    | 'limits'
+    | 'logger'
+    | 'handlers'
+    | 'rules'
+    | 'projection'
+    | 'owner'
+    | 'meter'
   >,
-  registry: Registry,
-  onSettled: (settled: Settled) => void,
+  onCommitted: (settled: Settled) => void,
 ): Consumer {
-  const noteSettled = addConsumerMetrics(registry, {
-    partitions: () => consumer.partitions,
-    ends: async (partitions) => {
-      const bounds = await parts.reader.bounds(partitions);
-      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
-    },
-  });
-  const consumer: Consumer = new Consumer({
+  return new Consumer({
     ...parts,
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
     connections: settings.CONSUMER_CONNECTIONS,
     batchMax: settings.CONSUMER_BATCH_MAX,
-    onCommitted: (settled) => {
-      noteSettled(settled);
-      onSettled(settled);
-    },
+    onCommitted,
   });
-  return consumer;
 }
 
-function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logger): Relay {
+function createRelay(
+  settings: Settings,
+  pool: Pool,
+  owner: string,
+  logger: Logger,
+  meter: OutboxMeter,
+): Relay {
   const openLog = (topic: string) => openOutboxLog(settings, pool, topic);
   const { OUTBOX_RETENTION_HOURS: retentionHours } = settings;
-  return new Relay({ pool, openLog, owner, retentionHours, logger });
+  return new Relay({ pool, openLog, owner, retentionHours, logger, meter });
 }
 
 /**

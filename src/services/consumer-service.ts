@@ -1,5 +1,6 @@
 /** The consumer service: the consumer and its HTTP API for health, status and operators. */
 import { type Access, addAccess } from '../access/access.ts';
+import { addAccessMetrics } from '../access/access-metrics.ts';
 import type { Role } from '../access/api-keys.ts';
 import { addConsoleRoutes } from '../admin/console-routes.ts';
 import { addDeadLetterActions } from '../admin/dead-letter-actions.ts';
@@ -14,7 +15,6 @@ import { reasonOf } from '../errors.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
 import { readReports } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import {
@@ -26,7 +26,7 @@ import {
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, type HttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { addMetricsRoute } from '../runtime/metrics.ts';
+import { addDependencyMetrics, addMetricsRoute } from '../runtime/metrics.ts';
 import { consumerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
@@ -38,7 +38,6 @@ import {
   readDeploymentId,
   recordHandlers,
 } from '../store/deployment-handlers.ts';
-import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import { assertWritable } from '../store/writable.ts';
 import { type Parts, partsOf } from './consumer-parts.ts';
@@ -51,6 +50,24 @@ const API = {
   title: 'Orderonce consumer',
   description: 'Answers for the status of events and orders, and for the health of the consumer.',
 };
+const PARTITION = {
+  type: 'object',
+  required: ['partition', 'next_offset', 'state', 'since'],
+  properties: {
+    partition: { type: 'integer' },
+    next_offset: { type: 'integer' },
+    state: { enum: ['running', 'retrying', 'waiting', 'stopped'] },
+    since: { type: 'string', description: 'When it entered this state.' },
+    code: { type: 'string', description: 'Why it does not run; absent while it runs.' },
+    reason: { type: 'string', description: 'The same in words.' },
+    attempts: { type: 'integer', description: 'Failed attempts since its position last moved.' },
+    oldest_at: {
+      type: 'string',
+      description:
+        'When the first record that waits was appended; absent if none is known to wait.',
+    },
+  },
+};
 const HEALTH_FACTS: FactsDescription = {
   schemas: {
     service: { const: 'consumer' },
@@ -62,7 +79,7 @@ const HEALTH_FACTS: FactsDescription = {
     partitions: {
       type: 'array',
       description: 'The partitions that this process works on.',
-      items: { type: 'object', required: ['partition', 'next_offset', 'state', 'since'] },
+      items: PARTITION,
     },
     warnings: { type: 'array', items: { type: 'string' }, description: 'What to correct.' },
   },
@@ -115,7 +132,11 @@ export async function startConsumer(
     logger,
     tls: serverTlsOf(settings),
   });
-  const access = addAccess(app, settings, logger, roleFor);
+  const access = addAccess(app, settings, logger, roleFor, addAccessMetrics(parts.registry));
+  addDependencyMetrics(parts.registry, {
+    database: () => probe.trouble === null,
+    log: () => parts.consumer.isLogUp,
+  });
   addRoutes(app, parts);
   const operators = addOperatorRoutes(
     app,
@@ -187,7 +208,6 @@ function addRoutes(app: HttpServer, parts: Parts): void {
   addDeadLetterRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
   addDeadLetterActions(app, redrives);
-  addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
   addMetricsRoute(app, registry);
 }
 

@@ -1,21 +1,23 @@
 /** The producer service: it accepts events over HTTP and appends them to the log. */
 
 import { addAccess } from '../access/access.ts';
+import { addAccessMetrics } from '../access/access-metrics.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
 import { APPEND_BYTES_MAX, AppendQueue } from '../ingest/append-queue.ts';
 import { addBatchRoute } from '../ingest/batch-route.ts';
 import { addEventRoutes } from '../ingest/event-routes.ts';
-import { addIngestMetrics } from '../ingest/ingest-metrics.ts';
+import { addIngestMetrics, type IngestMeter } from '../ingest/ingest-metrics.ts';
 import { logTroubles } from '../ingest/producer-troubles.ts';
 import { addRootRoute } from '../ingest/root-route.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
+import { addCertificateMetrics } from '../runtime/certificate-metrics.ts';
 import { addHealthRoutes, type FactsDescription, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
+import { addDependencyMetrics, addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
@@ -55,7 +57,9 @@ export async function startProducer(
   logger: Logger,
 ): Promise<ProducerService> {
   const { rules } = await eventModelOf(settings);
-  const queue = createQueue(settings, log);
+  const registry = createRegistry('producer');
+  const meter = addIngestMetrics(registry, () => queue);
+  const queue: AppendQueue = createQueue(settings, log, meter);
   let found: readonly string[] = [];
   const probe = new Probe(async () => {
     const before = queue.failures;
@@ -74,18 +78,18 @@ export async function startProducer(
     logger,
     tls: serverTlsOf(settings),
   });
-  const access = addAccess(app, settings, logger, () => 'ingest');
-  const registry = createRegistry();
+  const access = addAccess(app, settings, logger, () => 'ingest', addAccessMetrics(registry));
+  addDependencyMetrics(registry, { log: () => probe.trouble === null });
+  addCertificateMetrics(registry, settings);
   addMetricsRoute(app, registry);
   const requestIds = new RequestIds();
-  const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
   addEventRoutes(app, {
-    ...{ queue, requestIds, rules, topic: log.topic, statusUrl, noteAnswer, failures },
+    ...{ queue, requestIds, rules, topic: log.topic, statusUrl, meter, failures },
   });
   addRootRoute(app, statusUrl);
-  await addBatchRoute(app, { queue, requestIds, rules, noteBatch, access, failures });
+  await addBatchRoute(app, { queue, requestIds, rules, meter, access, failures });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
@@ -118,12 +122,13 @@ export async function startProducer(
   };
 }
 
-function createQueue(settings: Settings, log: LogAppender): AppendQueue {
+function createQueue(settings: Settings, log: LogAppender, meter: IngestMeter): AppendQueue {
   return new AppendQueue(log, {
     deadlineMs: settings.DELIVERY_DEADLINE_MS,
     itemsMax: settings.APPEND_QUEUE_MAX,
     batchItemsMax: settings.APPEND_BATCH_MAX,
     batchBytesMax: APPEND_BYTES_MAX,
+    onAppended: meter.appended,
   });
 }
 

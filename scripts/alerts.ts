@@ -1,0 +1,98 @@
+/**
+ * Shows that the alerts fire and clear: brings each trouble about on a deployment of its own, and
+ * reads /api/v1/alerts of a real Prometheus. The rules are the real ones with shorter times.
+ *
+ *   npm run alerts              all troubles; takes a few minutes
+ *   npm run alerts -- outbox    those whose description contains the word
+ *
+ * Needs `prometheus` and `openssl`. TEST_DATABASE_URL: uses that PostgreSQL instead of its own. Fails if an alert does not fire or does not clear.
+ */
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { Deployment, events } from './alerts/deployment.ts';
+import { SHORTENED, shortRules } from './alerts/short-rules.ts';
+import { NOT_SHOWN, TROUBLES, type Trouble } from './alerts/troubles.ts';
+
+const RULES = readFileSync(new URL('../deploy/prometheus/rules.yml', import.meta.url), 'utf8');
+const FIRES_MS = 90_000;
+const CLEARS_MS = 120_000;
+const LOOK_MS = 500;
+
+type Shown = { fired?: number; cleared?: number; summary?: string };
+
+const words = process.argv.slice(2);
+const chosen = TROUBLES.filter(
+  ({ what }) => words.length === 0 || words.some((word) => what.includes(word)),
+);
+const deployment = new Deployment();
+const lines: string[][] = [];
+let failures = 0;
+try {
+  console.log('Times of the rules, shortened:');
+  for (const [, , replaced] of SHORTENED) console.log(`  ${replaced}`);
+  await deployment.start(shortRules(RULES));
+  await deployment.send(events(50));
+  for (const trouble of chosen) await show(trouble);
+} finally {
+  await deployment.stop();
+}
+print();
+process.exit(failures === 0 ? 0 : 1);
+
+async function show(trouble: Trouble): Promise<void> {
+  const { what, alerts, alertsAtEnd = [], begin, meanwhile, end } = trouble;
+  const names = [...alerts, ...alertsAtEnd];
+  const shown = new Map<string, Shown>(names.map((name) => [name, {}]));
+  const started = performance.now();
+  await begin(deployment);
+  let isEnded = false;
+  let endedAt = 0;
+  const giveUpAt = () => (isEnded ? endedAt + CLEARS_MS : started + FIRES_MS);
+  while (performance.now() < giveUpAt()) {
+    if (!isEnded) await meanwhile?.(deployment);
+    // A few events keep rates defined after the end.
+    else await deployment.send(events(2));
+    await look(shown, started);
+    const all = [...shown.values()];
+    if (!isEnded && alerts.every((name) => shown.get(name)?.fired !== undefined)) {
+      await end(deployment);
+      isEnded = true;
+      endedAt = performance.now();
+    }
+    if (all.every(({ cleared }) => cleared !== undefined)) break;
+    await pause(LOOK_MS);
+  }
+  if (!isEnded) await end(deployment);
+  for (const [name, { fired, cleared, summary = '' }] of shown) {
+    const seconds = (ms: number | undefined, from: number) =>
+      ms === undefined ? 'NO' : `${((ms - from) / 1000).toFixed(0)} s`;
+    if (fired === undefined || cleared === undefined) failures++;
+    const line = [name, seconds(fired, started), seconds(cleared, endedAt), what, summary];
+    lines.push(line);
+    console.log(line.join(' | '));
+  }
+}
+
+/** Notes when an alert was first seen firing, and since when it has been gone after that. */
+async function look(shown: Map<string, Shown>, started: number): Promise<void> {
+  const active = await deployment.prometheus.alerts();
+  const now = performance.now();
+  for (const [name, state] of shown) {
+    const firing = active.find(
+      ({ labels, state: is }) => labels.alertname === `Orderonce${name}` && is === 'firing',
+    );
+    if (firing !== undefined) {
+      state.fired ??= Math.max(now, started);
+      state.summary = firing.annotations.summary ?? '';
+      delete state.cleared;
+    } else if (state.fired !== undefined) state.cleared ??= now;
+  }
+}
+
+function print(): void {
+  console.log('\n| alert | fired after | cleared after the end | trouble | summary |');
+  console.log('|---|---|---|---|---|');
+  for (const line of lines) console.log(`| ${line.join(' | ')} |`);
+  console.log('\nNot shown here:');
+  for (const [name, why] of Object.entries(NOT_SHOWN)) console.log(`  ${name}: needs ${why}`);
+}
