@@ -74,6 +74,6 @@ export function recordSource(mix: Mix): () => AppendRecord {
   return () => {
     const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())));
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-    return recordOf(parsed.event, requestIds.next());
+    return recordOf(parsed.event, { requestId: requestIds.next(), trace: [] });
   };
 }

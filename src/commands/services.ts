@@ -15,6 +15,7 @@ import { joinSchema } from '../settings/schema-url.ts';
 import { isWithoutOrders, type Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
+import { startTracing } from '../tracing/start-tracing.ts';
 import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { exampleCurl } from './example-event.ts';
@@ -41,6 +42,7 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
   }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
+    add(await startTracing(settings, 'producer', logger));
     const pools = add(new Pools(url, settings));
     if (url !== null) void refuseUnfit(settings, pools, fail);
     const log = openAppender(settings, () => pools.open('orderonce-log', LOG));
@@ -53,6 +55,7 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
 export async function runConsumer({ settings, logger }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
+    add(await startTracing(settings, 'consumer', logger));
     const pools = add(new Pools(url, settings));
     void refuseUnfit(settings, pools, fail);
     const reader = openReader(settings, () => pools.open('orderonce-log', LOG));
@@ -71,6 +74,7 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
   return await runServices(logger, async ({ add, stopping, fail }) => {
     await assertPortFree(producerPlace(settings));
     await assertPortFree(consumerPlace(settings));
+    add(await startTracing(settings, 'start', logger));
     const { url: bare, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
     const url = joinSchema(bare, settings.DATABASE_SCHEMA);
     const pools = add(new Pools(url, settings));

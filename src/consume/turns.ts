@@ -10,6 +10,7 @@ import { processTogether } from '../inbox/process-batch.ts';
 import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
+import { inProcess } from '../tracing/tracing.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';
 
 /** One batch of one partition that is to be processed. */
@@ -195,7 +196,7 @@ export class Turns {
     const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
     let settled: Settled;
     try {
-      settled = await processTogether(context, slices);
+      settled = await inProcess(context.topic, slices, () => processTogether(context, slices));
     } catch {
       // The failure need not be kept: the turn that causes it fails again in its own transaction.
       this.#separate(group);
@@ -222,7 +223,8 @@ export class Turns {
   async #byItself({ turn, share, slice, resolve }: Taken): Promise<void> {
     let outcome: BatchOutcome;
     try {
-      outcome = await turn.process(slice);
+      const { topic } = turn.context;
+      outcome = await inProcess(topic, [slice], () => turn.process(slice));
     } catch (failure) {
       resolve({ slice, failure });
       return;

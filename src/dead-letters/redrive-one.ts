@@ -40,6 +40,7 @@ import {
   inStoringTransaction,
   inTransaction,
 } from '../store/transaction.ts';
+import { inRedrive } from '../tracing/tracing.ts';
 import type { RedriveInput } from './dead-letter-event.ts';
 
 export type RedriveContext = {
@@ -82,6 +83,14 @@ const ATTEMPTS_MAX = 5;
  * @throws an outage. Nothing has been changed then.
  */
 export async function redriveOne(
+  context: RedriveContext,
+  place: LogPlace,
+  input: RedriveInput,
+): Promise<RedriveResult> {
+  return await inRedrive(input.event.record, () => retrying(context, place, input));
+}
+
+async function retrying(
   context: RedriveContext,
   place: LogPlace,
   input: RedriveInput,

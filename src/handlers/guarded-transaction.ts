@@ -1,4 +1,10 @@
-import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../log/message.ts';
+import type { TraceContext } from '../log/event-log.ts';
+import {
+  type EmittedMessage,
+  type OutboxMessage,
+  whyUnpublishable,
+  withTrace,
+} from '../log/message.ts';
 import { pause } from '../runtime/backoff.ts';
 import { enterHandler, type HandlerEntry, leaveHandler } from '../store/handler-guard.ts';
 import { insertMessages } from '../store/outbox.ts';
@@ -18,10 +24,14 @@ import { readThrown, UnawaitedError } from './thrown.ts';
  */
 const SETTLE_MS = 100;
 
+/** The trace contexts of those events that have one, by event id. */
+export type EventTraces = ReadonlyMap<string, TraceContext>;
+
 export type GuardedTransactionOptions = {
   readonly handler: string;
   /** The events that the handler is given. */
   readonly events: readonly HandledEvent[];
+  readonly traces: EventTraces;
   /** Cancels the statement that runs on the connection. */
   readonly cancel: () => Promise<void>;
 };
@@ -103,7 +113,8 @@ export class GuardedTransaction {
     }
     const why = whyUnpublishable(message);
     if (why !== null) throw new TerminalError(`A message cannot be emitted: ${why}`);
-    const { topic, key, value, headers = {} } = message;
+    const traced = withTrace(message, this.#options.traces.get(eventId));
+    const { topic, key, value, headers = {} } = traced;
     this.#emitted.push({
       eventId,
       handler: this.#options.handler,

@@ -5,7 +5,8 @@ import type { Pool } from '../store/pool.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { noteForeignCode } from '../store/session.ts';
 import { isRefusedData, isRefusedState, sqlStateOf } from '../store/sqlstate.ts';
-import { GuardedTransaction } from './guarded-transaction.ts';
+import { inHandler } from '../tracing/tracing.ts';
+import { type EventTraces, GuardedTransaction } from './guarded-transaction.ts';
 import type { HandledEvent, Handler } from './handler.ts';
 import { traced } from './stray-errors.ts';
 import { readThrown } from './thrown.ts';
@@ -53,6 +54,12 @@ export type HandlerSet = {
 
 export const NO_HANDLERS: HandlerSet = { handlers: [], timeoutMs: 3000, attemptsMax: 5 };
 
+/** The events for the handlers, and what their messages carry on. */
+export type HandlerInput = {
+  readonly events: readonly HandledEvent[];
+  readonly traces: EventTraces;
+};
+
 /**
  * Runs the handlers one after the other over all events.
  * @param pool with which a statement is cancelled that its handler no longer awaits.
@@ -62,7 +69,7 @@ export async function runHandlers(
   { handlers, timeoutMs }: HandlerSet,
   tx: Transaction,
   pool: Pool,
-  events: readonly HandledEvent[],
+  { events, traces }: HandlerInput,
 ): Promise<void> {
   if (events.length === 0) return;
   if (handlers.length > 0) noteForeignCode(tx);
@@ -70,10 +77,13 @@ export async function runHandlers(
   const frozen = Object.freeze(events.map((event) => Object.freeze({ ...event })));
   for (const handler of handlers) {
     const cancel = () => cancelStatement(pool, tx);
-    const guarded = new GuardedTransaction(tx, { handler: handler.name, events: frozen, cancel });
+    const options = { handler: handler.name, events: frozen, traces, cancel };
+    const guarded = new GuardedTransaction(tx, options);
     try {
-      await runOne(handler, guarded, frozen, timeoutMs);
-      await guarded.finish();
+      await inHandler(handler.name, async () => {
+        await runOne(handler, guarded, frozen, timeoutMs);
+        await guarded.finish();
+      });
     } catch (error) {
       await guarded.abandon();
       throw new HandlerFailure(handler.name, causeOf(error, guarded.failure));

@@ -13,6 +13,7 @@ import { decodeRecords } from '../log/decoded-record.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
+import { inPhase } from '../tracing/tracing.ts';
 import { blaming } from './blame.ts';
 import { type KnownSuspect, processFirst, type WitnessRules } from './first-event.ts';
 import { isolate } from './isolate.ts';
@@ -92,17 +93,19 @@ async function settleWhole(context: BatchContext, batches: readonly Batch[]): Pr
   return await blaming((passedFence) =>
     inStoringTransaction(context.pool, context.limits, async (tx) => {
       const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
-      const { anyClaims } = await fence(tx, context, advances);
+      const { anyClaims } = await inPhase('fence', () => fence(tx, context, advances));
       passedFence();
       const records = {
         events: batches.flatMap(({ events }) => events),
         invalid: batches.flatMap(({ invalid }) => invalid),
       };
       const mode = { kind: 'batch', anyClaims, mayPark: false } as const;
-      const settled = await settleRecords(tx, context, records, mode);
-      for (const { slice } of batches)
-        await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
-      return settled;
+      return await inPhase('settle', async () => {
+        const settled = await settleRecords(tx, context, records, mode);
+        for (const { slice } of batches)
+          await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
+        return settled;
+      });
     }),
   );
 }

@@ -5,14 +5,14 @@
  */
 import { OrderonceError } from '../errors.ts';
 import type { HandledEvent } from '../handlers/handler.ts';
-import { type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
+import { type HandlerInput, type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
 import {
   type DecodedBatch,
   type EventRecord,
   type InvalidRecord,
   recordDigest,
 } from '../log/decoded-record.ts';
-import type { LogSlice } from '../log/event-log.ts';
+import type { LogSlice, TraceContext } from '../log/event-log.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
@@ -167,7 +167,7 @@ export async function settleRecords(
     throw new OrderonceError('OUTCOMES_DO_NOT_ADD_UP', 'An event id is neither new nor taken');
   }
   if (handlers.handlers.length > 0) {
-    await runHandlers(handlers, tx, context.pool, settlement.stored.map(viewOf));
+    await runHandlers(handlers, tx, context.pool, inputOf(settlement.stored));
   }
   // An event that waits takes its id like one that is parked. That requires a final check that no
   // other partition has taken the id, which only a transaction that may park makes.
@@ -249,6 +249,14 @@ function idsOf(events: readonly EventRecord[]): string[] {
 /** A repeat that a redrive finds gets the source `redrive`: an operator caused it, not a sender. */
 function withSourceOf({ kind }: SettleMode): (repeat: Repeat) => Repeat {
   return (repeat) => (kind === 'redrive' ? { ...repeat, source: 'redrive' } : repeat);
+}
+
+function inputOf(stored: readonly EventRecord[]): HandlerInput {
+  const traces = new Map<string, TraceContext>();
+  for (const { event, record } of stored) {
+    if (record.trace !== null) traces.set(event.eventId, record.trace);
+  }
+  return { events: stored.map(viewOf), traces };
 }
 
 function viewOf({ event, record }: EventRecord): HandledEvent {

@@ -12,6 +12,7 @@ import { EVENT_BYTES_MAX, parseEvent } from '../event/parse-event.ts';
 import {
   type AppendOutcome,
   type AppendRecord,
+  type Header,
   isRefusal,
   type LogPosition,
 } from '../log/event-log.ts';
@@ -50,18 +51,25 @@ type Pending = {
   readonly record: AppendRecord;
 };
 
+/** What acceptBatch needs. */
+export type BatchParts = {
+  readonly queue: AppendQueue;
+  readonly requestIds: RequestIds;
+  /** The headers of the trace context of the request, for each of its records. */
+  readonly trace: readonly Header[];
+};
+
 /**
  * Reads a body and appends its valid events.
  * @returns a verdict for each item, in the order of the body.
  * @throws BodyRefused if the body is refused and nothing of it was appended.
  */
 export async function acceptBatch(
-  queue: AppendQueue,
-  requestIds: RequestIds,
+  parts: BatchParts,
   body: AsyncIterable<Buffer>,
   form: BodyForm,
 ): Promise<readonly ItemVerdict[]> {
-  const batch = new Batch(queue, requestIds, form);
+  const batch = new Batch(parts, form);
   let refusal: BodyRefused | null = null;
   try {
     for await (const chunk of body) {
@@ -82,8 +90,7 @@ export async function acceptBatch(
 }
 
 class Batch {
-  readonly #queue: AppendQueue;
-  readonly #requestIds: RequestIds;
+  readonly #parts: BatchParts;
   readonly #items: BodyItems;
   readonly #verdicts: ItemVerdict[] = [];
   readonly #pieceMax: number;
@@ -96,11 +103,10 @@ class Batch {
   /** Whether the rest of the body is ignored, because it is broken or too long. */
   isOver = false;
 
-  constructor(queue: AppendQueue, requestIds: RequestIds, form: BodyForm) {
-    this.#queue = queue;
-    this.#requestIds = requestIds;
+  constructor(parts: BatchParts, form: BodyForm) {
+    this.#parts = parts;
     this.#items = new BodyItems(form, EVENT_BYTES_MAX);
-    this.#pieceMax = Math.min(PIECE, queue.itemsMax);
+    this.#pieceMax = Math.min(PIECE, parts.queue.itemsMax);
   }
 
   async read(chunk: Buffer): Promise<void> {
@@ -136,9 +142,11 @@ class Batch {
     const { eventId } = parsed.event;
     // The verdict until the log answers, and if the event is never sent.
     const reason = 'Not sent: an earlier event was not acknowledged';
-    const requestId = this.#requestIds.next();
+    const { requestIds, trace } = this.#parts;
+    const requestId = requestIds.next();
     this.#verdicts.push({ status: 'unknown', eventId, reason, requestId });
-    this.#piece.push({ index, eventId, requestId, record: recordOf(parsed.event, requestId) });
+    const record = recordOf(parsed.event, { requestId, trace });
+    this.#piece.push({ index, eventId, requestId, record });
     if (this.#piece.length >= this.#pieceMax) await this.#send();
   }
 
@@ -160,7 +168,7 @@ class Batch {
       for (const { index, eventId } of sent) this.#verdicts[index] = { ...this.#refusal, eventId };
       return;
     }
-    const outcomes = await this.#queue.appendAll(sent.map(({ record }) => record));
+    const outcomes = await this.#parts.queue.appendAll(sent.map(({ record }) => record));
     for (const [i, pending] of sent.entries()) this.#note(pending, outcomes[i] as AppendOutcome);
     this.#isLogAway = sent.every(({ index }) => this.#verdicts[index]?.status === 'unknown');
   }

@@ -5,6 +5,8 @@ import { FakeLog } from '../../test/support/fake-log.ts';
 import { acceptEvent } from './accept-event.ts';
 import { AppendQueue } from './append-queue.ts';
 
+const ORIGIN = { requestId: 'r', trace: [] };
+
 function setUp() {
   const log = new FakeLog();
   log.isAutomatic = true;
@@ -18,7 +20,7 @@ describe('acceptEvent', () => {
     log.isAutomatic = false;
     const event = wireEvent({ total_amount: 5, timestamp: '2026-01-02T03:04:05+01:00' });
     const body = JSON.stringify({ ...event, order_id: event.order_id.toUpperCase() });
-    const accepting = acceptEvent(queue, 'r', Buffer.from(body));
+    const accepting = acceptEvent(queue, ORIGIN, Buffer.from(body));
     await new Promise(setImmediate);
     const [append] = log.pending;
     assert.deepEqual(append?.keys, [event.order_id]);
@@ -34,7 +36,7 @@ describe('acceptEvent', () => {
 
   it('appends nothing of an event that is not valid', async () => {
     const { log, queue } = setUp();
-    const verdict = await acceptEvent(queue, 'r', Buffer.from('{"event_id":1}'));
+    const verdict = await acceptEvent(queue, ORIGIN, Buffer.from('{"event_id":1}'));
     assert.equal(verdict.status, 'rejected');
     assert.deepEqual(log.appended, []);
   });
@@ -42,12 +44,16 @@ describe('acceptEvent', () => {
   it('tells "unknown" from "refused": only the first may be in the log [G9]', async () => {
     const { log, queue } = setUp();
     log.isAutomatic = false;
-    const first = acceptEvent(queue, 'r', Buffer.from(JSON.stringify(wireEvent())));
+    const first = acceptEvent(queue, ORIGIN, Buffer.from(JSON.stringify(wireEvent())));
     await new Promise(setImmediate);
-    const second = await acceptEvent(queue, 'r', Buffer.from(JSON.stringify(wireEvent())));
+    const second = await acceptEvent(queue, ORIGIN, Buffer.from(JSON.stringify(wireEvent())));
     assert.equal(second.status, 'refused');
     log.pending[0]?.fail(new Error('connection reset'));
-    assert.deepEqual(await first, { status: 'unknown', reason: 'connection reset' });
+    assert.deepEqual(await first, {
+      status: 'unknown',
+      code: 'LOG_NOT_ACKNOWLEDGED',
+      reason: 'connection reset',
+    });
     assert.equal(log.appended.length, 1);
   });
 });

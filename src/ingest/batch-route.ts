@@ -12,6 +12,7 @@ import {
   discardRest,
   openBody,
 } from '../runtime/request-body.ts';
+import { beginSend, type SendResult } from '../tracing/tracing.ts';
 import { acceptBatch, BODY_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
@@ -37,6 +38,7 @@ export type BatchRouteParts = {
   readonly noteBatch: NoteBatch;
   readonly access: Pick<Access, 'spend'>;
   readonly failures: AppendFailures;
+  readonly topic: string;
 };
 
 /** Adds the route in a scope of its own, because its body is read as a stream. */
@@ -57,15 +59,32 @@ export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Pr
 async function handle(
   request: BatchRequest,
   reply: FastifyReply,
-  { queue, requestIds, noteBatch, access, failures }: BatchRouteParts,
+  { queue, requestIds, noteBatch, access, failures, topic }: BatchRouteParts,
 ): Promise<FastifyReply> {
   const { form, content } = request.body ?? openBody(request.raw, RULES);
-  const verdicts = await acceptBatch(queue, requestIds, content.pieces(), form);
+  const send = beginSend(request.raw, topic);
+  const parts = { queue, requestIds, trace: send.trace };
+  let verdicts: readonly ItemVerdict[] = [];
+  try {
+    verdicts = await acceptBatch(parts, content.pieces(), form);
+  } finally {
+    send.end(resultOf(verdicts));
+  }
   noteBatch(verdicts);
   noteFailures(failures, verdicts);
   access.spend(request, verdicts.length - 1);
   await discardRest(request.raw, reply.raw);
   return answer(reply, verdicts);
+}
+
+/** An invalid item is no failure to send the others; a body that was refused has no items. */
+function resultOf(verdicts: readonly ItemVerdict[]): SendResult {
+  const failed = verdicts.find(({ status }) => status === 'unknown' || status === 'refused');
+  const isRefused = verdicts.every(({ status }) => status === 'rejected');
+  return {
+    count: verdicts.length,
+    errorType: failed?.status ?? (isRefused ? 'rejected' : undefined),
+  };
 }
 
 /**

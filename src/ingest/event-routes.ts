@@ -2,6 +2,7 @@
 import type { FastifyReply } from 'fastify';
 import type { RequestIds } from '../log/request-id.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import { beginSend, type SendResult } from '../tracing/tracing.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
@@ -33,7 +34,10 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
       const requestId = requestIds.next();
       // Set before anything can fail, so that a client can quote the id of a request answered 500.
       reply.header('Orderonce-Request-Id', requestId);
-      const acceptance = await acceptEvent(queue, requestId, request.body ?? Buffer.alloc(0));
+      const send = beginSend(request.raw, topic);
+      const origin = { requestId, trace: send.trace };
+      const acceptance = await acceptEvent(queue, origin, request.body ?? Buffer.alloc(0));
+      send.end(resultOf(acceptance));
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
       if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
       return answer(reply, acceptance, topic, statusUrl);
@@ -49,6 +53,13 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
       return reply.redirect(query === undefined ? target : `${target}?${query}`, 307);
     },
   );
+}
+
+function resultOf(acceptance: Acceptance): SendResult {
+  if (acceptance.status === 'accepted') {
+    return { eventId: acceptance.eventId, ...acceptance.position };
+  }
+  return { errorType: acceptance.status === 'rejected' ? 'rejected' : acceptance.code };
 }
 
 function answer(

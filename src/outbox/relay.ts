@@ -27,6 +27,7 @@ import {
 } from '../store/outbox.ts';
 import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
 import type { Pool } from '../store/pool.ts';
+import { inPublish } from '../tracing/tracing.ts';
 
 /** What a relay needs. */
 export type RelayOptions = {
@@ -177,7 +178,8 @@ export class Relay implements Service {
     const refusals = messages.map(({ record }) => log.refusalOf(record));
     const at = refusals.findIndex((refusal) => refusal !== null);
     const sent = at === -1 ? messages : messages.slice(0, at);
-    const outcomes = await log.append(sent.map(({ record }) => record));
+    const records = sent.map(({ record }) => record);
+    const outcomes = await inPublish(log.topic, records, (given) => log.append(given));
     const published = sent.flatMap((message, i) => {
       const position = outcomes[i] as AppendOutcome;
       return isRefusal(position) ? [] : [{ message, position }];

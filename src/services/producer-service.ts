@@ -20,6 +20,7 @@ import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
+import { traceRequests } from '../tracing/tracing.ts';
 
 const PROBE_MS = 2000;
 /** Time for closing the log. Appends in flight were already answered as unknown by then. */
@@ -77,6 +78,7 @@ export async function startProducer(
     logger,
     tls: serverTlsOf(settings),
   });
+  traceRequests(app);
   const access = addAccess(app, settings, logger, () => 'ingest');
   const registry = createRegistry();
   addMetricsRoute(app, registry);
@@ -86,7 +88,7 @@ export async function startProducer(
   const failures = new AppendFailures(logger);
   addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer, failures });
   addRootRoute(app, statusUrl);
-  await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures });
+  await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures, topic: log.topic });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
