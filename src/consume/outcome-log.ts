@@ -1,7 +1,13 @@
 import type { Settled } from '../inbox/settle-records.ts';
+import type { LogRecord } from '../log/event-log.ts';
+import { traceIdOf } from '../log/trace-context.ts';
 import type { Logger } from '../runtime/logger.ts';
 
 const LINES_PER_SECOND_MAX = 100;
+
+function traceOf({ trace }: LogRecord): { trace_id?: string } {
+  return trace === null ? {} : { trace_id: traceIdOf(trace) };
+}
 
 /**
  * Logs a line for each duplicate, conflict and dead letter, at most LINES_PER_SECOND_MAX in a
@@ -24,7 +30,8 @@ export class OutcomeLog {
       const { partition, offset } = event.record;
       const first = { partition: claim.partition, offset: claim.offset };
       const ids = { event_id: event.event.eventId, order_id: event.event.orderId };
-      const fields = { ...ids, partition, offset, first, source, after_ms: afterMs };
+      const place = { partition, offset, ...traceOf(event.record) };
+      const fields = { ...ids, ...place, first, source, after_ms: afterMs };
       this.#line('warn', fields, 'Duplicate skipped');
     }
     for (const { event, claim } of settled.conflicts) {

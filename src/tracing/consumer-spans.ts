@@ -1,5 +1,5 @@
 /** The spans of what is done with records: transactions, their phases, handlers, redrives. */
-import type { Attributes, Span } from '@opentelemetry/api';
+import type { Attributes, Context, Span } from '@opentelemetry/api';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import { isSampled } from '../log/trace-context.ts';
 import { type SampledGroup, sampledGroups } from './sampled-records.ts';
@@ -12,11 +12,12 @@ export function consumerSpans(
   spans: Spans,
 ): Pick<Recorder, 'process' | 'phase' | 'handler' | 'redrive'> {
   const { api, options } = spans;
-  const isActive = () => api.trace.getActiveSpan()?.isRecording() === true;
+  // Set while records are processed: other transactions have the same phases, but no spans of them.
+  const key = api.createContextKey('orderonce.processing');
+  const above = api.ROOT_CONTEXT.setValue(key, true);
   const child = async <T>(name: string, attributes: Attributes, work: () => Promise<T>) => {
-    // Without a span above it, the transaction is not recorded, or is no part of processing.
-    if (!isActive()) return await work();
     const parent = api.context.active();
+    if (parent.getValue(key) !== true) return await work();
     return await spans.run(
       spans.begin(name, { kind: api.SpanKind.INTERNAL, attributes, parent }),
       work,
@@ -27,7 +28,7 @@ export function consumerSpans(
     ...(options.database !== undefined && { [ATTRIBUTE.dbNamespace]: options.database }),
   };
   return {
-    process: (topic, slices, work) => processSlices(spans, topic, slices, work),
+    process: (topic, slices, work) => processSlices(spans, above, { topic, slices, work }),
     phase: (name, work) => {
       const operation = name === 'commit' ? { [ATTRIBUTE.dbOperation]: name.toUpperCase() } : {};
       return child(name, { ...database, ...operation }, work);
@@ -39,20 +40,26 @@ export function consumerSpans(
       const attributes = placeOf([record]);
       const kind = api.SpanKind.CONSUMER;
       const span = spans.begin('redrive', { kind, attributes, links: [spans.linkTo(trace)] });
-      return await spans.run(span, async () => {
+      const noting = async () => {
         const result = await work();
         span.setAttribute(ATTRIBUTE.outcome, result.outcome);
         return result;
-      });
+      };
+      return await spans.run(span, noting, above);
     },
   };
 }
 
+type Processing<T> = {
+  readonly topic: string;
+  readonly slices: readonly LogSlice[];
+  readonly work: () => Promise<T>;
+};
+
 async function processSlices<T extends BatchResult>(
   spans: Spans,
-  topic: string,
-  slices: readonly LogSlice[],
-  work: () => Promise<T>,
+  above: Context,
+  { topic, slices, work }: Processing<T>,
 ): Promise<T> {
   const groups = sampledGroups(recordsOf(slices), ({ trace }) => trace);
   if (groups.length === 0 && !spans.isWanted(null)) return await work();
@@ -66,7 +73,7 @@ async function processSlices<T extends BatchResult>(
     attributes: { ...ours, ...ofPartition, [ATTRIBUTE.count]: records },
     ...spans.among(groups.map(({ context }) => context)),
   });
-  const settled = await spans.run(span, work);
+  const settled = await spans.run(span, work, above);
   tellSenders(spans, { topic, attributes: ours, groups, settled, span });
   return settled;
 }

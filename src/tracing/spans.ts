@@ -93,10 +93,17 @@ export class Spans {
     return { context: spanContextOf(context) };
   }
 
-  /** Runs `work` with the span active, ends the span, and notes why `work` failed if it did. */
-  async run<T>(span: Span, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` with the span active, ends the span, and notes why `work` failed if it did.
+   * @param above what else is active meanwhile. Default: what is active now.
+   */
+  async run<T>(
+    span: Span,
+    work: () => Promise<T>,
+    above: Context = this.api.context.active(),
+  ): Promise<T> {
     try {
-      return await this.api.context.with(this.within(span), work);
+      return await this.api.context.with(this.api.trace.setSpan(above, span), work);
     } catch (error) {
       this.failWith(span, error);
       throw error;

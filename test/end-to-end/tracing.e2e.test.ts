@@ -83,6 +83,8 @@ describe('Tracing', () => {
       DATABASE_URL: url,
       ORDER_PROCESSED_TOPIC: 'processed',
       HANDLERS_MODULE: await moduleFile(t),
+      // Otherwise nothing is parked while so few events have succeeded.
+      HANDLER_PARK_PERCENT_MAX: '100',
       OTEL_EXPORTER_OTLP_ENDPOINT: `${collector.url}/`,
       OTEL_EXPORTER_OTLP_HEADERS: 'api-key=secret%20key',
       OTEL_TRACES_SAMPLER_ARG: '0',
