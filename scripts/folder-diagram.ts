@@ -9,7 +9,7 @@ type Place = { readonly column: number; readonly row: number };
 const SHARED: Record<string, Place> = {
   store: { column: 0, row: 1 },
   tracing: { column: 1.25, row: 1 },
-  log: { column: 2.5, row: 0 },
+  log: { column: 2.5, row: 1 },
   runtime: { column: 2.5, row: 2 },
   event: { column: 3.75, row: 0 },
   settings: { column: 3.75, row: 2 },
