@@ -32,7 +32,8 @@ const LOG: PoolLimits = { queryTimeoutMs: 5000, lifetimeMs: 15_000 };
 const STATEMENTS: PoolLimits = { queryTimeoutMs: 30_000, lifetimeMs: Number.POSITIVE_INFINITY };
 
 /** `orderonce producer`. @returns the exit code: 0 after a signal, 1 if the service cannot run. */
-export async function runProducer({ settings, logger }: Call): Promise<number> {
+export async function runProducer({ settings, logger: unnamed }: Call): Promise<number> {
+  const logger = unnamed.child({ service: 'producer' });
   if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
     await assertPortFree(producerPlace(settings));
     return await runServices(logger, async ({ add, fail }) => {
@@ -52,7 +53,8 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
 }
 
 /** `orderonce consumer`. @returns the exit code: 0 after a signal, 1 if the service cannot run. */
-export async function runConsumer({ settings, logger }: Call): Promise<number> {
+export async function runConsumer({ settings, logger: unnamed }: Call): Promise<number> {
+  const logger = unnamed.child({ service: 'consumer' });
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
     add(await startTracing(settings, 'consumer', logger));
@@ -69,7 +71,9 @@ export async function runConsumer({ settings, logger }: Call): Promise<number> {
  * `orderonce start`: producer and consumer in one process, with the embedded PostgreSQL and log
  * unless the settings name real ones. @returns the exit code, as of the other services.
  */
-export async function runStart({ settings, logger }: Call): Promise<number> {
+export async function runStart({ settings, logger: unnamed }: Call): Promise<number> {
+  const as = (service: string) => unnamed.child({ service });
+  const logger = as('start');
   const say = (line: string) => console.log(line);
   return await runServices(logger, async ({ add, stopping, fail }) => {
     await assertPortFree(producerPlace(settings));
@@ -83,8 +87,8 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     keepRetention(settings, pools, logger, add);
     // Services are stopped in reverse order: the API first, so that no new events arrive while the
     // consumer finishes.
-    const consumer = add(await startConsumer(settings, url, reader, logger));
-    const producer = add(await startProducer(settings, appender, logger));
+    const consumer = add(await startConsumer(settings, url, reader, as('consumer')));
+    const producer = add(await startProducer(settings, appender, as('producer')));
     await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
     if (!stopping.aborted) say(bannerOf(settings, producer.port, consumer.port, embeddedPort));
   });

@@ -4,6 +4,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { RequestIds } from '../log/request-id.ts';
+import { traceIdIn } from '../log/trace-context.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
 import { JSON_TYPES, NDJSON_TYPES } from '../runtime/media-type.ts';
 import {
@@ -71,7 +72,7 @@ async function handle(
     send.end(resultOf(verdicts));
   }
   noteBatch(verdicts);
-  noteFailures(failures, verdicts);
+  noteFailures(failures, verdicts, traceIdIn(send.trace));
   access.spend(request, verdicts.length - 1);
   await discardRest(request.raw, reply.raw);
   return answer(reply, verdicts);
@@ -90,10 +91,14 @@ function resultOf(verdicts: readonly ItemVerdict[]): SendResult {
 /**
  * Logs the unknown events of a batch by cause, each cause with the request id of its first event.
  */
-function noteFailures(failures: AppendFailures, verdicts: readonly ItemVerdict[]): void {
+function noteFailures(
+  failures: AppendFailures,
+  verdicts: readonly ItemVerdict[],
+  traceId: string | undefined,
+): void {
   const unknown = verdicts.filter((verdict) => verdict.status === 'unknown');
   for (const [reason, same] of Map.groupBy(unknown, (verdict) => verdict.reason)) {
-    failures.note(reason, same[0]?.requestId ?? '', same.length);
+    failures.note(reason, { requestId: same[0]?.requestId ?? '', traceId }, same.length);
   }
 }
 

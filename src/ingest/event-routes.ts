@@ -1,6 +1,7 @@
 /** `POST /events`, and the redirect from `GET /events/{event_id}` to the status of an event. */
 import type { FastifyReply } from 'fastify';
 import type { RequestIds } from '../log/request-id.ts';
+import { traceIdIn } from '../log/trace-context.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { beginSend, type SendResult } from '../tracing/tracing.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
@@ -39,7 +40,9 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
       const acceptance = await acceptEvent(queue, origin, request.body ?? Buffer.alloc(0));
       send.end(resultOf(acceptance));
       noteAnswer(acceptance.status, (performance.now() - started) / 1000);
-      if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
+      if (acceptance.status === 'unknown') {
+        failures.note(acceptance.reason, { requestId, traceId: traceIdIn(send.trace) });
+      }
       return answer(reply, acceptance, topic, statusUrl);
     },
   );

@@ -107,6 +107,12 @@ export function traceIdOf({ traceparent }: TraceContext): string {
   return traceparent.slice(3, 35);
 }
 
+/** The trace id in the headers of a record; undefined if they have no context. */
+export function traceIdIn(headers: readonly Header[]): string | undefined {
+  const context = contextIn(headers);
+  return context === null ? undefined : traceIdOf(context);
+}
+
 /** 16 hex digits. */
 export function spanIdOf({ traceparent }: TraceContext): string {
   return traceparent.slice(36, 52);

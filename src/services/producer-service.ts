@@ -116,6 +116,7 @@ export async function startProducer(
       healthLog.stop();
       access.stop();
       await closeServer(app, queue.drain());
+      failures.stop();
       await log.close(LOG_CLOSE_MS);
     },
   };
