@@ -86,9 +86,10 @@ export async function startProducer(
   const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
-  addEventRoutes(app, { queue, requestIds, topic: log.topic, statusUrl, noteAnswer, failures });
+  const ofRoutes = { queue, requestIds, topic: log.topic, failures };
+  addEventRoutes(app, { ...ofRoutes, statusUrl, noteAnswer });
   addRootRoute(app, statusUrl);
-  await addBatchRoute(app, { queue, requestIds, noteBatch, access, failures, topic: log.topic });
+  await addBatchRoute(app, { ...ofRoutes, noteBatch, access });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
