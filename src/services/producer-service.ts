@@ -55,12 +55,7 @@ export async function startProducer(
   log: LogAppender,
   logger: Logger,
 ): Promise<ProducerService> {
-  const queue = new AppendQueue(log, {
-    deadlineMs: settings.DELIVERY_DEADLINE_MS,
-    itemsMax: settings.APPEND_QUEUE_MAX,
-    batchItemsMax: settings.APPEND_BATCH_MAX,
-    batchBytesMax: APPEND_BYTES_MAX,
-  });
+  const queue = queueFor(log, settings);
   let found: readonly string[] = [];
   const probe = new Probe(async () => {
     const before = queue.failures;
@@ -121,6 +116,15 @@ export async function startProducer(
       await log.close(LOG_CLOSE_MS);
     },
   };
+}
+
+function queueFor(log: LogAppender, settings: Settings): AppendQueue {
+  return new AppendQueue(log, {
+    deadlineMs: settings.DELIVERY_DEADLINE_MS,
+    itemsMax: settings.APPEND_QUEUE_MAX,
+    batchItemsMax: settings.APPEND_BATCH_MAX,
+    batchBytesMax: APPEND_BYTES_MAX,
+  });
 }
 
 function statusUrlOf(settings: Settings): string {
