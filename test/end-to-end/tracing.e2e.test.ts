@@ -90,7 +90,7 @@ describe('Tracing', () => {
       OTEL_TRACES_SAMPLER_ARG: '0',
     });
     const ports = await portsOf(service);
-    const event = wireEvent();
+    const event = wireEvent({ user_id: 'jane.doe', total_amount: '1234.56' });
     await post(ports.producer, event, SAMPLED);
     await collector.span('stored order_events');
     const published = await collector.span('send processed');
@@ -142,6 +142,14 @@ describe('Tracing', () => {
       collector.spans.slice(before).filter(({ traceId }) => !/^(4bf|aaa)/.test(traceId)),
       [],
     );
+    const { order_id } = event;
+    await post(ports.producer, { ...event, total_amount: '1234.57' });
+    await post(ports.producer, wireEvent({ user_id: 'jane.doe', order_id, total_amount: '77.89' }));
+    await service.untilSays('Conflict recorded');
+    // Neither the log nor a span says who it was and how much it cost.
+    const said = service.output + JSON.stringify(collector.spans);
+    assert.doesNotMatch(said, /jane\.doe|1234\.5|77\.89|"broke"/);
+    assert.match(service.output, /"level":"error",.*"service":"consumer".*Record parked/);
     assert.equal(await service.kill('SIGTERM'), 0);
   });
 
@@ -186,7 +194,7 @@ describe('Tracing', () => {
     );
   });
 
-  it('holds up neither events nor the stop when the collector fails or hangs, and says so once', async (t) => {
+  it('holds up neither events nor the stop when the collector fails or hangs, and says so once [G10]', async (t) => {
     const collector = await Collector.start(t);
     const { url } = await createDatabase(t);
     const service = new Orderonce(t, ['start'], {
