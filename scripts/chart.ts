@@ -25,6 +25,7 @@ const EVERYTHING = {
   settings: { KAFKA_TLS: 'on', KAFKA_TLS_CA_FILE: '/etc/orderonce/trust/ca.crt' },
   secrets: {
     kafkaPassword: { name: 'kafka' },
+    otlpHeaders: { name: 'otlp' },
     apiKeys: { name: 'keys' },
     tls: { name: 'tls', mutualTls: true },
     trust: { name: 'trust' },
