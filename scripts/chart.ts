@@ -154,8 +154,10 @@ describe('the chart', () => {
     assert.equal(producer?.DATABASE_URL, undefined);
     assert.equal(consumer?.DATABASE_URL, 'orderonce-database');
     assert.equal(migrate?.DATABASE_URL, 'orderonce-migration');
-    for (const pod of [producer, consumer, migrate])
+    for (const pod of [producer, consumer, migrate]) {
       assert.equal(pod?.KAFKA_SASL_PASSWORD, 'kafka');
+      assert.equal(pod?.OTEL_EXPORTER_OTLP_HEADERS, 'otlp');
+    }
     assert.equal(named(render(EVERYTHING), 'Secret').length, 0);
   });
 
