@@ -10,7 +10,7 @@ import { parseDatabaseUrl } from '../settings/database-url.ts';
 import { headersOf } from '../settings/otlp-headers.ts';
 import { splitSchema } from '../settings/schema-url.ts';
 import type { Settings } from '../settings/settings.ts';
-import { watchedExporter } from './collector-log.ts';
+import { CollectorLog, SPANS_MAX } from './collector-log.ts';
 import { consumerSpans } from './consumer-spans.ts';
 import { producerSpans } from './producer-spans.ts';
 import { ATTRIBUTE } from './semantic-conventions.ts';
@@ -66,6 +66,12 @@ function start(packages: Packages, settings: Settings, service: string, logger: 
     url: `${endpoint.replace(/\/+$/, '')}/v1/traces`,
     headers: headersOf(OTEL_EXPORTER_OTLP_HEADERS ?? ''),
   });
+  const log = new CollectorLog(logger);
+  const batching = new sdk.BatchSpanProcessor({
+    exporter: log.exporter(otlp),
+    maxQueueSize: SPANS_MAX,
+    scheduledDelayMillis: DELAY_MS,
+  });
   const detectors = [resources.resourceAttributesEnvDetector];
   const base = resources.defaultResource().merge(resources.detectResources({ detectors }));
   const provider = new sdk.TracerProvider({
@@ -77,12 +83,7 @@ function start(packages: Packages, settings: Settings, service: string, logger: 
       }),
     ),
     sampler: samplerOf(packages, spans),
-    spanProcessors: [
-      new sdk.BatchSpanProcessor({
-        exporter: watchedExporter(otlp, logger),
-        scheduledDelayMillis: DELAY_MS,
-      }),
-    ],
+    spanProcessors: [log.processor(batching)],
   });
   // Global, so that what handlers and their libraries record becomes part of the same traces. If a
   // team has installed its own SDK before, that stays, and only our spans go through ours.
