@@ -55,7 +55,7 @@ export async function startProducer(
   log: LogAppender,
   logger: Logger,
 ): Promise<ProducerService> {
-  const queue = queueFor(log, settings);
+  const queue = createQueue(settings, log);
   let found: readonly string[] = [];
   const probe = new Probe(async () => {
     const before = queue.failures;
@@ -118,7 +118,7 @@ export async function startProducer(
   };
 }
 
-function queueFor(log: LogAppender, settings: Settings): AppendQueue {
+function createQueue(settings: Settings, log: LogAppender): AppendQueue {
   return new AppendQueue(log, {
     deadlineMs: settings.DELIVERY_DEADLINE_MS,
     itemsMax: settings.APPEND_QUEUE_MAX,
