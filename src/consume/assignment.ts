@@ -11,6 +11,7 @@ import type { FetchAnswer, LogBounds } from '../log/event-log.ts';
 import { checkOffset, type PositionTrouble } from '../positions/check.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { unlessAborted } from '../runtime/deadline.ts';
+import { OutageLog } from '../runtime/outage-log.ts';
 import { readPositions, releasePositions } from '../store/positions.ts';
 import type { PartitionWorker } from './partition-worker.ts';
 import { type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
@@ -39,6 +40,10 @@ const BYTES_PER_PARTITION = 1 << 20;
 const RESOLVED_CHECK_MS = 1000;
 /** How often a partition is retried that was not ready with the others. */
 const REST_MS = 1000;
+const OUTAGE = {
+  failed: 'Waiting for the log or the database',
+  over: 'Log and database answer again',
+};
 
 /** See the head of this file. The caller must call start() once, and then end(). */
 export class Assignment {
@@ -46,6 +51,7 @@ export class Assignment {
   readonly #options: AssignmentOptions;
   readonly #ended = new AbortController();
   readonly #unread: UnreadPartitions;
+  readonly #outage: OutageLog;
   readonly #working: Promise<void>[] = [];
   #workers: PartitionWorker[] = [];
   #running: Promise<void> = Promise.resolve();
@@ -56,6 +62,7 @@ export class Assignment {
     this.partitions = partitions;
     this.#options = options;
     this.#unread = new UnreadPartitions(options.logger);
+    this.#outage = new OutageLog(options.logger, OUTAGE);
   }
 
   get workers(): readonly PartitionWorker[] {
@@ -125,9 +132,11 @@ export class Assignment {
     const { signal } = this.#ended;
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        return await this.#prepare(this.partitions);
+        const topicId = await this.#prepare(this.partitions);
+        this.#outage.over();
+        return topicId;
       } catch (error) {
-        this.#noteTrouble(error, attempt);
+        this.#noteTrouble(error);
         await pause(backoffMs(attempt, BACKOFF), signal);
       }
     }
@@ -181,6 +190,7 @@ export class Assignment {
       try {
         await this.#fetchOnce(topicId);
         this.#logTrouble = null;
+        this.#outage.over();
         failures = 0;
       } catch (error) {
         if (error instanceof OrderonceError && error.code === 'LOG_RECREATED') {
@@ -188,8 +198,8 @@ export class Assignment {
             this.#halt(partition, { error, from: nextOffset, to: nextOffset });
           }
         }
-        this.#noteTrouble(error, ++failures);
-        await pause(backoffMs(failures, BACKOFF), signal);
+        this.#noteTrouble(error);
+        await pause(backoffMs(++failures, BACKOFF), signal);
       }
     }
   }
@@ -282,14 +292,12 @@ export class Assignment {
     }
   }
 
-  #noteTrouble(error: unknown, attempt: number): void {
+  #noteTrouble(error: unknown): void {
     const reason =
       error instanceof OrderonceError
         ? `${error.code}: ${error.message}`
         : `DATABASE_UNAVAILABLE: ${reasonOf(error)}`;
-    if (attempt === 1 || attempt % 20 === 0 || reason !== this.#logTrouble) {
-      this.#options.logger.warn({ attempt, reason }, 'Waiting for the log or the database');
-    }
+    this.#outage.failed(reason);
     this.#logTrouble = reason;
   }
 }

@@ -170,6 +170,7 @@ export class Consumer {
     const ended = this.#assignment?.end() ?? Promise.resolve();
     await within(deadlineMs / 2, ended, () => new Error('late')).catch(() => {});
     await within(deadlineMs / 4, this.#sendHints(), () => new Error('late')).catch(() => {});
+    this.#outcomes.end();
     await this.#options.reader.close(deadlineMs / 4);
   }
 }

@@ -11,6 +11,7 @@ import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-record
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { pause } from '../runtime/backoff.ts';
+import { inProcess } from '../tracing/tracing.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';
 
 /** One batch of one partition that is to be processed. */
@@ -204,7 +205,7 @@ export class Turns {
     const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
     let settled: Settled;
     try {
-      settled = await processTogether(context, slices);
+      settled = await inProcess(context.topic, slices, () => processTogether(context, slices));
     } catch {
       // The failure need not be kept: the turn that causes it fails again in its own transaction.
       this.#separate(group);
@@ -231,7 +232,8 @@ export class Turns {
   async #byItself({ turn, share, slice, resolve }: Taken): Promise<void> {
     let outcome: BatchOutcome;
     try {
-      outcome = await turn.process(slice);
+      const { topic } = turn.context;
+      outcome = await inProcess(topic, [slice], () => turn.process(slice));
     } catch (failure) {
       resolve({ slice, failure });
       return;

@@ -43,6 +43,7 @@ import {
   inStoringTransaction,
   inTransaction,
 } from '../store/transaction.ts';
+import { inRedrive } from '../tracing/tracing.ts';
 import type { RedriveInput } from './dead-letter-event.ts';
 
 export type RedriveContext = {
@@ -94,7 +95,8 @@ export async function redriveOne(
   place: LogPlace,
   input: RedriveInput,
 ): Promise<RedriveResult> {
-  const result = await redriveNow(context, place, input);
+  const { record } = input.event;
+  const result = await inRedrive(record, () => redriveNow(context, place, input));
   context.onRedriven?.(result.outcome);
   return result;
 }

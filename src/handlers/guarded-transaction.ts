@@ -1,4 +1,10 @@
-import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../log/message.ts';
+import type { TraceContext } from '../log/event-log.ts';
+import {
+  type EmittedMessage,
+  type OutboxMessage,
+  whyUnpublishable,
+  withTrace,
+} from '../log/message.ts';
 import { pause } from '../runtime/backoff.ts';
 import { enterHandler, type HandlerEntry, leaveHandler } from '../store/handler-guard.ts';
 import { insertMessages } from '../store/outbox.ts';
@@ -20,10 +26,14 @@ import { readThrown, UnawaitedError } from './thrown.ts';
  */
 const SETTLE_MS = 100;
 
+/** The trace contexts of those events that have one, by event id. */
+export type EventTraces = ReadonlyMap<string, TraceContext>;
+
 export type GuardedTransactionOptions = {
   readonly handler: string;
   /** The events that the handler is given. */
   readonly events: readonly HandledEvent[];
+  readonly traces: EventTraces;
   /** Cancels the statement that runs on the connection. */
   readonly cancel: () => Promise<void>;
 };
@@ -121,10 +131,11 @@ export class GuardedTransaction {
     if (!this.#eventIds.has(eventId)) {
       throw new Error(`A message must be about an event of this batch, not about ${eventId}`);
     }
-    const { topic, key, value } = message;
+    const trace = this.#options.traces.get(eventId);
     // A copy, like those of key and value below: the handler may use the object again.
-    const headers = { ...message.headers };
-    const why = whyUnpublishable({ topic, key, value, headers });
+    const given = { ...message, headers: { ...message.headers } };
+    const { topic, key, value, headers = {} } = withTrace(given, trace);
+    const why = whyUnpublishable(given);
     if (why !== null) throw new TerminalError(`A message cannot be emitted: ${why}`);
     this.#emitted.push({
       eventId,

@@ -14,6 +14,7 @@ import type { LogSlice } from '../log/event-log.ts';
 import { Laps } from '../runtime/laps.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
+import { inPhase } from '../tracing/tracing.ts';
 import { blaming } from './blame.ts';
 import { type KnownSuspect, processFirst, type WitnessRules } from './first-event.ts';
 import { isolate } from './isolate.ts';
@@ -98,7 +99,7 @@ async function settleWhole(context: BatchContext, batches: readonly Batch[]): Pr
   const whole = await blaming((passedFence) =>
     inStoringTransaction(context.pool, context.limits, async (tx) => {
       const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
-      const { anyClaims } = await fence(tx, context, advances);
+      const { anyClaims } = await inPhase('fence', () => fence(tx, context, advances));
       passedFence();
       laps.end('fence');
       const records = {
@@ -106,11 +107,13 @@ async function settleWhole(context: BatchContext, batches: readonly Batch[]): Pr
         invalid: batches.flatMap(({ invalid }) => invalid),
       };
       const mode = { kind: 'batch', anyClaims, mayPark: false, laps } as const;
-      const settled = await settleRecords(tx, context, records, mode);
-      for (const { slice } of batches)
-        await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
-      laps.end('settle');
-      return settled;
+      return await inPhase('settle', async () => {
+        const settled = await settleRecords(tx, context, records, mode);
+        for (const { slice } of batches)
+          await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
+        laps.end('settle');
+        return settled;
+      });
     }),
   );
   laps.end('commit');

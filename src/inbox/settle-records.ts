@@ -6,7 +6,7 @@
 import { OrderonceError } from '../errors.ts';
 import type { EventRules } from '../event/event-rules.ts';
 import { handledEvents } from '../handlers/handled-events.ts';
-import { type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
+import { type HandlerInput, type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
 import {
   type DecodedBatch,
   type EventRecord,
@@ -15,7 +15,7 @@ import {
   UnfitEvent,
   unfitDetail,
 } from '../log/decoded-record.ts';
-import type { LogSlice } from '../log/event-log.ts';
+import type { LogSlice, TraceContext } from '../log/event-log.ts';
 import type { Laps } from '../runtime/laps.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
@@ -208,8 +208,7 @@ export async function settleRecords(
   if (handlers.handlers.length > 0) {
     const laps = mode.kind === 'batch' ? mode.laps : undefined;
     laps?.end('settle');
-    const events = handledEvents(settlement.stored, context.rules);
-    await runHandlers(handlers, tx, context.pool, events);
+    await runHandlers(handlers, tx, context.pool, inputOf(settlement.stored, context.rules));
     laps?.end('handlers');
   }
   const deadLetters = [
@@ -296,6 +295,14 @@ function claimRace(events: readonly EventRecord[]): OrderonceError {
   const ids = idsOf(events).slice(0, 3).join(', ');
   const message = `Another partition has taken one of the event ids ${ids} in the meantime. The batch is retried`;
   return new OrderonceError('CLAIM_RACE', message);
+}
+
+function inputOf(stored: readonly EventRecord[], rules: EventRules): HandlerInput {
+  const traces = new Map<string, TraceContext>();
+  for (const { event, record } of stored) {
+    if (record.trace !== null) traces.set(event.eventId, record.trace);
+  }
+  return { events: handledEvents(stored, rules), traces };
 }
 
 function deadLetterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {

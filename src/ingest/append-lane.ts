@@ -9,7 +9,8 @@
  * Otherwise a retry of the first one could put its records behind later ones.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { AppendOutcome, AppendRecord, LogAppender } from '../log/event-log.ts';
+import type { AppendOutcome, AppendRecord, Header, LogAppender } from '../log/event-log.ts';
+import { inAppend } from '../tracing/tracing.ts';
 
 export type LaneLimits = {
   /** The longest time from arrival to the answer, in ms. */
@@ -155,7 +156,8 @@ export class AppendLane {
       this.#inFlightSince = this.#now();
       try {
         const records = this.#inFlight.flatMap((item) => item.records);
-        this.#settle(await this.#log.append(records));
+        const append = () => this.#log.append(records);
+        this.#settle(await inAppend(this.#log.topic, records, append));
         this.#lastError = null;
         this.#report('acknowledged');
       } catch (error) {
@@ -191,7 +193,7 @@ export class AppendLane {
     let [items, count, bytes] = [0, 0, 0];
     for (const { records } of this.#queued) {
       count += records.length;
-      for (const { key, value } of records) bytes += key.length + (value?.length ?? 0);
+      for (const record of records) bytes += bytesOf(record);
       if (items > 0 && (count > batchItemsMax || bytes > batchBytesMax)) break;
       items++;
     }
@@ -215,6 +217,16 @@ export class AppendLane {
     const why = this.#log.laneTrouble(this.#lane);
     return why === null ? what : `${what}: ${why}`;
   }
+}
+
+/** A trace in the headers may be larger than the event. The request id is part of the overhead. */
+function bytesOf({ key, value, headers = [] }: AppendRecord): number {
+  let bytes = key.length + (value?.length ?? 0);
+  for (let i = 1; i < headers.length; i++) {
+    const [name, content] = headers[i] as Header;
+    bytes += (name?.length ?? 0) + (content?.length ?? 0);
+  }
+  return bytes;
 }
 
 function countOf(items: readonly Item[]): number {

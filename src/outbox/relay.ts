@@ -17,6 +17,7 @@ import { type AppendOutcome, isRefusal, type LogAppender } from '../log/event-lo
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { within } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { OutageLog } from '../runtime/outage-log.ts';
 import type { Service } from '../runtime/service.ts';
 import {
   deletePublished,
@@ -27,6 +28,7 @@ import {
 } from '../store/outbox.ts';
 import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
 import type { Pool } from '../store/pool.ts';
+import { inPublish } from '../tracing/tracing.ts';
 import type { OutboxMeter } from './outbox-metrics.ts';
 
 /** What a relay needs. */
@@ -58,7 +60,12 @@ const CLOSE_MS = 1000;
 /** After this time an append is reported in `troubles`. The client keeps retrying it. */
 const ACKNOWLEDGED_MS = 5000;
 
-type Trouble = { readonly reason: string; readonly failures: number; readonly retryAt: number };
+type Trouble = {
+  readonly reason: string;
+  readonly failures: number;
+  readonly retryAt: number;
+  readonly outage: OutageLog;
+};
 
 /** One relay. Any number may run, in one process or in many; see the top of this file. */
 export class Relay implements Service {
@@ -160,9 +167,8 @@ export class Relay implements Service {
     try {
       const log = await this.#logOf(topic);
       await this.#append(log, topic, messages);
-      if (this.#blocked.delete(topic)) {
-        this.#options.logger.info({ topic }, 'Outbox: publishing resumed');
-      }
+      this.#blocked.get(topic)?.outage.over();
+      this.#blocked.delete(topic);
     } catch (error) {
       this.#block(topic, error);
     } finally {
@@ -184,7 +190,8 @@ export class Relay implements Service {
     const refusals = messages.map(({ record }) => log.refusalOf(record));
     const at = refusals.findIndex((refusal) => refusal !== null);
     const sent = at === -1 ? messages : messages.slice(0, at);
-    const outcomes = await log.append(sent.map(({ record }) => record));
+    const records = sent.map(({ record }) => record);
+    const outcomes = await inPublish(log.topic, records, (given) => log.append(given));
     const published = sent.flatMap((message, i) => {
       const position = outcomes[i] as AppendOutcome;
       return isRefusal(position) ? [] : [{ message, position }];
@@ -209,17 +216,22 @@ export class Relay implements Service {
 
   #block(topic: string, error: unknown): void {
     this.#options.meter?.failed(topic);
-    const failures = (this.#blocked.get(topic)?.failures ?? 0) + 1;
+    const before = this.#blocked.get(topic);
+    const failures = (before?.failures ?? 0) + 1;
     const code = error instanceof OrderonceError ? `${error.code}: ` : '';
     const reason = `${code}${reasonOf(error)}`;
     const retryAt = performance.now() + backoffMs(failures, BACKOFF);
-    this.#blocked.set(topic, { reason, failures, retryAt });
-    if (failures === 1 || failures % 20 === 0) {
-      this.#options.logger.warn(
-        { topic, failures, reason },
-        'Outbox: publishing failed, will retry',
-      );
-    }
+    const outage = before?.outage ?? this.#outageOf(topic);
+    this.#blocked.set(topic, { reason, failures, retryAt, outage });
+    outage.failed(reason);
+  }
+
+  #outageOf(topic: string): OutageLog {
+    return new OutageLog(this.#options.logger, {
+      failed: 'Outbox: publishing failed, will retry',
+      over: 'Outbox: publishing resumed',
+      fields: { topic },
+    });
   }
 
   async #clean(): Promise<void> {

@@ -157,6 +157,40 @@ describe('POST /events', () => {
   });
 });
 
+describe('The trace context of a request', () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+  it('goes into each of its records, though nothing is traced', async (t) => {
+    const { log, url, post } = await startIngest(t);
+    await post(wireEvent(), { traceparent, tracestate: 'a=1' });
+    const type = { 'content-type': 'application/x-ndjson' };
+    const lines = [wireEvent(), wireEvent()].map((event) => JSON.stringify(event)).join('\n');
+    await fetch(`${url}/events/batch`, {
+      method: 'POST',
+      headers: { ...type, traceparent },
+      body: lines,
+    });
+    const { 'orderonce-request-id': id, ...others } = log.headers[0] ?? {};
+    assert.match(id ?? '', /^[\da-f-]{36}$/);
+    assert.deepEqual(others, { traceparent, tracestate: 'a=1' });
+    assert.deepEqual(
+      log.headers.slice(1).map((headers) => headers.traceparent),
+      [traceparent, traceparent],
+    );
+  });
+
+  it('is left out if it is missing or not valid', async (t) => {
+    const { log, post } = await startIngest(t);
+    await post(wireEvent());
+    await post(wireEvent(), { traceparent: 'forged\u00ff', tracestate: 'a=1' });
+    await post(wireEvent(), { traceparent, tracestate: `a=${'x'.repeat(600)}` });
+    assert.deepEqual(
+      log.headers.map((headers) => Object.keys(headers)),
+      [['orderonce-request-id'], ['orderonce-request-id'], ['orderonce-request-id', 'traceparent']],
+    );
+  });
+});
+
 describe('The producer service', () => {
   it('is ready only while the log could take an append', async (t) => {
     const { log, url } = await startIngest(t);

@@ -22,6 +22,7 @@ import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
+import { traceRequests } from '../tracing/tracing.ts';
 import { eventModelOf } from './event-model.ts';
 
 const PROBE_MS = 2000;
@@ -78,6 +79,7 @@ export async function startProducer(
     logger,
     tls: serverTlsOf(settings),
   });
+  traceRequests(app);
   const access = addAccess(app, settings, logger, () => 'ingest', addAccessMetrics(registry));
   addDependencyMetrics(registry, { log: () => probe.trouble === null });
   addCertificateMetrics(registry, settings);
@@ -85,11 +87,10 @@ export async function startProducer(
   const requestIds = new RequestIds();
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
-  addEventRoutes(app, {
-    ...{ queue, requestIds, rules, topic: log.topic, statusUrl, meter, failures },
-  });
+  const ofRoutes = { queue, requestIds, rules, topic: log.topic, meter, failures };
+  addEventRoutes(app, { ...ofRoutes, statusUrl });
   addRootRoute(app, statusUrl);
-  await addBatchRoute(app, { queue, requestIds, rules, meter, access, failures });
+  await addBatchRoute(app, { ...ofRoutes, access });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
@@ -117,6 +118,7 @@ export async function startProducer(
       healthLog.stop();
       access.stop();
       await closeServer(app, queue.drain());
+      failures.stop();
       await log.close(LOG_CLOSE_MS);
     },
   };

@@ -28,6 +28,9 @@ describe('readSettings', () => {
         'HANDLERS_MODULE',
         'HANDLERS_MIGRATIONS',
         'ORDER_PROCESSED_TOPIC',
+        'OTEL_EXPORTER_OTLP_ENDPOINT',
+        'OTEL_EXPORTER_OTLP_HEADERS',
+        'OTEL_SERVICE_NAME',
       ],
     );
     assert.deepEqual(

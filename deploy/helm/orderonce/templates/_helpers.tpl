@@ -65,6 +65,13 @@ capabilities:
     secretKeyRef: { name: {{ .name }}, key: {{ .key }} }
 {{- end }}
 {{- end }}
+{{- with .Values.secrets.otlpHeaders }}
+{{- if .name }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: { name: {{ .name }}, key: {{ .key }} }
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "orderonce.servingEnv" -}}
