@@ -10,8 +10,7 @@
 # health checks and restarts; without systemd, this script does both.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-project=orderonce-try
-export COMPOSE_PROJECT_NAME=$project PUBLISH_ADDRESS=127.0.0.1 PRODUCER_PORT=18600 CONSUMER_PORT=18601
+export COMPOSE_PROJECT_NAME=orderonce-try PUBLISH_ADDRESS=127.0.0.1 PRODUCER_PORT=18600 CONSUMER_PORT=18601
 export COMPOSE_FILE=docker-compose.yml
 if [ "${1:-}" = zookeeper ]; then COMPOSE_FILE+=:docker-compose.zookeeper.yml; fi
 env_file=$(mktemp); cp .env.example "$env_file"
@@ -20,23 +19,9 @@ backup=$(mktemp)
 files=$(mktemp -d); chmod 755 "$files"  # The containers see it as /etc/orderonce.
 export FILES_DIR=$files
 export HANDLERS_MODULE=/etc/orderonce/handlers.ts HANDLERS_MIGRATIONS=/etc/orderonce/migrations
-stopped=$(mktemp)  # The id of the container that is stopped on purpose; "tend" does not restart it.
 compose() { ${COMPOSE:-docker-compose} --env-file "$env_file" "$@"; }
 
-tend() {  # Does what systemd does for Podman: runs health checks and restarts containers.
-  command -v podman >/dev/null && ! pidof systemd >/dev/null || return 0
-  while sleep 1; do
-    for id in $(podman ps -q --filter "label=com.docker.compose.project=$project"); do
-      podman healthcheck run "$id" >/dev/null 2>&1 || true
-    done
-    for id in $(podman ps -aq --no-trunc --filter status=exited --filter "label=com.docker.compose.project=$project"); do
-      [ "$id" != "$(cat "$stopped")" ] || continue
-      case $(podman inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$id") in
-        unless-stopped) podman start "$id" >/dev/null 2>&1 || true ;;
-      esac
-    done
-  done
-}
+. deploy/compose/tend.sh
 tend & tending=$!
 finish() {
   code=$?
@@ -48,14 +33,6 @@ finish() {
 }
 trap finish EXIT
 
-until_healthy() {
-  for _ in $(seq 90); do
-    curl -fs "localhost:$PRODUCER_PORT/health" >/dev/null 2>&1 &&
-      curl -fs "localhost:$CONSUMER_PORT/health" >/dev/null 2>&1 && return 0
-    sleep 1
-  done
-  echo "The services are not healthy $1"; return 1
-}
 container() { compose ps -q "$1"; }
 DOCKER=$(command -v docker || command -v podman)
 kill_hard() { echo "kill -9 $1"; "$DOCKER" kill -s KILL "$(container "$1")" >/dev/null; }
