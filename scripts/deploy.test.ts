@@ -73,7 +73,7 @@ describe('The image', () => {
       read('deploy/helm/orderonce/Chart.yaml'),
       new RegExp(`^appVersion: ${version}$`, 'm'),
     );
-    for (const page of ['README.md', 'docs/handlers.md']) {
+    for (const page of ['README.md', 'docs/handlers.md', 'docs/operations.md']) {
       const named = [...read(page).matchAll(/\borderonce:(\d[\w.-]*)/g)].map(([, tag]) => tag);
       assert.ok(named.length > 0 && named.every((tag) => tag === version), page);
     }
