@@ -103,11 +103,12 @@ cat >"$files/migrations/0002-visits.sql" <<'SQL'
 CREATE TABLE visits (event_id uuid PRIMARY KEY);
 GRANT SELECT, INSERT ON visits TO orderonce_consumer;
 SQL
-many 30 & sending=$!
+sending=$(mktemp)
+while [ -e "$sending" ]; do many 1; done & loop=$!
 compose run --rm migrate
 compose restart consumer
-wait $sending
 until_healthy 'after the handlers changed'
+rm "$sending"; wait $loop
 many 20
 judge
 visits=$(query 'SELECT count(*) FROM visits')
