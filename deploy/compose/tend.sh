@@ -12,7 +12,7 @@ tend() {
     done
     for id in $(podman ps -aq --no-trunc --filter status=exited "${of_project[@]}"); do
       [ "$id" != "$(cat "$stopped")" ] || continue
-      case $(podman inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$id") in
+      case $(podman inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$id" 2>/dev/null || true) in
         unless-stopped) podman start "$id" >/dev/null 2>&1 || true ;;
       esac
     done
