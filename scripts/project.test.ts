@@ -49,6 +49,11 @@ describe('The Dockerfile of a project', () => {
     assert.deepEqual(kinds, ['ARG', 'FROM', 'WORKDIR', 'COPY', 'COPY', 'ENV']);
   });
 
+  it('is the one that docs/handlers.md shows', () => {
+    const page = readFileSync(join(root, 'docs/handlers.md'), 'utf8');
+    assert.ok(page.includes(`\`\`\`dockerfile\n${instructions().join('\n')}\n\`\`\``));
+  });
+
   it('never sees the passwords of .env', () => {
     assert.match(read('.dockerignore'), /^\.env$/m);
   });
