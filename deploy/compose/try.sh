@@ -26,9 +26,9 @@ tend & tending=$!
 finish() {
   code=$?
   if [ $code -ne 0 ]; then compose ps -a || true; compose logs --tail 15 || true; fi
-  kill $tending 2>/dev/null || true
+  kill $tending ${loop:-} 2>/dev/null || true
   compose down -v --timeout 10 >/dev/null 2>&1 || true
-  rm -rf "$env_file" "$sent" "$backup" "$stopped" "$files"
+  rm -rf "$env_file" "$sent" "$backup" "$stopped" "$files" "${sending:-}"
   exit $code
 }
 trap finish EXIT
