@@ -73,8 +73,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: runDoctor,
   },
   health: {
-    usage: ['producer|consumer'],
-    help: 'Asks the service on this machine whether it is healthy. Exit code 1 if it is not, or does not answer within 3 seconds.',
+    usage: ['[producer|consumer]'],
+    help: 'Asks the service on this machine whether it is healthy; without a name, whichever of them runs. Exit code 1 if it is not, or does not answer within 3 seconds.',
     wordsMax: 1,
     run: runHealth,
   },
