@@ -15,17 +15,8 @@ import { processBatch, processSuspect } from '../inbox/process-batch.ts';
 import type { BatchContext, BatchOutcome } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
+import type { Drained } from './kit-results.ts';
 import type { MemoryLog } from './memory-log.ts';
-
-/** What one drain did with the records. */
-export type Drained = {
-  readonly stored: number;
-  readonly duplicates: number;
-  readonly conflicts: number;
-  /** Dead letters: refused events, and those that wait behind one of their order. */
-  readonly parked: number;
-  readonly waiting: number;
-};
 
 export type DrainOptions = {
   /** The most records of each batch, in turn; the last number counts for all others. */

@@ -6,14 +6,19 @@ import { TestKit } from './kit.ts';
 import type { TestKitOptions } from './kit-options.ts';
 
 export type { TestClock } from './clock.ts';
-export type { Drained } from './drain.ts';
 export type { TestEvent } from './events.ts';
 export type { HandlerPlace, HandlerSource } from './handler-source.ts';
 export type { TestKit } from './kit.ts';
-export type { EmittedInTest, TestKitOptions } from './kit-options.ts';
-export type { MigrationSource } from './migrations.ts';
+export type { MigrationSource, ProofOptions, TestKitOptions } from './kit-options.ts';
+export type {
+  DeadLetterInTest,
+  Drained,
+  EmittedInTest,
+  PlaceInTest,
+  Proof,
+  RedriveInTest,
+} from './kit-results.ts';
 export { type Difference, ProofError } from './proof-error.ts';
-export type { Proof, ProofOptions } from './prove.ts';
 
 /**
  * Starts a kit: finds or starts the server, and makes a database with our and the team's tables.

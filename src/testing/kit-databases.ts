@@ -5,7 +5,8 @@ import {
   dropDatabase,
   lastingSessions,
 } from '../store/test-databases.ts';
-import { digestOfTemplate, type MigrationSource, readTeamMigrations } from './migrations.ts';
+import type { MigrationSource } from './kit-options.ts';
+import { digestOfTemplate, readTeamMigrations } from './migrations.ts';
 import { findServer, openPool, type ServerOptions, type TestServer } from './server.ts';
 
 /** The topic of the kit's log, which is partition 0 of it. */

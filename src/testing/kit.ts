@@ -1,22 +1,28 @@
 import { redrive } from '../dead-letters/redrive.ts';
-import type { RedriveResult } from '../dead-letters/redrive-one.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
-import { type ListedDeadLetter, listDeadLetters } from '../store/dead-letter-queue.ts';
+import { listDeadLetters } from '../store/dead-letter-queue.ts';
 import { findEvent } from '../store/event-status.ts';
-import type { LogPlace } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
 import { listOutbox } from '../store/test-tables.ts';
 import { TestClock } from './clock.ts';
-import { type Drained, drain, TrustingParkGuard } from './drain.ts';
+import { drain, TrustingParkGuard } from './drain.ts';
 import { bytesOf, completeEvent, type TestEvent } from './events.ts';
 import { makeHandlers } from './handler-source.ts';
 import { type KitDatabase, KitDatabases, TOPIC } from './kit-databases.ts';
-import type { EmittedInTest, TestKitOptions } from './kit-options.ts';
+import type { ProofOptions, TestKitOptions } from './kit-options.ts';
+import type {
+  DeadLetterInTest,
+  Drained,
+  EmittedInTest,
+  PlaceInTest,
+  Proof,
+  RedriveInTest,
+} from './kit-results.ts';
 import { MemoryLog } from './memory-log.ts';
-import { type Proof, type ProofOptions, proveExactlyOnce } from './prove.ts';
+import { proveExactlyOnce } from './prove.ts';
 
 const HANDLER_TIMEOUT_MS = 3000;
 const ATTEMPTS_MAX = 5;
@@ -125,7 +131,7 @@ export class TestKit {
   }
 
   /** In log order, at most 1000. */
-  async deadLetters(): Promise<ListedDeadLetter[]> {
+  async deadLetters(): Promise<DeadLetterInTest[]> {
     return await listDeadLetters(this.#pool, { limit: 1000 });
   }
 
@@ -147,7 +153,9 @@ export class TestKit {
    * @param which a dead letter of deadLetters(), or an event or its id.
    * @returns a result for each one tried, as the consumer's API gives it.
    */
-  async redrive(which: LogPlace | string | Pick<TestEvent, 'event_id'>): Promise<RedriveResult[]> {
+  async redrive(
+    which: PlaceInTest | string | Pick<TestEvent, 'event_id'>,
+  ): Promise<RedriveInTest[]> {
     const isPlace = typeof which === 'object' && 'offset' in which;
     const place = isPlace ? which : await this.#letterOf(idOf(which));
     const { logId, partition, offset } = place;
@@ -155,7 +163,7 @@ export class TestKit {
     return await redrive({ pool, handlers, actor: 'test' }, { logId, partition, offset });
   }
 
-  async #letterOf(eventId: string): Promise<LogPlace> {
+  async #letterOf(eventId: string): Promise<PlaceInTest> {
     const [letter] = await listDeadLetters(this.#pool, { eventId, limit: 1 });
     if (letter === undefined) throw new Error(`Event ${eventId} is no dead letter`);
     return letter;

@@ -6,12 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { reasonOf } from '../errors.ts';
 import { readMigrations } from '../store/migration-files.ts';
 import type { TeamMigration } from '../store/test-databases.ts';
-
-/**
- * A folder (its `.sql` files run in the order of their names), a file, or SQL text: a string with
- * white space in it is text, any other string is a path from the working directory.
- */
-export type MigrationSource = string | URL;
+import type { MigrationSource } from './kit-options.ts';
 
 /** @throws if a folder or file cannot be read. */
 export async function readTeamMigrations(

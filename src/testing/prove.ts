@@ -1,30 +1,12 @@
 import { firstDifference } from './compare.ts';
 import type { TestEvent } from './events.ts';
 import type { KitDatabases } from './kit-databases.ts';
+import type { ProofOptions } from './kit-options.ts';
+import type { Proof } from './kit-results.ts';
 import { ProofError } from './proof-error.ts';
 import { type ProofPlace, runScenario } from './run-scenario.ts';
 import { SCENARIOS, type Scenario, UNDISTURBED } from './scenarios.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
-
-export type ProofOptions = {
-  /**
-   * Columns that are not compared, as `table.column`, or `*.column` for all tables: those whose
-   * values are meant to differ, such as a `created_at` with `DEFAULT now()`. Default: none.
-   */
-  readonly ignore?: readonly string[] | undefined;
-};
-
-/** What a proof has tried. */
-export type Proof = {
-  /** Events that took effect in the undisturbed run, and in every other one. */
-  readonly stored: number;
-  /** Events that are dead letters in each of them. */
-  readonly deadLetters: number;
-  /** What was done, one run each. */
-  readonly tried: readonly string[];
-  /** Failures that were injected. */
-  readonly faults: number;
-};
 
 /** See TestKit.provesExactlyOnce. */
 export async function proveExactlyOnce(
