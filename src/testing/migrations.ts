@@ -40,8 +40,11 @@ async function readOne(path: string): Promise<TeamMigration> {
 }
 
 /** Changes whenever a database made of these migrations and ours would be another one. */
-export async function digestOfTemplate(ofTeam: readonly TeamMigration[]): Promise<string> {
+export async function digestOfTemplate(
+  ofTeam: readonly TeamMigration[],
+  log: object,
+): Promise<string> {
   const { files } = await readMigrations();
-  const all = [files.map(({ checksum }) => checksum), ofTeam.map(({ sql }) => sql)];
+  const all = [files.map(({ checksum }) => checksum), ofTeam.map(({ sql }) => sql), log];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 24);
 }
