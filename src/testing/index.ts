@@ -20,11 +20,21 @@ export type {
 } from './kit-results.ts';
 export { type Difference, ProofError } from './proof-error.ts';
 
+/** Of the test runner's process; package.json asks for less, because the client runs on less. */
+const NODE_MIN = 22;
+
 /**
  * Starts a kit: finds or starts the server, and makes a database with our and the team's tables.
  * Close it after the tests, or declare it with `await using`.
- * @throws EMBEDDED_POSTGRES_UNAVAILABLE, DATA_DIR_UNUSABLE; an Error naming the migration that fails.
+ * @throws EMBEDDED_POSTGRES_UNAVAILABLE, DATA_DIR_UNUSABLE; an Error naming the migration that
+ * fails, or a Node that is too old.
  */
 export async function startTestKit(options: TestKitOptions): Promise<TestKit> {
+  if (Number.parseInt(process.versions.node, 10) < NODE_MIN) {
+    throw new Error(
+      `The test kit needs Node ${NODE_MIN} or newer; this is ${process.versions.node}. Run the tests ` +
+        'through npm ("npm test"): on Linux and Windows it uses the Node 24 that was installed with orderonce',
+    );
+  }
   return await TestKit.start(options);
 }

@@ -15,7 +15,8 @@ async function start(t: TestContext, options: Pick<TestKitOptions, 'handlers' | 
   return kit;
 }
 
-const example = (name: string) => new URL(`../../examples/${name}/schema.sql`, import.meta.url);
+const example = (name: string) =>
+  new URL(`../../examples/${name}/0001-${name}.sql`, import.meta.url);
 
 describe('provesExactlyOnce acquits', () => {
   it('the example "charge", also with an event that is parked', async (t) => {

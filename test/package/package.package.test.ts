@@ -1,21 +1,13 @@
 /** The package as a team gets it: packed, installed with npm into an empty folder, and used there. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import pg from 'pg';
 import { wireEvent } from '../support/events.ts';
 import { freePort } from '../support/free-port.ts';
-import {
-  install,
-  type Packed,
-  pack,
-  ROOT,
-  run,
-  SHELL,
-  temporaryFolder,
-} from '../support/tarball.ts';
+import { startRunning } from '../support/running.ts';
+import { install, type Packed, pack, ROOT, run, temporaryFolder } from '../support/tarball.ts';
 import { until } from '../support/until.ts';
 
 const BYTES_MAX = 2_000_000;
@@ -123,34 +115,15 @@ export const none = () => startTestKit({ handlers, migration: 'migrations' });
   }
 });
 
-/** Runs `npx orderonce start` or `npm start` until it says that Orderonce runs. */
+/** Runs `npx orderonce start` or `npm start` until the test ends. */
 async function start(
   t: TestContext,
   cwd: string,
-  [program, ...args]: [string, ...string[]],
+  command: [string, ...string[]],
   env: Record<string, string>,
 ): Promise<void> {
-  const child = spawn(program, args, {
-    cwd,
-    env: { ...SHELL, ...env },
-    // A group of its own, so that the signal reaches Orderonce behind npx, as Ctrl-C does.
-    detached: true,
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      output += chunk;
-    });
-  }
-  const ended = new Promise<void>((done) => child.once('close', () => done()));
-  t.after(async () => {
-    if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGINT');
-    await ended;
-  });
-  await until('it runs', () => {
-    if (child.exitCode !== null) throw new Error(`It ended: ${output}`);
-    return output.includes('Orderonce runs.');
-  });
+  const running = await startRunning(command, { cwd, env });
+  t.after(running.stop);
 }
 
 async function post(port: number, event: object): Promise<void> {
