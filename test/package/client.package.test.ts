@@ -2,9 +2,16 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  request,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { freePort } from '../support/free-port.ts';
 import { type Running, runShell, startRunning } from '../support/running.ts';
@@ -76,59 +83,48 @@ describe('orderonce/client', () => {
   }
 
   const hasChromium = spawnSync('chromium', ['--version']).status === 0;
-  it('works in a browser, at the origin of the page and at no other', {
+  it('works in a browser, at the origin of the page or behind a proxy that allows it', {
     skip: hasChromium ? false : 'There is no chromium',
   }, async (t) => {
-    assert.deepEqual(JSON.parse(await reportOfPage(t, true)), REPORT);
-    assert.match(await reportOfPage(t, false), /^Unknown: .*Failed to fetch/);
+    const [own, other] = [await listen(t, answerPage), await listen(t, allowing)];
+    const atOwn = { url: own, statusUrl: `${own}/status` };
+    assert.deepEqual(JSON.parse(await reportOfPage(t, own, atOwn)), REPORT);
+    assert.match(await reportOfPage(t, own, urls), /^Unknown: .*Failed to fetch/);
+    const atOther = { url: other, statusUrl: `${other}/status` };
+    assert.deepEqual(JSON.parse(await reportOfPage(t, own, atOther)), REPORT);
   });
 });
 
-/** Opens a page that imports the client, and waits for what the page reports. */
-async function reportOfPage(t: TestContext, isSameOrigin: boolean): Promise<string> {
-  let tell = (_report: string) => {};
+type Answering = (asked: IncomingMessage, answer: ServerResponse) => void;
+
+/** @returns the origin. */
+async function listen(t: TestContext, answering: Answering): Promise<string> {
+  const server = createServer(answering);
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.closeAllConnections());
+  t.after(() => server.close());
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+const PAGE = `<script type="module">
+  const report = await import('/program.js').then(
+    ({ report }) => report,
+    (error) => error.name + ': ' + error.message);
+  await fetch('/report', { method: 'POST', body: report });
+</script>`;
+/** Of the page that is open. */
+let code = '';
+let tell = (_report: string) => {};
+
+/** Opens the page, and waits for what it reports of a client with these URLs. */
+async function reportOfPage(t: TestContext, origin: string, at: typeof urls): Promise<string> {
   const report = new Promise<string>((done) => {
     tell = done;
   });
-  const server = createServer((asked, answer) => void serve(asked, answer));
-  const serve = async (asked: IncomingMessage, answer: ServerResponse) => {
-    const path = asked.url ?? '';
-    if (path === '/report') {
-      const chunks = await asked.toArray();
-      tell(Buffer.concat(chunks).toString());
-      answer.end();
-    } else if (path === '/') {
-      answer.setHeader('content-type', 'text/html').end(page);
-    } else if (path.startsWith('/client/') || path === '/program.js') {
-      const file = join(folder, 'node_modules', 'orderonce', 'dist', path);
-      answer.setHeader('content-type', 'text/javascript');
-      answer.end(path === '/program.js' ? code : readFileSync(file));
-    } else {
-      proxy(asked, answer);
-    }
-  };
-  server.listen(0, '127.0.0.1');
-  t.after(() => server.close());
-  await new Promise((done) => server.once('listening', done));
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const client = isSameOrigin ? { url: origin, statusUrl: origin } : urls;
-  const code = program('/client/index.js', client).replace(
-    'createClient({',
-    'createClient({ deadlineMs: 2000,',
-  );
-  const page = `<script type="module">
-    const report = await import('/program.js').then(
-      ({ report }) => report,
-      (error) => error.name + ': ' + error.message);
-    await fetch('/report', { method: 'POST', body: report });
-  </script>`;
-  const flags = [
-    '--headless',
-    '--no-sandbox',
-    '--disable-gpu',
-    `--user-data-dir=${folder}/chromium`,
-  ];
-  const browser = await startRunning(['chromium', ...flags, '--remote-debugging-port=0', origin], {
+  code = program('/client/index.js', at).replace('({', '({ deadlineMs: 3000, ');
+  const flags = ['--headless', '--no-sandbox', '--disable-gpu', '--remote-debugging-port=0'];
+  const profile = `--user-data-dir=${join(folder, 'chromium')}`;
+  const browser = await startRunning(['chromium', ...flags, profile, origin], {
     cwd: folder,
     text: 'DevTools listening',
   });
@@ -138,12 +134,39 @@ async function reportOfPage(t: TestContext, isSameOrigin: boolean): Promise<stri
   return said;
 }
 
-/** What a site does that lets its pages send events: its own paths lead to the services. */
-function proxy(asked: IncomingMessage, answer: ServerResponse): void {
-  const { method = '', url = '', headers } = asked;
-  const target = new URL(url, method === 'GET' ? urls.statusUrl : urls.url);
-  const passed = request(target, { method, headers: { ...headers, host: target.host } }, (from) => {
-    answer.writeHead(from.statusCode ?? 502, from.headers);
+/** A site: its page, the client, and the paths that docs/sending-events.md tells it to pass on. */
+function answerPage(asked: IncomingMessage, answer: ServerResponse): void {
+  const { url = '' } = asked;
+  if (url === '/') {
+    answer.setHeader('content-type', 'text/html').end(PAGE);
+  } else if (url === '/report') {
+    void text(asked).then((report) => tell(report));
+    answer.end();
+  } else if (url === '/program.js' || url.startsWith('/client/')) {
+    const file = join(folder, 'node_modules', 'orderonce', 'dist', url);
+    answer.setHeader('content-type', 'text/javascript');
+    answer.end(url === '/program.js' ? code : readFileSync(file));
+  } else {
+    passOn(asked, answer);
+  }
+}
+
+function allowing(asked: IncomingMessage, answer: ServerResponse): void {
+  const receipt = ['topic', 'partition', 'offset', 'request-id'].map((name) => `orderonce-${name}`);
+  passOn(asked, answer, {
+    'access-control-allow-origin': asked.headers.origin ?? '',
+    'access-control-allow-headers': 'content-type',
+    'access-control-expose-headers': ['retry-after', 'location', ...receipt].join(', '),
+  });
+}
+
+function passOn(asked: IncomingMessage, answer: ServerResponse, more: OutgoingHttpHeaders = {}) {
+  const { method, url = '', headers } = asked;
+  const isStatus = url.startsWith('/status/');
+  const target = isStatus ? urls.statusUrl + url.slice('/status'.length) : urls.url + url;
+  const host = new URL(target).host;
+  const passed = request(target, { method, headers: { ...headers, host } }, (from) => {
+    answer.writeHead(from.statusCode ?? 502, { ...from.headers, ...more });
     from.pipe(answer);
   });
   passed.on('error', () => answer.destroy());
