@@ -177,8 +177,9 @@ export class TestKit {
   /**
    * Processes the events in a copy of this kit's database without disturbance, and then again in
    * further copies with failures at every statement and at COMMIT, lost replies, restarts, other
-   * batches and duplicates. All of the team's tables and the outbox must be the same each time. The
-   * kit's own database stays as it is.
+   * batches, duplicates, and two consumers at the same time. All of the team's tables and the outbox
+   * must be the same each time, and an attempt that is rolled back must leave nothing. The kit's own
+   * database stays as it is.
    * @param events overrides, as for send().
    * @returns what was tried. @throws ProofError naming the first difference.
    */
