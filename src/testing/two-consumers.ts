@@ -60,6 +60,8 @@ export async function overlap(
     await first(startSecond);
   } finally {
     letSecondCommit();
+    // Its failure is reported below, unless the first has failed.
+    await ofSecond?.catch(() => {});
   }
   await (ofSecond ?? second());
 }
