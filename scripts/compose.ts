@@ -7,6 +7,8 @@ export type Service = {
   readonly build?: string;
   readonly command?: readonly string[];
   readonly restart?: string;
+  /** Set for a service that runs only when it is asked for. */
+  readonly profiles?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly ports?: readonly string[];
   readonly networks?: readonly string[];
@@ -37,7 +39,9 @@ export function ours(services: Services): string[] {
  * waits for those it needs: for servers until they are healthy, for `migrate` until it succeeded.
  */
 export function assertCaredFor(services: Services): void {
-  assert.deepEqual(Object.keys(services), ['postgres', 'kafka', 'migrate', 'producer', 'consumer']);
+  const usual = Object.entries(services).filter(([, { profiles }]) => profiles === undefined);
+  const names = usual.map(([name]) => name);
+  assert.deepEqual(names, ['postgres', 'kafka', 'migrate', 'producer', 'consumer']);
   for (const [name, { build, restart, healthcheck, command }] of Object.entries(services)) {
     const runsOnce = name === 'migrate';
     assert.equal(restart, runsOnce ? 'on-failure' : 'unless-stopped', name);

@@ -3,8 +3,10 @@
  * Grafana dashboard, and the diagrams.
  *
  *   docs.ts --write    writes them
- *   docs.ts --check    fails if one differs from the code, or if a relative link or picture is broken
+ *   docs.ts --check    fails if one differs from the code, if a relative link or picture is broken, or
+ *                      if no test runs a command (shell-blocks.ts)
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +15,7 @@ import { SETTINGS } from '../src/settings/settings.ts';
 import { allMetrics } from './all-metrics.ts';
 import { dashboardText } from './dashboard.ts';
 import { diagramFiles } from './diagrams.ts';
+import { commandProblems } from './shell-blocks.ts';
 import { factsOf, readSources } from './sources.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -178,7 +181,10 @@ if (process.argv.includes('--write')) {
         !existsSync(join(root, file)) || readFileSync(join(root, file), 'utf8') !== text,
     )
     .map(([file]) => `${file} differs from the code: run "npm run docs"`);
-  const problems = [...stale, ...brokenLinks()];
+  const help = spawnSync(process.execPath, [join(root, 'src/cli.ts'), '--help'], {
+    encoding: 'utf8',
+  });
+  const problems = [...stale, ...brokenLinks(), ...commandProblems(root, help.stdout)];
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length === 0 ? 0 : 1;
 }
