@@ -43,6 +43,10 @@ const RIGHTS: Readonly<Record<string, string>> = {
   position_troubles: 'SELECT, INSERT, UPDATE, DELETE',
   closed_positions: 'SELECT, INSERT',
   deployment_handlers: 'SELECT, INSERT, UPDATE',
+  proof_worker: 'SELECT, UPDATE',
+  proof_progress: 'SELECT, INSERT, UPDATE',
+  proof_segments: 'SELECT, INSERT, UPDATE',
+  proof_findings: 'SELECT, INSERT, UPDATE',
 };
 const OF_EMBEDDED_LOG = {
   event_log: 'SELECT, INSERT, DELETE',

@@ -6,22 +6,14 @@
  */
 import type { Handler } from '../handlers/handler.ts';
 import type { LogReader } from '../log/event-log.ts';
-import {
-  allowLargeSorts,
-  ask,
-  findOffsetFindings,
-  judgeReceipts,
-  type OffsetFinding,
-  type PartitionAccount,
-  QUESTIONS,
-  type Receipt,
-  type ReceiptVerdict,
-  type RowFinding,
-  readAccounts,
-} from '../store/account-queries.ts';
+import { findMiscounted, findStrays, type OffsetFinding } from '../store/account-queries.ts';
+import { allowLargeSorts, ask, QUESTIONS, type RowFinding } from '../store/account-questions.ts';
+import { WHOLE } from '../store/account-scope.ts';
 import { assertOrders } from '../store/assert-migrated.ts';
 import type { HandlersIdentity } from '../store/deployment-handlers.ts';
+import { type PartitionAccount, readAccounts } from '../store/partition-accounts.ts';
 import type { Pool } from '../store/pool.ts';
+import { judgeReceipts, type Receipt, type ReceiptVerdict } from '../store/receipts.ts';
 import { inSnapshot } from '../store/transaction.ts';
 import { compareWithLog, type LogComparison } from './against-log.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
@@ -82,11 +74,11 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     onStep(0, steps, 'counting');
     const partitions = await readAccounts(tx);
     onStep(1, steps, 'offsets');
-    const offsets = await findOffsetFindings(tx);
+    const offsets = [...(await findMiscounted(tx, WHOLE)), ...(await findStrays(tx, WHOLE))];
     const rows: RowFinding[] = [];
     for (const [index, question] of questions.entries()) {
       onStep(2 + index, steps, question.kind);
-      rows.push(...(await ask(tx, question)));
+      rows.push(...(await ask(tx, WHOLE, question)));
     }
     onStep(2 + questions.length, steps, 'handlers');
     const ofHandlers = await checkHandlers(tx, handlers, identity ?? null);
