@@ -22,6 +22,8 @@ CREATE TABLE proof_worker (
   is_only boolean PRIMARY KEY DEFAULT true CHECK (is_only),
   owner text,
   lease_until timestamptz,
+  -- When everything up to the positions of that moment was proven.
+  head_at timestamptz,
   -- The step of the patrol that comes next; see ProofCursor in src/store/proof-progress.ts.
   patrol jsonb,
   -- When the round that is under way began, and when the last one began that has ended.
@@ -37,8 +39,6 @@ CREATE TABLE proof_progress (
   log_id integer NOT NULL REFERENCES logs,
   log_partition integer NOT NULL,
   head_to bigint NOT NULL,
-  -- The last time at which all of the partition up to its position was proven.
-  head_at timestamptz,
   PRIMARY KEY (log_id, log_partition)
 ) WITH (fillfactor = 50);
 
