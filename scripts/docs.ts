@@ -14,6 +14,7 @@ import { ERRORS } from '../src/errors.ts';
 import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
 import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
+import { addProofMetrics } from '../src/verify/proof-metrics.ts';
 import { diagramFiles } from './diagrams.ts';
 import { factsOf, readSources } from './sources.ts';
 
@@ -116,6 +117,7 @@ async function metricsPage(): Promise<string> {
   addIngestMetrics(registry, () => 0);
   addConsumerMetrics(registry, { partitions: () => [], ends: async () => new Map() });
   addOutboxMetrics(registry, () => Promise.reject());
+  addProofMetrics(registry, () => Promise.reject());
   const rows = (await registry.getMetricsAsJSON()).map(
     ({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`,
   );

@@ -188,7 +188,7 @@ export const SHOW_LETTER: Operation = {
   },
 };
 
-const ACTOR: ApiParameter = {
+export const ACTOR: ApiParameter = {
   name: 'Orderonce-Actor',
   in: 'header',
   description:
@@ -197,7 +197,7 @@ const ACTOR: ApiParameter = {
   schema: TEXT,
   example: 'anna@example.org',
 };
-const WHO =
+export const WHO =
   'Without API keys, a change is accepted only from this machine, not through a proxy, and with ' +
   '`Content-Type: application/json`. With API keys it needs a key of role `admin`.';
 const RESULTS = {
@@ -220,7 +220,7 @@ const RESULTS = {
   },
 };
 const RESULTS_EXAMPLE = [{ place: '1/3/41', outcome: 'stored' }];
-const MAY_NOT = detail(
+export const MAY_NOT = detail(
   'The request may not make changes; `detail` says why.',
   'Changes need Content-Type: application/json',
 );

@@ -18,6 +18,7 @@ import { startWatchdog } from '../runtime/watchdog.ts';
 import { isWithoutOrders, type Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
+import { ProofWorker, type ProofWorkerOptions } from '../verify/proof-worker.ts';
 import { openConsumerPools } from './consumer-pools.ts';
 import { handlerSetOf } from './handler-set.ts';
 import { openOutboxLog } from './open-log.ts';
@@ -25,8 +26,8 @@ import { openOutboxLog } from './open-log.ts';
 export type Parts = Awaited<ReturnType<typeof partsOf>>;
 
 /**
- * Makes the parts. The consumer, the relay and the watch for unattended partitions have not started
- * yet; the watches over handlers have.
+ * Makes the parts. The consumer, the relay, the proof and the watch for unattended partitions have not
+ * started yet; the watches over handlers have.
  * @throws SETTING_INVALID, HANDLERS_INVALID
  */
 export async function partsOf(
@@ -67,6 +68,7 @@ export async function partsOf(
   const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
     consumer.partitions.map(({ partition }) => partition),
   );
+  const proof = createProof(settings, { pool: pools.proof, reader, owner, logger, withoutOrders });
   // Only handlers can block the event loop, or leave promises and timers behind.
   const watches =
     settings.HANDLERS_MODULE === undefined
@@ -74,7 +76,7 @@ export async function partsOf(
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
     ...{ settings, reader, logger, handlers, withoutOrders, owner, registry },
-    ...{ pools, waiters, relay, consumer, unattended, resumer, watches },
+    ...{ pools, waiters, relay, consumer, unattended, resumer, proof, watches },
   };
 }
 
@@ -118,6 +120,17 @@ function createConsumer(
     },
   });
   return consumer;
+}
+
+/** @returns null with PROOF=off. */
+function createProof(
+  settings: Settings,
+  parts: Omit<ProofWorkerOptions, 'intervalMs' | 'roundMs'>,
+): ProofWorker | null {
+  if (settings.PROOF === 'off') return null;
+  const intervalMs = settings.PROOF_INTERVAL_SECONDS * 1000;
+  const roundMs = settings.PROOF_ROUND_HOURS * 3_600_000;
+  return new ProofWorker({ ...parts, intervalMs, roundMs });
 }
 
 function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logger): Relay {

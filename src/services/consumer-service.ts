@@ -5,6 +5,7 @@ import { addConsoleRoutes } from '../admin/console-routes.ts';
 import { addDeadLetterActions } from '../admin/dead-letter-actions.ts';
 import { addLedgerRoutes } from '../admin/ledger-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
+import { addProofRoutes } from '../admin/proof-routes.ts';
 import { addQueryRoutes } from '../admin/query-routes.ts';
 import { reasonOf } from '../errors.ts';
 import { EVENT_SCHEMA } from '../event/event-schema.ts';
@@ -30,7 +31,9 @@ import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
 import { readOutboxLag } from '../store/outbox.ts';
+import { readProofSummary } from '../store/proof-summary.ts';
 import { assertWritable } from '../store/writable.ts';
+import { addProofMetrics } from '../verify/proof-metrics.ts';
 import { type Parts, partsOf } from './consumer-parts.ts';
 
 const PROBE_MS = 2000;
@@ -125,7 +128,7 @@ export async function startConsumer(
       ]) {
         part.stop();
       }
-      await Promise.all([consumer.stop(STOP_MS), relay.stop()]);
+      await Promise.all([consumer.stop(STOP_MS), relay.stop(), parts.proof?.stop()]);
       await Promise.race([started, pause(500)]);
       await closeServer(app, Promise.resolve());
       await pools.end();
@@ -152,12 +155,14 @@ function addRoutes(app: HttpServer, parts: Parts): void {
   addLedgerRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
   addDeadLetterActions(app, { pool: pools.redrives, handlers, withoutOrders });
+  addProofRoutes(app, pools.queries);
   addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
+  addProofMetrics(registry, () => readProofSummary(pools.queries));
   addMetricsRoute(app, registry);
 }
 
 function healthOf(
-  { reader, consumer, relay, unattended }: Parts,
+  { reader, consumer, relay, unattended, proof }: Parts,
   { deployment, waitingFor }: State,
   access: Access,
   databaseTrouble: string | null,
@@ -177,7 +182,7 @@ function healthOf(
       topic: reader.topic,
       deployment,
       partitions: consumer.partitions,
-      warnings: [...access.warnings(), ...unattended.warnings],
+      warnings: [...access.warnings(), ...unattended.warnings, ...(proof?.warnings ?? [])],
     },
   };
 }
@@ -205,7 +210,8 @@ async function recordDeployment({
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { settings, pools, reader, relay, unattended, resumer, consumer, withoutOrders } = parts;
+  const { settings, pools, reader, relay, unattended, resumer, consumer, proof, withoutOrders } =
+    parts;
   const { HANDLERS_MIGRATIONS: handlerMigrations } = settings;
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
@@ -216,6 +222,7 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
       relay.start();
       unattended.start();
       resumer.start();
+      proof?.start();
       // From here on the consumer reports its own troubles.
       state.waitingFor = null;
       await consumer.start();

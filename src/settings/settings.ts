@@ -204,6 +204,22 @@ export const SETTINGS = {
     8760,
     'Hours that published messages stay in the outbox table.',
   ),
+  PROOF: toggle(
+    'on',
+    'Whether one of the consumers proves continuously that every record is accounted for. See docs/verify.md.',
+  ),
+  PROOF_INTERVAL_SECONDS: integer(
+    15,
+    1,
+    3600,
+    'Seconds between two passes of the continuous proof over the newest events.',
+  ),
+  PROOF_ROUND_HOURS: integer(
+    168,
+    1,
+    8760,
+    'Hours that the continuous proof may take for a round over all tables. It is quicker where that costs less than 0.25 % of the time.',
+  ),
   EMBEDDED_LOG_RETENTION_HOURS: integer(
     168,
     1,
