@@ -53,7 +53,7 @@ function whyNotProven({ findings, head_age_seconds: age, trouble }: ProofSummary
   if (open > 0) return `${open} findings contradict the account`;
   const why = trouble === null ? '' : ` (${trouble})`;
   if (age === null) return `nothing has been proven yet${why}. Does a consumer run, with PROOF=on?`;
-  if (age > HEAD_AGE_MAX_SECONDS) return `the proof is ${ageText(age)} old${why}`;
+  if (age > HEAD_AGE_MAX_SECONDS) return `the newest events were proven ${ageText(age)}${why}`;
   return null;
 }
 

@@ -129,7 +129,7 @@ function createProof(
 ): ProofWorker | null {
   if (settings.PROOF === 'off') return null;
   const intervalMs = settings.PROOF_INTERVAL_SECONDS * 1000;
-  const roundMs = settings.PROOF_ROUND_HOURS * 3_600_000;
+  const roundMs = settings.PROOF_ROUND_MINUTES * 60_000;
   return new ProofWorker({ ...parts, intervalMs, roundMs });
 }
 

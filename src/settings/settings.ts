@@ -214,11 +214,11 @@ export const SETTINGS = {
     3600,
     'Seconds between two passes of the continuous proof over the newest events.',
   ),
-  PROOF_ROUND_HOURS: integer(
-    168,
+  PROOF_ROUND_MINUTES: integer(
+    10_080,
     1,
-    8760,
-    'Hours that the continuous proof may take for a round over all tables. It is quicker where that costs less than 0.25 % of the time.',
+    525_600,
+    'Longest time in minutes that the continuous proof should take for a round over all tables. It takes less where 0.25 % of the time suffices, and never more than 10 % of the time.',
   ),
   EMBEDDED_LOG_RETENTION_HOURS: integer(
     168,
