@@ -7,6 +7,7 @@ import type { Queryable } from '../store/queryable.ts';
 export type EndsAt = { readonly at: number; readonly ends: ReadonlyMap<number, number> };
 
 const SAMPLES_MAX = 100;
+const SAMPLE_MS = 1000;
 
 /**
  * How old the oldest record is that waits, in milliseconds, as far as the samples tell: since the last
@@ -29,6 +30,7 @@ export class LagWatch {
   readonly #db: Queryable;
   readonly #lagMaxMs: number;
   #samples: EndsAt[] = [];
+  #was = false;
   #before: ReadonlyMap<number, number> = new Map();
 
   constructor(reader: LogReader, db: Queryable, lagMaxMs: number) {
@@ -42,6 +44,12 @@ export class LagWatch {
    * the proof does not get in anybody's way. False if the log does not answer.
    */
   async isDraining(now = performance.now()): Promise<boolean> {
+    if (now - (this.#samples.at(-1)?.at ?? Number.NEGATIVE_INFINITY) < SAMPLE_MS) return this.#was;
+    this.#was = await this.#look(now);
+    return this.#was;
+  }
+
+  async #look(now: number): Promise<boolean> {
     const rows = await readPositions(this.#db, this.#reader.topic);
     const positions = new Map(rows.map(({ partition, nextOffset }) => [partition, nextOffset]));
     const before = this.#before;

@@ -71,6 +71,8 @@ export class ProofWorker implements Service {
   #headAt = 0;
   #patrolAt = 0;
   #restMs = 0;
+  #wasPatrol = true;
+  #leasedUntil = Number.NEGATIVE_INFINITY;
   #offsetsMax = OFFSETS_MAX;
   #statementMs = STATEMENT_MS;
 
@@ -108,23 +110,34 @@ export class ProofWorker implements Service {
    * @returns how long to wait for the next turn, in milliseconds.
    */
   async turn(): Promise<number> {
-    const { pool, owner } = this.#options;
-    const hasLease = await takeProofLease(pool, owner, LEASE_MS);
-    this.#summary = await readProofSummary(pool);
+    const began = performance.now();
+    const isHeadDue = began >= this.#headAt;
+    const hasLease = await this.#hasLease(began);
+    if (isHeadDue || !hasLease) this.#summary = await readProofSummary(this.#options.pool);
     if (!hasLease) return IDLE_MS;
-    const why = await this.#whyNot();
+    const why = isHeadDue ? await this.#whyNot() : null;
     if (why !== null) {
       await this.#say(why);
       return IDLE_MS;
     }
-    const began = performance.now();
     const context = { ...this.#context, statementMs: this.#statementMs };
-    if (began >= this.#headAt) await this.#head(context, began);
-    else if (began >= this.#patrolAt) await this.#patrol(context, began);
+    // They take turns where both are due, so that a head that is far behind does not end the patrol.
+    const makesPatrol = began >= this.#patrolAt && !(isHeadDue && this.#wasPatrol);
+    if (makesPatrol) await this.#patrol(context, began);
+    else if (isHeadDue) await this.#head(context, began);
+    this.#wasPatrol = makesPatrol;
     await this.#say(null);
     const tookMs = performance.now() - began;
     const nextMs = Math.min(this.#headAt, this.#patrolAt) - performance.now();
     return Math.max(tookMs * REST, Math.min(nextMs, IDLE_MS), 1);
+  }
+
+  /** Renews the lease when half of it is over. */
+  async #hasLease(now: number): Promise<boolean> {
+    if (this.#leasedUntil - now > LEASE_MS / 2) return true;
+    const { pool, owner } = this.#options;
+    if (await takeProofLease(pool, owner, LEASE_MS)) this.#leasedUntil = now + LEASE_MS;
+    return this.#leasedUntil > now;
   }
 
   async #whyNot(): Promise<string | null> {
