@@ -32,13 +32,9 @@ export type OffsetFinding = {
 const FINDING = 'kind, log_id AS "logId", log_partition AS partition, a AS "from", b AS "to"';
 
 /**
- * Finds offsets in the scope's windows that have no outcome (`hole`) or more than one (`overlap`).
+ * SQL: offsets in the scope's windows that have no outcome (`hole`) or more than one (`overlap`).
  */
-export async function findMiscounted(tx: Transaction, scope: Scope): Promise<OffsetFinding[]> {
-  return await askIn(
-    tx,
-    scope,
-    `WITH windows AS MATERIALIZED (
+export const miscountedIn = (scope: Scope): string => `WITH windows AS MATERIALIZED (
        SELECT log_id, log_partition, start_offset, next_offset FROM ${scope.windows} w
      ), ranges AS (
        SELECT log_id, log_partition, greatest(r.from_offset, w.start_offset) AS from_offset,
@@ -62,27 +58,29 @@ export async function findMiscounted(tx: Transaction, scope: Scope): Promise<Off
          FROM ranges WHERE from_offset < before
        UNION ALL
        SELECT 'hole', log_id, log_partition, last, next_offset FROM ends WHERE last < next_offset
-     ) findings ORDER BY 2, 3, 4 LIMIT ${FINDINGS_MAX}`,
-  );
-}
+     ) findings ORDER BY 2, 3, 4 LIMIT ${FINDINGS_MAX}`;
 
 /**
- * Finds outcomes at or past the position (`ahead`), and outcomes in a partition that has no
+ * SQL: outcomes at or past the position (`ahead`), and outcomes in a partition that has no
  * position, or before its start (`unowned`). One finding for all of a kind in a partition.
  */
-export async function findStrays(tx: Transaction, scope: Scope): Promise<OffsetFinding[]> {
-  return await askIn(
-    tx,
-    scope,
-    `SELECT kind, log_id AS "logId", log_partition AS partition, min(a) AS "from", max(b) AS "to" FROM (
+export const straysIn = (
+  scope: Scope,
+): string => `SELECT kind, log_id AS "logId", log_partition AS partition, min(a) AS "from", max(b) AS "to" FROM (
        SELECT CASE WHEN r.from_offset >= p.start_offset THEN 'ahead' ELSE 'unowned' END AS kind,
               log_id, log_partition, r.to_offset AS b,
               CASE WHEN r.from_offset >= p.start_offset
                    THEN greatest(r.from_offset, p.next_offset) ELSE r.from_offset END AS a
          FROM (${rangesIn(scope)}) r LEFT JOIN (${POSITIONS}) p USING (log_id, log_partition)
         WHERE p.next_offset IS NULL OR r.to_offset > p.next_offset OR r.from_offset < p.start_offset
-     ) strays GROUP BY 1, 2, 3 ORDER BY 2, 3, 4 LIMIT ${FINDINGS_MAX}`,
-  );
+     ) strays GROUP BY 1, 2, 3 ORDER BY 2, 3, 4 LIMIT ${FINDINGS_MAX}`;
+
+/** Everything that is wrong with the offsets in a scope. */
+export async function findOffsetFindings(tx: Transaction, scope: Scope): Promise<OffsetFinding[]> {
+  return [
+    ...(await askIn<OffsetFinding>(tx, scope, miscountedIn(scope))),
+    ...(await askIn<OffsetFinding>(tx, scope, straysIn(scope))),
+  ];
 }
 
 /**
@@ -91,20 +89,13 @@ export async function findStrays(tx: Transaction, scope: Scope): Promise<OffsetF
  */
 export type StoredSum = { readonly stored: number; readonly digests: string };
 
-/** The sums in the ranges of the scope, by log_id and partition. */
-export async function sumStored(
-  tx: Transaction,
-  scope: Scope,
-): Promise<(StoredSum & { readonly logId: number; readonly partition: number })[]> {
-  return await askIn(
-    tx,
-    scope,
-    `SELECT log_id AS "logId", log_partition AS partition, count(*) AS stored,
-            sum(('x' || encode(substr(digest, 1, 7), 'hex'))::bit(56)::bigint)::text AS digests
-       FROM ${scope.events} e
-      WHERE NOT EXISTS (SELECT FROM orderonce.dead_letter_audit a
-                         WHERE (a.log_id, a.log_partition, a.log_offset)
-                               = (e.log_id, e.log_partition, e.log_offset) AND a.outcome = 'stored')
-      GROUP BY log_id, log_partition`,
-  );
-}
+/** SQL: the sums in the scope's windows, by log and partition. */
+export const storedIn = ({ events, windows }: Scope): string => `
+    SELECT log_id AS "logId", log_partition AS partition, count(*) AS stored,
+           sum(('x' || encode(substr(digest, 1, 7), 'hex'))::bit(56)::bigint)::text AS digests
+      FROM ${events} e JOIN ${windows} w USING (log_id, log_partition)
+     WHERE log_offset >= w.start_offset AND log_offset < w.next_offset
+       AND NOT EXISTS (SELECT FROM orderonce.dead_letter_audit a
+                        WHERE (a.log_id, a.log_partition, a.log_offset)
+                              = (e.log_id, e.log_partition, e.log_offset) AND a.outcome = 'stored')
+     GROUP BY log_id, log_partition`;

@@ -130,16 +130,11 @@ export async function allowLargeSorts(tx: Transaction): Promise<void> {
   await tx.query(`SET LOCAL work_mem = '128MB'`);
 }
 
+/** SQL: one question in a scope. */
+export const askedIn = (scope: Scope, { kind, sql }: Question): string =>
+  `SELECT '${kind}' AS kind, id::text AS id, message FROM (${sql(scope)}) findings LIMIT ${FINDINGS_MAX}`;
+
 /** Asks one question in a scope. */
-export async function ask(
-  tx: Transaction,
-  scope: Scope,
-  { kind, sql }: Question,
-): Promise<RowFinding[]> {
-  const rows = await askIn<Omit<RowFinding, 'kind'>>(
-    tx,
-    scope,
-    `SELECT id::text, message FROM (${sql(scope)}) findings LIMIT ${FINDINGS_MAX}`,
-  );
-  return rows.map((row) => ({ kind, ...row }));
+export async function ask(tx: Transaction, scope: Scope, q: Question): Promise<RowFinding[]> {
+  return await askIn(tx, scope, askedIn(scope, q));
 }

@@ -6,8 +6,13 @@
 import type { LogPartition } from './log-place.ts';
 import type { Transaction } from './queryable.ts';
 
-/** Relations, each as the text of a table or of a subquery, with the columns of the table. */
+/**
+ * Relations, each as the text of a table or of a subquery, with the columns of the table.
+ * What several of them share is in `common`, so that it is read once for all questions of a statement.
+ */
 export type Scope = {
+  /** Common table expressions, as the text behind WITH; empty if there are none. */
+  readonly common: string;
   readonly events: string;
   readonly duplicates: string;
   readonly conflicts: string;
@@ -38,12 +43,13 @@ export type Scope = {
  */
 export async function askIn<T extends object>(
   tx: Transaction,
-  { values, types }: Pick<Scope, 'values' | 'types'>,
+  { common, values, types }: Pick<Scope, 'common' | 'values' | 'types'>,
   sql: string,
 ): Promise<T[]> {
   const parameters = types.map((type, i) => `$${i + 1}::${type}`).join(', ');
   const all = types.length === 0 ? '' : `, (SELECT ${parameters}) AS parameters`;
-  const { rows } = await tx.query(`SELECT q.* FROM (${sql}) q${all}`, [...values]);
+  const withCommon = common === '' ? '' : `WITH ${common} `;
+  const { rows } = await tx.query(`${withCommon}SELECT q.* FROM (${sql}) q${all}`, [...values]);
   return rows as T[];
 }
 
@@ -57,6 +63,7 @@ const SUMS = 'count(*) AS n, sum(total_amount) AS amount';
 
 /** All rows. */
 export const WHOLE: Scope = {
+  common: '',
   events: 'orderonce.processed_events',
   duplicates: 'orderonce.duplicates',
   conflicts: 'orderonce.conflicts',
@@ -78,6 +85,7 @@ const none = (table: string) => `(SELECT * FROM orderonce.${table} WHERE false)`
 
 /** No rows. Parts of the tables are scopes that replace some of these relations. */
 const NOTHING: Scope = {
+  common: '',
   events: none('processed_events'),
   duplicates: none('duplicates'),
   conflicts: none('conflicts'),
@@ -105,46 +113,51 @@ export const OFFSETS_END = 2 ** 44;
 /** The offsets [from, to) of a partition. */
 export type OffsetRange = LogPartition & { readonly from: number; readonly to: number };
 
+/** The relations that follow from the orders in `touched`. LIMIT keeps the planner to the index. */
+const OF_TOUCHED: Pick<Scope, 'orders' | 'sums'> = {
+  orders: `(SELECT o.* FROM touched CROSS JOIN LATERAL (
+         SELECT * FROM orderonce.orders x WHERE x.order_id = touched.order_id LIMIT 1) o)`,
+  sums: `(SELECT touched.order_id, s.* FROM touched CROSS JOIN LATERAL (
+         SELECT ${SUMS} FROM (SELECT total_amount FROM orderonce.processed_events x
+                               WHERE x.order_id = touched.order_id
+                               LIMIT ${NOTHING.orderEventsMax + 1}) e) s
+        WHERE s.n > 0)`,
+};
+
+/** The relations that follow from the orders in `queued`. */
+const OF_QUEUED: Pick<Scope, 'held' | 'queues'> = {
+  held: '(SELECT h.* FROM queued JOIN orderonce.held_orders h USING (order_id))',
+  queues: '(SELECT d.* FROM queued JOIN orderonce.dead_letter_claims d USING (order_id))',
+};
+
 /**
  * The rows in these ranges of offsets, and what depends on them: the orders of the stored events,
  * and the queues of the dead letters. A range that reaches OFFSETS_END includes what lies past the
  * position.
  */
-export async function scopeOfRanges(
-  tx: Transaction,
-  ranges: readonly OffsetRange[],
-): Promise<Scope> {
-  const values = [
-    ranges.map(({ logId }) => logId),
-    ranges.map(({ partition }) => partition),
-    ranges.map(({ from }) => from),
-    ranges.map(({ to }) => to),
-  ];
+export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
   const r = `unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[])
      AS r (range_log, range_partition, range_from, range_to)`;
+  const isInRange = `t.log_id = range_log AND t.log_partition = range_partition
+         AND t.log_offset >= range_from AND t.log_offset < range_to`;
   const inRange = (table: string) =>
-    `(SELECT t.* FROM ${r} JOIN orderonce.${table} t ON t.log_id = range_log
-         AND t.log_partition = range_partition AND t.log_offset >= range_from AND t.log_offset < range_to)`;
+    `(SELECT t.* FROM ${r} JOIN orderonce.${table} t ON ${isInRange})`;
+  const deadLetters = inRange('dead_letters');
   const bound = (i: number, n: number) =>
     placeOf(`($2::int[])[${i + 1}]`, `($${n}::bigint[])[${i + 1}]`);
   const place = placeOf('t.log_partition', 't.log_offset');
   const places = ranges.map((_, i) => `(${place} >= ${bound(i, 3)} AND ${place} < ${bound(i, 4)})`);
-  const events = `(SELECT t.* FROM orderonce.processed_events t JOIN ${r} ON t.log_id = range_log
-         AND t.log_partition = range_partition AND t.log_offset >= range_from AND t.log_offset < range_to
-       WHERE ${places.join(' OR ')})`;
-  const deadLetters = inRange('dead_letters');
-  const { rows } = await tx.query<{ orders: string | null; queues: string | null }>(
-    `SELECT (SELECT array_agg(DISTINCT order_id)::text FROM ${events} e) AS orders,
-            (SELECT array_agg(DISTINCT order_id)::text FROM ${deadLetters} d
-              WHERE digest IS NOT NULL) AS queues`,
-    values,
-  );
-  const { orders, queues } = rows[0] ?? { orders: null, queues: null };
   return {
     ...NOTHING,
-    ...ofOrders(5),
-    ...ofQueues(6),
-    events,
+    ...OF_TOUCHED,
+    ...OF_QUEUED,
+    common: `events AS MATERIALIZED (
+         SELECT t.* FROM orderonce.processed_events t JOIN ${r} ON ${isInRange}
+          WHERE ${places.join(' OR ')}
+       ), touched AS MATERIALIZED (SELECT DISTINCT order_id FROM events
+       ), queued AS MATERIALIZED (
+         SELECT DISTINCT order_id FROM ${deadLetters} d WHERE digest IS NOT NULL)`,
+    events: 'events',
     duplicates: inRange('duplicates'),
     conflicts: inRange('conflicts'),
     deadLetters,
@@ -157,34 +170,18 @@ export async function scopeOfRanges(
                WHERE b.log_id = range_log AND b.log_partition = range_partition
                  AND b.from_offset <= range_from), range_from)) t)`,
     claims: `(SELECT event_id FROM ${deadLetters} d WHERE digest IS NOT NULL
-       UNION SELECT e.event_id FROM ${events} e JOIN orderonce.dead_letter_claims c USING (event_id))`,
+       UNION SELECT e.event_id FROM events e JOIN orderonce.dead_letter_claims c USING (event_id))`,
     windows: `(SELECT log_id, log_partition, greatest(start_offset, range_from) AS start_offset,
               least(next_offset, range_to) AS next_offset
          FROM ${r} JOIN (${POSITIONS}) p ON p.log_id = range_log AND p.log_partition = range_partition
         WHERE range_from < least(next_offset, range_to))`,
-    values: [...values, orders ?? '{}', queues ?? '{}'],
-    types: ['int[]', 'int[]', 'bigint[]', 'bigint[]', 'uuid[]', 'uuid[]'],
-  };
-}
-
-/** The orders in the parameter `$n`, and what their events add up to. */
-function ofOrders(n: number): Pick<Scope, 'orders' | 'sums'> {
-  const { orderEventsMax } = NOTHING;
-  return {
-    orders: `(SELECT * FROM orderonce.orders WHERE order_id = ANY ($${n}::uuid[]))`,
-    sums: `(SELECT ids.order_id, s.* FROM unnest($${n}::uuid[]) AS ids (order_id) CROSS JOIN LATERAL (
-         SELECT ${SUMS} FROM (SELECT total_amount FROM orderonce.processed_events p
-                               WHERE p.order_id = ids.order_id LIMIT ${orderEventsMax + 1}) e) s
-        WHERE s.n > 0)`,
-  };
-}
-
-/** The orders in the parameter `$n` as held ones, and the dead letters that hold them. */
-function ofQueues(n: number): Pick<Scope, 'held' | 'queues'> {
-  const ofThem = `WHERE order_id = ANY ($${n}::uuid[])`;
-  return {
-    held: `(SELECT * FROM orderonce.held_orders ${ofThem})`,
-    queues: `(SELECT * FROM orderonce.dead_letter_claims ${ofThem})`,
+    values: [
+      ranges.map(({ logId }) => logId),
+      ranges.map(({ partition }) => partition),
+      ranges.map(({ from }) => from),
+      ranges.map(({ to }) => to),
+    ],
+    types: ['int[]', 'int[]', 'bigint[]', 'bigint[]'],
   };
 }
 
@@ -201,23 +198,18 @@ export const PAGED = {
 } as const;
 export type PagedTable = keyof typeof PAGED;
 
-/** The rows in the pages [from, to) of a table. */
-export async function scopeOfPages(
-  tx: Transaction,
+/** The rows in the pages [from, to) of a table; of orders, with all that depends on them. */
+export function scopeOfPages(
   table: PagedTable,
   { from, to }: { readonly from: number; readonly to: number },
-): Promise<Scope> {
-  const pages = `(SELECT * FROM orderonce.${table} WHERE ctid >= $1::tid AND ctid < $2::tid)`;
-  const values = [`(${from},0)`, `(${to},0)`];
-  if (table !== 'orders' && table !== 'held_orders') {
-    return { ...NOTHING, [PAGED[table]]: pages, values, types: ['tid', 'tid'] };
-  }
-  const { rows } = await tx.query<{ ids: string | null }>(
-    `SELECT array_agg(order_id)::text AS ids FROM ${pages} t`,
-    values,
-  );
-  const ofThem = table === 'orders' ? ofOrders(1) : ofQueues(1);
-  return { ...NOTHING, ...ofThem, values: [rows[0]?.ids ?? '{}'], types: ['uuid[]'] };
+): Scope {
+  const pages = (columns: string) =>
+    `SELECT ${columns} FROM orderonce.${table} WHERE ctid >= $1::tid AND ctid < $2::tid`;
+  const own = { values: [`(${from},0)`, `(${to},0)`], types: ['tid', 'tid'] };
+  const ids = `AS MATERIALIZED (${pages('order_id')})`;
+  if (table === 'orders') return { ...NOTHING, ...OF_TOUCHED, ...own, common: `touched ${ids}` };
+  if (table === 'held_orders') return { ...NOTHING, ...OF_QUEUED, ...own, common: `queued ${ids}` };
+  return { ...NOTHING, ...own, [PAGED[table]]: `(${pages('*')})` };
 }
 
 /** All rows about one event, order or message. */
@@ -225,15 +217,16 @@ export function scopeOfId(id: string): Scope {
   const ofEvent = (table: string) => `(SELECT * FROM orderonce.${table} WHERE event_id = $1::uuid)`;
   return {
     ...NOTHING,
-    ...ofQueues(2),
-    ...ofOrders(2),
+    ...OF_TOUCHED,
+    ...OF_QUEUED,
+    common: 'touched AS (SELECT $1::uuid AS order_id), queued AS (SELECT $1::uuid AS order_id)',
     events: ofEvent('processed_events'),
     duplicates: ofEvent('duplicates'),
     conflicts: ofEvent('conflicts'),
     deadLetters: ofEvent('dead_letters'),
     claims: ofEvent('dead_letter_claims'),
     outbox: '(SELECT * FROM orderonce.outbox WHERE message_id = $1::uuid)',
-    values: [id, `{${id}}`],
-    types: ['uuid', 'uuid[]'],
+    values: [id],
+    types: ['uuid'],
   };
 }

@@ -7,7 +7,8 @@ import type { Transaction } from './queryable.ts';
  */
 export async function readByIndexes(tx: Transaction): Promise<void> {
   await tx.query(
-    'SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0',
+    `SET LOCAL enable_seqscan = off; SET LOCAL jit = off; SET LOCAL work_mem = '32MB';
+     SET LOCAL max_parallel_workers_per_gather = 0`,
   );
 }
 

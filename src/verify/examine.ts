@@ -1,6 +1,6 @@
 /** Asks everything that `verify` asks of the tables, in a scope. */
-import { findMiscounted, findStrays, type OffsetFinding } from '../store/account-queries.ts';
-import { ask, QUESTIONS } from '../store/account-questions.ts';
+import { type Examination, examineScope } from '../store/account-examination.ts';
+import type { OffsetFinding } from '../store/account-queries.ts';
 import { type OffsetRange, type Scope, scopeOfId, scopeOfRanges } from '../store/account-scope.ts';
 import type { Finding } from '../store/proof-findings.ts';
 import type { Transaction } from '../store/queryable.ts';
@@ -12,29 +12,30 @@ const MESSAGES: Readonly<Record<OffsetFinding['kind'], string>> = {
   unowned: 'outcomes are in a partition that has no position, or before its start',
 };
 
-/** @param tx a snapshot. @returns what contradicts the account; nothing is the proof. */
+/** What a part of the account contradicts, and what is stored in it. */
+export type Examined = {
+  readonly findings: readonly Finding[];
+  readonly stored: Examination['stored'];
+};
+
+/** @param tx a snapshot. @returns no findings is the proof. */
 export async function examine(
   tx: Transaction,
   scope: Scope,
   withoutOrders: boolean,
-): Promise<Finding[]> {
-  const offsets = [...(await findMiscounted(tx, scope)), ...(await findStrays(tx, scope))];
-  const findings: Finding[] = offsets.map((f) => ({
-    kind: f.kind,
-    subject: rangeText(f),
-    message: MESSAGES[f.kind],
-  }));
-  for (const question of QUESTIONS.filter((q) => !(withoutOrders && q.isOfOrders))) {
-    const rows = await ask(tx, scope, question);
-    findings.push(...rows.map(({ kind, id, message }) => ({ kind, subject: id, message })));
-  }
-  return findings;
+): Promise<Examined> {
+  const { offsets, rows, stored } = await examineScope(tx, scope, withoutOrders);
+  const findings = [
+    ...offsets.map((f) => ({ kind: f.kind, subject: rangeText(f), message: MESSAGES[f.kind] })),
+    ...rows.map(({ kind, id, message }) => ({ kind, subject: id, message })),
+  ];
+  return { findings, stored };
 }
 
 /** The scope in which a finding with this subject is found again, if it still exists. */
-export async function scopeOfSubject(tx: Transaction, subject: string): Promise<Scope> {
+export function scopeOfSubject(subject: string): Scope {
   const range = parseRange(subject);
-  return range === null ? scopeOfId(subject) : await scopeOfRanges(tx, [range]);
+  return range === null ? scopeOfId(subject) : scopeOfRanges([range]);
 }
 
 /** Offsets as operators read them: log/partition/first-last. */

@@ -6,7 +6,7 @@
  * of a consumer and each redrive leaves an account without contradictions, as `verify` finds it.
  */
 import type { Logger } from '../runtime/logger.ts';
-import { findMiscounted, sumStored } from '../store/account-queries.ts';
+import { findOffsetFindings } from '../store/account-queries.ts';
 import { type PagedTable, scopeOfPages, scopeOfRanges } from '../store/account-scope.ts';
 import type { Pool } from '../store/pool.ts';
 import {
@@ -73,11 +73,9 @@ export async function stepHead(
     const begun = pass ?? beginPass(unproven, await readSnapshotTime(tx));
     const { ranges, read } = planHead(begun, unproven, offsetsMax);
     if (read.length === 0) return { begun, ranges: [], findings: [] };
-    const scope = await scopeOfRanges(tx, read);
-    const findings = await examine(tx, scope, withoutOrders);
-    const sums = await sumStored(tx, scope);
+    const { findings, stored } = await examine(tx, scopeOfRanges(read), withoutOrders);
     const proven = ranges.map((range) => {
-      const sum = sums.find((s) => s.logId === range.logId && s.partition === range.partition);
+      const sum = stored.find((s) => s.logId === range.logId && s.partition === range.partition);
       return { ...range, stored: sum?.stored ?? 0, digests: sum?.digests ?? '0' };
     });
     return { begun, ranges: proven, findings };
@@ -107,7 +105,7 @@ export async function stepPatrol(
     const findings =
       step.part === 'segments'
         ? await examineSegment(tx, step, withoutOrders)
-        : await examine(tx, await scopeOfPages(tx, step.part, step), withoutOrders);
+        : (await examine(tx, scopeOfPages(step.part, step), withoutOrders)).findings;
     return { step, findings, isFirst: last === null };
   });
   if (found === null) {
@@ -124,11 +122,10 @@ async function examineSegment(
   tx: Transaction,
   place: SegmentPlace,
   withoutOrders: boolean,
-): Promise<Finding[]> {
+): Promise<readonly Finding[]> {
   const then = await readSegment(tx, place);
-  const scope = await scopeOfRanges(tx, [then]);
-  const findings = await examine(tx, scope, withoutOrders);
-  const [now = { stored: 0, digests: '0' }] = await sumStored(tx, scope);
+  const { findings, stored } = await examine(tx, scopeOfRanges([then]), withoutOrders);
+  const [now = { stored: 0, digests: '0' }] = stored;
   if (now.stored === then.stored && now.digests === then.digests) return findings;
   const from = place.segment * SEGMENT;
   const subject = rangeText({ ...place, from, to: from + SEGMENT });
@@ -152,7 +149,7 @@ export async function recheckFindings(context: ProofContext): Promise<void> {
         const place = { ...range, segment: Math.floor(range.from / SEGMENT) };
         return await examineSegment(tx, place, withoutOrders);
       }
-      return await examine(tx, await scopeOfSubject(tx, finding.subject), withoutOrders);
+      return (await examine(tx, scopeOfSubject(finding.subject), withoutOrders)).findings;
     });
     const isThere = now.some((f) => f.kind === finding.kind && f.subject === finding.subject);
     if (!isThere) vanished.push(finding.id);
@@ -177,7 +174,7 @@ async function withoutUnfounded(
     await readWithoutPlaceIndex(tx);
     const found = [];
     for (const range of ranges.slice(0, RECHECKED_MAX)) {
-      found.push(...(await findMiscounted(tx, await scopeOfRanges(tx, [range]))));
+      found.push(...(await findOffsetFindings(tx, scopeOfRanges([range]))));
     }
     return found;
   });

@@ -41,7 +41,7 @@ export type ProofWorkerOptions = {
   readonly restMs?: number;
 };
 
-const LEASE_MS = 60_000;
+const LEASE_MS = 20_000;
 const IDLE_MS = 5000;
 const STOP_MS = 1000;
 /** A step of the head takes about 4 µs for an offset. */

@@ -6,7 +6,7 @@
  */
 import type { Handler } from '../handlers/handler.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { findMiscounted, findStrays, type OffsetFinding } from '../store/account-queries.ts';
+import { findOffsetFindings, type OffsetFinding } from '../store/account-queries.ts';
 import { allowLargeSorts, ask, QUESTIONS, type RowFinding } from '../store/account-questions.ts';
 import { WHOLE } from '../store/account-scope.ts';
 import { assertOrders } from '../store/assert-migrated.ts';
@@ -74,7 +74,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     onStep(0, steps, 'counting');
     const partitions = await readAccounts(tx);
     onStep(1, steps, 'offsets');
-    const offsets = [...(await findMiscounted(tx, WHOLE)), ...(await findStrays(tx, WHOLE))];
+    const offsets = await findOffsetFindings(tx, WHOLE);
     const rows: RowFinding[] = [];
     for (const [index, question] of questions.entries()) {
       onStep(2 + index, steps, question.kind);

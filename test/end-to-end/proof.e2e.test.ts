@@ -245,9 +245,13 @@ const FAULTS: readonly (readonly [title: string, kind: string, sql: string])[] =
 ];
 
 describe('The continuous proof', { skip: KAFKA === undefined }, () => {
-  it('finds nothing through kills, rebalances, redrives and edits, and then each planted fault [G3]', async (t) => {
+  const timeout = (SOAK_SECONDS + 600) * 1000;
+  it('finds nothing through kills, rebalances, redrives and edits, and then each planted fault [G3]', {
+    timeout,
+  }, async (t) => {
     const { db, topic, env } = await setUp(t);
     const load = startLoad(topic);
+    t.after(() => load.stop());
     const start = () => new Orderonce(t, ['consumer'], env);
     const consumers = [start(), start()];
     const summary = () => readProofSummary(db.pool);
@@ -268,10 +272,14 @@ describe('The continuous proof', { skip: KAFKA === undefined }, () => {
     }
     const { rows: all } = await db.pool.query('SELECT * FROM proof_findings');
     assert.deepEqual(all, findings);
-    await until('all is proven, and a round was made', async () => {
-      const { head_age_seconds: head, full_age_seconds: full } = await summary();
-      return head !== null && head < 30 && full !== null;
-    });
+    await until(
+      'all is proven, and a round was made',
+      async () => {
+        const { head_age_seconds: head, full_age_seconds: full } = await summary();
+        return head !== null && head < 30 && full !== null;
+      },
+      { withinMs: 240_000 },
+    );
     const events = (await db.pool.query('SELECT count(*) AS n FROM processed_events')).rows[0].n;
     t.diagnostic(`${SOAK_SECONDS} s, ${events} events stored, ${JSON.stringify(count)}`);
 
@@ -299,6 +307,5 @@ describe('The continuous proof', { skip: KAFKA === undefined }, () => {
     const proof = new Orderonce(t, ['proof'], env);
     assert.equal(await proof.exit(), 1);
     assert.match(proof.output, /NOT proven: \d+ findings/);
-    await load.stop();
   });
 });
