@@ -37,18 +37,19 @@ const FINDING = 'kind, log_id AS "logId", log_partition AS partition, a AS "from
 export const miscountedIn = (scope: Scope): string => `WITH windows AS MATERIALIZED (
        SELECT log_id, log_partition, start_offset, next_offset FROM ${scope.windows} w
      ), ranges AS (
-       SELECT log_id, log_partition, greatest(r.from_offset, w.start_offset) AS from_offset,
+       SELECT log_id, log_partition, w.start_offset,
+              greatest(r.from_offset, w.start_offset) AS from_offset,
               least(r.to_offset, w.next_offset) AS to_offset,
               lag(least(r.to_offset, w.next_offset), 1, w.start_offset) OVER w AS before
          FROM (${rangesIn(scope)}) r JOIN windows w USING (log_id, log_partition)
         WHERE r.to_offset > w.start_offset AND r.from_offset < w.next_offset
        WINDOW w AS (PARTITION BY log_id, log_partition, w.start_offset
                         ORDER BY r.from_offset, r.to_offset)
+     ), reached AS (
+       SELECT log_id, log_partition, start_offset, max(to_offset) AS last FROM ranges GROUP BY 1, 2, 3
      ), ends AS (
-       SELECT w.log_id, w.log_partition, w.next_offset, coalesce(max(r.to_offset), w.start_offset) AS last
-         FROM windows w LEFT JOIN ranges r ON (r.log_id, r.log_partition) = (w.log_id, w.log_partition)
-          AND r.from_offset >= w.start_offset AND r.to_offset <= w.next_offset
-        GROUP BY w.log_id, w.log_partition, w.next_offset, w.start_offset
+       SELECT log_id, log_partition, w.next_offset, coalesce(r.last, start_offset) AS last
+         FROM windows w LEFT JOIN reached r USING (log_id, log_partition, start_offset)
      )
      SELECT ${FINDING} FROM (
        SELECT 'hole' AS kind, log_id, log_partition, before AS a, from_offset AS b
@@ -64,14 +65,13 @@ export const miscountedIn = (scope: Scope): string => `WITH windows AS MATERIALI
  * SQL: outcomes at or past the position (`ahead`), and outcomes in a partition that has no
  * position, or before its start (`unowned`). One finding for all of a kind in a partition.
  */
-export const straysIn = (
-  scope: Scope,
-): string => `SELECT kind, log_id AS "logId", log_partition AS partition, min(a) AS "from", max(b) AS "to" FROM (
+export const straysIn = (scope: Scope): string => `WITH positions AS MATERIALIZED (${POSITIONS})
+     SELECT kind, log_id AS "logId", log_partition AS partition, min(a) AS "from", max(b) AS "to" FROM (
        SELECT CASE WHEN r.from_offset >= p.start_offset THEN 'ahead' ELSE 'unowned' END AS kind,
               log_id, log_partition, r.to_offset AS b,
               CASE WHEN r.from_offset >= p.start_offset
                    THEN greatest(r.from_offset, p.next_offset) ELSE r.from_offset END AS a
-         FROM (${rangesIn(scope)}) r LEFT JOIN (${POSITIONS}) p USING (log_id, log_partition)
+         FROM (${rangesIn(scope)}) r LEFT JOIN positions p USING (log_id, log_partition)
         WHERE p.next_offset IS NULL OR r.to_offset > p.next_offset OR r.from_offset < p.start_offset
      ) strays GROUP BY 1, 2, 3 ORDER BY 2, 3, 4 LIMIT ${FINDINGS_MAX}`;
 

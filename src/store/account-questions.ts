@@ -62,9 +62,9 @@ export const QUESTIONS: readonly Question[] = [
   {
     kind: 'last event',
     isOfOrders: true,
-    sql: ({ orders, orderEventsMax }) => `
+    sql: ({ orders, lastEvents, orderEventsMax }) => `
           SELECT o.order_id AS id, 'does not show the last event of the log' AS message
-            FROM ${orders} o LEFT JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
+            FROM ${orders} o LEFT JOIN ${lastEvents} p ON p.event_id = o.last_event_id
            WHERE p.event_id IS NULL
               OR (p.order_id, p.user_id, p.total_amount, p.log_id, p.log_partition, p.log_offset)
                  <> (o.order_id, o.user_id, o.total_amount, o.last_log_id, o.last_log_partition, o.last_log_offset)

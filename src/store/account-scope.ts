@@ -21,6 +21,8 @@ export type Scope = {
   /** `event_id` of the dead letters whose id a stored event must not have. */
   readonly claims: string;
   readonly orders: string;
+  /** Stored events, with all that those orders show as their last one. */
+  readonly lastEvents: string;
   /** `order_id`, `n` and `amount`: what the stored events of those orders add up to. */
   readonly sums: string;
   /** Orders with more events than this are not judged. */
@@ -71,6 +73,7 @@ export const WHOLE: Scope = {
   gaps: 'orderonce.log_gaps',
   claims: 'orderonce.dead_letter_claims',
   orders: 'orderonce.orders',
+  lastEvents: 'orderonce.processed_events',
   sums: `(SELECT order_id, ${SUMS} FROM orderonce.processed_events GROUP BY order_id)`,
   orderEventsMax: Number.MAX_SAFE_INTEGER,
   held: 'orderonce.held_orders',
@@ -94,6 +97,7 @@ const NOTHING: Scope = {
   claims: none('dead_letter_claims'),
   // The table may be missing (ORDERS_PROJECTION=off); then no question reads it.
   orders: none('orders'),
+  lastEvents: 'orderonce.processed_events',
   sums: `(SELECT order_id, 0 AS n, total_amount AS amount FROM orderonce.processed_events WHERE false)`,
   /** Each new event of an order makes the proof read all its events again. */
   orderEventsMax: 5000,
@@ -134,8 +138,9 @@ const OF_QUEUED: Pick<Scope, 'held' | 'queues'> = {
  * The rows in these ranges of offsets, and what depends on them: the orders of the stored events,
  * and the queues of the dead letters. A range that reaches OFFSETS_END includes what lies past the
  * position.
+ * @param withoutOrders ORDERS_PROJECTION=off: the table `orders` may be missing.
  */
-export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
+export function scopeOfRanges(ranges: readonly OffsetRange[], withoutOrders = false): Scope {
   const r = `unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[])
      AS r (range_log, range_partition, range_from, range_to)`;
   const isInRange = `t.log_id = range_log AND t.log_partition = range_partition
@@ -156,8 +161,14 @@ export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
           WHERE ${places.join(' OR ')}
        ), touched AS MATERIALIZED (SELECT DISTINCT order_id FROM events
        ), queued AS MATERIALIZED (
-         SELECT DISTINCT order_id FROM ${deadLetters} d WHERE digest IS NOT NULL)`,
+         SELECT DISTINCT order_id FROM ${deadLetters} d WHERE digest IS NOT NULL
+       )${withoutOrders ? '' : `, ours AS MATERIALIZED (SELECT * FROM ${OF_TOUCHED.orders} o)`}`,
     events: 'events',
+    orders: 'ours',
+    // Most of them are among the events; to look up the others costs as much as to read an order.
+    lastEvents: `(SELECT * FROM events UNION ALL
+       SELECT p.* FROM ours o JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
+        WHERE NOT EXISTS (SELECT FROM events e WHERE e.event_id = o.last_event_id))`,
     duplicates: inRange('duplicates'),
     conflicts: inRange('conflicts'),
     deadLetters,

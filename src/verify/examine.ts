@@ -33,9 +33,9 @@ export async function examine(
 }
 
 /** The scope in which a finding with this subject is found again, if it still exists. */
-export function scopeOfSubject(subject: string): Scope {
+export function scopeOfSubject(subject: string, withoutOrders: boolean): Scope {
   const range = parseRange(subject);
-  return range === null ? scopeOfId(subject) : scopeOfRanges([range]);
+  return range === null ? scopeOfId(subject) : scopeOfRanges([range], withoutOrders);
 }
 
 /** Offsets as operators read them: log/partition/first-last. */

@@ -73,7 +73,11 @@ export async function stepHead(
     const begun = pass ?? beginPass(unproven, await readSnapshotTime(tx));
     const { ranges, read } = planHead(begun, unproven, offsetsMax);
     if (read.length === 0) return { begun, ranges: [], findings: [] };
-    const { findings, stored } = await examine(tx, scopeOfRanges(read), withoutOrders);
+    const { findings, stored } = await examine(
+      tx,
+      scopeOfRanges(read, withoutOrders),
+      withoutOrders,
+    );
     const proven = ranges.map((range) => {
       const sum = stored.find((s) => s.logId === range.logId && s.partition === range.partition);
       return { ...range, stored: sum?.stored ?? 0, digests: sum?.digests ?? '0' };
@@ -124,7 +128,11 @@ async function examineSegment(
   withoutOrders: boolean,
 ): Promise<readonly Finding[]> {
   const then = await readSegment(tx, place);
-  const { findings, stored } = await examine(tx, scopeOfRanges([then]), withoutOrders);
+  const { findings, stored } = await examine(
+    tx,
+    scopeOfRanges([then], withoutOrders),
+    withoutOrders,
+  );
   const [now = { stored: 0, digests: '0' }] = stored;
   if (now.stored === then.stored && now.digests === then.digests) return findings;
   const from = place.segment * SEGMENT;
@@ -149,7 +157,8 @@ export async function recheckFindings(context: ProofContext): Promise<void> {
         const place = { ...range, segment: Math.floor(range.from / SEGMENT) };
         return await examineSegment(tx, place, withoutOrders);
       }
-      return (await examine(tx, scopeOfSubject(finding.subject), withoutOrders)).findings;
+      return (await examine(tx, scopeOfSubject(finding.subject, withoutOrders), withoutOrders))
+        .findings;
     });
     const isThere = now.some((f) => f.kind === finding.kind && f.subject === finding.subject);
     if (!isThere) vanished.push(finding.id);
@@ -174,7 +183,7 @@ async function withoutUnfounded(
     await readWithoutPlaceIndex(tx);
     const found = [];
     for (const range of ranges.slice(0, RECHECKED_MAX)) {
-      found.push(...(await findOffsetFindings(tx, scopeOfRanges([range]))));
+      found.push(...(await findOffsetFindings(tx, scopeOfRanges([range], true))));
     }
     return found;
   });
