@@ -44,7 +44,7 @@ export type ProofWorkerOptions = {
 const LEASE_MS = 20_000;
 const IDLE_MS = 5000;
 const STOP_MS = 1000;
-/** A step of the head takes about 4 µs for an offset. */
+/** As many rows fit into the memory that a query may use (proof-plans.ts). */
 const OFFSETS_MAX = 20_000;
 const OFFSETS_MIN = 500;
 /** A step that takes longer is made again with fewer offsets, or a step of the patrol with more time. */
