@@ -36,7 +36,7 @@ export async function readPlaceIndex(db: Queryable): Promise<PlaceIndexState> {
                                WHERE b.index_relid = i.indexrelid) THEN 'building'
                  ELSE 'invalid' END AS state
        FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
-      WHERE i.indrelid = 'orderonce.processed_events'::regclass
+      WHERE i.indrelid = $name$orderonce.processed_events$name$::regclass
         AND c.relname = 'processed_events_place'`,
   );
   return rows[0]?.state ?? 'missing';

@@ -71,7 +71,7 @@ async function nextSegment(
 
 async function pagesOf(tx: Transaction, table: PagedTable): Promise<number> {
   const { rows } = await tx.query<{ pages: number }>(
-    `SELECT pg_relation_size('orderonce.${table}'::regclass) / current_setting('block_size')::int AS pages`,
+    `SELECT pg_relation_size($name$orderonce.${table}$name$::regclass) / current_setting('block_size')::int AS pages`,
   );
   return rows[0]?.pages ?? 0;
 }
@@ -84,7 +84,7 @@ export async function countSteps(db: Queryable): Promise<number> {
                FROM unnest($1::text[], $2::int[]) AS t (name, pages)
                JOIN pg_catalog.pg_class c ON c.relname = t.name
               WHERE c.relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class
-                                       WHERE oid = 'orderonce.processed_events'::regclass)
+                                       WHERE oid = $name$orderonce.processed_events$name$::regclass)
             )::bigint AS steps`,
     [Object.keys(PAGES), Object.values(PAGES)],
   );
