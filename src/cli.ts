@@ -12,6 +12,7 @@ import { runInit } from './commands/init.ts';
 import { runKeys } from './commands/keys.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { POSITIONS_USAGE, runLag, runPositions } from './commands/positions.ts';
+import { PROOF_USAGE, runProof } from './commands/proof.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
 import { runVerify } from './commands/verify.ts';
@@ -65,6 +66,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     help: 'Proves that every record has exactly one outcome and that the effects are right, or lists what contradicts it. Exit code 1 if it is not proven.',
     wordsMax: 0,
     run: runVerify,
+  },
+  proof: {
+    usage: PROOF_USAGE,
+    help: 'Shows how fresh the continuous proof is, and what it has found. Exit code 1 if there are findings that nobody has acknowledged, or if nothing was proven for 15 minutes. "acknowledge" says that a finding is known and may stay.',
+    wordsMax: 2,
+    run: runProof,
   },
   doctor: {
     usage: [''],

@@ -27,14 +27,14 @@ const STOP_CODES: readonly ErrorCode[] = [
 ];
 
 /** Reads the figures at most every FRESH_MS. Resolves to null while they cannot be read. */
-export type FiguresReader = () => Promise<OperatorFigures | null>;
+export type FiguresReader<T = OperatorFigures> = () => Promise<T | null>;
 
 /** @param now a monotonic clock in milliseconds. */
-export function figuresReader(
-  read: () => Promise<OperatorFigures>,
+export function figuresReader<T>(
+  read: () => Promise<T>,
   now: () => number = () => performance.now(),
-): FiguresReader {
-  let reading: Promise<OperatorFigures | null> | null = null;
+): FiguresReader<T> {
+  let reading: Promise<T | null> | null = null;
   let readAt = 0;
   return () => {
     if (reading !== null && now() - readAt < FRESH_MS) return reading;
@@ -50,12 +50,12 @@ export function figuresReader(
 }
 
 /** @returns a function that registers a gauge of the figures. */
-function gaugesOf(registry: Registry, read: FiguresReader) {
+export function gaugesOf<T>(registry: Registry, read: FiguresReader<T>) {
   return (
     name: string,
     help: string,
     labelNames: string[],
-    set: (gauge: Gauge, figures: OperatorFigures) => void,
+    set: (gauge: Gauge, figures: T) => void,
   ) =>
     new Gauge({
       name,

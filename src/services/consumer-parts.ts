@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { addDatabaseMetrics, figuresReader } from '../admin/database-metrics.ts';
 import { EventWaiters } from '../admin/event-waiters.ts';
+import { addProofMetrics } from '../admin/proof-metrics.ts';
 import { addRedriveMetrics } from '../admin/redrive-metrics.ts';
 import { ActivityRecorder } from '../consume/activity-recorder.ts';
 import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
@@ -27,7 +28,9 @@ import type { Settings } from '../settings/settings.ts';
 import { readOperatorFigures } from '../store/operator-figures.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
+import { readProofSummary } from '../store/proof-summary.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
+import { ProofWorker, type ProofWorkerOptions } from '../verify/proof-worker.ts';
 import { openConsumerPools } from './consumer-pools.ts';
 import { EventDataDays } from './event-data-days.ts';
 import { eventModelOf } from './event-model.ts';
@@ -37,8 +40,8 @@ import { openOutboxLog } from './open-log.ts';
 export type Parts = Awaited<ReturnType<typeof partsOf>>;
 
 /**
- * Makes the parts. The consumer, the relay and the watch for unattended partitions have not started
- * yet; the watches over handlers have.
+ * Makes the parts. The consumer, the relay, the proof and the watch for unattended partitions have not
+ * started yet; the watches over handlers have.
  * @throws SETTING_INVALID, HANDLERS_INVALID
  */
 export async function partsOf(
@@ -96,6 +99,9 @@ export async function partsOf(
   );
   addDatabaseMetrics(registry, figures, () => unattended.count);
   addCertificateMetrics(registry, settings);
+  const ofProof = { pool: pools.proof, reader, owner, logger, projection };
+  const proof = createProof(settings, ofProof);
+  addProofMetrics(registry, () => readProofSummary(pools.queries));
   // Only handlers can block the event loop, or leave promises and timers behind.
   const watches =
     settings.HANDLERS_MODULE === undefined
@@ -104,7 +110,7 @@ export async function partsOf(
   return {
     ...{ settings, reader, logger, handlers, rules, projection, owner, registry },
     ...{ pools, waiters, relay, consumer, unattended, redrives, jobs, resumer, types, days },
-    ...{ activity, watches },
+    ...{ activity, proof, watches },
   };
 }
 
@@ -159,6 +165,17 @@ function createConsumer(
     batchMax: settings.CONSUMER_BATCH_MAX,
     onCommitted,
   });
+}
+
+/** @returns null with PROOF=off. */
+function createProof(
+  settings: Settings,
+  parts: Omit<ProofWorkerOptions, 'intervalMs' | 'roundMs'>,
+): ProofWorker | null {
+  if (settings.PROOF === 'off') return null;
+  const intervalMs = settings.PROOF_INTERVAL_SECONDS * 1000;
+  const roundMs = settings.PROOF_ROUND_MINUTES * 60_000;
+  return new ProofWorker({ ...parts, intervalMs, roundMs });
 }
 
 function createRelay(
