@@ -61,9 +61,13 @@ describe('A running consumer', () => {
   it('adds what it has processed to the activity, also what came just before it stopped', async (t) => {
     const { pool, start } = await setUp(t);
     const { reader, service } = await start();
-    const event = wireEvent();
-    reader.put(0, event, event, 'garbage');
-    reader.put(1, wireEvent());
+    const [event, other] = [wireEvent(), wireEvent()];
+    const fill = (log: FakeReader) => {
+      log.put(0, event, event, 'garbage');
+      log.put(1, other);
+      return log;
+    };
+    fill(reader);
     await until('all are processed', async () => {
       const { rows } = await pool.query('SELECT sum(next_offset) AS n FROM consumer_positions');
       return Number(rows[0].n) === 4;
@@ -77,8 +81,8 @@ describe('A running consumer', () => {
       { outcome: 'duplicate', source: 'foreign_client', n: 1 },
       { outcome: 'stored', source: '', n: 2 },
     ]);
-    const other = await start(undefined, reader);
-    const { body } = await other.get('/activity?minutes=2&by=outcome');
+    const { get } = await start(undefined, fill(new FakeReader(2)));
+    const { body } = await get('/activity?minutes=2&by=outcome');
     assert.deepEqual(
       body.series.map(({ name, total }: { name: string; total: number }) => [name, total]),
       [
