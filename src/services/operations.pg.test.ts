@@ -1,7 +1,7 @@
 /** What operators see of running consumers: their processes, their activity, and the live stream. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { createDatabase } from '../../test/support/database.ts';
+import { asAdmin, createDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { testSettings } from '../../test/support/settings.ts';
@@ -113,17 +113,16 @@ describe('A running consumer', () => {
   });
 
   it('gives the last overview while PostgreSQL does not answer, and says so', async (t) => {
-    const { pool, name, start } = await setUp(t);
+    const { name, start } = await setUp(t);
     const { reader, get } = await start();
     reader.put(0, 'garbage');
     await until('it is parked', async () => (await get('/overview')).body.needs.length === 1);
     const before = (await get('/overview')).body;
-    await pool.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`).catch(() => {});
-    await pool
-      .query(
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()',
-      )
-      .catch(() => {});
+    await asAdmin(async (admin) => {
+      await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+      const sql = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1';
+      await admin.query(sql, [name]);
+    });
     const { needs, dead_letters, as_of } = await until('it says so', async () => {
       const { status, body } = await get('/overview');
       assert.equal(status, 200);
