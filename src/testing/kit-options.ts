@@ -2,10 +2,10 @@ import type { EventDefinition } from '../event/declaration.ts';
 import type { HandlerSource } from './handler-source.ts';
 import type { MigrationSource } from './migrations.ts';
 
-export type TestKitOptions = {
+export type TestKitOptions<D extends EventDefinition = EventDefinition> = {
   readonly handlers: HandlerSource;
   /** The declaration of the team's events (defineEvents). Default: events have no types. */
-  readonly events?: EventDefinition | undefined;
+  readonly events?: D | undefined;
   /** The team's own tables. Run once, after ours, into the template that each kit copies. */
   readonly migrations?: MigrationSource | readonly MigrationSource[] | undefined;
   /**

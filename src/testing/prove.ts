@@ -1,5 +1,5 @@
 import { firstDifference } from './compare.ts';
-import type { TestEvent } from './events.ts';
+import { storedId, type TestEvent } from './events.ts';
 import type { KitDatabases } from './kit-databases.ts';
 import { ProofError } from './proof-error.ts';
 import { type ProofPlace, runScenario } from './run-scenario.ts';
@@ -33,7 +33,8 @@ export async function proveExactlyOnce(
   place: ProofPlace,
 ): Promise<Proof> {
   if (events.length === 0) throw new TypeError('provesExactlyOnce needs at least one event');
-  const { databases } = place;
+  const { databases, rules } = place;
+  const ids = events.map(({ event_id: id }) => storedId(id, rules));
   const own = place.database().name;
   const source = await place.reopen(() => copyOf(databases, own));
   const before = await takeSnapshot(place.database().pool, ignore);
@@ -48,13 +49,13 @@ export async function proveExactlyOnce(
   };
   try {
     const expected = await runIn(UNDISTURBED);
-    assertSomeEffect(expected, events);
+    assertSomeEffect(expected, ids);
     for (const scenario of SCENARIOS) {
-      const difference = firstDifference(expected, await runIn(scenario), events);
+      const difference = firstDifference(expected, await runIn(scenario), ids);
       if (difference !== null) throw new ProofError(difference, scenario.circumstance);
     }
     await assertUntouched(before, place, ignore);
-    const states = events.map(({ event_id: id }) => expected.outcomes.get(id.toLowerCase())?.state);
+    const states = ids.map((id) => expected.outcomes.get(id)?.state);
     const stored = states.filter((state) => state === 'stored').length;
     const tried = SCENARIOS.map(({ circumstance }) => circumstance);
     return { stored, deadLetters: states.length - stored, tried, ...counted };
@@ -76,8 +77,7 @@ async function copyOf(databases: KitDatabases, name: string): Promise<string> {
 }
 
 /** Where nothing takes effect, all runs are the same and prove nothing. */
-function assertSomeEffect({ outcomes }: Snapshot, events: readonly TestEvent[]): void {
-  const ids = events.map(({ event_id: id }) => id.toLowerCase());
+function assertSomeEffect({ outcomes }: Snapshot, ids: readonly string[]): void {
   if (ids.some((id) => outcomes.get(id)?.state === 'stored')) return;
   const [first] = ids;
   const message = outcomes.get(first as string)?.message;
