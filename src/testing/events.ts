@@ -46,8 +46,10 @@ export type TestEventOf<D extends EventDefinition> = TestParts<D> & TestEvent;
 export function completeEvent(
   parts: { readonly [N in keyof TestEvent]?: unknown },
   clock: TestClock,
+  { declared }: EventRules,
 ): TestEvent {
   const given = Object.entries(parts).filter(([, value]) => value !== undefined);
+  const hasNone = declared?.types.get(String(parts.type))?.amount === 'none';
   const timestamp = clock.now.toISOString();
   if (parts.timestamp === undefined) clock.advance(1000);
   return {
@@ -55,7 +57,7 @@ export function completeEvent(
     order_id: randomUUID(),
     user_id: 'user-1',
     // Given as undefined, it is left out: events of some types have no amount.
-    ...('total_amount' in parts ? {} : { total_amount: '10.00' }),
+    ...('total_amount' in parts || hasNone ? {} : { total_amount: '10.00' }),
     timestamp,
     ...(Object.fromEntries(given) as Partial<TestEvent>),
   };

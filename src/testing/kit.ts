@@ -93,7 +93,7 @@ export class TestKit<D extends EventDefinition = EventDefinition> {
    * @throws where the API would answer 422.
    */
   async send(parts: TestParts<D> = {} as TestParts<D>): Promise<TestEventOf<D>> {
-    const event = completeEvent(parts, this.clock);
+    const event = completeEvent(parts, this.clock, this.#model.rules);
     this.#append(event.order_id, bytesOf(event, this.#model.rules));
     return event as TestEventOf<D>;
   }
@@ -195,7 +195,7 @@ export class TestKit<D extends EventDefinition = EventDefinition> {
     options: ProofOptions = {},
   ): Promise<Proof> {
     await this.drain();
-    const sent = events.map((parts) => completeEvent(parts, this.clock));
+    const sent = events.map((parts) => completeEvent(parts, this.clock, this.#model.rules));
     const reopen = async <T>(work: () => Promise<T>) => {
       await this.#pool.end();
       try {

@@ -13,6 +13,7 @@ export function watched(
     const check = handler.check?.bind(handler);
     return {
       name: handler.name,
+      ...(handler.on === undefined ? {} : { on: handler.on }),
       handle: async (events, tx) => {
         const failed: string[] = [];
         await handler.handle(events, noting(tx, failed));
