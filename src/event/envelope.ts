@@ -54,12 +54,14 @@ type UsualForm = {
   readonly pattern: string;
   /** How many capturing groups the pattern has. Exactly one of them matches. */
   readonly groups: number;
-  /** The canonical value of a matched text; null if it must be left to `check`. */
-  readonly canonical: (matched: string) => string | null;
+  /**
+   * The canonical value of a matched text; null if it must be left to `check`. Absent if the text is
+   * canonical as it is.
+   */
+  readonly canonical?: (matched: string) => string | null;
 };
 
-const unchanged = (matched: string) => matched;
-const UUID: UsualForm = { pattern: `"(${UUID_PATTERN})"`, groups: 1, canonical: unchanged };
+const UUID: UsualForm = { pattern: `"(${UUID_PATTERN})"`, groups: 1 };
 
 const AMOUNT = `(?:0|[1-9]\\d{0,${AMOUNT_INTEGER_DIGITS_MAX - 1}})(?:\\.\\d{1,${AMOUNT_DECIMALS_MAX}})?`;
 const ZERO = `0.${'0'.repeat(AMOUNT_DECIMALS_MAX)}`;
@@ -106,7 +108,6 @@ export const ENVELOPE = [
       // No escapes, control characters or surrogates, so each code unit is one code point.
       pattern: `"([^"\\\\\\u0000-\\u001f\\ud800-\\udfff]{1,${USER_ID_CODE_POINTS_MAX}})"`,
       groups: 1,
-      canonical: unchanged,
     },
     schema: {
       type: 'string',
