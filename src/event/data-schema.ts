@@ -5,6 +5,7 @@ import addFormats from 'ajv-formats';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { findCoercion, isUnchanged } from './data-probe.ts';
 import type { JsonSchema, StandardIssue, StandardResult, StandardSchema } from './declaration.ts';
+import { FIELD_ERRORS_MAX } from './field-error.ts';
 
 /** What is wrong with a value. `path` leads to it from the data. */
 export type DataIssue = {
@@ -15,7 +16,10 @@ export type DataIssue = {
 
 export type DataSchema = {
   readonly jsonSchema: JsonSchema;
-  /** Never changes the value, and never throws. No issues: the value is valid. */
+  /**
+   * Never changes the value, and never throws. No issues: the value is valid. At most
+   * FIELD_ERRORS_MAX are given.
+   */
   readonly check: (value: unknown) => readonly DataIssue[];
 };
 
@@ -59,7 +63,7 @@ function compileJsonSchema(where: string, schema: JsonSchema): DataSchema['check
   refuseDefaults(where, schema);
   try {
     const validate = ajv.compile({ ...schema });
-    return (value) => (validate(value) ? [] : (validate.errors ?? []).map(issueOfAjv));
+    return (value) => (validate(value) ? [] : first(validate.errors ?? []).map(issueOfAjv));
   } catch (error) {
     throw invalid(where, `cannot be compiled as a JSON Schema: ${reasonOf(error)}`, error);
   }
@@ -129,6 +133,11 @@ function issueOfAjv({ keyword, instancePath, params, message = '' }: ErrorObject
   return { type: typeOf(keyword, params), path, msg: `Input ${message}` };
 }
 
+/** One array can hold a hundred thousand values of a wrong type. */
+function first<T>(issues: readonly T[]): readonly T[] {
+  return issues.length > FIELD_ERRORS_MAX ? issues.slice(0, FIELD_ERRORS_MAX) : issues;
+}
+
 const CHANGED: DataIssue = {
   type: 'value_changed',
   path: [],
@@ -173,7 +182,7 @@ function compileStandard(where: string, schema: StandardSchema): DataSchema {
       const result = validate(value);
       if (result instanceof Promise) throw new Error('the check is asynchronous');
       const { issues, value: output } = result as StandardResult;
-      if (issues !== undefined) return issues.flatMap((issue) => issuesOf(issue, value));
+      if (issues !== undefined) return first(first(issues).flatMap((i) => issuesOf(i, value)));
       return isUnchanged(value, output) ? [] : [CHANGED];
     } catch (error) {
       const msg = `The schema (${vendor}) failed: ${reasonOf(error)}`.slice(0, 500);
@@ -245,14 +254,14 @@ function firstDifference(input: unknown, output: unknown, path: string): string 
   return null;
 }
 
-function issuesOf(issue: StandardIssue, data: unknown): DataIssue[] {
+function issuesOf(issue: StandardIssue, data: unknown): readonly DataIssue[] {
   const path = (issue.path ?? []).map((part) => {
     const key = typeof part === 'object' ? part.key : part;
     return typeof key === 'number' ? key : String(key);
   });
   const { keys } = issue as { readonly keys?: unknown };
   if (Array.isArray(keys)) {
-    return keys.map((key) => ({
+    return first(keys).map((key) => ({
       type: 'extra_forbidden',
       path: [...path, String(key)],
       msg: EXTRA,
