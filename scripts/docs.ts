@@ -1,5 +1,5 @@
 /**
- * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, and
+ * Generates what repeats the code: the pages of settings, error codes, metrics and fields of events, .env.example, and
  * the diagrams.
  *
  *   docs.ts --write    writes them
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { Registry } from 'prom-client';
 import { addConsumerMetrics } from '../src/consume/consumer-metrics.ts';
 import { ERRORS } from '../src/errors.ts';
+import { ENVELOPE, type EnvelopeField } from '../src/event/envelope.ts';
 import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
 import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
@@ -131,15 +132,48 @@ ${rows.join('\n')}
 `;
 }
 
+const PRESENCE: Readonly<Record<EnvelopeField['presence'], string>> = {
+  always: 'always',
+  'by type': 'unless the type has none',
+  optional: 'optional',
+};
+
+function eventsPage(): string {
+  const rows = (ENVELOPE as readonly EnvelopeField[]).map(
+    ({ name, presence, property, column, sqlType, example, description }) =>
+      `| \`${name}\` | ${PRESENCE[presence]} | \`${JSON.stringify(example)}\` | \`${property}\` | \`${column}\` (${sqlType}) | ${description} |`,
+  );
+  return `# Fields of an event
+
+${MADE}
+An event has these fields and no others, unless [EVENTS_MODULE](../events.md) declares types. Each
+is stored in its column of [processed_events](tables.md#processed_events), and handlers get it as
+the property.
+
+| field | present | example | property | column | what it is |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+
+An event of a declared type has three more:
+
+| field | present | property | stored in | what it is |
+|---|---|---|---|---|
+| \`type\` | always | \`type\` | \`event_data.event_type\` | the name of the type |
+| \`version\` | if it is not the newest | \`version\` | \`event_data.event_version\` | the version of the type, from 1 |
+| \`data\` | if the type has data | \`data\` | \`event_data.data\` | an object of the declared shape |
+`;
+}
+
 const LINK = /\]\(([^)#:\s]+)(?:#[^)]*)?\)|\bsrc(?:set)?="([^":]+)"/g;
 
 function brokenLinks(): string[] {
-  return globSync(['*.md', 'docs/**/*.md', 'bench/*.md', 'dev/**/*.md'], { cwd: root }).flatMap(
-    (page) =>
-      [...readFileSync(join(root, page), 'utf8').matchAll(LINK)]
-        .map(([, target, picture = '']) => target ?? picture)
-        .filter((target) => !existsSync(join(root, dirname(page), target)))
-        .map((target) => `${page} links to ${target}, which does not exist`),
+  return globSync(['*.md', 'docs/**/*.md', 'bench/*.md', 'dev/**/*.md', 'examples/*/*.md'], {
+    cwd: root,
+  }).flatMap((page) =>
+    [...readFileSync(join(root, page), 'utf8').matchAll(LINK)]
+      .map(([, target, picture = '']) => target ?? picture)
+      .filter((target) => !existsSync(join(root, dirname(page), target)))
+      .map((target) => `${page} links to ${target}, which does not exist`),
   );
 }
 
@@ -148,6 +182,7 @@ const pages: Record<string, string> = {
   'docs/reference/settings.md': settingsPage(),
   'docs/reference/errors.md': errorsPage(),
   'docs/reference/metrics.md': await metricsPage(),
+  'docs/reference/events.md': eventsPage(),
   ...diagramFiles(factsOf(readSources(root))),
 };
 

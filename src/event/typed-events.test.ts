@@ -92,7 +92,10 @@ describe('Typed events', () => {
   });
 
   it('are refused with what was sent, and at most 100 errors whatever the data holds', () => {
-    const parsed = parseEvent(bytesOf({ type: 'order.placed', total_amount: '-1', data: {} }), RULES);
+    const parsed = parseEvent(
+      bytesOf({ type: 'order.placed', total_amount: '-1', data: {} }),
+      RULES,
+    );
     assert.ok(!parsed.ok);
     const ofAmount = parsed.errors.find(({ loc }) => loc.includes('total_amount'));
     assert.equal(ofAmount?.input, '-1');
