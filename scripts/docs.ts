@@ -159,7 +159,7 @@ An event of a declared type has three more:
 | field | present | property | stored in | what it is |
 |---|---|---|---|---|
 | \`type\` | always | \`type\` | \`event_data.event_type\` | the name of the type |
-| \`version\` | if it is not the newest | \`version\` | \`event_data.event_version\` | the version of the type, from 1 |
+| \`version\` | optional; the newest if absent | \`version\` | \`event_data.event_version\` | the version of the type, from 1 |
 | \`data\` | if the type has data | \`data\` | \`event_data.data\` | an object of the declared shape |
 `;
 }
