@@ -51,7 +51,7 @@ BEGIN
     END IF;
     FOR member IN SELECT quote_ident(relname) FROM pg_class
                    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'
-                     AND obj_description(oid, 'pg_class') = 'Stored events of one type, by Orderonce' LOOP
+                     AND obj_description(oid, 'pg_class') LIKE 'Stored events of the type %, by Orderonce' LOOP
       EXECUTE format('GRANT SELECT ON %s TO orderonce_reader', member);
     END LOOP;
   END IF;
