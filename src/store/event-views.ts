@@ -61,7 +61,7 @@ async function freeNames(
 ): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class
-      WHERE relnamespace = current_schema()::regnamespace AND relname = ANY ($1)
+      WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY ($1)
         AND NOT (relkind = 'v' AND obj_description(oid, 'pg_class') IS NOT DISTINCT FROM $2)`,
     [names, mark],
   );
