@@ -10,6 +10,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { canRunBroker } from '../dev/kafka/broker.ts';
+import { reasonOf } from '../src/errors.ts';
 import { Deployment, events } from './alerts/deployment.ts';
 import { SHORTENED, shortRules } from './alerts/short-rules.ts';
 import { GROUP_TROUBLES, NOT_SHOWN, TROUBLES, type Trouble } from './alerts/troubles.ts';
@@ -41,7 +42,12 @@ async function showAll(log: 'embedded' | 'kafka', troubles: readonly Trouble[]):
   try {
     await deployment.start(shortRules(RULES), log);
     await deployment.send(events(50));
-    for (const trouble of troubles) await show(trouble);
+    for (const trouble of troubles) {
+      await show(trouble).catch((error: unknown) => {
+        failures++;
+        console.log(`${trouble.what}: ${reasonOf(error)}`);
+      });
+    }
   } finally {
     await deployment.stop();
   }

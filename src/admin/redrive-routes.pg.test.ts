@@ -50,7 +50,11 @@ describe('POST /redrives', () => {
   });
 
   it('wants the exact count and a reason for more than 100, and refuses another count', async (t) => {
-    const { post, get, created } = await setUp(t, 101);
+    const { pool, post, get, created } = await setUp(t, 1);
+    await pool.query(
+      `INSERT INTO dead_letters (log_id, log_partition, log_offset, state, reason)
+       SELECT 1, 1, n, 'parked', 'invalid_event' FROM generate_series(1, 100) n`,
+    );
     const plan = await post('/redrives', { filter: {}, action: 'discard', dry_run: true });
     assert.deepEqual([plan.body.needs, plan.body.tried], [['count', 'reason'], []]);
     const without = await post('/redrives', { filter: {} });

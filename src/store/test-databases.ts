@@ -7,6 +7,7 @@
  *   orderonce_kit_d_<hour>_<random>   the database of one kit, or of one run of a proof
  */
 import { randomBytes } from 'node:crypto';
+import type { DeclaredEvents } from '../event/declared-events.ts';
 import type { LogIdentity } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
 import { logIdOf } from './logs.ts';
@@ -36,6 +37,8 @@ export type TemplateRequest = {
   /** Of everything that the template is made of; hexadecimal. */
   readonly digest: string;
   readonly migrations: readonly TeamMigration[];
+  /** The types whose views the template has. */
+  readonly declared: DeclaredEvents | null;
   readonly identity: LogIdentity;
   /** Opens a pool on a database of the same server. */
   readonly open: (database: string) => Pool;
@@ -164,7 +167,7 @@ async function findTemplate(session: Queryable, digest: string): Promise<string 
 /** A template gets its name once it is complete. The caller holds the lock. */
 async function makeTemplate(
   session: Queryable,
-  { digest, migrations, identity, open }: TemplateRequest,
+  { digest, migrations, declared, identity, open }: TemplateRequest,
 ): Promise<string> {
   await dropOld(session);
   const fresh = `orderonce_kit_d_${hour()}_${randomBytes(5).toString('hex')}`;
@@ -172,7 +175,7 @@ async function makeTemplate(
   try {
     const pool = open(fresh);
     try {
-      await migrate(pool);
+      await migrate(pool, { declared });
       for (const migration of migrations) await applyMigration(pool, migration);
       const logId = await logIdOf(pool, identity);
       const partitions = Array.from({ length: identity.partitions }, (_, n) => n);

@@ -2,11 +2,12 @@
  * The test kit: a team's handlers on a real PostgreSQL, without Kafka and without the services.
  * For node:test, Vitest and Jest alike; docs/testing-handlers.md shows how.
  */
+import type { EventDefinition } from '../event/declaration.ts';
 import { TestKit } from './kit.ts';
 import type { TestKitOptions } from './kit-options.ts';
 
 export type { TestClock } from './clock.ts';
-export type { TestEvent } from './events.ts';
+export type { TestEvent, TestEventOf, TestParts } from './events.ts';
 export type { HandlerPlace, HandlerSource } from './handler-source.ts';
 export type { TestKit } from './kit.ts';
 export type { MigrationSource, ProofOptions, TestKitOptions } from './kit-options.ts';
@@ -24,12 +25,15 @@ export { type Difference, ProofError } from './proof-error.ts';
 const NODE_MIN = 22;
 
 /**
- * Starts a kit: finds or starts the server, and makes a database with our and the team's tables.
+ * Starts a kit: finds or starts the server, and makes a database with our and the team's tables, and
+ * the views of the declared types. The events that it sends are typed by the declaration.
  * Close it after the tests, or declare it with `await using`.
  * @throws EMBEDDED_POSTGRES_UNAVAILABLE, DATA_DIR_UNUSABLE; an Error naming the migration that
  * fails, or a Node that is too old.
  */
-export async function startTestKit(options: TestKitOptions): Promise<TestKit> {
+export async function startTestKit<D extends EventDefinition = EventDefinition>(
+  options: TestKitOptions<D>,
+): Promise<TestKit<D>> {
   if (Number.parseInt(process.versions.node, 10) < NODE_MIN) {
     throw new Error(
       `The test kit needs Node ${NODE_MIN} or newer; this is ${process.versions.node}. Run the tests ` +

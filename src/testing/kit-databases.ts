@@ -1,3 +1,4 @@
+import type { DeclaredEvents } from '../event/declared-events.ts';
 import type { Pool } from '../store/pool.ts';
 import {
   cloneDatabase,
@@ -33,16 +34,18 @@ export class KitDatabases {
   static async start(
     options: ServerOptions & {
       readonly migrations?: MigrationSource | readonly MigrationSource[] | undefined;
+      readonly declared: DeclaredEvents | null;
     },
   ): Promise<{ databases: KitDatabases; first: KitDatabase }> {
     const migrations = await readTeamMigrations(options.migrations);
-    const digest = await digestOfTemplate(migrations, IDENTITY);
+    const digest = await digestOfTemplate(migrations, options.declared, IDENTITY);
     const server = await findServer(options);
     const databases = new KitDatabases(server);
     try {
       const open = (name: string) => openPool(server.urlOf(name), 'template');
       const { cloneStrategy: strategy } = server;
-      const request = { digest, migrations, identity: IDENTITY, open, strategy };
+      const { declared } = options;
+      const request = { digest, migrations, declared, identity: IDENTITY, open, strategy };
       const name = await databases.#asAdmin((session) => cloneTemplate(session, request));
       databases.#made.add(name);
       const first = databases.open(name);

@@ -7,10 +7,10 @@ import type { HandlerSource } from './handler-source.ts';
  */
 export type MigrationSource = string | URL;
 
-export type TestKitOptions = {
+export type TestKitOptions<D extends EventDefinition = EventDefinition> = {
   readonly handlers: HandlerSource;
   /** The declaration of the team's events (defineEvents). Default: events have no types. */
-  readonly events?: EventDefinition | undefined;
+  readonly events?: D | undefined;
   /** The team's own tables. Run once, after ours, into the template that each kit copies. */
   readonly migrations?: MigrationSource | readonly MigrationSource[] | undefined;
   /**

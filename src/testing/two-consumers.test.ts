@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { TestClock } from './clock.ts';
 import { completeEvent } from './events.ts';
 import { type Consume, overlap, shareOut } from './two-consumers.ts';
@@ -14,7 +15,7 @@ describe('Two consumers', () => {
     fc.assert(
       fc.property(orders, (numbers) => {
         const events = numbers.map((n) =>
-          completeEvent({ order_id: `order ${n}` }, new TestClock()),
+          completeEvent({ order_id: `order ${n}` }, new TestClock(), UNDECLARED),
         );
         const shares = shareOut(events);
         assert.equal(shares[0].length + shares[1].length, events.length);

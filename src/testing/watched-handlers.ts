@@ -16,6 +16,7 @@ export function watched(
     const check = handler.check?.bind(handler);
     return {
       name: handler.name,
+      ...(handler.on === undefined ? {} : { on: handler.on }),
       handle: async (events, tx) => {
         const failed: Failed[] = [];
         await handler.handle(events, noting(tx, failed));

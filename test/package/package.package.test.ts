@@ -1,6 +1,6 @@
 /** The package as a team gets it: packed, installed with npm into an empty folder, and used there. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import pg from 'pg';
@@ -11,7 +11,7 @@ import { install, type Packed, pack, ROOT, run, temporaryFolder } from '../suppo
 import { until } from '../support/until.ts';
 
 const BYTES_MAX = 2_000_000;
-const ENTRIES = ['handlers', 'client', 'testing'];
+const ENTRIES = ['handlers', 'events', 'client', 'testing'];
 const { folder, remove } = temporaryFolder();
 let packed: Packed;
 
@@ -83,6 +83,28 @@ export async function reasons(): Promise<string[]> {
 // @ts-expect-error It has no such option.
 export const none = () => startTestKit({ handlers, migration: 'migrations' });
 `;
+  const declaration = `import { defineEvents } from 'orderonce/events';
+import { createClient } from 'orderonce/client';
+import { z } from 'zod';
+export const events = defineEvents({
+  'order.placed': { data: z.object({ currency: z.string() }) },
+  'order.cancelled': { amount: 'none' },
+});
+export const handler = events.on('order.placed', async (batch) => {
+  const currencies: string[] = batch.map(({ data }) => data.currency);
+  // @ts-expect-error Not declared: types that are not found would allow anything.
+  void [currencies, batch[0]?.data.price];
+});
+const client = createClient<typeof events>({ url: 'http://localhost' });
+type Sent = Parameters<typeof client.send>[0];
+const envelope = { order_id: 'o', user_id: 'u', timestamp: new Date() };
+export const sent: Sent = { ...envelope, type: 'order.cancelled' };
+// @ts-expect-error No such type.
+export const wrong: Sent = { ...envelope, type: 'order.canceled' };
+console.log(Object.keys(events.types).join(), handler.name);
+`;
+  // The tests need no registry for it.
+  before(() => symlinkSync(join(ROOT, 'node_modules', 'zod'), join(folder, 'node_modules', 'zod')));
   const projects = [
     { module: 'nodenext', moduleResolution: 'nodenext', type: 'module' },
     { module: 'nodenext', moduleResolution: 'nodenext', type: 'commonjs' },
@@ -90,7 +112,7 @@ export const none = () => startTestKit({ handlers, migration: 'migrations' });
   ];
   for (const { type, ...resolution } of projects) {
     const { moduleResolution } = resolution;
-    it(`with moduleResolution ${moduleResolution} compiles a handler (${type})`, () => {
+    it(`with moduleResolution ${moduleResolution} compiles handlers and events (${type})`, () => {
       const project = join(folder, `${moduleResolution}-${type}`);
       mkdirSync(project);
       const compilerOptions = {
@@ -105,12 +127,18 @@ export const none = () => startTestKit({ handlers, migration: 'migrations' });
       };
       writeFileSync(join(project, 'package.json'), JSON.stringify({ type }));
       writeFileSync(join(project, 'handlers.ts'), text);
+      writeFileSync(join(project, 'events.ts'), declaration);
       writeFileSync(
         join(project, 'tsconfig.json'),
-        JSON.stringify({ compilerOptions, files: ['handlers.ts'] }),
+        JSON.stringify({ compilerOptions, files: ['handlers.ts', 'events.ts'] }),
       );
       const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
       run(project, [process.execPath, tsc, '--project', project]);
+      // Node would read it as a CommonJS script there, without a compiler.
+      if (type === 'commonjs') return;
+      const node = join(folder, 'node_modules', '.bin', 'node');
+      const output = run(project, [node, '--disable-warning=ExperimentalWarning', 'events.ts']);
+      assert.equal(output, 'order.placed,order.cancelled order.placed\n');
     });
   }
 });
