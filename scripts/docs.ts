@@ -114,7 +114,7 @@ ${rows.join('\n')}
 async function metricsPage(): Promise<string> {
   const registry = new Registry();
   addIngestMetrics(registry, () => 0);
-  addConsumerMetrics(registry, { partitions: () => [], ends: async () => new Map() });
+  addConsumerMetrics(registry, { partitions: () => [], ends: async () => [], isByTopic: false });
   addOutboxMetrics(registry, () => Promise.reject());
   const rows = (await registry.getMetricsAsJSON()).map(
     ({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`,

@@ -7,8 +7,12 @@ import type { PartitionStatus } from './consumer.ts';
 /** What the gauges read at each scrape. */
 export type ConsumerSource = {
   readonly partitions: () => readonly PartitionStatus[];
-  /** The end offset of the log for each of these partitions, as far as it is known. */
-  readonly ends: (partitions: readonly number[]) => Promise<ReadonlyMap<number, number>>;
+  /** The end offset of the log for each of these partitions; undefined where it is not known. */
+  readonly ends: (
+    partitions: readonly PartitionStatus[],
+  ) => Promise<readonly (number | undefined)[]>;
+  /** Whether the process reads several topics. Only then the gauges have the label `topic`. */
+  readonly isByTopic: boolean;
 };
 
 /** Counts one committed transaction. */
@@ -59,7 +63,9 @@ function isSoon(afterMs: number | null): 'yes' | 'no' | 'unknown' {
 }
 
 function addPartitionGauges(registers: Registry[], source: ConsumerSource): void {
-  const labelNames = ['partition'];
+  const labelNames = source.isByTopic ? ['topic', 'partition'] : ['partition'];
+  const labelsOf = ({ topic, partition }: PartitionStatus) =>
+    topic === undefined ? { partition } : { topic, partition };
   new Gauge({
     name: 'orderonce_position',
     help: 'Next offset to process, as PostgreSQL has it, for each partition of this process.',
@@ -67,9 +73,7 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
     registers,
     collect() {
       this.reset();
-      for (const { partition, next_offset } of source.partitions()) {
-        this.set({ partition }, next_offset);
-      }
+      for (const status of source.partitions()) this.set(labelsOf(status), status.next_offset);
     },
   });
   new Gauge({
@@ -79,21 +83,22 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
     registers,
     collect() {
       this.reset();
-      for (const { partition, state } of source.partitions()) {
-        this.set({ partition }, state === 'running' ? 1 : 0);
+      for (const status of source.partitions()) {
+        this.set(labelsOf(status), status.state === 'running' ? 1 : 0);
       }
     },
   });
   new Gauge({
     name: 'orderonce_partition_trouble_seconds',
     help: 'Seconds for which the partition has not run, by state and code; absent while it runs.',
-    labelNames: ['partition', 'state', 'code'],
+    labelNames: [...labelNames, 'state', 'code'],
     registers,
     collect() {
       this.reset();
-      for (const { partition, state, code, since } of source.partitions()) {
+      for (const status of source.partitions()) {
+        const { state, code, since } = status;
         if (code === undefined) continue;
-        this.set({ partition, state, code }, (Date.now() - Date.parse(since)) / 1000);
+        this.set({ ...labelsOf(status), state, code }, (Date.now() - Date.parse(since)) / 1000);
       }
     },
   });
@@ -104,8 +109,8 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
     registers,
     collect() {
       this.reset();
-      for (const { partition, attempts } of source.partitions()) {
-        this.set({ partition }, attempts ?? 0);
+      for (const status of source.partitions()) {
+        this.set(labelsOf(status), status.attempts ?? 0);
       }
     },
   });
@@ -117,11 +122,11 @@ function addPartitionGauges(registers: Registry[], source: ConsumerSource): void
     async collect() {
       this.reset();
       const partitions = source.partitions();
-      const asked = source.ends(partitions.map(({ partition }) => partition));
+      const asked = source.ends(partitions);
       const ends = await within(ENDS_MS, asked, () => new Error('late')).catch(() => null);
-      for (const { partition, next_offset } of partitions) {
-        const end = ends?.get(partition);
-        if (end !== undefined) this.set({ partition }, Math.max(0, end - next_offset));
+      for (const [index, status] of partitions.entries()) {
+        const end = ends?.[index];
+        if (end !== undefined) this.set(labelsOf(status), Math.max(0, end - status.next_offset));
       }
     },
   });

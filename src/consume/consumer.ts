@@ -1,19 +1,19 @@
-/** The consumer: a member of the consumer group, with one Assignment between two rebalances. */
+/** The consumer of a topic: a member of its consumer group, with one Assignment between two rebalances. */
 import type { Settled } from '../inbox/settle-records.ts';
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import type { WorkerState } from './partition-state.ts';
-import { Turns } from './turns.ts';
 
-export type ConsumerOptions = Omit<AssignmentOptions, 'turns' | 'onResolved'> & {
-  readonly connections: number;
+export type ConsumerOptions = Omit<AssignmentOptions, 'onResolved' | 'onCommitted'> & {
   /** Called after each COMMIT, for metrics. */
   readonly onCommitted?: (settled: Settled) => void;
 };
 
 /** The status of a partition, as health shows it. Times are UTC, in ISO 8601. */
 export type PartitionStatus = {
+  /** Absent if the process reads one topic only. */
+  readonly topic?: string;
   readonly partition: number;
   readonly next_offset: number;
   readonly state: WorkerState;
@@ -33,7 +33,6 @@ const HINT_MS = 1000;
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #outcomes: OutcomeLog;
-  readonly #turns: Turns;
   readonly #hints = new Map<number, number>();
   #assignment: Assignment | undefined;
   #hintTimer: NodeJS.Timeout | undefined;
@@ -43,11 +42,10 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#outcomes = new OutcomeLog(options.logger);
-    this.#turns = new Turns({
-      connections: options.connections,
-      batchMax: options.batchMax,
-      onCommitted: (positions, settled) => this.#committed(positions, settled),
-    });
+  }
+
+  get topic(): string {
+    return this.#options.reader.topic;
   }
 
   /** Joins the group. Resolves when it has been joined; it retries without a limit. */
@@ -68,7 +66,7 @@ export class Consumer {
     const before = this.#assignment;
     const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
-      turns: this.#turns,
+      onCommitted: (positions, settled) => this.#committed(positions, settled),
       onResolved: () => {
         // Not if a rebalance has replaced this assignment: the partitions may belong to others.
         if (this.#assignment === assignment) void this.#assign(partitions);

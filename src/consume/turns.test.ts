@@ -19,7 +19,7 @@ type TurnSpec = { share?: Turn['share']; records?: number; logId?: number; takes
  */
 function setUp(connections: number) {
   pool.statements.length = 0;
-  const turns = new Turns({ connections, batchMax: 100, onCommitted: () => {} });
+  const turns = new Turns({ connections, batchMax: 100 });
   const begun: string[] = [];
   const back: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
@@ -40,6 +40,7 @@ function setUp(connections: number) {
       },
       recordsMax: 100,
       signal: new AbortController().signal,
+      onCommitted: () => {},
       process: async () => {
         begun.push(name);
         atBegin();

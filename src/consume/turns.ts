@@ -28,6 +28,11 @@ export type Turn = {
   readonly signal: AbortSignal;
   /** Processes the batch in a transaction of its own. */
   readonly process: (slice: LogSlice) => Promise<BatchOutcome>;
+  /**
+   * Called after each COMMIT with the new positions, by partition, and with what was settled. Turns
+   * of one log must have the same function: it is called once for those that shared a transaction.
+   */
+  readonly onCommitted: (positions: ReadonlyMap<number, number>, settled: Settled) => void;
 };
 
 /** What a turn took from its buffer, and the result. After a failure nothing has taken effect. */
@@ -40,8 +45,6 @@ export type TurnsOptions = {
   readonly connections: number;
   /** The largest number of records in a shared transaction. */
   readonly batchMax: number;
-  /** Called after each COMMIT with the new positions, by partition, and with what was settled. */
-  readonly onCommitted: (positions: ReadonlyMap<number, number>, settled: Settled) => void;
 };
 
 type Waiting = {
@@ -61,7 +64,10 @@ const RECORDS_FOR_ANOTHER = 500;
 /** They wait no longer than this after the shared transaction began. */
 const PATIENCE_MS = 20;
 
-/** See the head of this file. One instance serves all partitions of a process. */
+/**
+ * See the head of this file. One instance serves all partitions of a process. Those of different
+ * topics share the connections, but no transaction.
+ */
 export class Turns {
   readonly #options: TurnsOptions;
   #free: number;
@@ -190,7 +196,7 @@ export class Turns {
   }
 
   async #together(group: readonly Taken[]): Promise<void> {
-    const { context } = (group[0] as Taken).turn;
+    const { context, onCommitted } = (group[0] as Taken).turn;
     // Positions are locked in this order, so two shared transactions cannot deadlock.
     const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
     let settled: Settled;
@@ -205,7 +211,7 @@ export class Turns {
     for (const { slice, resolve } of group) {
       resolve({ slice, outcome: { ...settled, next: slice.next } });
     }
-    this.#options.onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
+    onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
   }
 
   #growShared(): void {
@@ -230,7 +236,7 @@ export class Turns {
     // Otherwise a limit that is too small for any two turns would never grow again.
     if (share === 'together') this.#growShared();
     resolve({ slice, outcome });
-    this.#options.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
+    turn.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
   }
 }
 

@@ -4,9 +4,9 @@
  * itself belongs to the caller.
  */
 import { OrderonceError } from '../errors.ts';
-import type { EventRules } from '../event/event-rules.ts';
 import { handledEvents } from '../handlers/handled-events.ts';
 import { type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
+import type { RecordRules } from '../log/decode-hook.ts';
 import {
   type DecodedBatch,
   type EventRecord,
@@ -48,7 +48,7 @@ export type BatchContext = {
   readonly handlers: HandlerSet;
   readonly parkGuard: ParkGuard;
   /** What is an event in this deployment. */
-  readonly rules: EventRules;
+  readonly rules: RecordRules;
   /** null: the table `orders` is not kept (ORDERS_PROJECTION=off). */
   readonly projection: Projection | null;
 };
@@ -278,8 +278,9 @@ function claimRace(events: readonly EventRecord[]): OrderonceError {
   return new OrderonceError('CLAIM_RACE', message);
 }
 
-function deadLetterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {
-  return { record, eventIdHint, state: 'parked', reason: 'invalid_event', detail: errors };
+function deadLetterOfInvalid(invalid: InvalidRecord): DeadLetter {
+  const { record, errors: detail, eventIdHint, reason = 'invalid_event' } = invalid;
+  return { record, eventIdHint, state: 'parked', reason, detail };
 }
 
 function deadLetterOfUnfit(event: EventRecord): DeadLetter {

@@ -3,8 +3,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { EventWaiters } from '../admin/event-waiters.ts';
-import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
+import { Consumer, type ConsumerOptions, type PartitionStatus } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
+import { Consumers } from '../consume/consumers.ts';
+import { Turns } from '../consume/turns.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
 import { QueueResumer } from '../dead-letters/queue-resumer.ts';
 import { TypeResumer } from '../dead-letters/type-resumer.ts';
@@ -12,7 +14,8 @@ import { OrderonceError } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
-import type { LogReader } from '../log/event-log.ts';
+import type { Settled } from '../inbox/settle-records.ts';
+import type { LogBounds, LogReader } from '../log/event-log.ts';
 import { Relay } from '../outbox/relay.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRegistry } from '../runtime/metrics.ts';
@@ -24,14 +27,15 @@ import { openConsumerPools } from './consumer-pools.ts';
 import { EventDataDays } from './event-data-days.ts';
 import { eventModelOf } from './event-model.ts';
 import { handlerSetOf } from './handler-set.ts';
-import { openOutboxLog } from './open-log.ts';
+import { openForeignReaders, openOutboxLog } from './open-log.ts';
 
 export type Parts = Awaited<ReturnType<typeof partsOf>>;
 
 /**
  * Makes the parts. The consumer, the relay and the watch for unattended partitions have not started
  * yet; the watches over handlers have.
- * @throws SETTING_INVALID, HANDLERS_INVALID
+ * @param reader of KAFKA_TOPIC. Those of other topics are opened here.
+ * @throws SETTING_INVALID, HANDLERS_INVALID, EVENTS_INVALID, DECODE_INVALID
  */
 export async function partsOf(
   settings: Settings,
@@ -39,6 +43,7 @@ export async function partsOf(
   reader: LogReader,
   logger: Logger,
 ) {
+  const readers = [reader, ...openForeignReaders(settings)];
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
   const handlers = await handlersOf(settings);
   const { rules, projection } = await eventModelOf(settings);
@@ -53,8 +58,7 @@ export async function partsOf(
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
   const waiters = new EventWaiters(pools.queries);
   const relay = createRelay(settings, pools.outbox, owner, logger);
-  const ofConsumer = {
-    reader,
+  const ofConsumers = {
     pool: pools.batches,
     limits,
     logger,
@@ -63,7 +67,7 @@ export async function partsOf(
     projection,
     owner,
   };
-  const consumer = createConsumer(settings, ofConsumer, registry, () => {
+  const consumer = createConsumers(settings, readers, ofConsumers, registry, () => {
     waiters.notify();
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
@@ -71,16 +75,21 @@ export async function partsOf(
   const resumer = new QueueResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
   const types = new TypeResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
   const days = new EventDataDays(pools.queries, rules, logger);
-  const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
-    consumer.partitions.map(({ partition }) => partition),
+  const unattended = readers.map(
+    (of) =>
+      new UnattendedWatch(of, pools.queries, loggerOf(logger, of, readers), () =>
+        consumer.partitions
+          .filter(({ topic = of.topic }) => topic === of.topic)
+          .map(({ partition }) => partition),
+      ),
   );
-  // Only handlers can block the event loop, or leave promises and timers behind.
+  // Only a team's code can block the event loop, or leave promises and timers behind.
   const watches =
-    settings.HANDLERS_MODULE === undefined
+    settings.HANDLERS_MODULE === undefined && settings.DECODE_MODULE === undefined
       ? []
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
-    ...{ settings, reader, logger, handlers, rules, projection, owner, registry },
+    ...{ settings, readers, logger, handlers, rules, projection, owner, registry },
     ...{ pools, waiters, relay, consumer, unattended, resumer, types, days, watches },
   };
 }
@@ -98,33 +107,62 @@ async function handlersOf(settings: Settings): Promise<HandlerSet> {
   return set;
 }
 
-function createConsumer(
+function createConsumers(
   settings: Settings,
+  readers: readonly LogReader[],
   parts: Pick<
     ConsumerOptions,
-    'reader' | 'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner'
+    'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner'
   >,
   registry: Registry,
   onStored: () => void,
-): Consumer {
+): Consumers {
   const noteSettled = addConsumerMetrics(registry, {
-    partitions: () => consumer.partitions,
-    ends: async (partitions) => {
-      const bounds = await parts.reader.bounds(partitions);
-      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
-    },
+    partitions: () => consumers.partitions,
+    ends: (partitions) => endsOf(readers, partitions),
+    isByTopic: readers.length > 1,
   });
-  const consumer: Consumer = new Consumer({
+  const { CONSUMER_CONNECTIONS: connections, CONSUMER_BATCH_MAX: batchMax } = settings;
+  const shared = {
     ...parts,
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
-    connections: settings.CONSUMER_CONNECTIONS,
-    batchMax: settings.CONSUMER_BATCH_MAX,
-    onCommitted: (settled) => {
+    turns: new Turns({ connections, batchMax }),
+    batchMax,
+    onCommitted: (settled: Settled) => {
       noteSettled(settled);
       onStored();
     },
-  });
-  return consumer;
+  };
+  const consumers = new Consumers(
+    readers.map((reader) => {
+      const logger = loggerOf(parts.logger, reader, readers);
+      return new Consumer({ ...shared, reader, logger });
+    }),
+  );
+  return consumers;
+}
+
+/** Where a process reads several topics, each line about a partition says of which. */
+function loggerOf(logger: Logger, { topic }: LogReader, readers: readonly LogReader[]): Logger {
+  return readers.length === 1 ? logger : logger.child({ in_topic: topic });
+}
+
+/** The ends of these partitions; undefined for those of a log that does not answer. */
+async function endsOf(
+  readers: readonly LogReader[],
+  partitions: readonly PartitionStatus[],
+): Promise<(number | undefined)[]> {
+  const bounds = await Promise.all(
+    readers.map(async (reader) => {
+      const ours = partitions.filter(({ topic = reader.topic }) => topic === reader.topic);
+      const numbers = ours.map(({ partition }) => partition);
+      const read = await reader.bounds(numbers).catch(() => new Map<number, LogBounds>());
+      return [reader.topic, read] as const;
+    }),
+  );
+  const byTopic = new Map(bounds);
+  const [[main]] = bounds as [(typeof bounds)[number]];
+  return partitions.map(({ topic = main, partition }) => byTopic.get(topic)?.get(partition)?.end);
 }
 
 function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logger): Relay {

@@ -12,7 +12,7 @@ import { eventSchemaOf } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
-import { readReports } from '../positions/report.ts';
+import { readReports, reportsOf } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import {
   addHealthRoutes,
@@ -120,7 +120,7 @@ export async function startConsumer(
         probe,
         healthLog,
         waiters,
-        unattended,
+        ...unattended,
         resumer,
         parts.types,
         parts.days,
@@ -155,10 +155,10 @@ function roleFor(method: string): Role {
 }
 
 function addRoutes(app: HttpServer, parts: Parts): void {
-  const { pools, waiters, handlers, rules, projection, reader, registry } = parts;
+  const { pools, waiters, handlers, rules, projection, readers, registry } = parts;
   addEventRoutes(app, pools.queries, waiters, rules);
   addOrderRoutes(app, pools.queries, { rules, projection });
-  addPositionRoute(app, () => readReports(reader, pools.queries));
+  addPositionRoute(app, () => reportsOf(readers, (reader) => readReports(reader, pools.queries)));
   addLedgerRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
   addDeadLetterActions(app, { pool: pools.redrives, handlers, rules, projection });
@@ -167,7 +167,7 @@ function addRoutes(app: HttpServer, parts: Parts): void {
 }
 
 function healthOf(
-  { reader, consumer, relay, unattended }: Parts,
+  { readers, consumer, relay, unattended }: Parts,
   { deployment, waitingFor }: State,
   access: Access,
   databaseTrouble: string | null,
@@ -184,10 +184,10 @@ function healthOf(
     partial: [...(isAnyAtWork ? troubles : []), ...relay.troubles],
     facts: {
       service: 'consumer',
-      topic: reader.topic,
+      topic: readers.map(({ topic }) => topic).join(', '),
       deployment,
       partitions: consumer.partitions,
-      warnings: [...access.warnings(), ...unattended.warnings],
+      warnings: [...access.warnings(), ...unattended.flatMap(({ warnings }) => warnings)],
     },
   };
 }
@@ -215,17 +215,18 @@ async function recordDeployment({
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { settings, pools, reader, relay, unattended, resumer, types, days, consumer } = parts;
+  const { settings, pools, readers, relay, unattended, resumer, types, days, consumer } = parts;
   const { HANDLERS_MIGRATIONS: handlerMigrations } = settings;
   const tables = { ...tablesOf(parts), handlerMigrations };
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       await assertMigrated(pools.queries, tables);
-      await reader.identity();
+      // The other topics belong to others. One that is missing must not hold up this one.
+      await readers[0]?.identity();
       await recordDeployment(parts);
       state.deployment = await readDeploymentId(pools.queries);
       relay.start();
-      unattended.start();
+      for (const watch of unattended) watch.start();
       resumer.start();
       types.start();
       days.start();
