@@ -6,6 +6,7 @@ import { parseEvent } from '../src/event/parse-event.ts';
 import { recordOf } from '../src/ingest/accept-event.ts';
 import type { AppendRecord } from '../src/log/event-log.ts';
 import { RequestIds } from '../src/log/request-id.ts';
+import { traceHeaders } from '../src/log/trace-context.ts';
 import { type RandomEvent, randomEvent } from './random-event.ts';
 
 /**
@@ -15,10 +16,12 @@ import { type RandomEvent, randomEvent } from './random-event.ts';
  * - `m0`, `m10`: as `m`, but with no duplicates, or with 10 %.
  * - `v7`: as `distinct`, but with ids that are ordered by time (UUID version 7).
  * - `duplicates`: the same 100 events are repeated.
+ * - `traced`: as `distinct`, but each request had a traceparent, and one in a hundred is sampled.
  */
-export const MIXES = ['distinct', 'm0', 'm', 'm10', 'v7', 'duplicates'] as const;
+export const MIXES = ['distinct', 'm0', 'm', 'm10', 'v7', 'duplicates', 'traced'] as const;
 export type Mix = (typeof MIXES)[number];
 
+const SAMPLED_SHARE = 0.01;
 const HOT_ORDERS = 10;
 const PER_ORDER = 4;
 /** Percentage of events that belong to hot orders, and percentage of duplicates by mix. */
@@ -31,6 +34,7 @@ const RECENT = 10_000;
 export function eventSource(mix: Mix): () => RandomEvent {
   switch (mix) {
     case 'distinct':
+    case 'traced':
       return randomEvent;
     case 'v7':
       return () => ({ ...randomEvent(), event_id: uuidV7(), order_id: uuidV7() });
@@ -76,6 +80,13 @@ export function recordSource(mix: Mix): () => AppendRecord {
   return () => {
     const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())), UNDECLARED);
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-    return recordOf(parsed.event, requestIds.next());
+    const trace = mix === 'traced' ? traceHeaders(randomContext()) : [];
+    return recordOf(parsed.event, { requestId: requestIds.next(), trace });
   };
+}
+
+function randomContext() {
+  const [traceId, spanId] = [randomBytes(16).toString('hex'), randomBytes(8).toString('hex')];
+  const flags = Math.random() < SAMPLED_SHARE ? '01' : '00';
+  return { traceparent: `00-${traceId}-${spanId}-${flags}`, tracestate: null };
 }

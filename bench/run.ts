@@ -3,7 +3,7 @@
  *
  *   npm run bench                            runs the ladder: ingest, kafka, sink, end-to-end
  *   npm run bench -- drain --rounds 3        runs the named benchmarks. Others: embedded, ways,
- *                                            mixes, growth, tuning, verify, memory
+ *                                            mixes, growth, tuning, tracing, verify, memory
  *   npm run bench -- drain --against DIR     alternates the drain with that of another checkout
  *   npm run bench -- --keep bench/results    writes JSON and charts to this folder
  */
@@ -21,6 +21,7 @@ import { backlog, soak } from './memory.ts';
 import { runScript } from './script.ts';
 import { startServers } from './servers.ts';
 import { sink } from './sink.ts';
+import { tracing } from './tracing.ts';
 import { verify } from './verify.ts';
 import { ways } from './ways.ts';
 
@@ -60,6 +61,7 @@ const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
   growth: () => growth(servers, events),
   embedded: (round) => embedded(servers, { events, seconds, round }),
   tuning: () => tuning(servers, events),
+  tracing: () => tracing(servers, events),
   ways: (round) => ways(servers, events, round),
   verify: (round) => verify(servers, Number(values['verify-events']), round),
 };

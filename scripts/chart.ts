@@ -7,33 +7,42 @@
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
-import { parseAllDocuments } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
+import { VERSION } from '../src/runtime/version.ts';
 import { readSettings, SETTINGS } from '../src/settings/settings.ts';
 
 const CHART = new URL('../deploy/helm/orderonce', import.meta.url).pathname;
 const KUBERNETES = ['1.27.0', '1.37.0'];
 /** Kinds of other projects (Prometheus Operator, KEDA); Kubernetes has no schemas of them. */
-const FOREIGN = ['ServiceMonitor', 'ScaledObject'];
+const FOREIGN = ['ServiceMonitor', 'ScaledObject', 'PrometheusRule'];
 
 const EVERYTHING = {
   imagePullSecrets: [{ name: 'registry' }],
   settings: { KAFKA_TLS: 'on', KAFKA_TLS_CA_FILE: '/etc/orderonce/trust/ca.crt' },
   secrets: {
     kafkaPassword: { name: 'kafka' },
+    otlpHeaders: { name: 'otlp' },
     apiKeys: { name: 'keys' },
     tls: { name: 'tls', mutualTls: true },
     trust: { name: 'trust' },
   },
   extraEnv: [{ name: 'ACME_KEY', valueFrom: { secretKeyRef: { name: 'acme', key: 'key' } } }],
-  extraVolumes: [{ name: 'handlers', configMap: { name: 'order-handlers' } }],
-  extraVolumeMounts: [{ name: 'handlers', mountPath: '/etc/orderonce/handlers', readOnly: true }],
+  extraVolumes: [{ name: 'prices', configMap: { name: 'prices' } }],
+  extraVolumeMounts: [{ name: 'prices', mountPath: '/etc/prices', readOnly: true }],
   consumer: { keda: { enabled: true, authentication: 'kafka-login' } },
   serviceMonitor: { enabled: true },
+  prometheusRule: {
+    enabled: true,
+    labels: { release: 'prometheus' },
+    runbookUrl: 'https://git.example/orderonce/',
+    consoleUrl: 'https://console.example',
+  },
+  dashboard: { enabled: true },
   networkPolicy: { enabled: true },
   nodeSelector: { disk: 'fast' },
   tolerations: [{ key: 'a', operator: 'Exists' }],
@@ -106,13 +115,36 @@ describe('the chart', () => {
   it('has whatever is switched on, and only that', () => {
     const kinds = (values: object) => new Set(render(values).map(({ kind }) => kind as string));
     const [usual, all, few] = [kinds({}), kinds(EVERYTHING), kinds(FEWEST)];
-    for (const kind of ['ServiceMonitor', 'ScaledObject', 'NetworkPolicy']) {
+    for (const kind of ['ServiceMonitor', 'ScaledObject', 'NetworkPolicy', 'PrometheusRule']) {
       assert.deepEqual([usual.has(kind), all.has(kind)], [false, true], kind);
     }
     for (const kind of ['HorizontalPodAutoscaler', 'ServiceAccount']) {
       assert.deepEqual([usual.has(kind), few.has(kind)], [true, false], kind);
     }
     assert.ok(usual.has('PodDisruptionBudget'));
+  });
+
+  it('brings the alert rules as they are, with links that lead somewhere, and the dashboard', () => {
+    const manifests = render(EVERYTHING);
+    const [rule] = named(manifests, 'PrometheusRule') as [Manifest];
+    assert.equal(rule.metadata.labels.release, 'prometheus');
+    const read = (file: string) =>
+      readFileSync(new URL(`../deploy/${file}`, import.meta.url), 'utf8');
+    const { groups } = parse(read('prometheus/rules.yml')) as Manifest;
+    const withLinks = JSON.parse(
+      JSON.stringify(groups)
+        .replaceAll('"runbook_url":"docs/', '"runbook_url":"https://git.example/orderonce/docs/')
+        .replaceAll('"console":"/console', '"console":"https://console.example/console'),
+    );
+    assert.deepEqual(rule.spec.groups, withLinks);
+    const dashboards = named(manifests, 'ConfigMap').filter(({ data }) => data['orderonce.json']);
+    assert.equal(dashboards.length, 1);
+    const [{ data, metadata }] = dashboards as [Manifest];
+    assert.equal(metadata.labels.grafana_dashboard, '1');
+    assert.deepEqual(
+      JSON.parse(data['orderonce.json']),
+      JSON.parse(read('grafana/orderonce.json')),
+    );
   });
 
   it('leaves the number of replicas to whatever scales them', () => {
@@ -153,8 +185,10 @@ describe('the chart', () => {
     assert.equal(producer?.DATABASE_URL, undefined);
     assert.equal(consumer?.DATABASE_URL, 'orderonce-database');
     assert.equal(migrate?.DATABASE_URL, 'orderonce-migration');
-    for (const pod of [producer, consumer, migrate])
+    for (const pod of [producer, consumer, migrate]) {
       assert.equal(pod?.KAFKA_SASL_PASSWORD, 'kafka');
+      assert.equal(pod?.OTEL_EXPORTER_OTLP_HEADERS, 'otlp');
+    }
     assert.equal(named(render(EVERYTHING), 'Secret').length, 0);
   });
 
@@ -180,8 +214,16 @@ describe('the chart', () => {
     for (const { containers, volumes } of pods) {
       const [{ env, volumeMounts }] = containers as [Manifest];
       const has = (list: Manifest[], name: string) => list.some((one) => one.name === name);
-      assert.ok(has(env, 'ACME_KEY') && has(volumeMounts, 'handlers') && has(volumes, 'handlers'));
+      assert.ok(has(env, 'ACME_KEY') && has(volumeMounts, 'prices') && has(volumes, 'prices'));
     }
+  });
+
+  it("runs every pod from one image: ours in the version of the chart, or a team's own", () => {
+    const images = (values: object) =>
+      podsOf(render(values)).map(({ containers }) => containers[0].image as string);
+    const own = { repository: 'registry.example/shop', tag: '1.0.0' };
+    assert.deepEqual(images({}), Array(3).fill(`orderonce:${VERSION}`));
+    assert.deepEqual(images({ image: own }), Array(3).fill('registry.example/shop:1.0.0'));
   });
 
   it('asks alive and ready of the port that the service listens on', () => {

@@ -1,23 +1,25 @@
 /**
- * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, and
- * the diagrams.
+ * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, the
+ * Grafana dashboard, and the diagrams.
  *
  *   docs.ts --write    writes them
- *   docs.ts --check    fails if one differs from the code, or if a relative link or picture is broken
+ *   docs.ts --check    fails if one differs from the code, if a relative link or picture is broken, or
+ *                      if no test runs a command (shell-blocks.ts)
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Registry } from 'prom-client';
-import { addConsumerMetrics } from '../src/consume/consumer-metrics.ts';
 import { ERRORS } from '../src/errors.ts';
-import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
-import { addOutboxMetrics } from '../src/outbox/outbox-metrics.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
+import { allMetrics } from './all-metrics.ts';
+import { dashboardText } from './dashboard.ts';
 import { diagramFiles } from './diagrams.ts';
+import { commandProblems } from './shell-blocks.ts';
 import { factsOf, readSources } from './sources.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const RULES = join(root, 'deploy/prometheus/rules.yml');
 const MADE =
   'This page is generated from the code by `npm run docs`; `npm run ok` fails if it differs.';
 
@@ -51,6 +53,10 @@ POSTGRES_READER_PASSWORD=change-me-reader
 
 # Folder with files for the containers, which see it as /etc/orderonce.
 FILES_DIR=./deploy/compose/files
+
+# Ports of Prometheus and Grafana, with --profile observe.
+#PROMETHEUS_PORT=9090
+#GRAFANA_PORT=3000
 
 # Memory limit of each container, and the heap of Kafka within it.
 MEMORY_LIMIT=1g
@@ -112,21 +118,29 @@ ${rows.join('\n')}
 }
 
 async function metricsPage(): Promise<string> {
-  const registry = new Registry();
-  addIngestMetrics(registry, () => 0);
-  addConsumerMetrics(registry, { partitions: () => [], ends: async () => [], isByTopic: false });
-  addOutboxMetrics(registry, () => Promise.reject());
-  const rows = (await registry.getMetricsAsJSON()).map(
-    ({ name, type, help }) => `| \`${name}\` | ${type} | ${help} |`,
+  const rows = (await allMetrics()).map(
+    ({ name, type, help, services }) =>
+      `| \`${name}\` | ${services.length === 1 ? services[0] : 'both'} | ${type} | ${help} |`,
   );
   return `# Metrics
 
 ${MADE}
 \`GET /metrics\` of each service returns its metrics and those of its Node process, in the Prometheus
-text format.
+text format. Labels have bounded values: ids, users and keys are never labels. Counters and
+histograms show every known set of labels from the start, with 0. A consumer of six partitions has
+about 290 series of ours, a producer about 120.
 
-| metric | type | what it counts |
-|---|---|---|
+- **Rules and dashboard** that use these metrics: [deploy/prometheus/rules.yml](../../deploy/prometheus/rules.yml),
+  [deploy/grafana/orderonce.json](../../deploy/grafana/orderonce.json); [Alerts](../alerts.md) says what
+  to do.
+- **Of the whole database**: gauges that say so are told alike by every consumer. Take \`max\` over the
+  consumers, not \`sum\`. They are read from PostgreSQL at a scrape, at most every 15 seconds, and are
+  absent while PostgreSQL does not answer.
+- **Many partitions**: a process with more than 200 partitions shows one series with
+  \`partition="all"\` for them: the sum of positions and records, the maximum of seconds and attempts.
+
+| metric | service | type | what it counts |
+|---|---|---|---|
 ${rows.join('\n')}
 `;
 }
@@ -148,11 +162,17 @@ const pages: Record<string, string> = {
   'docs/reference/settings.md': settingsPage(),
   'docs/reference/errors.md': errorsPage(),
   'docs/reference/metrics.md': await metricsPage(),
+  'deploy/grafana/orderonce.json': dashboardText(),
+  // A chart can read only what is in its own folder.
+  'deploy/helm/orderonce/files/orderonce.json': dashboardText(),
+  'deploy/helm/orderonce/files/rules.yml': readFileSync(RULES, 'utf8'),
   ...diagramFiles(factsOf(readSources(root))),
 };
 
 if (process.argv.includes('--write')) {
-  mkdirSync(join(root, 'docs/diagrams'), { recursive: true });
+  for (const folder of ['docs/diagrams', 'deploy/helm/orderonce/files']) {
+    mkdirSync(join(root, folder), { recursive: true });
+  }
   for (const [file, text] of Object.entries(pages)) writeFileSync(join(root, file), text);
 } else {
   const stale = Object.entries(pages)
@@ -161,7 +181,10 @@ if (process.argv.includes('--write')) {
         !existsSync(join(root, file)) || readFileSync(join(root, file), 'utf8') !== text,
     )
     .map(([file]) => `${file} differs from the code: run "npm run docs"`);
-  const problems = [...stale, ...brokenLinks()];
+  const help = spawnSync(process.execPath, [join(root, 'src/cli.ts'), '--help'], {
+    encoding: 'utf8',
+  });
+  const problems = [...stale, ...brokenLinks(), ...commandProblems(root, help.stdout)];
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

@@ -8,11 +8,12 @@ type Place = { readonly column: number; readonly row: number };
 /** Folders that any other may import: drawn in a frame of their own, and arrows to them left out. */
 const SHARED: Record<string, Place> = {
   store: { column: 0, row: 1 },
-  log: { column: 1.5, row: 1 },
-  runtime: { column: 1.5, row: 2 },
-  event: { column: 3, row: 0 },
-  settings: { column: 3, row: 2 },
-  errors: { column: 4.5, row: 1 },
+  tracing: { column: 1.25, row: 1 },
+  log: { column: 2.5, row: 1 },
+  runtime: { column: 2.5, row: 2 },
+  event: { column: 3.75, row: 0 },
+  settings: { column: 3.75, row: 2 },
+  errors: { column: 5, row: 1 },
 };
 const OTHERS: Record<string, Place> = {
   cli: { column: 1, row: 0 },

@@ -15,6 +15,7 @@ export const FOLDERS = [
   'settings',
   'log',
   'runtime',
+  'tracing',
   'store',
   'embedded',
   'handlers',
@@ -42,6 +43,7 @@ export const FOLDERS = [
  */
 export const APART: Readonly<Record<string, readonly string[]>> = {
   runtime: ['event', 'log'],
+  tracing: ['event', 'client'],
   embedded: ['event', 'log'],
   outbox: ['handlers'],
   'log-kafka': ['store', 'embedded', 'handlers', 'outbox'],

@@ -73,8 +73,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: runDoctor,
   },
   health: {
-    usage: ['producer|consumer'],
-    help: 'Asks the service on this machine whether it is healthy. Exit code 1 if it is not, or does not answer within 3 seconds.',
+    usage: ['[producer|consumer]'],
+    help: 'Asks the service on this machine whether it is healthy; without a name, whichever of them runs. Exit code 1 if it is not, or does not answer within 3 seconds.',
     wordsMax: 1,
     run: runHealth,
   },
@@ -184,7 +184,10 @@ async function main(args: string[]): Promise<number> {
   const settings = readSettings(given);
   const { errors, warnings, unknown } = judgeNames(process.env, fromFile, given);
   if (errors.length > 0) throw new OrderonceError('SETTING_INVALID', errors.join('; '));
-  const logger = createLogger(settings.LOG_LEVEL, SERVICES.includes(name) ? 'stdout' : 'stderr');
+  // "start" runs several services, so those name themselves in their lines.
+  const logger = SERVICES.includes(name)
+    ? createLogger(settings.LOG_LEVEL)
+    : createLogger(settings.LOG_LEVEL, 'stderr').child({ service: name });
   if (unknown.length > 0) logger.warn({ unknown, warnings }, 'Ignored names that are not settings');
   return await command.run({ settings, logger, flags: values as Flags, words });
 }

@@ -57,6 +57,12 @@ describe('With API keys', () => {
     assert.equal((await post(reader)).status, 403);
     assert.equal((await post(null, '[]', '/events/batch')).status, 401);
     assert.equal((await fetch(`${url}/events/x`, { redirect: 'manual' })).status, 401);
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const refused = [...metrics.matchAll(/^orderonce_access_refused_total\{why="(\w+)"\} (\d+)/gm)];
+    assert.deepEqual(
+      refused.filter(([, , n]) => n !== '0').map(([, why, n]) => `${why} ${n}`),
+      ['no_key 3', 'unknown_key 2', 'wrong_role 1'],
+    );
     assert.equal(log.pending.length, 0);
     assert.equal((await post(shop)).status, 202);
   });

@@ -7,6 +7,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { isOpenPath } from '../runtime/open-paths.ts';
 import { watchTls } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { Refusal } from './access-metrics.ts';
 import { Allowance } from './allowance.ts';
 import { type ApiKey, ApiKeys, type Role } from './api-keys.ts';
 import { LOOPBACK_HOST, OwnNames } from './own-names.ts';
@@ -40,6 +41,7 @@ export type NeedOf = (method: string) => Role;
 /**
  * Adds the checks that the settings ask for: client certificates, API keys, or without either of
  * keys and TLS the check against pages of other sites (own-names.ts).
+ * @param onRefused called for each request that is refused, for metrics.
  * @throws SETTING_INVALID if the keys cannot be read.
  */
 export function addAccess(
@@ -47,11 +49,12 @@ export function addAccess(
   settings: Settings,
   logger: Logger,
   needOf: NeedOf,
+  onRefused: (why: Refusal) => void,
 ): Access {
   const { API_KEYS_FILE: file, HOST: host, TLS_CLIENT_CA_FILE: clientCa } = settings;
-  if (clientCa !== undefined) app.addHook('onRequest', refuseWithoutCertificate);
+  if (clientCa !== undefined) refuseWithoutCertificate(app, onRefused);
   const tls = watchTls(app.server, settings, logger);
-  if (file === undefined && tls === null) refuseForeignPages(app, settings, needOf);
+  if (file === undefined && tls === null) refuseForeignPages(app, settings, needOf, onRefused);
   if (file === undefined) {
     const isOpen = !LOOPBACK_HOST.test(host) && clientCa === undefined;
     const isNamed = host === hostname();
@@ -69,10 +72,15 @@ export function addAccess(
   app.addHook('onRequest', (request, reply, done) => {
     const { url = '' } = request.routeOptions;
     if (isOpenPath(url)) return done();
-    const key = keys.find(BEARER.exec(request.headers.authorization ?? '')?.[1] ?? '');
-    if (key === null) return void refuseUnknown(reply, request.headers.authorization);
+    const { authorization } = request.headers;
+    const key = keys.find(BEARER.exec(authorization ?? '')?.[1] ?? '');
+    if (key === null) {
+      onRefused(authorization === undefined ? 'no_key' : 'unknown_key');
+      return void refuseUnknown(reply, authorization);
+    }
     const need = needOf(request.method);
     if (!MAY[key.role].includes(need)) {
+      onRefused('wrong_role');
       return void sendDetail(reply, 403, `This key is for "${key.role}", not for "${need}"`);
     }
     keysOfRequests.set(request, key);
@@ -82,6 +90,7 @@ export function addAccess(
     allowances.set(key.name, allowance);
     const wait = allowance.waitSeconds(key, Date.now());
     if (wait !== null) {
+      onRefused('rate');
       reply.header('Retry-After', wait);
       return void sendDetail(reply, 429, 'More events than this key may send now');
     }
@@ -108,25 +117,30 @@ function troublesOf(...files: ({ readonly trouble: string | null } | null)[]): s
 /**
  * With mTLS: the TLS handshake has verified the client certificate, if any, and set `authorized`.
  */
-function refuseWithoutCertificate(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  done: () => void,
-): void {
-  const isKnown = (request.raw.socket as TLSSocket).authorized;
-  if (isKnown || isOpenPath(request.routeOptions.url ?? '')) done();
-  else sendDetail(reply, 403, 'This request needs a client certificate of a configured CA');
+function refuseWithoutCertificate(app: HttpServer, onRefused: (why: Refusal) => void): void {
+  app.addHook('onRequest', (request, reply, done) => {
+    const isKnown = (request.raw.socket as TLSSocket).authorized;
+    if (isKnown || isOpenPath(request.routeOptions.url ?? '')) return done();
+    onRefused('no_certificate');
+    sendDetail(reply, 403, 'This request needs a client certificate of a configured CA');
+  });
 }
 
 /** Refuses requests of web pages of other sites: reads by their Host, POSTs of events by Origin. */
-function refuseForeignPages(app: HttpServer, settings: Settings, needOf: NeedOf): void {
+function refuseForeignPages(
+  app: HttpServer,
+  settings: Settings,
+  needOf: NeedOf,
+  onRefused: (why: Refusal) => void,
+): void {
   const names = new OwnNames(settings);
   app.addHook('onRequest', ({ headers, method, routeOptions }, reply, done) => {
     if (isOpenPath(routeOptions.url ?? '')) return done();
     const isIngest = needOf(method) === 'ingest';
     const why = isIngest ? names.whyNotOrigin(headers.origin) : names.whyNotHost(headers.host);
-    if (why === null) done();
-    else sendDetail(reply, 403, why);
+    if (why === null) return done();
+    onRefused('foreign_page');
+    sendDetail(reply, 403, why);
   });
 }
 

@@ -84,6 +84,14 @@ describe('OwnNames', () => {
     for (const origin of ['null', '', 'http://evil.example:8000', 'file://', 'evil.example'])
       assert.match(names.whyNotOrigin(origin) ?? '', /Origin.*ALLOWED_HOSTS/, origin);
   });
+
+  it('are of http and https only, also where the port is open to a network', () => {
+    const names = new OwnNames(testSettings({ HOST: '0.0.0.0' }));
+    assert.equal(names.whyNotOrigin('http://producer:8000'), null);
+    for (const origin of ['file://', 'chrome-extension://abcdef', 'moz-extension://a-b'])
+      assert.match(names.whyNotOrigin(origin) ?? '', /Origin.*ALLOWED_HOSTS/, origin);
+    for (const host of [':80', '.']) assert.match(names.whyNotHost(host) ?? '', /Host/, host);
+  });
 });
 
 type Asked = { readonly status: number | undefined; readonly body: string };
@@ -118,9 +126,8 @@ describe('A page that has pointed its name at this machine', () => {
       tls: null,
     });
     const settings = testSettings(env);
-    const access = addAccess(app, settings, silent, (method) =>
-      method === 'POST' ? 'admin' : 'read',
-    );
+    const needOf = (method: string) => (method === 'POST' ? 'admin' : 'read');
+    const access = addAccess(app, settings, silent, needOf, () => {});
     for (const path of ['/dead-letters', '/events/:event_id', '/health', '/metrics', '/'])
       app.get(path, () => ({ letters: [] }));
     await app.listen({ host: '127.0.0.1', port: 0 });

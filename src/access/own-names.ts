@@ -45,7 +45,9 @@ export class OwnNames {
   /** The same for the Origin header, which programs other than browsers do not send. */
   whyNotOrigin(origin: string | undefined): string | null {
     if (origin === undefined) return null;
-    if (URL.canParse(origin) && this.#has(new URL(origin).host)) return null;
+    // Pages of this service have http or https; an extension of the browser or a file has not.
+    const { protocol = '', host = '' } = URL.parse(origin) ?? {};
+    if (/^https?:$/.test(protocol) && this.#has(host)) return null;
     return refusalOf('Origin', origin);
   }
 
@@ -56,7 +58,7 @@ export class OwnNames {
     // These names always resolve to this machine (RFC 6761, section 6.3).
     if (name === 'localhost' || name.endsWith('.localhost')) return true;
     // Services in compose and Kubernetes call each other by names without a dot.
-    if (this.#isOpenToNetwork && /^[\w-]*$/.test(name)) return true;
+    if (this.#isOpenToNetwork && /^[\w-]+$/.test(name)) return true;
     return this.#domains.some((domain) => name.endsWith(domain) || name === domain.slice(1));
   }
 }

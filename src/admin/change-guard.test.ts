@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { actorOf, whyNoChange } from './change-guard.ts';
+import { actorOf, whyNoChange, whyNoChanges } from './change-guard.ts';
 
 const LOCAL = { host: 'localhost:8001', 'content-type': 'application/json' };
 
-function request(remoteAddress: string, headers: Record<string, string>) {
-  return { raw: { socket: { remoteAddress } }, headers } as unknown as Parameters<
+function request(remoteAddress: string, headers: Record<string, string>, encrypted = false) {
+  return { raw: { socket: { remoteAddress, encrypted } }, headers } as unknown as Parameters<
     typeof whyNoChange
   >[0];
 }
@@ -17,6 +17,14 @@ describe('whyNoChange', () => {
     }
     const own = { ...LOCAL, host: '[::1]:8001', origin: 'http://[::1]:8001' };
     assert.equal(whyNoChange(request('::1', own)), null);
+  });
+
+  it("lets the console's own page through, with TLS and without", () => {
+    const from = (scheme: string) => ({ ...LOCAL, origin: `${scheme}://${LOCAL.host}` });
+    assert.equal(whyNoChange(request('::1', from('http'), false)), null);
+    assert.equal(whyNoChange(request('::1', from('https'), true)), null);
+    assert.match(whyNoChange(request('::1', from('http'), true)) ?? '', /origin/);
+    assert.match(whyNoChange(request('::1', from('https'), false)) ?? '', /origin/);
   });
 
   it('refuses everybody else, and says why', () => {
@@ -33,6 +41,13 @@ describe('whyNoChange', () => {
     for (const [address, headers, why] of cases) {
       assert.match(whyNoChange(request(address, headers)) ?? '', why);
     }
+  });
+
+  it('tells before any change whether one would be refused for who asks', () => {
+    const page = { host: LOCAL.host };
+    assert.equal(whyNoChanges(request('127.0.0.1', page)), null);
+    assert.match(whyNoChanges(request('172.18.0.1', page)) ?? '', /this machine only/);
+    assert.match(whyNoChanges(request('::1', { ...page, via: '1.1 a' })) ?? '', /proxy/);
   });
 
   it('takes a name for the audit only where it is one', () => {

@@ -7,6 +7,7 @@
  *
  * If API keys are configured, a request with a key of role `admin` may make changes from anywhere.
  */
+import type { TLSSocket } from 'node:tls';
 import type { FastifyRequest } from 'fastify';
 import { keyOfRequest } from '../access/access.ts';
 
@@ -15,10 +16,19 @@ const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 const ACTOR = /^[\w .@-]{1,100}$/;
 
-/** @returns why this request must not change anything, in words for the client; null if it may. */
-export function whyNoChange(request: Pick<FastifyRequest, 'raw' | 'headers'>): string | null {
+type Asked = Pick<FastifyRequest, 'raw' | 'headers'>;
+
+/**
+ * Whether this client may make changes at all, whatever the request; the console asks before it
+ * shows its buttons.
+ * @returns why not, in words for the client; null if it may.
+ */
+export function whyNoChanges(request: Asked): string | null {
   // Another page does not know the key, and a browser does not attach it as it attaches cookies.
-  if (keyOfRequest(request)?.role === 'admin') return null;
+  const key = keyOfRequest(request);
+  if (key?.role === 'admin') return null;
+  if (key !== undefined)
+    return `Changes need an API key of role "admin"; this one is for "${key.role}"`;
   const { raw, headers } = request;
   if (!LOOPBACK.test(raw.socket.remoteAddress ?? '')) {
     return 'Changes are accepted from this machine only. Use the command line there, or an API key of role admin';
@@ -29,8 +39,17 @@ export function whyNoChange(request: Pick<FastifyRequest, 'raw' | 'headers'>): s
   if (!LOCAL_HOST.test(headers.host ?? '')) {
     return 'Changes need a Host header that names this machine, such as localhost:8001';
   }
+  return null;
+}
+
+/** @returns why this request must not change anything, in words for the client; null if it may. */
+export function whyNoChange(request: Asked): string | null {
+  const why = whyNoChanges(request);
+  if (why !== null || keyOfRequest(request) !== undefined) return why;
+  const { raw, headers } = request;
   const { origin } = headers;
-  if (origin !== undefined && origin !== `http://${headers.host}`) {
+  const scheme = (raw.socket as TLSSocket).encrypted === true ? 'https' : 'http';
+  if (origin !== undefined && origin !== `${scheme}://${headers.host}`) {
     return 'Changes are not accepted from pages of another origin';
   }
   // A form on another page can send the other types without a preflight request. For JSON the

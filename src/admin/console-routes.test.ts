@@ -31,6 +31,27 @@ describe('The console', () => {
     for (const url of asked) assert.equal((await app.inject(url as string)).statusCode, 200, url);
   });
 
+  it('can ask whether changes are accepted, and shows no button that would be refused', async (t) => {
+    const app = await createHttpServer({
+      title: 'test',
+      description: '',
+      bodyBytesMax: 1024,
+      requestTimeoutMs: 1000,
+      logger: createLogger('silent'),
+      tls: null,
+    });
+    t.after(() => app.close());
+    addConsoleRoutes(app);
+    const ask = async (remoteAddress: string) =>
+      (
+        await app.inject({ url: '/access', remoteAddress, headers: { host: 'localhost:8001' } })
+      ).json();
+    assert.deepEqual(await ask('127.0.0.1'), { may_change: true, why_not: null });
+    const { may_change, why_not } = await ask('172.18.0.1');
+    assert.equal(may_change, false);
+    assert.match(why_not, /this machine only/);
+  });
+
   it('finds on its page every element that its script asks for', () => {
     const ids = [...read('console.js').matchAll(/\bat\('([^']+)'\)/g)].map(([, id]) => id);
     assert.ok(ids.length > 10);

@@ -1,7 +1,11 @@
-/** `GET /`: the console. It is three static files that use the HTTP API of this service. */
+/**
+ * `GET /`: the console, three static files that use the HTTP API of this service; and `GET /access`,
+ * by which it knows whether to show the buttons that make changes.
+ */
 import { readFileSync } from 'node:fs';
 import type { HttpServer } from '../runtime/http-server.ts';
-import type { Operation } from '../runtime/operation.ts';
+import { json, nullable, type Operation, record } from '../runtime/operation.ts';
+import { whyNoChanges } from './change-guard.ts';
 
 const FILES = [
   ['/', 'index.html', 'text/html; charset=utf-8'],
@@ -34,6 +38,19 @@ const GET_CONSOLE: Operation = {
   },
 };
 
+const GET_ACCESS: Operation = {
+  summary: 'Whether this client may make changes',
+  description: 'A change also needs the headers that its own description names.',
+  tags: ['about'],
+  responses: {
+    200: json(
+      'The answer; `why_not` is null if changes are allowed.',
+      record({ may_change: { type: 'boolean' }, why_not: nullable({ type: 'string' }) }),
+      { may_change: true, why_not: null },
+    ),
+  },
+};
+
 /** Adds the routes of the console; its files are read once, when the routes are added. */
 export function addConsoleRoutes(app: HttpServer): void {
   for (const [url, file, type] of FILES) {
@@ -42,4 +59,8 @@ export function addConsoleRoutes(app: HttpServer): void {
       reply.headers(HEADERS).type(type).send(text),
     );
   }
+  app.get('/access', { config: { operation: GET_ACCESS } }, (request) => {
+    const why = whyNoChanges(request);
+    return { may_change: why === null, why_not: why };
+  });
 }

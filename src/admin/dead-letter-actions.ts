@@ -1,5 +1,6 @@
 /** Redrive, edit and discard of dead letters over HTTP, as `orderonce dead-letters` calls them. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { checkEdit } from '../dead-letters/check-edit.ts';
 import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letters/redrive.ts';
 import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError } from '../errors.ts';
@@ -8,14 +9,16 @@ import type { Operation } from '../runtime/operation.ts';
 import { type LogPlace, placeText } from '../store/log-place.ts';
 import { actorOf, whyNoChange } from './change-guard.ts';
 import {
+  CHECK,
   DISCARD,
   EDIT,
+  OF_CHECK,
   OF_MANY,
   REDRIVE,
   REDRIVE_MANY,
   RESULTS_MAX,
 } from './dead-letter-operations.ts';
-import { type PlaceParams, placeIn } from './ledger-routes.ts';
+import { type PlaceParams, placeIn } from './path-place.ts';
 import { readQuery } from './query-string.ts';
 
 const REASON_CHARS_MAX = 1000;
@@ -34,6 +37,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
   addAction(app, parts, 'discard', DISCARD, (context, place, body) =>
     discard(context, place, reasonIn(body)),
   );
+  addCheck(app, parts);
   app.post(
     '/dead-letters/redrive',
     { config: { operation: REDRIVE_MANY } },
@@ -86,7 +90,31 @@ function addAction(
   );
 }
 
-function isRefused(request: FastifyRequest, reply: FastifyReply): boolean {
+function addCheck(app: HttpServer, parts: Omit<RedriveContext, 'actor'>): void {
+  app.post(
+    `${PLACE_URL}/check`,
+    { config: { operation: CHECK } },
+    async (request: PlaceRequest, reply) => {
+      if (isRefused(request, reply)) return reply;
+      const place = placeIn(reply, request.params);
+      if (place === null) return reply;
+      const query = readQuery(request.url, OF_CHECK);
+      if (!query.ok) return sendDetail(reply, 422, query.errors);
+      const context = { ...parts, actor: actorOf(request) };
+      const body = request.body ?? Buffer.alloc(0);
+      try {
+        const check = await checkEdit(context, place, body, query.values.try === 'true');
+        return reply.send({ ...check, tried: check.tried && lineOf(check.tried) });
+      } catch (error) {
+        if (!(error instanceof OrderonceError) || error.code !== 'DEAD_LETTER_UNKNOWN') throw error;
+        return sendDetail(reply, 404, error.message);
+      }
+    },
+  );
+}
+
+/** Whether the request may make no change; then it has been answered 403. */
+export function isRefused(request: FastifyRequest, reply: FastifyReply): boolean {
   const why = whyNoChange(request);
   if (why !== null) sendDetail(reply, 403, why);
   return why !== null;
@@ -106,7 +134,8 @@ function reasonIn(body: Buffer): string {
   throw new OrderonceError('EDIT_REFUSED', 'The body must be {"reason": "why you discard it"}');
 }
 
-function lineOf(result: RedriveResult) {
+/** A result as the API answers it. */
+export function lineOf(result: RedriveResult) {
   const { outcome, message } = result;
   return { place: placeText(result), outcome, ...(message === undefined ? {} : { message }) };
 }

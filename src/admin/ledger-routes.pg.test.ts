@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
-import { processAll, setUpHeart } from '../../test/support/heart.ts';
+import { contextIn, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { serve } from '../../test/support/serve.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { processBatch } from '../inbox/process-batch.ts';
@@ -9,12 +9,14 @@ import { logRecord } from '../log/log-record.ts';
 import { RequestIds, requestIdHeader } from '../log/request-id.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { addDeadLetterActions } from './dead-letter-actions.ts';
+import { addDeadLetterRoutes } from './dead-letter-routes.ts';
 import { addLedgerRoutes } from './ledger-routes.ts';
 
 async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t, 1);
   const http = await serve(t, (app) => {
     addLedgerRoutes(app, pool);
+    addDeadLetterRoutes(app, pool);
     addDeadLetterActions(app, { pool, handlers: NO_HANDLERS, ...USUAL_MODEL });
   });
   return { pool, context, ...http };
@@ -45,7 +47,7 @@ describe('GET /duplicates and /conflicts', () => {
     );
     const records = slice.records.map((r, i) => logRecord({ ...r, headers: headers[i] ?? [] }));
     await processBatch(context, { ...slice, records });
-    const { items } = (await get('/duplicates')).body;
+    const { items } = (await get('/duplicates?sort=oldest')).body;
     assert.deepEqual(
       items.map((item: Record<string, unknown>) => [item.offset, item.source, item.request_id]),
       [
@@ -68,15 +70,48 @@ describe('GET /duplicates and /conflicts', () => {
     const { context, get } = await setUp(t);
     const [a, b] = [wireEvent(), wireEvent()];
     await processBatch(context, sliceOfEvents(0, [a, b, a, b, a]));
-    const first = (await get('/duplicates?limit=2')).body;
+    const first = (await get('/duplicates?sort=place&limit=2')).body;
     assert.deepEqual([first.items.length, first.next], [2, '1/0/3']);
-    const second = (await get(`/duplicates?limit=2&after=${first.next}`)).body;
+    const second = (await get(`/duplicates?sort=place&limit=2&after=${first.next}`)).body;
     assert.deepEqual([second.items.length, second.next], [1, null]);
     assert.equal((await get(`/duplicates?event_id=${b.event_id}`)).body.items.length, 1);
     assert.equal((await get('/duplicates?source=redrive')).body.items.length, 0);
     assert.deepEqual((await get('/duplicates/sources')).body.items, [
       { source: 'foreign_client', within_a_minute: null, count: 3 },
     ]);
+  });
+
+  it('show the newest of all partitions first, page by time, and hide no redrive', async (t) => {
+    const { pool, context, get } = await setUp(t);
+    const [a, b] = [wireEvent(), wireEvent()];
+    await processBatch(context, sliceOfEvents(0, [a, a, a]));
+    await processBatch(context, sliceOfEvents(3, [b, b]));
+    const other = await contextIn(pool, 2);
+    await processBatch(other, sliceOfEvents(0, [b, b], 1));
+    // A dead letter that was redriven last has an old offset.
+    await pool.query(
+      `INSERT INTO duplicates (log_id, log_partition, log_offset, event_id, source, seen_at)
+       VALUES (1, 0, 0, $1, 'redrive', now() + interval '1 s')`,
+      [a.event_id],
+    );
+    const places = async (query: string) =>
+      (await get(`/duplicates?${query}`)).body.items.map(({ place }: { place: string }) => place);
+    const newest = await places('limit=9');
+    assert.deepEqual(newest[0], '1/0/0');
+    assert.deepEqual(newest.slice(1, 3), ['1/1/1', '1/1/0']);
+    assert.deepEqual(newest.slice(3), ['1/0/4', '1/0/2', '1/0/1']);
+    assert.deepEqual(await places('sort=oldest'), newest.toReversed());
+    const paged: string[] = [];
+    for (let after = ''; ; ) {
+      const { items, next } = (await get(`/duplicates?limit=2${after}`)).body;
+      paged.push(...items.map(({ place }: { place: string }) => place));
+      if (next === null) break;
+      after = `&after=${next}`;
+    }
+    assert.deepEqual(paged, newest);
+    assert.deepEqual(await places('source=redrive'), ['1/0/0']);
+    assert.deepEqual(await places(`event_id=${b.event_id}`), ['1/1/1', '1/1/0', '1/0/4']);
+    assert.equal((await get('/duplicates?after=1/0/1')).status, 422);
   });
 
   it('refuse a filter that does not exist, instead of ignoring it', async (t) => {
@@ -90,7 +125,7 @@ describe('GET /duplicates and /conflicts', () => {
 describe('Dead letters over HTTP', () => {
   it('list, filter, group, and show one with its exact bytes and its audit [G3]', async (t) => {
     const { get, parked } = await setUpParked(t);
-    const all = (await get('/dead-letters')).body.items;
+    const all = (await get('/dead-letters?sort=place')).body.items;
     assert.deepEqual(
       all.map((item: Record<string, unknown>) => [item.place, item.state, item.reason]),
       [

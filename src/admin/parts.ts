@@ -1,8 +1,8 @@
 /** Schemas, parameters and examples that several descriptions of the consumer's API share. */
 import { EVENT_EXAMPLE } from '../event/event-schema.ts';
 import type { ApiParameter, Schema } from '../runtime/operation.ts';
-import { nullable } from '../runtime/operation.ts';
-import { PLACE, UUID, wholeNumber } from './query-string.ts';
+import { nullable, record } from '../runtime/operation.ts';
+import { CURSOR, oneOf, PLACE, UUID, wholeNumber } from './query-string.ts';
 
 export const ID = { type: 'string', format: 'uuid' } as const;
 export const TEXT = { type: 'string' } as const;
@@ -26,6 +26,14 @@ export const SOURCE = nullable({
     '`resent_other_process`, `foreign_client`, `first_was_foreign` or `redrive`.',
 });
 
+/** A count that is not taken further than COUNTED_MAX. */
+export const COUNTED = record({
+  count: COUNT,
+  is_capped: { type: 'boolean', description: 'Whether there are more; `count` is then the limit.' },
+  text: { ...TEXT, description: 'For people, such as `10,248` or `100,000+`.' },
+});
+export const COUNTED_EXAMPLE = { count: 10_248, is_capped: false, text: '10,248' };
+
 export const TIME_EXAMPLE = '2026-01-02T03:04:06.789012Z';
 export const DIGEST_EXAMPLE = '5f2b8e0d6c1a4973b8f0e2d4c6a8091b3d5f7e9a1c3b5d7f90a2b4c6d8e0f123';
 export const REQUEST_ID_EXAMPLE = '019f0a6b-3c5e-7000-8a3b-0d5f2c1b9e77';
@@ -35,6 +43,14 @@ export const AT_EXAMPLE = { log_id: 1, partition: 3, offset: 41 } as const;
 
 /** The parameters that every list has. */
 export const PAGING = { after: PLACE, limit: wholeNumber(1, 1000) };
+
+/** How a list may be sorted. */
+export const SORTS = ['newest', 'oldest', 'place'] as const;
+/** The parameters of a list that can be sorted. */
+export const SORTED = { sort: oneOf(SORTS), after: CURSOR, limit: PAGING.limit };
+export const SORTED_TEXTS = {
+  sort: 'By time, or by place in the log. Default: newest. It must be the same for all pages.',
+} as const;
 
 /** The parameters of paging, for describeQuery. */
 export const PAGING_TEXTS = {

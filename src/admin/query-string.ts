@@ -83,6 +83,53 @@ export const PLACE: Parameter<LogPlace> = {
   example: '1/3/41',
 };
 
+/** Where a page of a sorted list ends: a place, and the time of its row if the list is by time. */
+export type Cursor = { readonly at: string | null; readonly place: LogPlace };
+
+const AT = /^([12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z)\/(.*)$/;
+
+/** The `next` of the previous page of a sorted list. */
+export const CURSOR: Parameter<Cursor> = {
+  parse: (text) => {
+    const [, at = null, rest = text] = AT.exec(text) ?? [];
+    const place = parsePlace(rest);
+    return place === null || !isTime(at) ? null : { at, place };
+  },
+  type: 'cursor_parsing',
+  shape: 'the "next" of the previous page',
+  schema: {
+    type: 'string',
+    pattern:
+      '^([12][0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\.[0-9]{6}Z/)?' +
+      '[0-9]{1,9}/[0-9]{1,9}/[0-9]{1,15}$',
+  },
+  example: '2026-01-02T03:04:06.789012Z/1/3/41',
+};
+
+/** Whether there is such a time. JavaScript takes February 30 for March 2; PostgreSQL refuses it. */
+function isTime(at: string | null): boolean {
+  if (at === null) return true;
+  const ms = Date.parse(at);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 19) === at.slice(0, 19);
+}
+
+/** A text of 1 to `max` characters, without control characters, which PostgreSQL may refuse. */
+export function text(max: number): Parameter<string> {
+  const fits = (given: string) => given.length >= 1 && given.length <= max;
+  return {
+    parse: (given) => (fits(given) && !/\p{Cc}/u.test(given) ? given : null),
+    type: 'string_type',
+    shape: `a text of 1 to ${max} characters`,
+    schema: {
+      type: 'string',
+      minLength: 1,
+      maxLength: max,
+      pattern: '^[^\\x00-\\x1f\\x7f-\\x9f]*$',
+    },
+    example: 'user-42',
+  };
+}
+
 /** A whole number from `min` to `max`, both included. */
 export function wholeNumber(min: number, max: number): Parameter<number> {
   const parse = (text: string) => {

@@ -16,18 +16,20 @@ import {
   DIGEST,
   DIGEST_EXAMPLE,
   ID,
-  PAGING,
   PAGING_TEXTS,
   PLACE_TEXT,
   REQUEST_ID_EXAMPLE,
+  SORTED,
+  SORTED_TEXTS,
   SOURCE,
+  TEXT,
   TIME,
   TIME_EXAMPLE,
 } from './parts.ts';
 import { describeQuery, UUID, WORD } from './query-string.ts';
 
 /** The parameters of GET /duplicates and GET /conflicts. */
-export const OF_LEDGER = { ...PAGING, event_id: UUID, source: WORD };
+export const OF_LEDGER = { ...SORTED, event_id: UUID, source: WORD };
 
 const LEDGER = {
   place: PLACE_TEXT,
@@ -67,11 +69,13 @@ const listOf = (
   tags: ['ledgers'],
   parameters: describeQuery(OF_LEDGER, {
     ...PAGING_TEXTS,
+    ...SORTED_TEXTS,
     event_id: 'Only those with this event id.',
-    source: 'Only those of this source.',
+    source:
+      'Only those of this source. Searched are about 100,000 rows, from where the page begins.',
   }),
   responses: {
-    200: json('A page of records, in log order.', pageSchema(record(item)), {
+    200: json('A page of records.', pageSchema(record(item)), {
       items: [example],
       next: null,
     }),
@@ -80,19 +84,25 @@ const listOf = (
 });
 
 export const LIST_DUPLICATES = listOf(
-  'Lists records that repeat a stored event',
+  'Lists records that repeat a stored event, the newest first',
   LEDGER,
   LEDGER_EXAMPLE,
 );
 const PAYLOAD_EXAMPLE = { ...EVENT_EXAMPLE, total_amount: '99.9500' };
 export const LIST_CONFLICTS = listOf(
-  'Lists records whose event_id was already taken by another payload, with both payloads',
+  'Lists records whose event_id was already taken by another payload, the newest first',
   {
     ...LEDGER,
     payload: { type: 'object', description: 'Of this record, which never takes effect.' },
     digest: DIGEST,
     first_payload: { type: 'object', description: 'Of the record that came first.' },
     first_digest: DIGEST,
+    differs: {
+      type: 'array',
+      description:
+        'The fields whose values differ, with the value of the first record and of this one.',
+      items: record({ field: TEXT, first: {}, this: {} }),
+    },
     first_stored_at: { ...nullable(TIME), description: 'Null if the first one is not stored.' },
   },
   {
@@ -101,12 +111,13 @@ export const LIST_CONFLICTS = listOf(
     digest: DIGEST_EXAMPLE.replace('5f2b', 'ab90'),
     first_payload: PAYLOAD_EXAMPLE,
     first_digest: DIGEST_EXAMPLE,
+    differs: [{ field: 'total_amount', first: '99.9500', this: '1.0000' }],
     first_stored_at: TIME_EXAMPLE,
   },
 );
 
 export const COUNT_DUPLICATES: Operation = {
-  summary: 'Counts duplicates by their source',
+  summary: 'Counts the newest duplicates by their source',
   tags: ['ledgers'],
   responses: {
     200: json(
@@ -123,8 +134,15 @@ export const COUNT_DUPLICATES: Operation = {
             count: COUNT,
           }),
         },
+        is_capped: {
+          type: 'boolean',
+          description: 'Whether only the newest were counted: about 100,000.',
+        },
       }),
-      { items: [{ source: 'resent_same_process', within_a_minute: true, count: 7 }] },
+      {
+        items: [{ source: 'resent_same_process', within_a_minute: true, count: 7 }],
+        is_capped: false,
+      },
     ),
   },
 };

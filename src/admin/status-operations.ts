@@ -122,9 +122,20 @@ const ORDER_EVENT_EXAMPLE = { place: '1/3/41', ...AT_EXAMPLE, ...EVENT_FACTS };
 const EVENTS_PAGE = pageSchema(ORDER_EVENT);
 const { items: EVENTS, next: NEXT } = EVENTS_PAGE.properties as Record<string, object>;
 
+const HOLDER = record({
+  place: PLACE_TEXT,
+  event_id: nullable(ID),
+  state: { enum: ['parked', 'waiting'] },
+  reason: TEXT,
+  sqlstate: nullable(TEXT),
+  parked_at: TIME,
+});
+
 export const GET_ORDER: Operation = {
-  summary: 'The sums of an order, and its first events',
-  description: '`GET /orders/{order_id}/events` lists the events behind `next`.',
+  summary: 'The sums of an order, what holds it, and its first events',
+  description:
+    '`GET /orders/{order_id}/events` lists the events behind `next`. An order of which nothing is stored, ' +
+    'but which has dead letters, has `event_count` 0, and null where a stored event would be needed.',
   tags: ['orders'],
   parameters: [idInPath('order_id', 'The order.')],
   responses: {
@@ -132,14 +143,29 @@ export const GET_ORDER: Operation = {
       'The order.',
       record({
         order_id: ID,
-        user_id: TEXT,
-        total_amount: { ...AMOUNT, description: 'Of the last event.' },
-        event_count: COUNT,
-        amount_sum: { ...TEXT, description: 'Of all events. Exact, as decimal text.' },
-        last_event_id: ID,
-        first_timestamp: TIME,
-        last_timestamp: TIME,
-        updated_at: TIME,
+        user_id: nullable(TEXT),
+        total_amount: { ...nullable(AMOUNT), description: 'Of the last event.' },
+        event_count: { ...COUNT, description: 'How many of its events are stored; may be 0.' },
+        amount_sum: { ...TEXT, description: 'Of all stored events. Exact, as decimal text.' },
+        last_event_id: nullable(ID),
+        first_timestamp: nullable(TIME),
+        last_timestamp: nullable(TIME),
+        updated_at: nullable(TIME),
+        held: {
+          type: ['object', 'null'],
+          description: 'What holds the order; null if nothing does.',
+          required: ['since', 'by', 'parked', 'waiting'],
+          properties: {
+            since: TIME,
+            by: {
+              ...HOLDER,
+              description: 'The first dead letter of the order: redrive or discard it first.',
+            },
+            parked: COUNT,
+            waiting: { ...COUNT, description: 'How many events wait behind it.' },
+          },
+        },
+        discarded: { ...COUNT, description: 'How many of its events were given up.' },
         events: { ...EVENTS },
         next: { ...NEXT },
       }),
@@ -153,13 +179,15 @@ export const GET_ORDER: Operation = {
         first_timestamp: EVENT_FACTS.timestamp,
         last_timestamp: EVENT_FACTS.timestamp,
         updated_at: TIME_EXAMPLE,
+        held: null,
+        discarded: 0,
         events: [ORDER_EVENT_EXAMPLE],
         next: null,
       },
     ),
     404: detail(
-      'No event of this order has been stored. Or orders are not kept: ORDERS_PROJECTION is off.',
-      'Unknown: no event with this order_id has been stored yet.',
+      'No event of this order has been processed. Or orders are not kept: ORDERS_PROJECTION is off.',
+      'Unknown: no event with this order_id has been processed yet.',
     ),
     422: fieldErrors('The id is not a UUID.', { ...BAD_ID, loc: ['path', 'order_id'] }),
   },
@@ -176,7 +204,8 @@ export const GET_ORDER_EVENTS: Operation = {
   },
 };
 
-const REPORT = record({
+/** The report of a partition. */
+export const REPORT = record({
   partition: COUNT,
   log_id: COUNT,
   position: { ...COUNT, description: 'The next offset to process.' },
@@ -196,29 +225,29 @@ const REPORT = record({
   reported_at: nullable(TIME),
 });
 
+export const REPORT_EXAMPLE = {
+  partition: 3,
+  log_id: 1,
+  position: 42,
+  log_start: 0,
+  log_end: 42,
+  lag: 0,
+  owner: 'host:4711',
+  updated_at: TIME_EXAMPLE,
+  state: 'fine',
+  code: null,
+  trouble: null,
+  since: null,
+  attempts: null,
+  reported_at: null,
+};
+
 export const GET_POSITIONS: Operation = {
   summary: 'Position, lag and state of each partition',
   tags: ['health'],
   responses: {
     200: json('All partitions.', record({ items: { type: 'array', items: REPORT } }), {
-      items: [
-        {
-          partition: 3,
-          log_id: 1,
-          position: 42,
-          log_start: 0,
-          log_end: 42,
-          lag: 0,
-          owner: 'host:4711',
-          updated_at: TIME_EXAMPLE,
-          state: 'fine',
-          code: null,
-          trouble: null,
-          since: null,
-          attempts: null,
-          reported_at: null,
-        },
-      ],
+      items: [REPORT_EXAMPLE],
     }),
   },
 };

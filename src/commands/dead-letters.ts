@@ -1,10 +1,10 @@
 /** `orderonce dead-letters`: lists, shows, redrives, edits and discards dead letters. */
 import { OrderonceError } from '../errors.ts';
+import { groupDeadLetters } from '../store/dead-letter-choice.ts';
 import {
   type DeadLetterFilter,
   type DeadLetterState,
   findDeadLetter,
-  groupDeadLetters,
   type ListedDeadLetter,
   listDeadLetters,
   readAudit,
@@ -40,8 +40,9 @@ export async function runDeadLetters(call: Call): Promise<number> {
           say(lineOf(letter), letter);
         return 0;
       case 'groups':
-        for (const group of await groupDeadLetters(pool)) {
-          say(`${group.count}  ${group.state}  ${group.reason}  ${group.sqlstate ?? ''}`, group);
+        for (const group of (await groupDeadLetters(pool)).items) {
+          const { count, state, reason, sqlstate, shape } = group;
+          say(`${count}  ${state}  ${reason}  ${sqlstate ?? ''}  ${shape}`.trimEnd(), group);
         }
         return 0;
       case 'show': {

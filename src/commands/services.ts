@@ -1,5 +1,6 @@
 /** `orderonce producer`, `orderonce consumer`, and `orderonce start`, which runs both. */
 
+import { examine } from '../doctor/doctor.ts';
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { EmbeddedRetention } from '../log-embedded/retention.ts';
@@ -17,6 +18,7 @@ import { joinSchema } from '../settings/schema-url.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import type { Pool } from '../store/pool.ts';
+import { startTracing } from '../tracing/start-tracing.ts';
 import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { exampleCurl } from './example-event.ts';
@@ -33,7 +35,8 @@ const LOG: PoolLimits = { queryTimeoutMs: 5000, lifetimeMs: 15_000 };
 const STATEMENTS: PoolLimits = { queryTimeoutMs: 30_000, lifetimeMs: Number.POSITIVE_INFINITY };
 
 /** `orderonce producer`. @returns the exit code: 0 after a signal, 1 if the service cannot run. */
-export async function runProducer({ settings, logger }: Call): Promise<number> {
+export async function runProducer({ settings, logger: unnamed }: Call): Promise<number> {
+  const logger = unnamed.child({ service: 'producer' });
   if (settings.PRODUCER_WORKERS > 1 && !isWorker()) {
     await assertPortFree(producerPlace(settings));
     return await runServices(logger, async ({ add, fail }) => {
@@ -43,6 +46,7 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
   }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
+    add(await startTracing(settings, 'producer', logger));
     const pools = add(new Pools(url, settings));
     if (url !== null) void refuseUnfit(settings, pools, fail);
     const log = openAppender(settings, () => pools.open('orderonce-log', LOG));
@@ -52,14 +56,18 @@ export async function runProducer({ settings, logger }: Call): Promise<number> {
 }
 
 /** `orderonce consumer`. @returns the exit code: 0 after a signal, 1 if the service cannot run. */
-export async function runConsumer({ settings, logger }: Call): Promise<number> {
+export async function runConsumer({ settings, logger: unnamed }: Call): Promise<number> {
+  const logger = unnamed.child({ service: 'consumer' });
   const url = await databaseUrlOf(settings);
   return await runServices(logger, async ({ add, fail }) => {
+    add(await startTracing(settings, 'consumer', logger));
     const pools = add(new Pools(url, settings));
     void refuseUnfit(settings, pools, fail);
     const reader = openReader(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
-    const { port } = add(await startConsumer(settings, url, reader, logger));
+    const { port } = add(
+      await startConsumer(settings, url, reader, logger, (pool) => examine(settings, pool)),
+    );
     logger.info({ port, topic: reader.topic }, 'Consumer listens');
   });
 }
@@ -68,11 +76,14 @@ export async function runConsumer({ settings, logger }: Call): Promise<number> {
  * `orderonce start`: producer and consumer in one process, with the embedded PostgreSQL and log
  * unless the settings name real ones. @returns the exit code, as of the other services.
  */
-export async function runStart({ settings, logger }: Call): Promise<number> {
+export async function runStart({ settings, logger: unnamed }: Call): Promise<number> {
+  const as = (service: string) => unnamed.child({ service });
+  const logger = as('start');
   const say = (line: string) => console.log(line);
   return await runServices(logger, async ({ add, stopping, fail }) => {
     await assertPortFree(producerPlace(settings));
     await assertPortFree(consumerPlace(settings));
+    add(await startTracing(settings, 'start', logger));
     const { url: bare, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
     const url = joinSchema(bare, settings.DATABASE_SCHEMA);
     const pools = add(new Pools(url, settings));
@@ -81,8 +92,9 @@ export async function runStart({ settings, logger }: Call): Promise<number> {
     keepRetention(settings, pools, logger, add);
     // Services are stopped in reverse order: the API first, so that no new events arrive while the
     // consumer finishes.
-    const consumer = add(await startConsumer(settings, url, reader, logger));
-    const producer = add(await startProducer(settings, appender, logger));
+    const examined = (pool: Pool) => examine(settings, pool);
+    const consumer = add(await startConsumer(settings, url, reader, as('consumer'), examined));
+    const producer = add(await startProducer(settings, appender, as('producer')));
     await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
     if (!stopping.aborted) say(bannerOf(settings, producer.port, consumer.port, embeddedPort));
   });

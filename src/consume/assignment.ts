@@ -11,14 +11,20 @@ import type { FetchAnswer, LogBounds } from '../log/event-log.ts';
 import { checkOffset, type PositionTrouble } from '../positions/check.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { unlessAborted } from '../runtime/deadline.ts';
+import { OutageLog } from '../runtime/outage-log.ts';
 import { readPositions, releasePositions } from '../store/positions.ts';
 import type { PartitionWorker } from './partition-worker.ts';
 import { mayEndProcess, type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
 import { UnreadPartitions } from './unread-partitions.ts';
 
 export type AssignmentOptions = PrepareOptions & {
-  /** Called when an operator has resolved what stopped a partition. The assignment must restart. */
-  readonly onResolved: () => void;
+  /**
+   * Called when an operator has resolved what stopped a partition, or when the log of a partition
+   * has changed. The assignment must restart, and so check all positions against the log.
+   */
+  readonly onOutdated: () => void;
+  /** Called once, when the first of the partitions is ready to be processed. */
+  readonly onReady: () => void;
 };
 
 const BACKOFF = { firstMs: 100, mostMs: 1000 };
@@ -34,6 +40,10 @@ const BYTES_PER_PARTITION = 1 << 20;
 const RESOLVED_CHECK_MS = 1000;
 /** How often a partition is retried that was not ready with the others. */
 const REST_MS = 1000;
+const OUTAGE = {
+  failed: 'Waiting for the log or the database',
+  over: 'Log and database answer again',
+};
 
 /** See the head of this file. The caller must call start() once, and then end(). */
 export class Assignment {
@@ -41,6 +51,7 @@ export class Assignment {
   readonly #options: AssignmentOptions;
   readonly #ended = new AbortController();
   readonly #unread: UnreadPartitions;
+  readonly #outage: OutageLog;
   readonly #working: Promise<void>[] = [];
   #workers: PartitionWorker[] = [];
   #running: Promise<void> = Promise.resolve();
@@ -51,6 +62,7 @@ export class Assignment {
     this.partitions = partitions;
     this.#options = options;
     this.#unread = new UnreadPartitions(options.logger);
+    this.#outage = new OutageLog(options.logger, OUTAGE);
   }
 
   get workers(): readonly PartitionWorker[] {
@@ -107,6 +119,7 @@ export class Assignment {
     if (this.partitions.length === 0) return;
     const topicId = await this.#untilReady();
     if (topicId === null) return;
+    this.#options.onReady();
     await Promise.all([this.#fetchLoop(topicId), this.#watchStopped(), this.#prepareRest()]);
     await Promise.all(this.#working);
   }
@@ -119,9 +132,11 @@ export class Assignment {
     const { signal } = this.#ended;
     for (let attempt = 1; !signal.aborted; attempt++) {
       try {
-        return await this.#prepare(this.partitions);
+        const topicId = await this.#prepare(this.partitions);
+        this.#outage.over();
+        return topicId;
       } catch (error) {
-        this.#noteTrouble(error, attempt);
+        this.#noteTrouble(error);
         await pause(backoffMs(attempt, BACKOFF), signal);
       }
     }
@@ -175,6 +190,7 @@ export class Assignment {
       try {
         await this.#fetchOnce(topicId);
         this.#logTrouble = null;
+        this.#outage.over();
         failures = 0;
       } catch (error) {
         if (error instanceof OrderonceError && error.code === 'LOG_RECREATED') {
@@ -182,8 +198,8 @@ export class Assignment {
             this.#halt(partition, { error, from: nextOffset, to: nextOffset });
           }
         }
-        this.#noteTrouble(error, ++failures);
-        await pause(backoffMs(failures, BACKOFF), signal);
+        this.#noteTrouble(error);
+        await pause(backoffMs(++failures, BACKOFF), signal);
       }
     }
   }
@@ -205,6 +221,12 @@ export class Assignment {
     );
     const answer = await unlessAborted(this.#ended.signal, fetching);
     if (answer === null) return;
+    if (answer.diverged.some((partition) => this.partitions.includes(partition))) {
+      // What is in the buffers may be gone from the log, and other records in its place.
+      this.#options.logger.warn({ partitions: answer.diverged }, 'The log was truncated');
+      this.#options.onOutdated();
+      return;
+    }
     for (const slice of answer.slices) {
       this.#workers.find((w) => w.partition === slice.partition)?.buffer.add(slice);
     }
@@ -254,7 +276,7 @@ export class Assignment {
    * a changed position shows that it was resolved.
    */
   async #watchStopped(): Promise<void> {
-    const { reader, pool, onResolved } = this.#options;
+    const { reader, pool, onOutdated } = this.#options;
     const { signal } = this.#ended;
     for (;;) {
       await pause(RESOLVED_CHECK_MS, signal);
@@ -266,18 +288,16 @@ export class Assignment {
       const isResolved = stopped.some((worker) =>
         positions.some((p) => p.partition === worker.partition && !worker.isAt(p)),
       );
-      if (isResolved) return onResolved();
+      if (isResolved) return onOutdated();
     }
   }
 
-  #noteTrouble(error: unknown, attempt: number): void {
+  #noteTrouble(error: unknown): void {
     const reason =
       error instanceof OrderonceError
         ? `${error.code}: ${error.message}`
         : `DATABASE_UNAVAILABLE: ${reasonOf(error)}`;
-    if (attempt === 1 || attempt % 20 === 0 || reason !== this.#logTrouble) {
-      this.#options.logger.warn({ attempt, reason }, 'Waiting for the log or the database');
-    }
+    this.#outage.failed(reason);
     this.#logTrouble = reason;
   }
 }

@@ -1,31 +1,96 @@
-import { Counter, Gauge, type Registry } from 'prom-client';
+/** The metrics of a consumer: counters and histograms of what its transactions do. */
+import { Counter, Histogram, type Registry } from 'prom-client';
+import type { ErrorCode } from '../errors.ts';
 import type { Settled } from '../inbox/settle-records.ts';
-import { within } from '../runtime/deadline.ts';
-import { RETRY_WINDOW_MS } from '../store/duplicates.ts';
-import type { PartitionStatus } from './consumer.ts';
+import { requestMs } from '../log/request-id.ts';
+import { addBinnedHistogram } from '../runtime/binned-histogram.ts';
+import { RETRY_WINDOW_MS, type RepeatSource } from '../store/duplicates.ts';
+import type { ConsumerMeter } from './consumer-meter.ts';
+import { addPartitionGauges, type PartitionSource } from './partition-gauges.ts';
 
-/** What the gauges read at each scrape. */
-export type ConsumerSource = {
-  readonly partitions: () => readonly PartitionStatus[];
-  /** The end offset of the log for each of these partitions; undefined where it is not known. */
-  readonly ends: (
-    partitions: readonly PartitionStatus[],
-  ) => Promise<readonly (number | undefined)[]>;
-  /** Whether the process reads several topics. Only then the gauges have the label `topic`. */
-  readonly isByTopic: boolean;
+export type ConsumerSource = PartitionSource & {
+  /** Of the other topics that the process reads. */
+  readonly others?: readonly PartitionSource[];
+  /** The names of the handlers. */
+  readonly handlers: readonly string[];
+  /**
+   * How many offsets of this database operators have accepted as lost; null while that cannot be
+   * read. Commands do that, in processes that nobody scrapes.
+   */
+  readonly acceptedOffsets: () => Promise<number | null>;
 };
 
-/** Counts one committed transaction. */
-export type NoteSettled = (settled: Settled) => void;
-
-/** How long a scrape waits for the log. */
-const ENDS_MS = 2000;
+/** Errors that make a partition retry. Others are counted too, from when they first occur. */
+const RETRY_CODES: readonly ErrorCode[] = [
+  'DATABASE_UNAVAILABLE',
+  'HANDLER_FAILS',
+  'ALL_REFUSED',
+  'HANDLERS_REFUSE_TOO_MUCH',
+  'POSITION_MOVED',
+  'CLAIM_RACE',
+  'COMMIT_ROLLED_BACK',
+  'OUTCOMES_DO_NOT_ADD_UP',
+];
+const SOURCES: readonly RepeatSource[] = [
+  'producer_retry',
+  'resent_same_process',
+  'resent_other_process',
+  'foreign_client',
+  'first_was_foreign',
+  'redrive',
+];
+const FRESHNESS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600];
+const SHORT = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const SIZES = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 
 /**
- * Registers the metrics of a consumer.
- * @returns a function to be called after each COMMIT.
+ * Registers the metrics. All sets of labels that are known begin at 0, because `increase` of
+ * Prometheus does not see a series that appears with 1.
  */
-export function addConsumerMetrics(registry: Registry, source: ConsumerSource): NoteSettled {
+export function addConsumerMetrics(registry: Registry, source: ConsumerSource): ConsumerMeter {
+  const registers = [registry];
+  const committed = addOutcomes(registry, source);
+  addPartitionGauges(registers, [source, ...(source.others ?? [])]);
+  const freshness = addFreshness(registry);
+  const phases = new Histogram({
+    name: 'orderonce_batch_seconds',
+    help: 'Seconds of each phase of the committed transactions that settled whole batches. wait: for a connection and for other partitions to share the transaction; fence: until the positions are locked; settle: our statements; handlers; commit.',
+    labelNames: ['phase'],
+    buckets: SHORT,
+    registers,
+  });
+  for (const phase of ['wait', 'fence', 'settle', 'handlers', 'commit']) phases.zero({ phase });
+  const handlers = new Histogram({
+    name: 'orderonce_handler_seconds',
+    help: 'Seconds of each run of a handler over the events of a transaction, failed runs included.',
+    labelNames: ['handler'],
+    buckets: SHORT,
+    registers,
+  });
+  for (const handler of source.handlers) handlers.zero({ handler });
+  const retries = new Counter({
+    name: 'orderonce_retries_total',
+    help: 'Failed attempts of partitions, by error code; each is followed by another one.',
+    labelNames: ['code'],
+    registers,
+  });
+  for (const code of RETRY_CODES) retries.inc({ code }, 0);
+  return {
+    committed: (moved, settled) => {
+      committed(moved, settled);
+      freshness(settled);
+    },
+    timed: (ms) => {
+      for (const [phase, took] of ms) phases.observe({ phase }, took / 1000);
+    },
+    waited: (ms) => phases.observe({ phase: 'wait' }, ms / 1000),
+    handled: (handler, seconds) => handlers.observe({ handler }, seconds),
+    retried: (code) => retries.inc({ code }),
+    ...addRebalances(registers),
+  };
+}
+
+function addOutcomes(registry: Registry, source: ConsumerSource): ConsumerMeter['committed'] {
   const registers = [registry];
   const records = new Counter({
     name: 'orderonce_records_total',
@@ -33,9 +98,18 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
     labelNames: ['outcome'],
     registers,
   });
+  for (const outcome of ['stored', 'duplicate', 'conflict', 'dead_letter']) {
+    records.inc({ outcome }, 0);
+  }
   const transactions = new Counter({
     name: 'orderonce_transactions_total',
     help: 'Committed transactions, each with a batch of one partition or of several.',
+    registers,
+  });
+  const sizes = new Histogram({
+    name: 'orderonce_batch_records',
+    help: 'Records of each committed transaction.',
+    buckets: SIZES,
     registers,
   });
   const duplicates = new Counter({
@@ -44,17 +118,45 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
     labelNames: ['source', 'within_a_minute'],
     registers,
   });
-  addPartitionGauges(registers, source);
-  return (settled) => {
-    records.inc({ outcome: 'stored' }, settled.stored);
-    records.inc({ outcome: 'duplicate' }, settled.duplicates.length);
-    records.inc({ outcome: 'conflict' }, settled.conflicts.length);
-    records.inc({ outcome: 'dead_letter' }, settled.deadLetters.length);
-    for (const { source: why, afterMs } of settled.duplicates) {
-      duplicates.inc({ source: why, within_a_minute: isSoon(afterMs) });
+  for (const source of SOURCES) {
+    for (const within_a_minute of ['yes', 'no', 'unknown']) {
+      duplicates.inc({ source, within_a_minute }, 0);
+    }
+  }
+  const gaps = addGaps(registers, source);
+  return (moved, settled) => {
+    const { stored, duplicates: again, conflicts, deadLetters } = settled;
+    records.inc({ outcome: 'stored' }, stored);
+    records.inc({ outcome: 'duplicate' }, again.length);
+    records.inc({ outcome: 'conflict' }, conflicts.length);
+    records.inc({ outcome: 'dead_letter' }, deadLetters.length);
+    for (const { source, afterMs } of again) {
+      duplicates.inc({ source, within_a_minute: isSoon(afterMs) });
     }
     transactions.inc();
+    sizes.observe(stored + again.length + conflicts.length + deadLetters.length);
+    for (const { from, to, reason } of moved.flatMap((slice) => slice.gaps)) {
+      gaps.inc({ reason }, to - from);
+    }
   };
+}
+
+function addGaps(registers: Registry[], { acceptedOffsets }: ConsumerSource): Counter {
+  const gaps = new Counter({
+    name: 'orderonce_log_gap_offsets_total',
+    help: "Offsets without a record that the position passed: control and aborted (a client's transactions), compacted. accepted: those that operators accepted as lost, ever, of the whole database.",
+    labelNames: ['reason'],
+    registers,
+    async collect() {
+      const reason = 'accepted';
+      const accepted = await acceptedOffsets();
+      if (accepted === null) return;
+      this.remove({ reason });
+      this.inc({ reason }, accepted);
+    },
+  });
+  for (const reason of ['control', 'aborted', 'compacted']) gaps.inc({ reason }, 0);
+  return gaps;
 }
 
 function isSoon(afterMs: number | null): 'yes' | 'no' | 'unknown' {
@@ -62,72 +164,36 @@ function isSoon(afterMs: number | null): 'yes' | 'no' | 'unknown' {
   return afterMs <= RETRY_WINDOW_MS ? 'yes' : 'no';
 }
 
-function addPartitionGauges(registers: Registry[], source: ConsumerSource): void {
-  const labelNames = source.isByTopic ? ['topic', 'partition'] : ['partition'];
-  const labelsOf = ({ topic, partition }: PartitionStatus) =>
-    topic === undefined ? { partition } : { topic, partition };
-  new Gauge({
-    name: 'orderonce_position',
-    help: 'Next offset to process, as PostgreSQL has it, for each partition of this process.',
-    labelNames,
-    registers,
-    collect() {
-      this.reset();
-      for (const status of source.partitions()) this.set(labelsOf(status), status.next_offset);
-    },
+function addFreshness(registry: Registry): (settled: Settled) => void {
+  const { api, foreign } = addBinnedHistogram(registry, {
+    name: 'orderonce_event_to_effect_seconds',
+    help: 'Seconds from the arrival of an event to the COMMIT that stored it. via=api: from its HTTP request; via=foreign: from the time that its Kafka client gave the record.',
+    label: 'via',
+    values: ['api', 'foreign'],
+    bounds: FRESHNESS,
   });
-  new Gauge({
-    name: 'orderonce_partition_running',
-    help: '1 while the partition makes progress; 0 while it retries, waits or is stopped.',
-    labelNames,
+  return ({ storedRecords }) => {
+    const now = Date.now();
+    for (const { record } of storedRecords) {
+      const { requestId, appendedMs } = record;
+      // The clock of another machine may be ahead.
+      if (requestId === null) foreign.observe(Math.max(0, now - appendedMs) / 1000);
+      else api.observe(Math.max(0, now - requestMs(requestId)) / 1000);
+    }
+  };
+}
+
+function addRebalances(registers: Registry[]): Pick<ConsumerMeter, 'rebalanced' | 'resumed'> {
+  const rebalances = new Counter({
+    name: 'orderonce_rebalances_total',
+    help: 'Assignments of partitions to this process, the first one included.',
     registers,
-    collect() {
-      this.reset();
-      for (const status of source.partitions()) {
-        this.set(labelsOf(status), status.state === 'running' ? 1 : 0);
-      }
-    },
   });
-  new Gauge({
-    name: 'orderonce_partition_trouble_seconds',
-    help: 'Seconds for which the partition has not run, by state and code; absent while it runs.',
-    labelNames: [...labelNames, 'state', 'code'],
+  const seconds = new Histogram({
+    name: 'orderonce_rebalance_seconds',
+    help: 'Seconds from the end of an assignment, or from the first one, until a partition of the next one can be processed.',
+    buckets: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
     registers,
-    collect() {
-      this.reset();
-      for (const status of source.partitions()) {
-        const { state, code, since } = status;
-        if (code === undefined) continue;
-        this.set({ ...labelsOf(status), state, code }, (Date.now() - Date.parse(since)) / 1000);
-      }
-    },
   });
-  new Gauge({
-    name: 'orderonce_partition_failed_attempts',
-    help: 'Failed attempts of the partition since its position last moved.',
-    labelNames,
-    registers,
-    collect() {
-      this.reset();
-      for (const status of source.partitions()) {
-        this.set(labelsOf(status), status.attempts ?? 0);
-      }
-    },
-  });
-  new Gauge({
-    name: 'orderonce_lag_records',
-    help: "Records between the position and the log's end. Absent while the log does not answer.",
-    labelNames,
-    registers,
-    async collect() {
-      this.reset();
-      const partitions = source.partitions();
-      const asked = source.ends(partitions);
-      const ends = await within(ENDS_MS, asked, () => new Error('late')).catch(() => null);
-      for (const [index, status] of partitions.entries()) {
-        const end = ends?.[index];
-        if (end !== undefined) this.set(labelsOf(status), Math.max(0, end - status.next_offset));
-      }
-    },
-  });
+  return { rebalanced: () => rebalances.inc(), resumed: (took) => seconds.observe(took) };
 }

@@ -92,6 +92,24 @@ describe('Consumer', () => {
     assert.deepEqual(consumer.troubles, []);
   });
 
+  it('checks its position again when the log has parted from what it read [G3]', async (t) => {
+    const { db, reader, consumer } = setUp(t);
+    reader.put(0, wireEvent(), wireEvent());
+    await consumer.start();
+    await until('all is stored', () => db.stored.length === 2);
+    // The log was truncated, and a fetch from the position finds nothing wrong.
+    reader.bounds = async () => new Map([[0, { start: 0, end: 1 }]]);
+    const fetch = reader.fetch.bind(reader);
+    let isFirst = true;
+    reader.fetch = async (...args) => {
+      const diverged = isFirst ? [0] : [];
+      isFirst = false;
+      return { ...(await fetch(...args)), diverged };
+    };
+    await until('it stops', () => consumer.partitions[0]?.state === 'stopped');
+    assert.match(consumer.troubles.join(), /POSITION_PAST_LOG_END/);
+  });
+
   it('works on one partition, and fetches ahead, while the transaction of another hangs [G10]', async (t) => {
     const { db, reader, consumer } = setUp(t, 2);
     const held = Promise.withResolvers<void>();

@@ -2,12 +2,19 @@
 import type { Settled } from '../inbox/settle-records.ts';
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
+import type { ConsumerMeter } from './consumer-meter.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import type { WorkerState } from './partition-state.ts';
+import type { Moved } from './turns.ts';
 
-export type ConsumerOptions = Omit<AssignmentOptions, 'onResolved' | 'onCommitted'> & {
-  /** Called after each COMMIT, for metrics. */
+export type ConsumerOptions = Omit<
+  AssignmentOptions,
+  'onOutdated' | 'onReady' | 'onTimed' | 'onRetry' | 'onCommitted'
+> & {
+  /** Called after each COMMIT that moved positions. */
   readonly onCommitted?: (settled: Settled) => void;
+  /** Told what happens, for metrics. */
+  readonly meter?: ConsumerMeter;
 };
 
 /** The status of a partition, as health shows it. Times are UTC, in ISO 8601. */
@@ -24,6 +31,8 @@ export type PartitionStatus = {
   readonly reason?: string;
   /** Failed attempts since the position last moved. Absent while it runs. */
   readonly attempts?: number;
+  /** When the first record at the position was appended. Absent if none is known to wait. */
+  readonly oldest_at?: string;
 };
 
 /** How often offsets are committed to the log. */
@@ -38,6 +47,8 @@ export class Consumer {
   #hintTimer: NodeJS.Timeout | undefined;
   #isStarted = false;
   #stopping = false;
+  /** Since when no partition is processed, because of a rebalance; null while partitions are. */
+  #interruptedAt: number | null = null;
 
   constructor(options: ConsumerOptions) {
     this.#options = options;
@@ -53,8 +64,15 @@ export class Consumer {
     this.#isStarted = true;
     this.#hintTimer ??= setInterval(() => void this.#sendHints(), HINT_MS).unref();
     await this.#options.reader.join({
-      onRevoke: () => this.#assignment?.end() ?? Promise.resolve(),
-      onAssign: (partitions) => void this.#assign(partitions),
+      onRevoke: () => {
+        this.#interruptedAt ??= performance.now();
+        return this.#assignment?.end() ?? Promise.resolve();
+      },
+      onAssign: (partitions) => {
+        this.#interruptedAt ??= performance.now();
+        this.#options.meter?.rebalanced();
+        void this.#assign(partitions);
+      },
     });
   }
 
@@ -66,8 +84,11 @@ export class Consumer {
     const before = this.#assignment;
     const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
-      onCommitted: (positions, settled) => this.#committed(positions, settled),
-      onResolved: () => {
+      onCommitted: (moved, settled) => this.#committed(moved, settled),
+      onRetry: this.#options.meter?.retried,
+      onTimed: this.#options.meter?.timed,
+      onReady: () => this.#resumed(),
+      onOutdated: () => {
         // Not if a rebalance has replaced this assignment: the partitions may belong to others.
         if (this.#assignment === assignment) void this.#assign(partitions);
       },
@@ -79,9 +100,16 @@ export class Consumer {
     assignment.start();
   }
 
-  #committed(positions: ReadonlyMap<number, number>, settled: Settled): void {
-    for (const [partition, next] of positions) this.#hints.set(partition, next);
+  #resumed(): void {
+    const since = this.#interruptedAt;
+    this.#interruptedAt = null;
+    if (since !== null) this.#options.meter?.resumed((performance.now() - since) / 1000);
+  }
+
+  #committed(moved: readonly Moved[], settled: Settled): void {
+    for (const { partition, next } of moved) this.#hints.set(partition, next);
     this.#outcomes.report(settled);
+    this.#options.meter?.committed(moved, settled);
     this.#options.onCommitted?.(settled);
   }
 
@@ -110,6 +138,12 @@ export class Consumer {
     return [...ofLog, ...assignment.partitionTroubles, ...ofWorkers];
   }
 
+  /** Whether the log answers: the group has been joined, and its partitions can be read. */
+  get isLogUp(): boolean {
+    const { groupTrouble } = this.#options.reader;
+    return groupTrouble === null && this.#assignment?.logTrouble === null;
+  }
+
   /** Whether at least one partition is processed. `troubles` then concern single partitions. */
   get isAnyAtWork(): boolean {
     return this.#assignment?.isAnyAtWork ?? false;
@@ -118,8 +152,9 @@ export class Consumer {
   get partitions(): PartitionStatus[] {
     return (this.#assignment?.workers ?? []).map((worker) => {
       const { state, code, reason, since, attempts } = worker.status;
-      const { partition, nextOffset: next_offset } = worker;
-      const status = { partition, next_offset, state, since: since.toISOString() };
+      const { partition, nextOffset: next_offset, oldestMs } = worker;
+      const oldest = oldestMs === null ? {} : { oldest_at: new Date(oldestMs).toISOString() };
+      const status = { partition, next_offset, state, since: since.toISOString(), ...oldest };
       return code === null || reason === null ? status : { ...status, code, reason, attempts };
     });
   }
@@ -133,6 +168,7 @@ export class Consumer {
     const ended = this.#assignment?.end() ?? Promise.resolve();
     await within(deadlineMs / 2, ended, () => new Error('late')).catch(() => {});
     await within(deadlineMs / 4, this.#sendHints(), () => new Error('late')).catch(() => {});
+    this.#outcomes.end();
     await this.#options.reader.close(deadlineMs / 4);
   }
 }

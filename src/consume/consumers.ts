@@ -29,6 +29,11 @@ export class Consumers {
     );
   }
 
+  /** Whether the log answers for every topic. */
+  get isLogUp(): boolean {
+    return this.#consumers.every((consumer) => consumer.isLogUp);
+  }
+
   /** Whether at least one partition is processed. `troubles` then concern the others. */
   get isAnyAtWork(): boolean {
     return this.#consumers.some((consumer) => consumer.isAnyAtWork);

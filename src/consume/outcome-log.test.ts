@@ -7,11 +7,12 @@ import { repeatOf } from '../inbox/provenance.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import { OutcomeLog } from './outcome-log.ts';
 
-const NOTHING = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
+const NOTHING = { stored: 0, storedRecords: [], duplicates: [], conflicts: [], deadLetters: [] };
 
 function setUp() {
   const lines: Record<string, unknown>[] = [];
-  const logger = pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) });
+  const formatters = { level: (level: string) => ({ level }) };
+  const logger = pino({ formatters }, { write: (line) => lines.push(JSON.parse(line)) });
   const clock = { ms: 0 };
   return { lines, clock, log: new OutcomeLog(logger, () => clock.ms) };
 }
@@ -36,7 +37,7 @@ describe('OutcomeLog', () => {
     const [line] = lines;
     assert.deepEqual(
       [line?.msg, line?.level, line?.event_id, line?.partition, line?.offset, line?.first],
-      ['Duplicate skipped', 40, repeat.event.event.eventId, 3, 0, { partition: 4, offset: 2 }],
+      ['Duplicate skipped', 'warn', repeat.event.event.eventId, 3, 0, { partition: 4, offset: 2 }],
     );
   });
 
@@ -47,7 +48,7 @@ describe('OutcomeLog', () => {
     log.report({ ...NOTHING, conflicts: repeats(1), deadLetters: [letter] });
     assert.deepEqual(
       lines.map(({ level }) => level),
-      [50, 50],
+      ['error', 'error'],
     );
     assert.match(String(lines[0]?.msg), /^Conflict recorded/);
     assert.doesNotMatch(JSON.stringify(lines), /user-1|10\.00/);
@@ -57,10 +58,47 @@ describe('OutcomeLog', () => {
     const { lines, clock, log } = setUp();
     log.report({ ...NOTHING, duplicates: repeats(1000) });
     assert.equal(lines.length, 100);
-    clock.ms = 1000;
-    log.report({ ...NOTHING, duplicates: repeats(1) });
-    assert.deepEqual([lines[100]?.count, lines.length], [900, 102]);
+    clock.ms = 59_999;
     log.flush();
+    assert.equal(lines.length, 100);
+    clock.ms = 60_000;
+    log.report({ ...NOTHING, duplicates: repeats(1) });
+    assert.deepEqual([lines[100]?.left_out, lines[100]?.level], [{ duplicate: 900 }, 'warn']);
     assert.equal(lines.length, 102);
+    log.end();
+    assert.equal(lines.length, 102);
+  });
+
+  it('counts what it leaves out by outcome, on the highest of their levels', () => {
+    const { lines, log } = setUp();
+    const deadLetters = repeats(10_101).map(({ event }, i) => {
+      const state = i === 0 ? ('waiting' as const) : ('parked' as const);
+      return { record: event.record, event, state, reason: 'r' };
+    });
+    log.report({ ...NOTHING, duplicates: repeats(150), conflicts: repeats(1), deadLetters });
+    const said = Object.groupBy(lines, ({ msg }) => String(msg).split(':')[0] as string);
+    assert.deepEqual(
+      Object.entries(said).map(([message, same]) => [message, same?.length]),
+      [
+        ['Duplicate skipped', 100],
+        ['Conflict recorded', 1],
+        ['Event waits behind a parked event', 1],
+        ['Record parked', 100],
+      ],
+    );
+    log.end();
+    const last = lines.at(-1);
+    assert.equal(last?.level, 'error');
+    assert.deepEqual(last?.left_out, { duplicate: 50, parked: 10_000 });
+  });
+
+  it('has the trace of a record that has one', () => {
+    const { lines, log } = setUp();
+    const [repeat] = repeats(1);
+    assert.ok(repeat);
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-00`;
+    const record = { ...repeat.event.record, trace: { traceparent, tracestate: null } };
+    log.report({ ...NOTHING, duplicates: [{ ...repeat, event: { ...repeat.event, record } }] });
+    assert.equal(lines[0]?.trace_id, 'a'.repeat(32));
   });
 });

@@ -25,6 +25,22 @@ function offsetsOf(slice: LogSlice): number[] {
 }
 
 describe('PartitionBuffer', () => {
+  it('knows the first record at the position, whether it waits or is under way', () => {
+    const buffer = new PartitionBuffer(0, { recordsMax: 100, bytesMax: 1e6 });
+    const firstAt = (position: number) => buffer.firstFrom(position)?.offset;
+    assert.equal(firstAt(0), undefined);
+    buffer.add(sliceOf(0, [false, true, true]));
+    buffer.add(sliceOf(3, [true]));
+    assert.equal(firstAt(0), 1);
+    const taken = buffer.take({ recordsMax: 2, bytesMax: 1e6 });
+    assert.equal(firstAt(0), 1, 'it is under way');
+    assert.equal(firstAt(3), 3, 'it has been committed, and the next one waits');
+    buffer.putBack(taken as LogSlice);
+    assert.equal(firstAt(0), 1, 'its batch failed');
+    buffer.reset(9);
+    assert.equal(firstAt(0), undefined);
+  });
+
   it('gives back what was put in, in order and without a hole, however it is cut [G3]', () => {
     const slices = fc.array(fc.array(fc.boolean(), { minLength: 1, maxLength: 8 }), {
       maxLength: 8,

@@ -7,6 +7,16 @@ export type BufferSize = { readonly records: number; readonly bytes: number };
 /** At most this many records and bytes. A single record may exceed `bytesMax`. */
 export type BufferLimits = { readonly recordsMax: number; readonly bytesMax: number };
 
+/** Which record it is, and how old. */
+export type WhichRecord = {
+  readonly offset: number;
+  /** See LogRecord; null if it is no time: a foreign client may have set any number. */
+  readonly appendedMs: number | null;
+};
+
+/** The latest time of a Date (ECMAScript, section 21.4.1.1). */
+const TIME_MS_MAX = 8.64e15;
+
 /**
  * The records of one partition that have been fetched and not yet processed, as contiguous slices
  * in order. The fetch loop leaves the partition out while `isFull`, which bounds the buffer.
@@ -18,6 +28,8 @@ export class PartitionBuffer {
   #bytes = 0;
   #fetchOffset: number;
   #arrived = Promise.withResolvers<void>();
+  /** The first record of the slice that was taken last. */
+  #taken: WhichRecord | undefined;
 
   /** @param limits from which on it is full. The slice that fills it may exceed them. */
   constructor(fetchOffset: number, limits: BufferLimits) {
@@ -32,6 +44,12 @@ export class PartitionBuffer {
 
   get size(): BufferSize {
     return { records: this.#records, bytes: this.#bytes };
+  }
+
+  /** The first record at or behind the position that has been fetched; undefined if none has. */
+  firstFrom(position: number): WhichRecord | undefined {
+    const isUnderWay = this.#taken !== undefined && this.#taken.offset >= position;
+    return isUnderWay ? this.#taken : firstRecordOf(this.#slices);
   }
 
   get isFull(): boolean {
@@ -61,6 +79,7 @@ export class PartitionBuffer {
     this.#slices = [];
     this.#records = 0;
     this.#bytes = 0;
+    this.#taken = undefined;
     this.#fetchOffset = fetchOffset;
   }
 
@@ -92,6 +111,7 @@ export class PartitionBuffer {
     }
     this.#records -= used.records;
     this.#bytes -= used.bytes;
+    this.#taken = firstRecordOf(taken);
     return taken.length === 0 ? null : joinSlices(taken);
   }
 
@@ -99,6 +119,14 @@ export class PartitionBuffer {
     this.#records += records.length;
     this.#bytes += records.reduce((sum, { bytes }) => sum + bytes, 0);
   }
+}
+
+/** Not the record itself, which would keep the whole answer of the log in memory. */
+function firstRecordOf(slices: readonly LogSlice[]): WhichRecord | undefined {
+  const record = slices.find(({ records }) => records.length > 0)?.records[0];
+  if (record === undefined) return undefined;
+  const { offset, appendedMs } = record;
+  return { offset, appendedMs: Math.abs(appendedMs) <= TIME_MS_MAX ? appendedMs : null };
 }
 
 /**

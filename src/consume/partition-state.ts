@@ -43,6 +43,8 @@ export type StateOptions = {
   readonly partition: number;
   readonly logger: Logger;
   readonly now?: () => number;
+  /** Called for each failed attempt, with its code; for metrics. */
+  readonly onRetry?: ((code: ErrorCode) => void) | undefined;
 };
 
 /** A first failed attempt is not written, because the next attempt usually succeeds. */
@@ -100,6 +102,7 @@ export class PartitionState {
 
   /** Enters `retrying` after a failed attempt. */
   retry(trouble: Trouble): void {
+    if (!this.isStopped) this.#options.onRetry?.(trouble.code);
     this.#enter('retrying', trouble, this.#record.attempts + 1);
   }
 

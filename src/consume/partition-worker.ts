@@ -12,7 +12,7 @@ import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
 import { PartitionBuffer } from './partition-buffer.ts';
-import { type PartitionRecord, PartitionState } from './partition-state.ts';
+import { type PartitionRecord, PartitionState, type StateOptions } from './partition-state.ts';
 import type { Suspicion } from './suspicion.ts';
 import type { Turn, Turns } from './turns.ts';
 
@@ -25,9 +25,10 @@ export type WorkerOptions = {
   readonly suspicion: Suspicion;
   /** Called after each COMMIT; see Turn. */
   readonly onCommitted: Turn['onCommitted'];
+  readonly onRetry?: StateOptions['onRetry'];
 };
 
-/** While PostgreSQL is away. An attempt costs little, and its return must be noticed soon. */
+/** While PostgreSQL is away: an attempt costs little, and its return must be noticed soon. */
 const BACKOFF = { firstMs: 50, mostMs: 1000 };
 /** While events fail. Each attempt runs handlers, several times. */
 const EVENT_BACKOFF = { firstMs: 50, mostMs: 30_000 };
@@ -72,8 +73,9 @@ export class PartitionWorker {
     this.#suspicion = options.suspicion;
     this.#batchMax = options.batchMax;
     const { pool, topic, owner } = options.context;
-    const { logger } = options;
-    this.#state = new PartitionState({ pool, topic, owner, partition: position.partition, logger });
+    const { logger, onRetry } = options;
+    const ofPartition = { pool, topic, owner, partition: position.partition };
+    this.#state = new PartitionState({ ...ofPartition, logger, onRetry });
     this.buffer = new PartitionBuffer(position.nextOffset, {
       recordsMax: options.batchMax,
       bytesMax: BUFFER_BYTES_MAX,
@@ -87,6 +89,11 @@ export class PartitionWorker {
   /** Whether the partition is at exactly this position of this log. */
   isAt({ logId, nextOffset }: Position): boolean {
     return logId === this.#position.logId && nextOffset === this.#position.nextOffset;
+  }
+
+  /** When the first record at the position was appended, in ms; null if none is known to wait. */
+  get oldestMs(): number | null {
+    return this.buffer.firstFrom(this.nextOffset)?.appendedMs ?? null;
   }
 
   /** What the partition does now, and why it does not run. */

@@ -6,6 +6,7 @@
 import { OrderonceError } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
+import type { BatchContext } from '../inbox/settle-records.ts';
 import { isDecoded, type RecordRules } from '../log/decode-hook.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { type CheckedPosition, checkPositions } from '../positions/check.ts';
@@ -17,7 +18,7 @@ import { clearTroubles } from '../store/position-troubles.ts';
 import { ensurePositions, takePositions } from '../store/positions.ts';
 import { findSuspect } from '../store/suspects.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
-import { PartitionWorker } from './partition-worker.ts';
+import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
 import { Suspicion } from './suspicion.ts';
 import type { Turn, Turns } from './turns.ts';
 
@@ -34,6 +35,9 @@ export type PrepareOptions = {
   readonly onCommitted: Turn['onCommitted'];
   readonly batchMax: number;
   readonly logger: Logger;
+  /** For metrics; see WorkerOptions and BatchContext. */
+  readonly onRetry?: WorkerOptions['onRetry'];
+  readonly onTimed?: BatchContext['onTimed'];
 };
 
 /** The partitions that are ready, with their workers; what is wrong with a position is in `checked`. */
@@ -82,7 +86,7 @@ async function makeWorkers(
   signal: AbortSignal,
 ): Promise<PartitionWorker[]> {
   const { reader, pool, owner, limits, handlers, parkGuard, rules, projection } = options;
-  const { turns, batchMax, logger, onCommitted } = options;
+  const { turns, batchMax, logger, onCommitted, onRetry, onTimed } = options;
   const { topic } = reader;
   const partitions = checked.map(({ position }) => position.partition);
   const mayEnd = mayEndProcess(options);
@@ -90,18 +94,23 @@ async function makeWorkers(
   const workers: PartitionWorker[] = [];
   for (const { position } of checked) {
     const { logId } = position;
-    const context = { pool, limits, topic, logId, owner, handlers, parkGuard, rules, projection };
+    const ofProcess = {
+      pool,
+      limits,
+      topic,
+      owner,
+      handlers,
+      parkGuard,
+      rules,
+      projection,
+      onTimed,
+    };
+    const context = { ...ofProcess, logId };
     const suspect = mayEnd ? await findSuspect(pool, position) : null;
     const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
     workers.push(
       new PartitionWorker(position, {
-        context,
-        suspicion,
-        turns,
-        batchMax,
-        logger,
-        signal,
-        onCommitted,
+        ...{ context, suspicion, turns, batchMax, logger, signal, onCommitted, onRetry },
       }),
     );
   }

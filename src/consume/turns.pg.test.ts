@@ -17,8 +17,9 @@ async function setUp(t: TestContext, partitions: number, connections = 2) {
   const commits: Map<number, number>[] = [];
   const turns = new Turns({ connections, batchMax: 100 });
   const carryOut = turns.carryOut.bind(turns);
-  turns.carryOut = (turn) =>
-    carryOut({ ...turn, onCommitted: (positions) => commits.push(new Map(positions)) });
+  const onCommitted: Turn['onCommitted'] = (moved) =>
+    commits.push(new Map(moved.map((m) => [m.partition, m.next])));
+  turns.carryOut = (turn) => carryOut({ ...turn, onCommitted });
   return { pool, context, turns, commits };
 }
 

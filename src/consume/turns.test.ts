@@ -5,13 +5,20 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { FakePool } from '../../test/support/fake-pool.ts';
 import { contextOf } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
-import { type Turn, Turns } from './turns.ts';
+import { type Moved, type Turn, Turns } from './turns.ts';
 
 /** A fake PostgreSQL in which no position matches, so that every shared transaction fails. */
 const pool = new FakePool();
 const context = contextOf(pool.asPool());
 
-type TurnSpec = { share?: Turn['share']; records?: number; logId?: number; takes?: number };
+type TurnSpec = {
+  share?: Turn['share'];
+  records?: number;
+  logId?: number;
+  takes?: number;
+  /** Where the position is after the turn; it begins at 0. */
+  next?: number;
+};
 
 /**
  * Turns that the test ends. `begun`: those that began in a transaction of their own, in order;
@@ -19,6 +26,8 @@ type TurnSpec = { share?: Turn['share']; records?: number; logId?: number; takes
  */
 function setUp(connections: number) {
   pool.statements.length = 0;
+  const commits: number[] = [];
+  const onCommitted = (moved: readonly Moved[]) => commits.push(...moved.map(({ next }) => next));
   const turns = new Turns({ connections, batchMax: 100 });
   const begun: string[] = [];
   const back: string[] = [];
@@ -26,6 +35,7 @@ function setUp(connections: number) {
   let atBegin = () => {};
   const start = (name: string, spec: TurnSpec = {}) => {
     const { share = 'apart', records = 1, logId = 1, takes = Number.POSITIVE_INFINITY } = spec;
+    const { next = 100 } = spec;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     ends.set(name, (error) => (error === undefined ? resolve() : reject(error)));
     let taken = 0;
@@ -40,13 +50,20 @@ function setUp(connections: number) {
       },
       recordsMax: 100,
       signal: new AbortController().signal,
-      onCommitted: () => {},
+      onCommitted,
       process: async () => {
         begun.push(name);
         atBegin();
         atBegin = () => {};
         await promise;
-        return { stored: 0, duplicates: [], conflicts: [], deadLetters: [], next: 1 };
+        return {
+          stored: 0,
+          storedRecords: [],
+          duplicates: [],
+          conflicts: [],
+          deadLetters: [],
+          next,
+        };
       },
     });
     return carried;
@@ -64,7 +81,7 @@ function setUp(connections: number) {
     new Promise<T>((resolve) => {
       atBegin = () => resolve(ask());
     });
-  return { turns, start, end, fail, has, onBegin, begun, back, shared };
+  return { turns, start, end, fail, has, onBegin, begun, back, shared, commits };
 }
 
 /** Lets all promises settle that need no timer. */
@@ -100,6 +117,16 @@ describe('Turns, by themselves', () => {
     await has('a', 'alone', 'b');
     end('b');
     await last;
+  });
+
+  it('report no COMMIT where an event is held, because the position has not moved', async () => {
+    const { start, end, commits } = setUp(1);
+    const carried = [start('held', { next: 0 }), start('moved', { next: 3 })];
+    await until('both are done', () => {
+      end('held', 'moved');
+      return Promise.all(carried);
+    });
+    assert.deepEqual(commits, [3]);
   });
 
   it('resolve to null where nothing is left to take', async () => {

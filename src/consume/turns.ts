@@ -9,7 +9,9 @@
 import { processTogether } from '../inbox/process-batch.ts';
 import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { splitSlice } from '../log/log-slice.ts';
 import { pause } from '../runtime/backoff.ts';
+import { inProcess } from '../tracing/tracing.ts';
 import type { PartitionBuffer } from './partition-buffer.ts';
 
 /** One batch of one partition that is to be processed. */
@@ -29,10 +31,10 @@ export type Turn = {
   /** Processes the batch in a transaction of its own. */
   readonly process: (slice: LogSlice) => Promise<BatchOutcome>;
   /**
-   * Called after each COMMIT with the new positions, by partition, and with what was settled. Turns
-   * of one log must have the same function: it is called once for those that shared a transaction.
+   * Called after each COMMIT that moved positions, with those and with what was settled. Turns of one
+   * log must have the same function: it is called once for those that shared a transaction.
    */
-  readonly onCommitted: (positions: ReadonlyMap<number, number>, settled: Settled) => void;
+  readonly onCommitted: (moved: readonly Moved[], settled: Settled) => void;
 };
 
 /** What a turn took from its buffer, and the result. After a failure nothing has taken effect. */
@@ -45,10 +47,16 @@ export type TurnsOptions = {
   readonly connections: number;
   /** The largest number of records in a shared transaction. */
   readonly batchMax: number;
+  /** Called when turns begin, with how long the first of them has waited, in ms. */
+  readonly onBegun?: ((waitedMs: number) => void) | undefined;
 };
+
+/** What a transaction has settled of a partition: its position is now at `next`. */
+export type Moved = Pick<LogSlice, 'partition' | 'next' | 'gaps'>;
 
 type Waiting = {
   readonly turn: Turn;
+  readonly since: number;
   readonly share: Turn['share'];
   readonly resolve: (result: CarriedOut | null) => void;
 };
@@ -96,7 +104,7 @@ export class Turns {
    */
   async carryOut(turn: Turn): Promise<CarriedOut | null> {
     const { promise, resolve } = Promise.withResolvers<CarriedOut | null>();
-    this.#waiting.push({ turn, share: turn.share, resolve });
+    this.#waiting.push({ turn, since: performance.now(), share: turn.share, resolve });
     this.#startSoon();
     return await promise;
   }
@@ -176,6 +184,8 @@ export class Turns {
 
   async #run(group: readonly Taken[], share: Turn['share'], connections: number): Promise<void> {
     this.#free -= connections;
+    const [head] = group;
+    if (head !== undefined) this.#options.onBegun?.(performance.now() - head.since);
     if (share === 'together') {
       this.#shared++;
       this.#sharedSince = performance.now();
@@ -201,7 +211,7 @@ export class Turns {
     const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
     let settled: Settled;
     try {
-      settled = await processTogether(context, slices);
+      settled = await inProcess(context.topic, slices, () => processTogether(context, slices));
     } catch {
       // The failure need not be kept: the turn that causes it fails again in its own transaction.
       this.#separate(group);
@@ -211,7 +221,7 @@ export class Turns {
     for (const { slice, resolve } of group) {
       resolve({ slice, outcome: { ...settled, next: slice.next } });
     }
-    onCommitted(new Map(slices.map((s) => [s.partition, s.next])), settled);
+    onCommitted(slices, settled);
   }
 
   #growShared(): void {
@@ -228,7 +238,8 @@ export class Turns {
   async #byItself({ turn, share, slice, resolve }: Taken): Promise<void> {
     let outcome: BatchOutcome;
     try {
-      outcome = await turn.process(slice);
+      const { topic } = turn.context;
+      outcome = await inProcess(topic, [slice], () => turn.process(slice));
     } catch (failure) {
       resolve({ slice, failure });
       return;
@@ -236,7 +247,11 @@ export class Turns {
     // Otherwise a limit that is too small for any two turns would never grow again.
     if (share === 'together') this.#growShared();
     resolve({ slice, outcome });
-    turn.onCommitted(new Map([[slice.partition, outcome.next]]), outcome);
+    // An event that is held leaves the position where it was: nothing has been committed.
+    if (outcome.next === slice.from) return;
+    const { next } = outcome;
+    const moved = next === slice.next ? slice : splitSlice(slice, next).head;
+    turn.onCommitted([moved], outcome);
   }
 }
 

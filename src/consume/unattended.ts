@@ -66,6 +66,11 @@ export class UnattendedWatch {
     for (const warning of fresh.map(warningOf)) this.#logger.warn(warning);
   }
 
+  /** How many partitions did not move between the last two checks although they have records. */
+  get count(): number {
+    return this.#unmoved.length;
+  }
+
   /** For health. They are only warnings, because this process cannot be the cause. */
   get warnings(): string[] {
     return this.#unmoved.map(warningOf);

@@ -43,6 +43,7 @@ import {
   inStoringTransaction,
   inTransaction,
 } from '../store/transaction.ts';
+import { inRedrive } from '../tracing/tracing.ts';
 import type { RedriveInput } from './dead-letter-event.ts';
 
 export type RedriveContext = {
@@ -53,6 +54,10 @@ export type RedriveContext = {
   readonly projection: Projection | null;
   /** Who requests the redrive, for the audit. */
   readonly actor: string;
+  /** The job that the redrive belongs to, for the audit. */
+  readonly redriveId?: number;
+  /** Called with the outcome of each redrive, for metrics. */
+  readonly onRedriven?: ((outcome: RedriveOutcome) => void) | undefined;
 };
 
 export type RedriveOutcome =
@@ -90,6 +95,17 @@ export async function redriveOne(
   place: LogPlace,
   input: RedriveInput,
 ): Promise<RedriveResult> {
+  const { record } = input.event;
+  const result = await inRedrive(record, () => redriveNow(context, place, input));
+  context.onRedriven?.(result.outcome);
+  return result;
+}
+
+async function redriveNow(
+  context: RedriveContext,
+  place: LogPlace,
+  input: RedriveInput,
+): Promise<RedriveResult> {
   // The shared lock of a storing transaction keeps others from parking an event with an id that this
   // dead letter has not taken.
   const begin = input.takesId ? inStoringTransaction : inTransaction;
@@ -108,6 +124,38 @@ export async function redriveOne(
   }
 }
 
+/** Carries the result of a trial out of the transaction, which is thereby rolled back. */
+class Tried extends Error {
+  readonly result: RedriveResult;
+
+  constructor(result: RedriveResult) {
+    super('Tried');
+    this.result = result;
+  }
+}
+
+/**
+ * Processes a dead letter as redriveOne() does, its handlers included, and rolls everything back.
+ * @returns how the redrive would end. Only COMMIT itself is not tried.
+ * @throws an outage.
+ */
+export async function tryRedrive(
+  context: RedriveContext,
+  place: LogPlace,
+  input: RedriveInput,
+): Promise<RedriveResult> {
+  const begin = input.takesId ? inStoringTransaction : inTransaction;
+  try {
+    return await begin(context.pool, LIMITS, async (tx) => {
+      throw new Tried(await redriveIn(tx, context, place, input));
+    });
+  } catch (error) {
+    if (error instanceof Tried) return error.result;
+    if (!(error instanceof HandlerFailure) && !isAnswer(error)) throw error;
+    return { ...place, outcome: 'failed', message: reasonOf(error).slice(0, 1000) };
+  }
+}
+
 /** Whether PostgreSQL answered with this error, and keeps answering. */
 function isAnswer(error: unknown): boolean {
   return sqlStateOf(error) !== undefined && !isConnectionBroken(error);
@@ -115,7 +163,7 @@ function isAnswer(error: unknown): boolean {
 
 /** Writes to the dead letter and to the audit that the redrive failed, in another transaction. */
 async function noteFailed(
-  { pool, actor }: RedriveContext,
+  { pool, actor, redriveId }: RedriveContext,
   place: LogPlace,
   { event, edited }: RedriveInput,
   error: unknown,
@@ -129,7 +177,7 @@ async function noteFailed(
     const result = await failedAgain(tx, place, error);
     const action = edited === undefined ? 'redrive' : 'edit';
     const { outcome, message: detail } = result;
-    await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
+    await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited, redriveId });
     return result;
   });
 }
@@ -161,8 +209,8 @@ async function redriveIn(
   const result = await settleAgain(context, tx, place, event);
   const { outcome, message: detail } = result;
   const action = edited === undefined ? 'redrive' : 'edit';
-  const { actor } = context;
-  await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited });
+  const { actor, redriveId } = context;
+  await writeAudit(tx, place, { actor, action, outcome, eventId, detail, edited, redriveId });
   if (outcome !== 'failed') {
     await deleteDeadLetter(tx, place);
     await releaseOrderIfEmpty(tx, orderId);

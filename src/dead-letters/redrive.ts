@@ -123,7 +123,7 @@ export async function discard(
   place: LogPlace,
   reason: string,
 ): Promise<RedriveResult[]> {
-  const { pool, actor } = context;
+  const { pool, actor, redriveId } = context;
   const found = await findDeadLetter(pool, place);
   if (found === null) {
     throw new OrderonceError('DEAD_LETTER_UNKNOWN', 'There is no such dead letter');
@@ -136,7 +136,7 @@ export async function discard(
     if (deadLetter === null || deadLetter.state === 'discarded') return;
     await discardDeadLetter(tx, place);
     const { eventId } = deadLetter;
-    const entry = { actor, action: 'discard', outcome: 'discarded', eventId } as const;
+    const entry = { actor, action: 'discard', outcome: 'discarded', eventId, redriveId } as const;
     await writeAudit(tx, place, { ...entry, detail: reason });
     if (orderId !== null) await releaseOrderIfEmpty(tx, orderId);
   });

@@ -65,7 +65,11 @@ export async function launch(
   // A session of its own, so that Ctrl-C reaches only this process, which drains before it stops
   // PostgreSQL.
   const child = startAs(runAs, binaries.postgres, ['-D', data, ...flags], log.fd);
-  const exited = new Promise<void>((done) => child.once('exit', () => done()));
+  const exited = new Promise<void>((done) => {
+    child.once('exit', () => done());
+    // It could not be started at all.
+    child.once('error', () => done());
+  });
   child.unref();
   await log.close();
   const giveUpAt = performance.now() + START_MS;

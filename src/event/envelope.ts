@@ -7,18 +7,24 @@
  * A further field may only be optional, and needs a line here and a migration that adds its column.
  */
 import type { FieldVerdict } from './field-error.ts';
-import { AMOUNT_SCHEMA, TIMESTAMP_SCHEMA } from './field-schemas.ts';
+import { AMOUNT_SCHEMA } from './field-schemas.ts';
 import {
   AMOUNT_DECIMALS_MAX,
   AMOUNT_INTEGER_DIGITS_MAX,
   checkAmount,
-  checkTimestamp,
   checkUserId,
   checkUuid,
-  SECOND_DECIMALS_MAX,
   USER_ID_CODE_POINTS_MAX,
   UUID_PATTERN,
 } from './fields.ts';
+import {
+  checkTimestamp,
+  SECOND_DECIMALS_MAX,
+  TIMESTAMP_PATTERN,
+  USUAL_TIMESTAMP_PATTERN,
+  YEAR_MAX,
+  YEAR_MIN,
+} from './timestamp.ts';
 
 /** One field of the envelope. */
 export type EnvelopeField = {
@@ -48,21 +54,18 @@ type UsualForm = {
   readonly pattern: string;
   /** How many capturing groups the pattern has. Exactly one of them matches. */
   readonly groups: number;
-  /** The canonical value of a matched text; null if it must be left to `check`. */
-  readonly canonical: (matched: string) => string | null;
+  /**
+   * The canonical value of a matched text; null if it must be left to `check`. Absent if the text is
+   * canonical as it is.
+   */
+  readonly canonical?: (matched: string) => string | null;
 };
 
-const unchanged = (matched: string) => matched;
-const UUID: UsualForm = { pattern: `"(${UUID_PATTERN})"`, groups: 1, canonical: unchanged };
+const UUID: UsualForm = { pattern: `"(${UUID_PATTERN})"`, groups: 1 };
 
 const AMOUNT = `(?:0|[1-9]\\d{0,${AMOUNT_INTEGER_DIGITS_MAX - 1}})(?:\\.\\d{1,${AMOUNT_DECIMALS_MAX}})?`;
 const ZERO = `0.${'0'.repeat(AMOUNT_DECIMALS_MAX)}`;
 
-const YEAR = '(?:19[7-9]\\d|[2-9]\\d{3})';
-/** Month and day, without 29 February, which does not exist in every year. */
-const DAY =
-  '(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1\\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)';
-const CLOCK = `(?:[01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(?:\\.\\d{1,${SECOND_DECIMALS_MAX}})?`;
 const CANONICAL_TIME = '2026-01-02T03:04:05.123456Z';
 
 export const ENVELOPE = [
@@ -105,7 +108,6 @@ export const ENVELOPE = [
       // No escapes, control characters or surrogates, so each code unit is one code point.
       pattern: `"([^"\\\\\\u0000-\\u001f\\ud800-\\udfff]{1,${USER_ID_CODE_POINTS_MAX}})"`,
       groups: 1,
-      canonical: unchanged,
     },
     schema: {
       type: 'string',
@@ -147,7 +149,7 @@ export const ENVELOPE = [
     digestAt: 3,
     check: checkTimestamp,
     usual: {
-      pattern: `"(${YEAR}-${DAY}T${CLOCK}Z)"`,
+      pattern: `"(${USUAL_TIMESTAMP_PATTERN})"`,
       groups: 1,
       // Records of our API always have six decimals: no new string is needed.
       canonical: (matched) =>
@@ -155,10 +157,13 @@ export const ENVELOPE = [
           ? matched
           : `${withDecimals(matched.slice(0, -1), SECOND_DECIMALS_MAX)}Z`,
     },
-    schema: TIMESTAMP_SCHEMA,
+    schema: { type: 'string', pattern: TIMESTAMP_PATTERN },
     example: '2026-01-02T03:04:05Z',
     description:
-      'RFC 3339 with a time zone, 1970 to 9999 in UTC. Digits beyond microseconds are cut off.',
+      `RFC 3339, ${YEAR_MIN} to ${YEAR_MAX} in UTC. A space for \`T\`, no seconds, a comma before the ` +
+      'fraction, a zone as `+0200`, `+02` or `UTC`, and a zone name in brackets after the offset are ' +
+      'accepted too. A time without a zone is not. It is stored in UTC; digits beyond microseconds ' +
+      'are cut off.',
   },
 ] as const satisfies readonly EnvelopeField[];
 

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UNDECLARED } from './event-rules.ts';
 import { EVENT_EXAMPLE } from './event-schema.ts';
-import { AMOUNT_SCHEMA, TIMESTAMP_SCHEMA } from './field-schemas.ts';
+import { AMOUNT_SCHEMA } from './field-schemas.ts';
 import { parseEvent } from './parse-event.ts';
 
 const isValid = (fields: object) =>
@@ -31,20 +31,6 @@ describe('The schema of an event', () => {
     for (const amount of amounts) {
       const isAllowed = new RegExp(text.pattern).test(amount);
       assert.equal(isAllowed, isValid({ total_amount: amount }), JSON.stringify(amount));
-    }
-  });
-
-  it('agrees with the validator about the days of all years, and about times', () => {
-    const pattern = new RegExp(TIMESTAMP_SCHEMA.pattern);
-    const times = ['2026-01-02t03:04:05z', '2026-01-02T23:59:60Z', '2026-01-02T24:00:00Z'];
-    times.push('2026-01-02T03:04:05', '2026-01-02 03:04:05Z', '2026-01-02T03:04:05.Z', '');
-    times.push('2026-01-02T03:04:05.1234567890+23:59', '2026-01-02T03:04:05+24:00');
-    for (const year of ['1969', '1970', '1972', '1999', '2000', '2100', '2400', '9996', '9999']) {
-      for (const day of ['00-10', '13-01', '01-31', '02-28', '02-29', '04-30', '04-31', '12-32'])
-        times.push(`${year}-${day}T00:00:00Z`);
-    }
-    for (const timestamp of times) {
-      assert.equal(pattern.test(timestamp), isValid({ timestamp }), timestamp);
     }
   });
 });

@@ -1,32 +1,20 @@
 /**
- * One check for each kind of field. Each takes the JSON source text of a value and returns the
+ * One check for each kind of field but the timestamp, which has a file of its own. Each takes the JSON source text of a value and returns the
  * value in its canonical form. G8 rests on them: the built-in tables store every value that passes,
  * equal to the last digit, and a value that they would refuse is refused here.
  */
 import { accept, type FieldVerdict, refuse } from './field-error.ts';
+import { isString, textOf } from './json-members.ts';
 
 /** The longest user_id, in Unicode code points. */
 export const USER_ID_CODE_POINTS_MAX = 255;
 export const AMOUNT_INTEGER_DIGITS_MAX = 14;
 export const AMOUNT_DECIMALS_MAX = 4;
-/** Digits of a second that are kept: PostgreSQL stores microseconds (manual, section 8.5). */
-export const SECOND_DECIMALS_MAX = 6;
 
 /** The text form of RFC 9562, in lower case. */
 export const UUID_PATTERN = '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}';
 const UUID = new RegExp(`^${UUID_PATTERN}$`, 'i');
 const DECIMAL = /^(-?)(\d+)(?:\.(\d+))?$/;
-const RFC3339 =
-  /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d+))?(?:[Zz]|([+-])(\d{2}):(\d{2}))?$/;
-
-const isString = (source: string) => source.startsWith('"');
-
-/**
- * The text of a JSON string literal. Without escapes, cutting off the quotes is enough and faster.
- */
-function textOf(source: string): string {
-  return source.includes('\\') ? (JSON.parse(source) as string) : source.slice(1, -1);
-}
 
 /**
  * Accepts the text form of RFC 9562 with hyphens, in any case. Braces and `urn:uuid:` are refused.
@@ -130,45 +118,4 @@ function checkDecimal(source: string, sign: typeof POSITIVE | typeof NOT_ZERO): 
     );
   }
   return accept(`${minus}${integer}.${decimals.padEnd(AMOUNT_DECIMALS_MAX, '0')}`);
-}
-
-const MS_MIN = Date.UTC(1970, 0, 1);
-const MS_MAX = Date.UTC(9999, 11, 31, 23, 59, 59);
-
-/**
- * Accepts an RFC 3339 date-time with a time zone that exists on the calendar and lies in the years
- * 1970 to 9999 in UTC. Returns it in UTC; digits beyond microseconds are cut off.
- */
-export function checkTimestamp(source: string): FieldVerdict {
-  if (!isString(source)) return refuse('datetime_type', 'Input should be a valid datetime string');
-  const match = RFC3339.exec(textOf(source));
-  if (match === null) {
-    return refuse('datetime_parsing', 'Input should be a valid RFC 3339 datetime');
-  }
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as Six;
-  const [fraction = '', sign, zoneHour = '0', zoneMinute = '0'] = match.slice(7);
-  if (sign === undefined && !/[Zz]"$/.test(source)) {
-    return refuse('timezone_aware', 'Input should have timezone info');
-  }
-  const isOnCalendar =
-    month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month) && hour <= 23;
-  // Second 60 is refused: PostgreSQL would roll it over into the next minute.
-  const isOnClock = minute <= 59 && second <= 59 && +zoneHour <= 23 && +zoneMinute <= 59;
-  if (!isOnCalendar || !isOnClock) {
-    return refuse('datetime_parsing', 'Input should be a datetime that exists on the calendar');
-  }
-  const offsetMs = (sign === '-' ? -1 : 1) * (+zoneHour * 60 + +zoneMinute) * 60_000;
-  // Years before 1969 are refused without Date.UTC, which reads 0 to 99 as 1900 to 1999.
-  const ms = year < 1969 ? -1 : Date.UTC(year, month - 1, day, hour, minute, second) - offsetMs;
-  if (ms < MS_MIN || ms > MS_MAX) {
-    return refuse('datetime_parsing', 'Input should lie in the years 1970 to 9999 in UTC');
-  }
-  const micros = fraction.slice(0, SECOND_DECIMALS_MAX).padEnd(SECOND_DECIMALS_MAX, '0');
-  return accept(`${new Date(ms).toISOString().slice(0, 19)}.${micros}Z`);
-}
-
-type Six = [number, number, number, number, number, number];
-
-function daysIn(year: number, month: number): number {
-  return new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
 }

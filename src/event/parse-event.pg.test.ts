@@ -36,13 +36,26 @@ const timestamp = fc
     fraction: fc.option(digits(9)),
     zone: fc.oneof(
       fc.constantFrom('Z', 'z', '', '+00:00', '-00:00', '+23:59', '-23:59', '+24:00'),
+      fc.constantFrom(
+        ' UTC',
+        '+02',
+        '-0930',
+        ' +0530',
+        '-00:44:30',
+        'Z[UTC]',
+        '+01:00[Europe/Rome]',
+      ),
       fc.tuple(twoDigits(0, 23), twoDigits(0, 59)).map(([h, m]) => `+${h}:${m}`),
     ),
+    between: fc.constantFrom('T', 't', ' '),
+    point: fc.constantFrom('.', ','),
+    hasSeconds: fc.boolean(),
   })
   .map((t) => {
     const date = `${String(t.year).padStart(4, '0')}-${t.month}-${t.day}`;
-    const fraction = t.fraction === null ? '' : `.${t.fraction}`;
-    return `"${date}T${t.hour}:${t.minute}:${t.second}${fraction}${t.zone}"`;
+    const fraction = t.fraction === null ? '' : t.point + t.fraction;
+    const seconds = t.hasSeconds ? `:${t.second}${fraction}` : '';
+    return `"${date}${t.between}${t.hour}:${t.minute}${seconds}${t.zone}"`;
   });
 
 /** Any string, lone surrogates and NUL included, in one of the ways that JSON can write it. */

@@ -163,6 +163,7 @@ describe('digestOf', () => {
       ['total_amount', '"0099.9500"'],
       ['timestamp', '"2026-01-02T05:04:05+02:00"'],
       ['timestamp', '"2026-01-02t03:04:05.0000004z"'],
+      ['timestamp', '"2026-01-02 05:04:05,0 +0200[Europe/Paris]"'],
       ['event_id', '"7D1F5A1C-6C2E-4B8E-9A53-2F0B1F3F0A01"'],
       ['user_id', '"\\u0075ser-42"'],
     ];

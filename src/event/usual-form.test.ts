@@ -38,7 +38,7 @@ const text = fc
       .map((parts) => parts.join(':')),
     zone: fc.oneof(
       { weight: 3, arbitrary: fc.constantFrom('.000000Z', '.123Z', 'Z', '.1Z') },
-      fc.constantFrom('.Z', '.1234567Z', '+00:00', ''),
+      fc.constantFrom('.Z', '.1234567Z', ',1Z', '+00:00', '+00', ' UTC', ''),
     ),
     space: fc.constantFrom('', '', ' ', ' ', '  '),
   })

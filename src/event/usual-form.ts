@@ -27,6 +27,12 @@ const GROUPS = FIELDS.map((_, i) =>
   FIELDS.slice(0, i).reduce((sum, { usual }) => sum + usual.groups, 1),
 );
 const TYPE_GROUP = FIELDS.reduce((sum, { usual }) => sum + usual.groups, 1);
+// Lists of their own, because this is the hottest loop of parsing.
+const PROPERTIES = FIELDS.map(({ property }) => property);
+const HAS_TWO_GROUPS = FIELDS.map(({ usual }) => usual.groups === 2);
+const CANONICAL = FIELDS.map(({ usual }) => usual.canonical);
+/** All events are copies of this one, so they have one shape. */
+const EMPTY = Object.fromEntries(PROPERTIES.map((property) => [property, null]));
 
 /**
  * @returns null if the text has another form, is not valid, or has the date 29 February; the caller
@@ -66,15 +72,16 @@ function readDataOrNull(source: string) {
 
 /** The envelope in a match; null if a value must be left to its check. */
 function envelopeOf(match: RegExpExecArray): Envelope | null {
-  const envelope: Record<string, string | null> = {};
-  for (let i = 0; i < FIELDS.length; i++) {
-    const { property, usual } = FIELDS[i] as EnvelopeField;
+  const envelope: Record<string, string | null> = { ...EMPTY };
+  for (let i = 0; i < PROPERTIES.length; i++) {
     const at = GROUPS[i] as number;
-    const matched = match[at] ?? (usual.groups === 2 ? match[at + 1] : undefined);
-    const value = matched === undefined ? null : usual.canonical(matched);
+    const matched = match[at] ?? (HAS_TWO_GROUPS[i] ? match[at + 1] : undefined);
     // An optional field may be absent. A value that is there and has no canonical form may not.
-    if (value === null && matched !== undefined) return null;
-    envelope[property] = value;
+    if (matched === undefined) continue;
+    const canonical = CANONICAL[i] as (typeof CANONICAL)[number];
+    const value = canonical === undefined ? matched : canonical(matched);
+    if (value === null) return null;
+    envelope[PROPERTIES[i] as string] = value;
   }
   return envelope as Envelope;
 }

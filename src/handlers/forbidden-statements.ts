@@ -1,29 +1,47 @@
 /**
  * Recognises statements that a handler must not run, because transaction and session belong to
- * Orderonce. This gives clear errors early; what protects the tables are triggers
- * (handler-triggers.sql). Pure.
+ * Orderonce. PostgreSQL executes COMMIT and ROLLBACK only as statements of their own, never inside
+ * a function, a procedure or a DO block of an open transaction (PostgreSQL manual, 43.8), and the
+ * extended protocol takes one statement at a time. So the first word of the text decides. Triggers
+ * protect the tables (handler-triggers.sql). Pure.
  */
 
-/** They would end the transaction, begin another one, or change the session. */
-const FORBIDDEN =
-  /^(abort|begin|commit|deallocate|discard|end|listen|notify|prepare|release|reset|rollback|savepoint|set|start|unlisten)\b/i;
-const COMMENTS_AND_SPACE = /^(?:\s+|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/|\()+/;
+/**
+ * What a handler may run; any other first word is refused. It is a list of what is harmless, so
+ * that a command of a later PostgreSQL, or a text that is read otherwise here than there, is
+ * refused as well.
+ */
+const ALLOWED = new Set(
+  `alter analyze call close comment create declare delete do drop execute explain fetch grant insert
+  lock merge move refresh reindex revoke select show table truncate update values with`.split(
+    /\s+/,
+  ),
+);
 /** COPY would wait for data that a handler cannot send, until a time-out ends the transaction. */
-const COPY = /^copy\b/i;
+const COPY = 'copy';
+/** What PostgreSQL's scanner skips as space (scan.l); JavaScript's \s has more. */
+const SPACE = /[ \t\n\r\f\v(]+/y;
+const LINE_COMMENT = /--[^\n\r]*/y;
+const COMMENT_MARK = /\/\*|\*\//g;
 /** These would stay in the session, and so reach later batches on the same connection. */
-const SESSION_LOCK = /\bpg_(try_)?advisory_lock(_shared)?\s*\(/i;
+const SESSION_LOCK = /\bpg_(try_)?advisory_lock(_shared)?"?\s*\(/i;
 const TEMPORARY = /^create\s+((global|local)\s+)?temp(orary)?\b(?![\s\S]*\bon\s+commit\s+drop\b)/i;
-/** Triggers refuse changes of rows, but these statements could remove the triggers. */
-const DEFINITION = /^(alter|drop|lock|cluster|reindex|grant|revoke)\b/i;
+/** Triggers refuse changes of rows, but these statements could remove or outwit the triggers. */
+const DEFINITION =
+  /^(alter|drop|lock|reindex|grant|revoke|create\s+(or\s+replace\s+)?(constraint\s+)?(trigger|rule|policy))\b/i;
 const CORE_TABLE =
   /\b(schema_migrations|handler_migrations|processed_events|consumer_positions|duplicates|conflicts|dead_letters|dead_letter_audit|held_orders|log_gaps|suspects|position_troubles|closed_positions|deployment_handlers|outbox|outbox_shards|outbox_relays|event_log|event_log_partitions|orders|logs)\b/i;
 
 /** @returns why a handler must not run this statement; null if it may. */
 export function whyForbidden(text: string): string | null {
-  const bare = text.replace(COMMENTS_AND_SPACE, '');
+  const bare = text.slice(startOf(text));
   const quoted = `A handler must not run "${bare.slice(0, 60)}"`;
-  if (FORBIDDEN.test(bare)) return `${quoted}: transaction and session belong to Orderonce`;
-  if (COPY.test(bare)) return `${quoted}: a handler has no stream for its data`;
+  const [word = ''] = /^[a-z]*/i.exec(bare) ?? [];
+  const command = word.toLowerCase();
+  if (command === COPY) return `${quoted}: a handler has no stream for its data`;
+  if (!ALLOWED.has(command)) {
+    return `${quoted}: it may only read and write data, as transaction and session belong to Orderonce`;
+  }
   if (SESSION_LOCK.test(bare)) {
     return `${quoted}: the lock would outlive the transaction. Use pg_advisory_xact_lock()`;
   }
@@ -32,4 +50,33 @@ export function whyForbidden(text: string): string | null {
   }
   const core = DEFINITION.test(bare) ? CORE_TABLE.exec(bare)?.[0] : undefined;
   return core === undefined ? null : `${quoted}: the table "${core}" belongs to Orderonce`;
+}
+
+/**
+ * Where the first word of a statement begins: behind spaces, comments and opening parentheses. As
+ * in PostgreSQL, a line comment also ends at a carriage return, and comments in slashes nest.
+ */
+function startOf(text: string): number {
+  let at = 0;
+  for (let from = -1; at > from; ) {
+    from = at;
+    at = endOfMatch(LINE_COMMENT, text, endOfMatch(SPACE, text, at));
+    if (text.startsWith('/*', at)) at = endOfComment(text, at);
+  }
+  return at;
+}
+
+function endOfMatch(pattern: RegExp, text: string, at: number): number {
+  pattern.lastIndex = at;
+  return pattern.test(text) ? pattern.lastIndex : at;
+}
+
+function endOfComment(text: string, at: number): number {
+  COMMENT_MARK.lastIndex = at;
+  for (let depth = 0; ; ) {
+    const mark = COMMENT_MARK.exec(text);
+    if (mark === null) return text.length;
+    depth += mark[0] === '/*' ? 1 : -1;
+    if (depth === 0) return COMMENT_MARK.lastIndex;
+  }
 }

@@ -1,7 +1,14 @@
-import { type EmittedMessage, type OutboxMessage, whyUnpublishable } from '../log/message.ts';
+import type { TraceContext } from '../log/event-log.ts';
+import {
+  type EmittedMessage,
+  type OutboxMessage,
+  whyUnpublishable,
+  withTrace,
+} from '../log/message.ts';
 import { pause } from '../runtime/backoff.ts';
 import { enterHandler, type HandlerEntry, leaveHandler } from '../store/handler-guard.ts';
 import { insertMessages } from '../store/outbox.ts';
+import { settledParameters } from '../store/parameters.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { inSavepoint } from '../store/transaction.ts';
 import { whyForbidden } from './forbidden-statements.ts';
@@ -11,6 +18,7 @@ import {
   type QueryResult,
   TerminalError,
 } from './handler.ts';
+import { OpenSavepoints, workIn } from './open-savepoints.ts';
 import { readThrown, UnawaitedError } from './thrown.ts';
 
 /**
@@ -18,10 +26,14 @@ import { readThrown, UnawaitedError } from './thrown.ts';
  */
 const SETTLE_MS = 100;
 
+/** The trace contexts of those events that have one, by event id. */
+export type EventTraces = ReadonlyMap<string, TraceContext>;
+
 export type GuardedTransactionOptions = {
   readonly handler: string;
   /** The events that the handler is given. */
   readonly events: readonly HandledEvent[];
+  readonly traces: EventTraces;
   /** Cancels the statement that runs on the connection. */
   readonly cancel: () => Promise<void>;
 };
@@ -44,7 +56,9 @@ export class GuardedTransaction {
   readonly #underWay = new Map<Promise<unknown>, string>();
   #entered: Promise<HandlerEntry> | undefined;
   #failure: unknown;
-  #openSavepoints = 0;
+  /** A call beside an open savepoint. Unlike an SQL error, no savepoint undoes it. */
+  #misuse: UnawaitedError | undefined;
+  readonly #savepoints = new OpenSavepoints();
   #closed = false;
 
   constructor(tx: Transaction, options: GuardedTransactionOptions) {
@@ -70,15 +84,29 @@ export class GuardedTransaction {
     const why =
       typeof text === 'string' ? whyForbidden(text) : 'The text of a statement must be a string';
     if (why !== null) return Promise.reject(new Error(why));
-    return this.#run(text, values);
+    const misuse = this.#misuseBy('tx.query()');
+    return misuse === null ? this.#run(text, values) : heard(Promise.reject(misuse));
+  }
+
+  /** Whether a call comes from beside the savepoint that is under way, or from one that ended. */
+  #misuseBy(call: string): UnawaitedError | null {
+    if (this.#closed || this.#savepoints.isCalledFromInnermost()) return null;
+    const misuse = new UnawaitedError(`It called ${call} beside a savepoint, or after its end`);
+    this.#misuse ??= misuse;
+    return misuse;
   }
 
   async #savepoint<T>(work: () => Promise<T>): Promise<T> {
-    const name = `handler_${++this.#openSavepoints}`;
+    const misuse = this.#misuseBy('tx.savepoint()');
+    if (misuse !== null) throw misuse;
     const emitted = this.#emitted.length;
+    const savepoint = this.#savepoints.open();
     const undoing = async () => {
       try {
-        return await work();
+        const value = await workIn(savepoint, work);
+        if (this.#savepoints.isInnermost(savepoint)) return value;
+        this.#misuse ??= new UnawaitedError('It left a savepoint with another one open in it');
+        throw this.#misuse;
       } catch (error) {
         this.#failure = undefined;
         this.#emitted.length = emitted;
@@ -86,24 +114,29 @@ export class GuardedTransaction {
       }
     };
     try {
-      const attempt = await inSavepoint((text) => this.#run(text), undoing, name);
+      const attempt = await inSavepoint((text) => this.#run(text), undoing, savepoint.name);
       if ('failure' in attempt) throw attempt.failure;
       return attempt.value;
     } finally {
-      this.#openSavepoints--;
+      this.#savepoints.close(savepoint);
     }
   }
 
   #emit({ eventId }: HandledEvent, message: OutboxMessage): void {
     if (this.#closed) throw hasEnded();
+    const misuse = this.#misuseBy('tx.emit()');
+    if (misuse !== null) throw misuse;
     this.#eventIds ??= new Set(this.#options.events.map((event) => event.eventId));
     // For an event of another batch, the message's number would be wrong, and its id already used.
     if (!this.#eventIds.has(eventId)) {
       throw new Error(`A message must be about an event of this batch, not about ${eventId}`);
     }
-    const why = whyUnpublishable(message);
+    const trace = this.#options.traces.get(eventId);
+    // A copy, like those of key and value below: the handler may use the object again.
+    const given = { ...message, headers: { ...message.headers } };
+    const { topic, key, value, headers = {} } = withTrace(given, trace);
+    const why = whyUnpublishable(given);
     if (why !== null) throw new TerminalError(`A message cannot be emitted: ${why}`);
-    const { topic, key, value, headers = {} } = message;
     this.#emitted.push({
       eventId,
       handler: this.#options.handler,
@@ -138,9 +171,9 @@ export class GuardedTransaction {
 
   async #send(text: string, values: readonly unknown[]): Promise<QueryResult> {
     try {
+      const query = { text, values: settledParameters(values), queryMode: 'extended' };
       this.#entered ??= enterHandler(this.#tx, readThrown(this.#options.handler).message);
       await this.#entered;
-      const query = { text, values: [...values], queryMode: 'extended' };
       const { rows, rowCount } = await this.#tx.query(query as never);
       return { rows, rowCount: rowCount ?? 0 };
     } catch (error) {
@@ -151,23 +184,24 @@ export class GuardedTransaction {
 
   /**
    * Ends the handler's access, and then writes the messages that it emitted.
-   * @throws UnawaitedError; the SQL error that the handler caught; an Error that names the settings
-   * that it changed.
+   * @throws UnawaitedError; the SQL error that the handler caught; an Error that names what it
+   * changed in session or transaction.
    */
   async finish(): Promise<void> {
     this.#closed = true;
     const [text] = this.#underWay.values();
-    const isUnawaited = text !== undefined || this.#openSavepoints > 0;
-    if (isUnawaited) {
+    if (text !== undefined || this.#savepoints.isAnyOpen) {
       await this.#settle();
       const what = text === undefined ? 'a savepoint' : `"${text.trim().slice(0, 100)}"`;
-      throw new UnawaitedError(what, this.#failure);
+      const message = `It returned while ${what} was still under way`;
+      throw new UnawaitedError(message, { cause: this.#failure });
     }
-    if (this.#failure !== undefined) throw this.#failure;
+    const failure = this.#misuse ?? this.#failure;
+    if (failure !== undefined) throw failure;
     if (this.#entered !== undefined) {
       const changed = await leaveHandler(this.#tx, await this.#entered);
       if (changed.length > 0) {
-        throw new Error(`It changed settings of the session: ${changed.join(', ')}`);
+        throw new Error(`It changed what belongs to Orderonce: ${changed.join(', ')}`);
       }
     }
     await insertMessages(this.#tx, this.#messages());

@@ -101,6 +101,9 @@ const SESSION: readonly (readonly [what: RegExp, statement: string])[] = [
   [/search_path/, `SELECT set_config('search_path', 'pg_catalog', false)`],
   [/statement_timeout/, `SELECT set_config('statement_timeout', '0', true)`],
   [/role/, `SELECT set_config('role', 'pg_read_all_data', true)`],
+  [/session_authorization/, `SELECT set_config('session_authorization', 'pg_monitor', true)`],
+  [/exit_on_error/, `SELECT set_config('exit_on_error', 'on', true)`],
+  [/orderonce_guard/, `SELECT set_config('orderonce_guard.handler', '', true)`],
   [
     /default_transaction_read_only/,
     `SELECT set_config('default_transaction_read_only', 'on', false)`,

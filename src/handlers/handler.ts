@@ -61,7 +61,10 @@ export type HandlerTransaction = {
    * for an error that you expect.
    */
   query(text: string, values?: readonly unknown[]): Promise<QueryResult>;
-  /** Runs `work` in a savepoint: an error in it undoes only what `work` did. Rethrows the error. */
+  /**
+   * Runs `work` in a savepoint: an error in it undoes only what `work` did. Rethrows the error. Await
+   * it: until it has ended, only `work` may use the transaction.
+   */
   savepoint<T>(work: () => Promise<T>): Promise<T>;
   /**
    * Puts a message into the outbox, in this transaction. It is published, at least once, if and

@@ -208,6 +208,12 @@ describe('Handlers', () => {
       'SET statement_timeout = 0',
       'SELECT 1; COMMIT',
       'DO $$ BEGIN COMMIT; END $$',
+      ';COMMIT',
+      ' ; ; ROLLBACK',
+      '--x\rCOMMIT',
+      '/* a /* b */ c */ COMMIT AND CHAIN',
+      '--\rROLLBACK TO SAVEPOINT attempt',
+      `--\rPREPARE TRANSACTION 'x'`,
     ];
     const handler: Handler = {
       name: 'rogue',

@@ -6,7 +6,8 @@ import type { Pool } from '../store/pool.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { noteForeignCode } from '../store/session.ts';
 import { isRefusedData, isRefusedState, sqlStateOf } from '../store/sqlstate.ts';
-import { GuardedTransaction } from './guarded-transaction.ts';
+import { inHandler } from '../tracing/tracing.ts';
+import { type EventTraces, GuardedTransaction } from './guarded-transaction.ts';
 import type { HandledEvent, Handler } from './handler.ts';
 import { traced } from './stray-errors.ts';
 import { readThrown } from './thrown.ts';
@@ -50,9 +51,17 @@ export type HandlerSet = {
   readonly timeoutMs: number;
   /** After this many failures alone for an unknown reason an event is parked, if others succeed. */
   readonly attemptsMax: number;
+  /** Called after each run of a handler, also a failed one, with the seconds it took; for metrics. */
+  readonly onRun?: (handler: string, seconds: number) => void;
 };
 
 export const NO_HANDLERS: HandlerSet = { handlers: [], timeoutMs: 3000, attemptsMax: 5 };
+
+/** The events for the handlers, and what their messages carry on. */
+export type HandlerInput = {
+  readonly events: readonly HandledEvent[];
+  readonly traces: EventTraces;
+};
 
 /**
  * Runs the handlers one after the other over all events.
@@ -60,10 +69,10 @@ export const NO_HANDLERS: HandlerSet = { handlers: [], timeoutMs: 3000, attempts
  * @throws HandlerFailure of the first handler that fails. The caller must roll back.
  */
 export async function runHandlers(
-  { handlers, timeoutMs }: HandlerSet,
+  { handlers, timeoutMs, onRun }: HandlerSet,
   tx: Transaction,
   pool: Pool,
-  events: readonly HandledEvent[],
+  { events, traces }: HandlerInput,
 ): Promise<void> {
   if (events.length === 0) return;
   if (handlers.length > 0) noteForeignCode(tx);
@@ -73,13 +82,19 @@ export async function runHandlers(
     const own = eventsOf(handler, frozen);
     if (own.length === 0) continue;
     const cancel = () => cancelStatement(pool, tx);
-    const guarded = new GuardedTransaction(tx, { handler: handler.name, events: own, cancel });
+    const options = { handler: handler.name, events: own, traces, cancel };
+    const guarded = new GuardedTransaction(tx, options);
+    const started = performance.now();
     try {
-      await runOne(handler, guarded, own, timeoutMs);
-      await guarded.finish();
+      await inHandler(handler.name, async () => {
+        await runOne(handler, guarded, own, timeoutMs);
+        await guarded.finish();
+      });
     } catch (error) {
       await guarded.abandon();
       throw new HandlerFailure(handler.name, causeOf(error, guarded.failure));
+    } finally {
+      onRun?.(handler.name, (performance.now() - started) / 1000);
     }
   }
 }

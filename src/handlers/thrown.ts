@@ -17,16 +17,16 @@ export type Thrown = {
   readonly kind: 'terminal' | 'outage' | 'unawaited' | 'other';
 };
 
-/** A handler returned before its statements had ended, so their effects cannot be relied on. */
+/**
+ * A handler did not await what it began in the transaction, so its effects cannot be relied on. The
+ * cause may be the error of a statement that failed meanwhile.
+ */
 export class UnawaitedError extends Error {
   override readonly name = 'UnawaitedError';
-  /**
-   * @param what was under way: a statement or a savepoint.
-   * @param cause the error of a statement that failed meanwhile.
-   */
-  constructor(what: string, cause?: unknown) {
-    const message = `It returned while ${what} was still under way: await every tx.query() and tx.savepoint()`;
-    super(message, { cause });
+
+  /** @param what the handler did. */
+  constructor(what: string, options?: ErrorOptions) {
+    super(`${what}: await every tx.query() and tx.savepoint()`, options);
   }
 }
 

@@ -181,6 +181,7 @@ function held(
   const allToo = { code: 'ALL_REFUSED' as const, reason: reasonOf(allRefused(failure)) };
   return {
     stored: 0,
+    storedRecords: [],
     duplicates: [],
     conflicts: [],
     deadLetters: [],

@@ -13,6 +13,7 @@ import type { LogPlace } from '../store/log-place.ts';
 import { findDoubleClaim } from '../store/processed-events.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { checkDeferredConstraints, inTransaction, lockParking } from '../store/transaction.ts';
+import { inPhase } from '../tracing/tracing.ts';
 import { blaming, mayBlameBatch } from './blame.ts';
 import { type Batch, Isolation, type Item, type Verdict } from './isolation.ts';
 import {
@@ -104,7 +105,7 @@ async function inParkingTransaction(
   return await blaming((passedFence) =>
     inTransaction(context.pool, context.limits, async (tx) => {
       // Locks the position without moving it: how far it may move is not known yet.
-      await fence(tx, context, [{ slice, to: slice.from }]);
+      await inPhase('fence', () => fence(tx, context, [{ slice, to: slice.from }]));
       passedFence();
       // This transaction inserts in several steps, so its locks would not come in key order. It
       // takes them all now, first those of held_orders, then those of orders. That way it cannot
@@ -113,7 +114,7 @@ async function inParkingTransaction(
       await lockHeldOrders(tx, orderIds);
       await context.projection?.lock(tx, orderIds);
       const isolation = new Isolation(tx, context, slice);
-      const end = await work(isolation);
+      const end = await inPhase('settle', () => work(isolation));
       await fence(tx, context, [{ slice, to: end.next }]);
       await insertGaps(tx, logPartitionOf(context, slice), splitSlice(slice, end.next).head.gaps);
       const from = { ...logPartitionOf(context, slice), offset: slice.from };

@@ -36,7 +36,13 @@ export const SAVEPOINTS_MAX = 50;
 export type Batch = DecodedBatch & { readonly slice: LogSlice };
 export type Item = EventRecord | InvalidRecord;
 
-const NOTHING: Settled = { stored: 0, duplicates: [], conflicts: [], deadLetters: [] };
+const NOTHING: Settled = {
+  stored: 0,
+  storedRecords: [],
+  duplicates: [],
+  conflicts: [],
+  deadLetters: [],
+};
 
 /** Why an event is parked, for its dead letter. */
 export type Verdict = {
@@ -256,6 +262,7 @@ function decodedBatchOf(items: readonly Item[]): DecodedBatch {
 function merge(a: Settled, b: Settled): Settled {
   return {
     stored: a.stored + b.stored,
+    storedRecords: [...a.storedRecords, ...b.storedRecords],
     duplicates: [...a.duplicates, ...b.duplicates],
     conflicts: [...a.conflicts, ...b.conflicts],
     deadLetters: [...a.deadLetters, ...b.deadLetters],

@@ -11,8 +11,10 @@
 import { faultOf } from '../handlers/run-handlers.ts';
 import { decodeSlice } from '../log/decode-hook.ts';
 import type { LogSlice } from '../log/event-log.ts';
+import { Laps } from '../runtime/laps.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
+import { inPhase } from '../tracing/tracing.ts';
 import { blaming } from './blame.ts';
 import { type KnownSuspect, processFirst, type WitnessRules } from './first-event.ts';
 import { isolate } from './isolate.ts';
@@ -23,6 +25,7 @@ import {
   fence,
   logPartitionOf,
   ParkingNeeded,
+  type Phase,
   type Settled,
   settleRecords,
 } from './settle-records.ts';
@@ -106,20 +109,28 @@ async function settleOrIsolate(context: BatchContext, batch: Batch): Promise<Bat
 }
 
 async function settleWhole(context: BatchContext, batches: readonly Batch[]): Promise<Settled> {
-  return await blaming((passedFence) =>
+  const laps = new Laps<Phase>();
+  const whole = await blaming((passedFence) =>
     inStoringTransaction(context.pool, context.limits, async (tx) => {
       const advances = batches.map(({ slice }) => ({ slice, to: slice.next }));
-      const { anyClaims } = await fence(tx, context, advances);
+      const { anyClaims } = await inPhase('fence', () => fence(tx, context, advances));
       passedFence();
+      laps.end('fence');
       const records = {
         events: batches.flatMap(({ events }) => events),
         invalid: batches.flatMap(({ invalid }) => invalid),
       };
-      const mode = { kind: 'batch', anyClaims, mayPark: false } as const;
-      const settled = await settleRecords(tx, context, records, mode);
-      for (const { slice } of batches)
-        await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
-      return settled;
+      const mode = { kind: 'batch', anyClaims, mayPark: false, laps } as const;
+      return await inPhase('settle', async () => {
+        const settled = await settleRecords(tx, context, records, mode);
+        for (const { slice } of batches)
+          await insertGaps(tx, logPartitionOf(context, slice), slice.gaps);
+        laps.end('settle');
+        return settled;
+      });
     }),
   );
+  laps.end('commit');
+  context.onTimed?.(laps.ms);
+  return whole;
 }

@@ -5,7 +5,7 @@
  */
 import { OrderonceError } from '../errors.ts';
 import { handledEvents } from '../handlers/handled-events.ts';
-import { type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
+import { type HandlerInput, type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
 import type { RecordRules } from '../log/decode-hook.ts';
 import {
   type DecodedBatch,
@@ -15,7 +15,8 @@ import {
   UnfitEvent,
   unfitDetail,
 } from '../log/decoded-record.ts';
-import type { LogSlice } from '../log/event-log.ts';
+import type { LogSlice, TraceContext } from '../log/event-log.ts';
+import type { Laps } from '../runtime/laps.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
@@ -51,7 +52,15 @@ export type BatchContext = {
   readonly rules: RecordRules;
   /** null: the table `orders` is not kept (ORDERS_PROJECTION=off). */
   readonly projection: Projection | null;
+  /** Called after each COMMIT of whole batches with the time of each phase in ms, for metrics. */
+  readonly onTimed?: ((ms: ReadonlyMap<Phase, number>) => void) | undefined;
 };
+
+/**
+ * The phases of a batch transaction. `fence`: from asking for a connection until the positions are
+ * locked. `settle`: all statements of ours. `handlers`: the handlers. `commit`: COMMIT.
+ */
+export type Phase = 'fence' | 'settle' | 'handlers' | 'commit';
 
 /** The part of the context that settling needs. A redrive has no more: it moves no position. */
 export type SettleContext = Pick<
@@ -66,7 +75,13 @@ export type SettleMode =
    * has taken any event id at all. `mayPark`: whether the transaction may park events or let them
    * wait.
    */
-  | { readonly kind: 'batch'; readonly anyClaims: boolean; readonly mayPark: boolean }
+  | {
+      readonly kind: 'batch';
+      readonly anyClaims: boolean;
+      readonly mayPark: boolean;
+      /** Measures the transaction. */
+      readonly laps?: Laps<Phase>;
+    }
   /**
    * The redrive of the dead letter that is first in its order's queue. The dead letter's own claim
    * and the hold on its order do not count. Later events of the log may already be stored.
@@ -91,6 +106,7 @@ export type HeldEvent = {
 /** What a transaction did with its records. The lists serve logs, metrics and waiting requests. */
 export type Settled = {
   readonly stored: number;
+  readonly storedRecords: readonly EventRecord[];
   readonly duplicates: readonly Repeat[];
   readonly conflicts: readonly Repeat[];
   readonly deadLetters: readonly DeadLetter[];
@@ -190,8 +206,10 @@ export async function settleRecords(
       parked.map(({ event }) => event.orderId),
     );
   if (handlers.handlers.length > 0) {
-    const events = handledEvents(settlement.stored, context.rules);
-    await runHandlers(handlers, tx, context.pool, events);
+    const laps = mode.kind === 'batch' ? mode.laps : undefined;
+    laps?.end('settle');
+    await runHandlers(handlers, tx, context.pool, inputOf(settlement.stored, context.rules));
+    laps?.end('handlers');
   }
   const deadLetters = [
     ...records.invalid.map(deadLetterOfInvalid),
@@ -208,7 +226,8 @@ export async function settleRecords(
   };
   assertComplete(records, settlement, written);
   const { duplicates, conflicts } = settlement;
-  return { stored: written.stored, duplicates, conflicts, deadLetters };
+  const { stored: storedRecords } = settlement;
+  return { stored: written.stored, storedRecords, duplicates, conflicts, deadLetters };
 }
 
 /** G3: before COMMIT, PostgreSQL's own row counts must add up to the number of records. */
@@ -276,6 +295,14 @@ function claimRace(events: readonly EventRecord[]): OrderonceError {
   const ids = idsOf(events).slice(0, 3).join(', ');
   const message = `Another partition has taken one of the event ids ${ids} in the meantime. The batch is retried`;
   return new OrderonceError('CLAIM_RACE', message);
+}
+
+function inputOf(stored: readonly EventRecord[], rules: RecordRules): HandlerInput {
+  const traces = new Map<string, TraceContext>();
+  for (const { event, record } of stored) {
+    if (record.trace !== null) traces.set(event.eventId, record.trace);
+  }
+  return { events: handledEvents(stored, rules), traces };
 }
 
 function deadLetterOfInvalid(invalid: InvalidRecord): DeadLetter {

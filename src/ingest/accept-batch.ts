@@ -14,6 +14,7 @@ import { parseEvent } from '../event/parse-event.ts';
 import {
   type AppendOutcome,
   type AppendRecord,
+  type Header,
   isRefusal,
   type LogPosition,
 } from '../log/event-log.ts';
@@ -27,6 +28,15 @@ import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
 export const BATCH_ITEMS_MAX = 10_000;
 /** The largest body of a batch in bytes, after decompression. */
 export const BODY_BYTES_MAX = 8 << 20;
+/**
+ * How many characters of errors one answer lists; those of one more item may follow. Without a
+ * limit, a body of 7 MB with unknown keys is answered with 96 MB.
+ */
+const ERRORS_CHARS_MAX = 256 << 10;
+/** The errors of an item for which there is no more room. */
+const NOT_LISTED: readonly FieldError[] = [
+  { type: 'not_listed', loc: ['body'], msg: 'Too many errors: send it alone', input: null },
+];
 /** The most records of a chunk, which are appended together. */
 const PIECE = 500;
 
@@ -52,18 +62,26 @@ type Pending = {
   readonly record: AppendRecord;
 };
 
+/** What acceptBatch needs. */
+export type BatchParts = {
+  readonly queue: AppendQueue;
+  readonly requestIds: RequestIds;
+  /** The headers of the trace context of the request, for each of its records. */
+  readonly trace: readonly Header[];
+  readonly rules: EventRules;
+};
+
 /**
  * Reads a body and appends its valid events.
  * @returns a verdict for each item, in the order of the body.
  * @throws BodyRefused if the body is refused and nothing of it was appended.
  */
 export async function acceptBatch(
-  queue: AppendQueue,
-  requestIds: RequestIds,
+  parts: BatchParts,
   body: AsyncIterable<Buffer>,
-  { form, rules }: { readonly form: BodyForm; readonly rules: EventRules },
+  form: BodyForm,
 ): Promise<readonly ItemVerdict[]> {
-  const batch = new Batch({ queue, requestIds, form, rules });
+  const batch = new Batch(parts, form);
   let refusal: BodyRefused | null = null;
   try {
     for await (const chunk of body) {
@@ -83,21 +101,13 @@ export async function acceptBatch(
   return verdicts;
 }
 
-type BatchParts = {
-  readonly queue: AppendQueue;
-  readonly requestIds: RequestIds;
-  readonly form: BodyForm;
-  readonly rules: EventRules;
-};
-
 class Batch {
-  readonly #queue: AppendQueue;
-  readonly #requestIds: RequestIds;
-  readonly #rules: EventRules;
+  readonly #parts: BatchParts;
   readonly #items: BodyItems;
   readonly #verdicts: ItemVerdict[] = [];
   readonly #pieceMax: number;
   #piece: Pending[] = [];
+  #errorsChars = 0;
   #underWay: Promise<void> = Promise.resolve();
   /** Orders with an event whose outcome is unknown. */
   readonly #unsure = new Set<string>();
@@ -106,12 +116,10 @@ class Batch {
   /** Whether the rest of the body is ignored, because it is broken or too long. */
   isOver = false;
 
-  constructor({ queue, requestIds, form, rules }: BatchParts) {
-    this.#queue = queue;
-    this.#requestIds = requestIds;
-    this.#rules = rules;
-    this.#items = new BodyItems(form, rules.bytesMax);
-    this.#pieceMax = Math.min(PIECE, queue.itemsMax);
+  constructor(parts: BatchParts, form: BodyForm) {
+    this.#parts = parts;
+    this.#items = new BodyItems(form, parts.rules.bytesMax);
+    this.#pieceMax = Math.min(PIECE, parts.queue.itemsMax);
   }
 
   async read(chunk: Buffer): Promise<void> {
@@ -139,18 +147,26 @@ class Batch {
       this.stop('too_long', `More than ${BATCH_ITEMS_MAX} events`);
       return;
     }
-    const parsed = parseEvent(bytes, this.#rules);
+    const parsed = parseEvent(bytes, this.#parts.rules);
     if (!parsed.ok) {
-      this.#verdicts.push({ status: 'rejected', errors: parsed.errors });
+      this.#verdicts.push({ status: 'rejected', errors: this.#listed(parsed.errors) });
       return;
     }
     const eventId = sentEventId(parsed.event);
     // The verdict until the log answers, and if the event is never sent.
     const reason = 'Not sent: an earlier event was not acknowledged';
-    const requestId = this.#requestIds.next();
+    const { requestIds, trace } = this.#parts;
+    const requestId = requestIds.next();
     this.#verdicts.push({ status: 'unknown', eventId, reason, requestId });
-    this.#piece.push({ index, eventId, requestId, record: recordOf(parsed.event, requestId) });
+    const record = recordOf(parsed.event, { requestId, trace });
+    this.#piece.push({ index, eventId, requestId, record });
     if (this.#piece.length >= this.#pieceMax) await this.#send();
+  }
+
+  #listed(errors: readonly FieldError[]): readonly FieldError[] {
+    if (this.#errorsChars >= ERRORS_CHARS_MAX) return NOT_LISTED;
+    this.#errorsChars += JSON.stringify(errors).length;
+    return errors;
   }
 
   /** Waits for the previous chunk and starts to append this one, but does not wait for it. */
@@ -171,7 +187,7 @@ class Batch {
       for (const { index, eventId } of sent) this.#verdicts[index] = { ...this.#refusal, eventId };
       return;
     }
-    const outcomes = await this.#queue.appendAll(sent.map(({ record }) => record));
+    const outcomes = await this.#parts.queue.appendAll(sent.map(({ record }) => record));
     for (const [i, pending] of sent.entries()) this.#note(pending, outcomes[i] as AppendOutcome);
     this.#isLogAway = sent.every(({ index }) => this.#verdicts[index]?.status === 'unknown');
   }

@@ -6,6 +6,8 @@ import { UNDECLARED } from '../event/event-rules.ts';
 import { acceptEvent } from './accept-event.ts';
 import { AppendQueue } from './append-queue.ts';
 
+const ORIGIN = { requestId: 'r', trace: [] };
+
 function setUp() {
   const log = new FakeLog();
   log.isAutomatic = true;
@@ -19,7 +21,7 @@ describe('acceptEvent', () => {
     log.isAutomatic = false;
     const event = wireEvent({ total_amount: 5, timestamp: '2026-01-02T03:04:05+01:00' });
     const body = JSON.stringify({ ...event, order_id: event.order_id.toUpperCase() });
-    const accepting = acceptEvent({ queue, rules: UNDECLARED }, 'r', Buffer.from(body));
+    const accepting = acceptEvent({ queue, rules: UNDECLARED }, ORIGIN, Buffer.from(body));
     await new Promise(setImmediate);
     const [append] = log.pending;
     assert.deepEqual(append?.keys, [event.order_id]);
@@ -37,7 +39,7 @@ describe('acceptEvent', () => {
     const { log, queue } = setUp();
     const verdict = await acceptEvent(
       { queue, rules: UNDECLARED },
-      'r',
+      ORIGIN,
       Buffer.from('{"event_id":1}'),
     );
     assert.equal(verdict.status, 'rejected');
@@ -49,18 +51,22 @@ describe('acceptEvent', () => {
     log.isAutomatic = false;
     const first = acceptEvent(
       { queue, rules: UNDECLARED },
-      'r',
+      ORIGIN,
       Buffer.from(JSON.stringify(wireEvent())),
     );
     await new Promise(setImmediate);
     const second = await acceptEvent(
       { queue, rules: UNDECLARED },
-      'r',
+      ORIGIN,
       Buffer.from(JSON.stringify(wireEvent())),
     );
     assert.equal(second.status, 'refused');
     log.pending[0]?.fail(new Error('connection reset'));
-    assert.deepEqual(await first, { status: 'unknown', reason: 'connection reset' });
+    assert.deepEqual(await first, {
+      status: 'unknown',
+      code: 'LOG_NOT_ACKNOWLEDGED',
+      reason: 'connection reset',
+    });
     assert.equal(log.appended.length, 1);
   });
 });

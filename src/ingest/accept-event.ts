@@ -1,11 +1,11 @@
 /** The whole ingest path of one event: validate the bytes, append the record, give the answer. */
 
-import { OrderonceError } from '../errors.ts';
+import { type ErrorCode, OrderonceError } from '../errors.ts';
 import type { EventRules } from '../event/event-rules.ts';
 import type { FieldError } from '../event/field-error.ts';
 import { type OrderEvent, sentEventId, toCanonicalJson } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
-import type { AppendRecord, LogPosition } from '../log/event-log.ts';
+import type { AppendRecord, Header, LogPosition } from '../log/event-log.ts';
 import { requestIdHeader } from '../log/request-id.ts';
 import type { AppendQueue } from './append-queue.ts';
 
@@ -20,9 +20,16 @@ export type Acceptance =
       readonly isTooLarge?: boolean;
     }
   /** The log did not acknowledge in time, but still may. Sending the event again is safe (G9). */
-  | { readonly status: 'unknown'; readonly reason: string }
+  | { readonly status: 'unknown'; readonly code: ErrorCode; readonly reason: string }
   /** The queue is full, or the service is stopping. Nothing was appended. */
-  | { readonly status: 'refused'; readonly reason: string };
+  | { readonly status: 'refused'; readonly code: ErrorCode; readonly reason: string };
+
+/** What the headers of a record say about the request that brought it. */
+export type Origin = {
+  readonly requestId: string;
+  /** The headers of its trace context; empty if it has none. */
+  readonly trace: readonly Header[];
+};
 
 /**
  * Validates an event and appends it. Resolves once the log has acknowledged it, at the latest at
@@ -30,13 +37,13 @@ export type Acceptance =
  */
 export async function acceptEvent(
   { queue, rules }: { readonly queue: AppendQueue; readonly rules: EventRules },
-  requestId: string,
+  origin: Origin,
   body: Buffer,
 ): Promise<Acceptance> {
   const parsed = parseEvent(body, rules);
   if (!parsed.ok) return { status: 'rejected', errors: parsed.errors };
   try {
-    const position = await queue.append(recordOf(parsed.event, requestId));
+    const position = await queue.append(recordOf(parsed.event, origin));
     return { status: 'accepted', eventId: sentEventId(parsed.event), position };
   } catch (error) {
     return failureOf(error);
@@ -44,12 +51,12 @@ export async function acceptEvent(
 }
 
 /** The record of an event, as it is appended to the log. */
-export function recordOf(event: OrderEvent, requestId: string): AppendRecord {
+export function recordOf(event: OrderEvent, { requestId, trace }: Origin): AppendRecord {
   return {
     // All events of an order go to the same partition, in the sequence in which they were accepted.
     key: Buffer.from(event.sentIds?.orderId ?? event.orderId),
     value: Buffer.from(toCanonicalJson(event)),
-    headers: [requestIdHeader(requestId)],
+    headers: [requestIdHeader(requestId), ...trace],
   };
 }
 
@@ -59,10 +66,10 @@ type Failure = Exclude<Acceptance, { status: 'accepted' }>;
 export function failureOf(error: unknown): Failure {
   if (!(error instanceof OrderonceError)) throw error;
   const { code, message: reason } = error;
-  if (code === 'QUEUE_FULL' || code === 'DRAINING') return { status: 'refused', reason };
+  if (code === 'QUEUE_FULL' || code === 'DRAINING') return { status: 'refused', code, reason };
   if (code === 'RECORD_TOO_LARGE' || code === 'RECORD_REFUSED') {
     const errors = [{ type: code.toLowerCase(), loc: ['body'], msg: reason, input: null }];
     return { status: 'rejected', errors, isTooLarge: code === 'RECORD_TOO_LARGE' };
   }
-  return { status: 'unknown', reason };
+  return { status: 'unknown', code, reason };
 }

@@ -9,7 +9,8 @@
  * Otherwise a retry of the first one could put its records behind later ones.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { AppendOutcome, AppendRecord, LogAppender } from '../log/event-log.ts';
+import type { AppendOutcome, AppendRecord, Header, LogAppender } from '../log/event-log.ts';
+import { inAppend } from '../tracing/tracing.ts';
 
 export type LaneLimits = {
   /** The longest time from arrival to the answer, in ms. */
@@ -18,6 +19,15 @@ export type LaneLimits = {
   readonly batchItemsMax: number;
   /** The most bytes of one append. A broker gets it as one batch, whose limit is about 1 MiB. */
   readonly batchBytesMax: number;
+  /** Called after each append, for metrics. */
+  readonly onAppended?: (report: AppendReport) => void;
+};
+
+/** An append that has ended. */
+export type AppendReport = {
+  readonly result: 'acknowledged' | 'failed';
+  readonly ms: number;
+  readonly records: number;
 };
 
 /** Records that wait in a lane together, and get their answer together. */
@@ -101,6 +111,11 @@ export class AppendLane {
     if (this.#lastError === failure) this.#lastError = null;
   }
 
+  /** The earliest deadline of what is queued or in flight; null if nothing is. */
+  get deadline(): number | null {
+    return (this.#inFlight[0] ?? this.#queued[0])?.deadline ?? null;
+  }
+
   /** Number of records that are queued or in flight. */
   get size(): number {
     return this.#size;
@@ -141,13 +156,16 @@ export class AppendLane {
       this.#inFlightSince = this.#now();
       try {
         const records = this.#inFlight.flatMap((item) => item.records);
-        this.#settle(await this.#log.append(records));
+        const append = () => this.#log.append(records);
+        this.#settle(await inAppend(this.#log.topic, records, append));
         this.#lastError = null;
+        this.#report('acknowledged');
       } catch (error) {
         this.#lastError =
           error instanceof OrderonceError ? error : unacknowledged(reasonOf(error), error);
         const unknown = unacknowledged(this.#lastError.message, error);
         for (const item of this.#inFlight) item.reject(unknown);
+        this.#report('failed');
       }
       this.#size -= countOf(this.#inFlight);
       this.#inFlight = [];
@@ -155,6 +173,11 @@ export class AppendLane {
     }
     this.#inFlightSince = null;
     this.#onSettled();
+  }
+
+  #report(result: AppendReport['result']): void {
+    const ms = this.#now() - (this.#inFlightSince ?? this.#now());
+    this.#limits.onAppended?.({ result, ms, records: countOf(this.#inFlight) });
   }
 
   #settle(outcomes: readonly AppendOutcome[]): void {
@@ -170,7 +193,7 @@ export class AppendLane {
     let [items, count, bytes] = [0, 0, 0];
     for (const { records } of this.#queued) {
       count += records.length;
-      for (const { key, value } of records) bytes += key.length + (value?.length ?? 0);
+      for (const record of records) bytes += bytesOf(record);
       if (items > 0 && (count > batchItemsMax || bytes > batchBytesMax)) break;
       items++;
     }
@@ -194,6 +217,16 @@ export class AppendLane {
     const why = this.#log.laneTrouble(this.#lane);
     return why === null ? what : `${what}: ${why}`;
   }
+}
+
+/** A trace in the headers may be larger than the event. The request id is part of the overhead. */
+function bytesOf({ key, value, headers = [] }: AppendRecord): number {
+  let bytes = key.length + (value?.length ?? 0);
+  for (let i = 1; i < headers.length; i++) {
+    const [name, content] = headers[i] as Header;
+    bytes += (name?.length ?? 0) + (content?.length ?? 0);
+  }
+  return bytes;
 }
 
 function countOf(items: readonly Item[]): number {

@@ -171,6 +171,14 @@ export class AppendQueue {
     return this.#lanes.length;
   }
 
+  /** For how long the oldest record has been queued or in flight, in ms; 0 if there is none. */
+  get oldestMs(): number {
+    const { now, deadlineMs } = this.#options;
+    const deadlines = this.#lanes.flatMap(({ deadline }) => deadline ?? []);
+    if (deadlines.length === 0) return 0;
+    return Math.max(0, now() - (Math.min(...deadlines) - deadlineMs + SWEEP_MS));
+  }
+
   /** The most records that the queue holds. */
   get itemsMax(): number {
     return this.#options.itemsMax;

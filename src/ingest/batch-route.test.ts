@@ -54,6 +54,16 @@ async function setUp(t: TestContext, env: Record<string, string> = {}) {
 const statuses = ({ results }: Body) => results.map(({ status }) => status).join();
 
 describe('POST /events/batch', () => {
+  it('bounds its answer, whatever is wrong with how many items [G10]', async (t) => {
+    const { lines, one } = await setUp(t);
+    const keys = Array.from({ length: 100 }, (_, i) => `"k${i}":1`).join();
+    const { status, body } = await lines(`{${keys}}\n`.repeat(9000));
+    assert.deepEqual([status, body.rejected], [422, 9000]);
+    assert.ok(JSON.stringify(body).length < 2_000_000, `${JSON.stringify(body).length}`);
+    assert.deepEqual(body.results[0]?.detail, (await one(`{${keys}}`)).body.detail);
+    assert.match(JSON.stringify(body.results[8999]?.detail), /not_listed.*send it alone/);
+  });
+
   it('gives a verdict for each item in the order of the body; invalid ones stop nobody [G1]', async (t) => {
     const { log, array } = await setUp(t);
     const [a, b] = [wireEvent(), wireEvent()];

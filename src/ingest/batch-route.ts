@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Access } from '../access/access.ts';
 import type { EventRules } from '../event/event-rules.ts';
 import type { RequestIds } from '../log/request-id.ts';
+import { traceIdIn } from '../log/trace-context.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
 import { JSON_TYPES, NDJSON_TYPES } from '../runtime/media-type.ts';
 import {
@@ -14,12 +15,13 @@ import {
   discardRest,
   openBody,
 } from '../runtime/request-body.ts';
+import { beginSend, type SendResult } from '../tracing/tracing.ts';
 import { acceptBatch, BODY_BYTES_MAX, type ItemVerdict } from './accept-batch.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { BodyForm } from './body-items.ts';
 import { POST_BATCH } from './event-operations.ts';
-import type { NoteBatch } from './ingest-metrics.ts';
+import type { IngestMeter } from './ingest-metrics.ts';
 
 const RULES: BodyRules<BodyForm> = {
   forms: [
@@ -37,9 +39,10 @@ export type BatchRouteParts = {
   readonly queue: AppendQueue;
   readonly requestIds: RequestIds;
   readonly rules: EventRules;
-  readonly noteBatch: NoteBatch;
+  readonly meter: Pick<IngestMeter, 'answeredBatch'>;
   readonly access: Pick<Access, 'spend'>;
   readonly failures: AppendFailures;
+  readonly topic: string;
 };
 
 /** Adds the route in a scope of its own, because its body is read as a stream. */
@@ -60,24 +63,46 @@ export async function addBatchRoute(app: HttpServer, parts: BatchRouteParts): Pr
 async function handle(
   request: BatchRequest,
   reply: FastifyReply,
-  { queue, requestIds, rules, noteBatch, access, failures }: BatchRouteParts,
+  { queue, requestIds, rules, meter, access, failures, topic }: BatchRouteParts,
 ): Promise<FastifyReply> {
+  const started = performance.now();
   const { form, content } = request.body ?? openBody(request.raw, RULES);
-  const verdicts = await acceptBatch(queue, requestIds, content.pieces(), { form, rules });
-  noteBatch(verdicts);
-  noteFailures(failures, verdicts);
+  const send = beginSend(request.raw, topic);
+  const parts = { queue, requestIds, rules, trace: send.trace };
+  let verdicts: readonly ItemVerdict[] = [];
+  try {
+    verdicts = await acceptBatch(parts, content.pieces(), form);
+  } finally {
+    send.end(resultOf(verdicts));
+  }
+  meter.answeredBatch(verdicts, (performance.now() - started) / 1000);
+  noteFailures(failures, verdicts, traceIdIn(send.trace));
   access.spend(request, verdicts.length - 1);
   await discardRest(request.raw, reply.raw);
   return answer(reply, verdicts);
 }
 
+/** An invalid item is no failure to send the others; a body that was refused has no items. */
+function resultOf(verdicts: readonly ItemVerdict[]): SendResult {
+  const failed = verdicts.find(({ status }) => status === 'unknown' || status === 'refused');
+  const isRefused = verdicts.every(({ status }) => status === 'rejected');
+  return {
+    count: verdicts.length,
+    errorType: failed?.status ?? (isRefused ? 'rejected' : undefined),
+  };
+}
+
 /**
  * Logs the unknown events of a batch by cause, each cause with the request id of its first event.
  */
-function noteFailures(failures: AppendFailures, verdicts: readonly ItemVerdict[]): void {
+function noteFailures(
+  failures: AppendFailures,
+  verdicts: readonly ItemVerdict[],
+  traceId: string | undefined,
+): void {
   const unknown = verdicts.filter((verdict) => verdict.status === 'unknown');
   for (const [reason, same] of Map.groupBy(unknown, (verdict) => verdict.reason)) {
-    failures.note(reason, same[0]?.requestId ?? '', same.length);
+    failures.note(reason, { requestId: same[0]?.requestId ?? '', traceId }, same.length);
   }
 }
 

@@ -130,7 +130,10 @@ const RESULT = {
         { type: 'array', items: { $ref: '#/components/schemas/FieldError' } },
         { type: 'string' },
       ],
-      description: 'What is wrong; only if rejected or refused.',
+      description:
+        'What is wrong; only if rejected or refused. In an answer with very many errors, those of ' +
+        'later items are left out: `detail` has the type `not_listed`. Send such an item alone to ' +
+        'see its errors.',
     },
   },
 };

@@ -3,12 +3,14 @@
 import type { FastifyReply } from 'fastify';
 import type { EventRules } from '../event/event-rules.ts';
 import type { RequestIds } from '../log/request-id.ts';
+import { traceIdIn } from '../log/trace-context.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import { beginSend, type SendResult } from '../tracing/tracing.ts';
 import { type Acceptance, acceptEvent } from './accept-event.ts';
 import type { AppendFailures } from './append-failures.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { GET_EVENT_REDIRECT, POST_EVENT } from './event-operations.ts';
-import type { NoteAnswer } from './ingest-metrics.ts';
+import type { IngestMeter } from './ingest-metrics.ts';
 
 const RETRY_AFTER_SECONDS = '1';
 
@@ -19,7 +21,7 @@ type EventRouteParts = {
   readonly rules: EventRules;
   readonly topic: string;
   readonly statusUrl: string;
-  readonly noteAnswer: NoteAnswer;
+  readonly meter: Pick<IngestMeter, 'answered'>;
   readonly failures: AppendFailures;
 };
 
@@ -27,7 +29,7 @@ type EventRouteParts = {
  * Adds both routes. Each answered POST is counted; one that the log did not acknowledge is logged.
  */
 export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
-  const { queue, requestIds, rules, topic, statusUrl, noteAnswer, failures } = parts;
+  const { queue, requestIds, rules, topic, statusUrl, meter, failures } = parts;
   app.post<{ Body: Buffer | undefined }>(
     '/events',
     { config: { operation: POST_EVENT } },
@@ -36,13 +38,15 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
       const requestId = requestIds.next();
       // Set before anything can fail, so that a client can quote the id of a request answered 500.
       reply.header('Orderonce-Request-Id', requestId);
-      const acceptance = await acceptEvent(
-        { queue, rules },
-        requestId,
-        request.body ?? Buffer.alloc(0),
-      );
-      noteAnswer(acceptance.status, (performance.now() - started) / 1000);
-      if (acceptance.status === 'unknown') failures.note(acceptance.reason, requestId);
+      const send = beginSend(request.raw, topic);
+      const origin = { requestId, trace: send.trace };
+      const body = request.body ?? Buffer.alloc(0);
+      const acceptance = await acceptEvent({ queue, rules }, origin, body);
+      send.end(resultOf(acceptance));
+      meter.answered(acceptance, (performance.now() - started) / 1000);
+      if (acceptance.status === 'unknown') {
+        failures.note(acceptance.reason, { requestId, traceId: traceIdIn(send.trace) });
+      }
       return answer(reply, acceptance, topic, statusUrl);
     },
   );
@@ -56,6 +60,13 @@ export function addEventRoutes(app: HttpServer, parts: EventRouteParts): void {
       return reply.redirect(query === undefined ? target : `${target}?${query}`, 307);
     },
   );
+}
+
+function resultOf(acceptance: Acceptance): SendResult {
+  if (acceptance.status === 'accepted') {
+    return { eventId: acceptance.eventId, ...acceptance.position };
+  }
+  return { errorType: acceptance.status === 'rejected' ? 'rejected' : acceptance.code };
 }
 
 function answer(

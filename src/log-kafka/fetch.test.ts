@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type FetchResponse, readFetchAnswer } from './fetch.ts';
+import { type FetchResponse, fetchRequest, readFetchAnswer } from './fetch.ts';
 
 type Partition = FetchResponse['responses'][number]['partitions'][number];
 
@@ -17,6 +17,28 @@ const wishes = (...partitions: number[]) => partitions.map((p) => ({ partition: 
 const read = (partitions: readonly Partition[], ...wanted: number[]) =>
   readFetchAnswer({ responses: [{ partitions }] }, wishes(...wanted));
 
+it('a fetch names the leader epochs of the partition and of what was read before', () => {
+  const layout = { id: 'id', partitions: [{ leader: 1, epoch: 5 }], brokers: new Map() };
+  const limits = { waitMs: 10, bytesPerPartition: 100 };
+  const { args } = fetchRequest(
+    't',
+    layout,
+    [{ partition: 0, offset: 7, lastEpoch: 3 }],
+    limits,
+    0,
+  );
+  const [topic] = args(13)[6] as [{ partitions: readonly object[] }];
+  assert.deepEqual(topic.partitions, [
+    {
+      partition: 0,
+      fetchOffset: 7n,
+      currentLeaderEpoch: 5,
+      lastFetchedEpoch: 3,
+      partitionMaxBytes: 100,
+    },
+  ]);
+});
+
 describe('readFetchAnswer', () => {
   it('tells what failed from what was read, each partition apart', () => {
     const answer = read(
@@ -27,6 +49,12 @@ describe('readFetchAnswer', () => {
     );
     assert.deepEqual([answer.served, answer.outOfRange], [[0], [2]]);
     assert.match(answer.failed.get(1) ?? '', /NOT_LEADER/);
+  });
+
+  it('names partitions whose log parts from what was read, and takes nothing of them', () => {
+    const parted = partition(0, { divergingEpoch: { epoch: 2 } });
+    const answer = read([parted, partition(1, { divergingEpoch: { epoch: -1 } })], 0, 1);
+    assert.deepEqual([answer.diverged, answer.served], [[0], [1]]);
   });
 
   it('names partitions that the broker left out', () => {

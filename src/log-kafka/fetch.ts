@@ -13,6 +13,8 @@ export type FetchResponse = {
       readonly errorCode: number;
       readonly highWatermark: bigint;
       readonly lastStableOffset: bigint;
+      /** From version 12 on: where the log of the leader parts from what was read; -1 if nowhere. */
+      readonly divergingEpoch?: { readonly epoch: number };
       readonly abortedTransactions: readonly AbortedTransaction[] | null;
       readonly records?: readonly RecordsBatch[] | null;
     }[];
@@ -27,20 +29,25 @@ const NO_SESSION = { id: 0, epoch: -1 };
 /** From this version of the request on, a topic is identified by its id. */
 const BY_ID = 13;
 
+/** A wish with the leader epoch of the last batch before its offset; -1 if that is not known. */
+export type EpochWish = FetchWish & { readonly lastEpoch: number };
+
 /** @param graceMs time beyond the wait, in ms, after which the broker counts as not answering. */
 export function fetchRequest(
   topic: string,
   layout: TopicLayout,
-  wishes: readonly FetchWish[],
+  wishes: readonly EpochWish[],
   { waitMs, bytesPerPartition }: FetchLimits,
   graceMs: number,
 ): Request {
-  const partitions = wishes.map(({ partition, offset }) => ({
+  const partitions = wishes.map(({ partition, offset, lastEpoch }) => ({
     partition,
     fetchOffset: BigInt(offset),
     // With the epoch, a broker that is no longer the leader refuses the fetch (KIP-320).
     currentLeaderEpoch: layout.partitions[partition]?.epoch ?? -1,
-    lastFetchedEpoch: -1,
+    // With this one, a leader that does not hold what was read before says so. After an unclean
+    // election its log may end earlier, and have grown past the offset again (KIP-320).
+    lastFetchedEpoch: lastEpoch,
     partitionMaxBytes: bytesPerPartition,
   }));
   return {
@@ -70,6 +77,7 @@ export function readFetchAnswer(
   const slices: LogSlice[] = [];
   const served: number[] = [];
   const outOfRange: number[] = [];
+  const diverged: number[] = [];
   const failed = new Map<number, string>();
   const heldBack = new Map<number, { readonly from: number; readonly to: number }>();
   const answers = response.responses.flatMap((topic) => topic.partitions);
@@ -79,6 +87,10 @@ export function readFetchAnswer(
     if (errorCode === OFFSET_OUT_OF_RANGE) outOfRange.push(partition);
     else if (errorCode !== 0) failed.set(partition, describeErrorCode(errorCode));
     if (errorCode !== 0 || from === undefined) continue;
+    if ((answer.divergingEpoch?.epoch ?? -1) >= 0) {
+      diverged.push(partition);
+      continue;
+    }
     served.push(partition);
     const slice = sliceOf(partition, from, answer.records ?? [], answer.abortedTransactions ?? []);
     if (slice.next > from) slices.push(slice);
@@ -90,5 +102,5 @@ export function readFetchAnswer(
   for (const { partition } of wishes) {
     if (!answered.has(partition)) failed.set(partition, 'The broker did not answer for it');
   }
-  return { slices, served, outOfRange, failed, heldBack, hasMore: false };
+  return { slices, served, outOfRange, diverged, failed, heldBack, hasMore: false };
 }

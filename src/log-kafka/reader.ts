@@ -34,6 +34,8 @@ export class KafkaReader implements LogReader {
   readonly topic: string;
   readonly #cluster: KafkaCluster;
   readonly #group: KafkaGroup;
+  /** By partition, up to where it was read, and the leader epoch of the last batch there. */
+  readonly #read = new Map<number, { readonly next: number; readonly epoch: number }>();
   readonly #underWay = new Map<number, Promise<{ leader: number; answer: FetchAnswer }>>();
   #growthTimer: NodeJS.Timeout | undefined;
   /** The number of partitions before the last join; 0 if it was not known then. */
@@ -101,9 +103,14 @@ export class KafkaReader implements LogReader {
     limits: FetchLimits,
   ): Promise<FetchAnswer> {
     try {
-      const request = fetchRequest(this.topic, layout, wishes, limits, FETCH_GRACE_MS);
+      const known = wishes.map((wish) => ({ ...wish, lastEpoch: this.#epochBefore(wish) }));
+      const request = fetchRequest(this.topic, layout, known, limits, FETCH_GRACE_MS);
       const response = await this.#cluster.call<FetchResponse>(leader, 'fetch', request);
       const answer = readFetchAnswer(response, wishes);
+      for (const { partition, next, leaderEpoch } of answer.slices) {
+        this.#read.set(partition, { next, epoch: leaderEpoch });
+      }
+      for (const partition of answer.diverged) this.#read.delete(partition);
       // The usual reason for a failure is that another broker leads the partition now.
       if (answer.failed.size > 0) this.#cluster.refresh().catch(() => {});
       return answer;
@@ -115,6 +122,12 @@ export class KafkaReader implements LogReader {
         failed: new Map(wishes.map(({ partition }) => [partition, reason])),
       };
     }
+  }
+
+  /** -1 at the start, and where another offset is wanted than the one behind what was read. */
+  #epochBefore({ partition, offset }: FetchWish): number {
+    const read = this.#read.get(partition);
+    return read?.next === offset ? read.epoch : -1;
   }
 
   async join(listener: AssignmentListener): Promise<void> {

@@ -43,6 +43,7 @@ export function sliceOf(
     while (ahead[0] !== undefined && Number(ahead[0].firstOffset) < end) {
       aborting.add((ahead.shift() as AbortedTransaction).producerId);
     }
+    leaderEpoch = batch.partitionLeaderEpoch;
     // Aborted batches may be missing here, because the client library has already filtered them.
     skipTo(first, aborting.size > 0 ? 'aborted' : 'compacted');
     if ((batch.attributes & CONTROL) !== 0) {
@@ -50,7 +51,6 @@ export function sliceOf(
       skipTo(end, 'control');
       continue;
     }
-    leaderEpoch = batch.partitionLeaderEpoch;
     if ((batch.attributes & TRANSACTIONAL) !== 0 && aborting.has(batch.producerId)) {
       skipTo(end, 'aborted');
       continue;

@@ -17,6 +17,14 @@ import { OrderonceError } from '../errors.ts';
 /** A record header as Kafka defines it: any bytes, and a key may occur more than once. */
 export type Header = readonly [key: Buffer | null, value: Buffer | null];
 
+/** The trace context of a request or record; see trace-context.ts. */
+export type TraceContext = {
+  /** In the form of version 00, whatever version the sender used. */
+  readonly traceparent: string;
+  /** What tracing systems of other vendors carry along; null if there is none. */
+  readonly tracestate: string | null;
+};
+
 export type AppendRecord = {
   /** Determines the partition; see partitionOf. */
   readonly key: Buffer;
@@ -126,6 +134,8 @@ export type LogRecord = {
   readonly bytes: number;
   /** Id of the HTTP request that brought the record; null if our API did not write the record. */
   readonly requestId: string | null;
+  /** The trace context of the request or client that brought it; null if there is none. */
+  readonly trace: TraceContext | null;
 };
 
 /**
@@ -170,6 +180,11 @@ export type FetchAnswer = {
    */
   readonly outOfRange: readonly number[];
   /**
+   * Partitions that no longer hold what was read from them before the requested offset: their log
+   * was truncated and may have grown again. Reported once, and not while nothing was read before.
+   */
+  readonly diverged: readonly number[];
+  /**
    * Partitions that could not be read this time, and why. The other partitions are not affected.
    */
   readonly failed: ReadonlyMap<number, string>;
@@ -187,6 +202,7 @@ export const NOTHING_NEW: FetchAnswer = {
   slices: [],
   served: [],
   outOfRange: [],
+  diverged: [],
   failed: new Map(),
   heldBack: new Map(),
   hasMore: false,

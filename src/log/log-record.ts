@@ -3,14 +3,19 @@
  * garbage collector copies live objects repeatedly, so each record keeps as few objects as
  * possible.
  */
-import type { Header, LogRecord } from './event-log.ts';
+import type { Header, LogRecord, TraceContext } from './event-log.ts';
 import { requestIdHeader, requestIdIn } from './request-id.ts';
+import { contextIn, traceHeaders } from './trace-context.ts';
 
-export type RecordParts = Omit<LogRecord, 'bytes' | 'requestId'>;
+export type RecordParts = Omit<LogRecord, 'bytes' | 'requestId' | 'trace'>;
 
-/** Adds the size and the request id, which are computed from the other fields. */
+/** Adds the size, the request id and the trace, which are computed from the other fields. */
 export function logRecord(parts: RecordParts): LogRecord {
-  return { ...parts, bytes: bytesOf(parts), requestId: requestIdIn(parts.headers) };
+  const { headers } = parts;
+  const requestId = requestIdIn(headers);
+  const others = headers.length - (requestId === null ? 0 : 1);
+  const trace = others === 0 ? null : contextIn(headers);
+  return { ...parts, bytes: bytesOf(parts), requestId, trace };
 }
 
 /**
@@ -19,9 +24,24 @@ export function logRecord(parts: RecordParts): LogRecord {
  */
 export function slimRecord(parts: RecordParts): LogRecord {
   const record = logRecord(parts);
-  const { key, value, headers, requestId } = record;
-  const isOurs = key !== null && value !== null && requestId !== null && headers.length === 1;
-  return isOurs ? new SlimRecord(record, key, value, requestId) : record;
+  const { key, value, headers, requestId, trace } = record;
+  if (key === null || value === null || requestId === null) return record;
+  if (headers.length === 1) return new SlimRecord(record, key, value, requestId);
+  if (trace === null || !areSame(headers, headersOf(requestId, trace))) return record;
+  return new TracedRecord(record, key, value, requestId, trace);
+}
+
+/** The headers of a record that our API writes. */
+function headersOf(requestId: string, trace: TraceContext): Header[] {
+  return [requestIdHeader(requestId), ...traceHeaders(trace)];
+}
+
+function areSame(some: readonly Header[], others: readonly Header[]): boolean {
+  const isPart = (a: Buffer | null, b: Buffer | null | undefined) =>
+    a !== null && b?.equals(a) === true;
+  const isSame = ([name, value]: Header, i: number) =>
+    isPart(name, others[i]?.[0]) && isPart(value, others[i]?.[1]);
+  return some.length === others.length && some.every(isSame);
 }
 
 class SlimRecord implements LogRecord {
@@ -62,6 +82,34 @@ class SlimRecord implements LogRecord {
   /** Rebuilt from the id: a valid request id has only one form, so the bytes are the same. */
   get headers(): Header[] {
     return [requestIdHeader(this.requestId)];
+  }
+
+  get trace(): TraceContext | null {
+    return null;
+  }
+}
+
+/** A record of a request that carried a trace. It is a class of its own: most records have none. */
+class TracedRecord extends SlimRecord {
+  readonly #trace: TraceContext;
+
+  constructor(
+    record: LogRecord,
+    key: Buffer,
+    value: Buffer,
+    requestId: string,
+    trace: TraceContext,
+  ) {
+    super(record, key, value, requestId);
+    this.#trace = trace;
+  }
+
+  override get headers(): Header[] {
+    return headersOf(this.requestId, this.#trace);
+  }
+
+  override get trace(): TraceContext {
+    return this.#trace;
   }
 }
 

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type EmittedMessage, messageIdOf, SHARDS, shardOf, whyUnpublishable } from './message.ts';
+import { RECORD_BYTES_MAX } from './event-log.ts';
+import {
+  type EmittedMessage,
+  messageIdOf,
+  SHARDS,
+  shardOf,
+  whyUnpublishable,
+  withTrace,
+} from './message.ts';
 
 const MESSAGE: EmittedMessage = {
   eventId: '7d1f5a1c-6c2e-4b8e-9a53-2f0b1f3f0a01',
@@ -31,6 +39,27 @@ describe('shardOf', () => {
     const keys = Array.from({ length: 500 }, (_, i) => Buffer.from(`key-${i}`));
     assert.deepEqual(new Set(keys.map(shardOf)).size, SHARDS);
     assert.equal(shardOf(Buffer.from('key-1')), shardOf(Buffer.from('key-1')));
+  });
+});
+
+describe('withTrace', () => {
+  const message = { topic: 'charges', key: 'k', value: '{}', headers: { a: 'b' } };
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const trace = { traceparent, tracestate: 'x=1' };
+
+  it('adds the trace to the headers', () => {
+    assert.equal(withTrace(message, undefined), message);
+    assert.deepEqual(withTrace(message, trace).headers, { a: 'b', traceparent, tracestate: 'x=1' });
+    const alone = withTrace(message, { traceparent, tracestate: null });
+    assert.deepEqual(alone.headers, { a: 'b', traceparent });
+  });
+
+  it('leaves alone a message with a trace of its own, and one that would become too large', () => {
+    const own = { ...message, headers: { traceparent: 'own' } };
+    assert.equal(withTrace(own, trace), own);
+    const large = { ...message, value: 'x'.repeat(RECORD_BYTES_MAX - 20) };
+    assert.equal(whyUnpublishable(large), null);
+    assert.equal(withTrace(large, trace), large);
   });
 });
 

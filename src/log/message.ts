@@ -1,7 +1,8 @@
 /** A message that a handler emits: its parts, its limits and its id. */
 import { uuidV5 } from '../event/uuid-v5.ts';
-import { RECORD_BYTES_MAX } from './event-log.ts';
+import { RECORD_BYTES_MAX, type TraceContext } from './event-log.ts';
 import { partitionOf } from './partition.ts';
+import { TRACEPARENT, TRACESTATE } from './trace-context.ts';
 
 /** Number of shards of the outbox. It is fixed: the migration creates a row per shard. */
 export const SHARDS = 16;
@@ -34,6 +35,20 @@ export type EmittedMessage = {
 
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 
+/**
+ * Adds the trace of the event that a message is about, so that the trace goes on to its readers. A
+ * handler that sets a trace of its own keeps it.
+ */
+export function withTrace(message: OutboxMessage, trace: TraceContext | undefined): OutboxMessage {
+  const { headers = {} } = message;
+  if (trace === undefined || Object.hasOwn(headers, TRACEPARENT)) return message;
+  const { traceparent, tracestate } = trace;
+  const state = tracestate === null ? {} : { [TRACESTATE]: tracestate };
+  const traced = { ...message, headers: { ...headers, [TRACEPARENT]: traceparent, ...state } };
+  // A message that just fits must not become unpublishable by what the client of its event sent.
+  return whyUnpublishable(traced) === null ? traced : message;
+}
+
 /** @returns why no log would ever accept the message, or null. */
 export function whyUnpublishable({
   topic,
@@ -62,6 +77,10 @@ export function shardOf(key: Buffer): number {
  * namespace. If the same event is handled again, for example after a restore, its messages get the
  * same ids, so a reader that remembers ids applies each message once.
  */
-export function messageIdOf({ eventId, handler, n }: EmittedMessage): string {
+export function messageIdOf({
+  eventId,
+  handler,
+  n,
+}: Pick<EmittedMessage, 'eventId' | 'handler' | 'n'>): string {
   return uuidV5(eventId, `${handler}/${n}`);
 }

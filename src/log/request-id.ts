@@ -14,6 +14,8 @@ const NAME = Buffer.from(REQUEST_ID_HEADER);
 const VERSION_7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const COUNTER_MAX = 0xfff;
 const PROCESS_AT = 19;
+const DIGIT_0 = '0'.charCodeAt(0);
+const LETTER_A = 'a'.charCodeAt(0);
 
 /** Generates request ids. Each process must have exactly one instance. */
 export class RequestIds {
@@ -59,9 +61,23 @@ export function requestIdIn(headers: readonly Header[]): string | null {
   return null;
 }
 
-/** When the request arrived, in ms since 1970. */
+/** Whether an id is of the form that RequestIds generates, which holds a time. */
+export function isTimedRequestId(id: string): boolean {
+  return VERSION_7.test(id);
+}
+
+/**
+ * When the request arrived, in ms since 1970. Metrics ask for each stored event, so no text is cut
+ * out; `id` must be one that requestIdIn() returns.
+ */
 export function requestMs(id: string): number {
-  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+  let ms = 0;
+  for (let at = 0; at < 13; at++) {
+    if (at === 8) continue;
+    const code = id.charCodeAt(at);
+    ms = ms * 16 + (code < LETTER_A ? code - DIGIT_0 : code - LETTER_A + 10);
+  }
+  return ms;
 }
 
 /** Whether the same process generated both ids. */

@@ -8,8 +8,10 @@ import { until } from '../../test/support/until.ts';
 import { forEachEvent, type Handler, TerminalError } from '../handlers/handler.ts';
 import { orderProcessed } from '../handlers/order-processed.ts';
 import { processBatch } from '../inbox/process-batch.ts';
-import type { LogAppender } from '../log/event-log.ts';
+import type { LogAppender, LogRecord } from '../log/event-log.ts';
+import { logRecord } from '../log/log-record.ts';
 import { MESSAGE_ID_HEADER } from '../log/message.ts';
+import { traceHeaders } from '../log/trace-context.ts';
 import { createEmbeddedLog, EmbeddedAppender } from '../log-embedded/embedded-log.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { deletePublished, readOutboxLag } from '../store/outbox.ts';
@@ -132,6 +134,20 @@ describe('tx.emit', () => {
     );
     const letters = await pool.query('SELECT reason FROM dead_letters');
     assert.deepEqual(letters.rows, [{ reason: 'refused_by_handler' }]);
+  });
+
+  it('carries on the trace of its event, whoever wrote that', async (t) => {
+    const { pool, context } = await setUp(t, [orderProcessed(TOPIC)]);
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const slice = sliceOfEvents(0, [wireEvent(), wireEvent()]);
+    const [first, second] = slice.records as [LogRecord, LogRecord];
+    const headers = traceHeaders({ traceparent, tracestate: null });
+    await processBatch(context, { ...slice, records: [logRecord({ ...first, headers }), second] });
+    const { rows } = await pool.query('SELECT headers FROM outbox ORDER BY outbox_id');
+    assert.deepEqual(
+      rows.map((row) => row.headers),
+      [{ traceparent }, {}],
+    );
   });
 
   it('built in: one order_processed for each stored event', async (t) => {

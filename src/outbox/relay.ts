@@ -17,6 +17,7 @@ import { type AppendOutcome, isRefusal, type LogAppender } from '../log/event-lo
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { within } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { OutageLog } from '../runtime/outage-log.ts';
 import type { Service } from '../runtime/service.ts';
 import {
   deletePublished,
@@ -27,6 +28,8 @@ import {
 } from '../store/outbox.ts';
 import { leaseShards, releaseShards } from '../store/outbox-shards.ts';
 import type { Pool } from '../store/pool.ts';
+import { inPublish } from '../tracing/tracing.ts';
+import type { OutboxMeter } from './outbox-metrics.ts';
 
 /** What a relay needs. */
 export type RelayOptions = {
@@ -38,6 +41,8 @@ export type RelayOptions = {
   /** Published messages are kept for this long and then deleted. */
   readonly retentionHours: number;
   readonly logger: Logger;
+  /** Told what happens, for metrics. */
+  readonly meter?: OutboxMeter;
   /** Length of a lease on a shard, in milliseconds. Default: 15,000. */
   readonly leaseMs?: number;
 };
@@ -55,7 +60,12 @@ const CLOSE_MS = 1000;
 /** After this time an append is reported in `troubles`. The client keeps retrying it. */
 const ACKNOWLEDGED_MS = 5000;
 
-type Trouble = { readonly reason: string; readonly failures: number; readonly retryAt: number };
+type Trouble = {
+  readonly reason: string;
+  readonly failures: number;
+  readonly retryAt: number;
+  readonly outage: OutageLog;
+};
 
 /** One relay. Any number may run, in one process or in many; see the top of this file. */
 export class Relay implements Service {
@@ -156,10 +166,9 @@ export class Relay implements Service {
     this.#underWay.set(topic, performance.now());
     try {
       const log = await this.#logOf(topic);
-      await this.#append(log, messages);
-      if (this.#blocked.delete(topic)) {
-        this.#options.logger.info({ topic }, 'Outbox: publishing resumed');
-      }
+      await this.#append(log, topic, messages);
+      this.#blocked.get(topic)?.outage.over();
+      this.#blocked.delete(topic);
     } catch (error) {
       this.#block(topic, error);
     } finally {
@@ -173,11 +182,16 @@ export class Relay implements Service {
    * they may have the same key as the refused one.
    * @throws the reason for the refusal, after the published messages have been marked.
    */
-  async #append(log: LogAppender, messages: readonly PendingMessage[]): Promise<void> {
+  async #append(
+    log: LogAppender,
+    topic: string,
+    messages: readonly PendingMessage[],
+  ): Promise<void> {
     const refusals = messages.map(({ record }) => log.refusalOf(record));
     const at = refusals.findIndex((refusal) => refusal !== null);
     const sent = at === -1 ? messages : messages.slice(0, at);
-    const outcomes = await log.append(sent.map(({ record }) => record));
+    const records = sent.map(({ record }) => record);
+    const outcomes = await inPublish(log.topic, records, (given) => log.append(given));
     const published = sent.flatMap((message, i) => {
       const position = outcomes[i] as AppendOutcome;
       return isRefusal(position) ? [] : [{ message, position }];
@@ -187,6 +201,7 @@ export class Relay implements Service {
       published.map(({ message }) => message),
       published.map(({ position }) => position),
     );
+    this.#options.meter?.published(topic, published.length);
     const refusal = refusals[at] ?? outcomes.find(isRefusal);
     if (refusal !== undefined && refusal !== null) throw refusal;
   }
@@ -200,17 +215,23 @@ export class Relay implements Service {
   }
 
   #block(topic: string, error: unknown): void {
-    const failures = (this.#blocked.get(topic)?.failures ?? 0) + 1;
+    this.#options.meter?.failed(topic);
+    const before = this.#blocked.get(topic);
+    const failures = (before?.failures ?? 0) + 1;
     const code = error instanceof OrderonceError ? `${error.code}: ` : '';
     const reason = `${code}${reasonOf(error)}`;
     const retryAt = performance.now() + backoffMs(failures, BACKOFF);
-    this.#blocked.set(topic, { reason, failures, retryAt });
-    if (failures === 1 || failures % 20 === 0) {
-      this.#options.logger.warn(
-        { topic, failures, reason },
-        'Outbox: publishing failed, will retry',
-      );
-    }
+    const outage = before?.outage ?? this.#outageOf(topic);
+    this.#blocked.set(topic, { reason, failures, retryAt, outage });
+    outage.failed(reason);
+  }
+
+  #outageOf(topic: string): OutageLog {
+    return new OutageLog(this.#options.logger, {
+      failed: 'Outbox: publishing failed, will retry',
+      over: 'Outbox: publishing resumed',
+      fields: { topic },
+    });
   }
 
   async #clean(): Promise<void> {

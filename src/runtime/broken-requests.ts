@@ -40,7 +40,12 @@ export class BrokenRequests {
       this.#pending.set(request.socket, exchanges.add(exchange));
       response.once('close', () => exchanges.delete(exchange));
     });
-    server.on('connect', (_request, socket) => void this.#refuse('CONNECT', socket));
+    server.on('connect', (_request, socket: Duplex) => {
+      // Node has removed its own listener. A client that resets the connection would otherwise end
+      // the process.
+      socket.on('error', () => socket.destroy());
+      void this.#refuse('CONNECT', socket);
+    });
     server.on('checkExpectation', (_request: IncomingMessage, response: ServerResponse) => {
       const body = JSON.stringify({ detail: 'Only "Expect: 100-continue" is supported' });
       const headers = { 'Content-Type': JSON_TYPE, 'Content-Length': body.length };

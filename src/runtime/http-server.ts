@@ -17,6 +17,7 @@ import { json, type Operation, record } from './operation.ts';
 import { type ListenPlace, portError } from './port.ts';
 import { discardRest, openBody } from './request-body.ts';
 import type { ServerTls } from './tls.ts';
+import { closeUnread, READ_MS } from './unread-answers.ts';
 
 export type HttpServer = FastifyInstance;
 
@@ -24,6 +25,8 @@ export type HttpServerOptions = ApiInfo & {
   readonly bodyBytesMax: number;
   /** Time from the first byte of a request to its last; after it the answer is 408. */
   readonly requestTimeoutMs: number;
+  /** Time in which a client must read an answer; after it the connection is closed. */
+  readonly answerTimeoutMs?: number;
   readonly logger: Logger;
   /** null: plain HTTP. */
   readonly tls: ServerTls | null;
@@ -89,6 +92,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     reply.headers(headers);
     done();
   });
+  closeUnread(app, options.answerTimeoutMs ?? READ_MS);
   refuseEarly(app);
   acceptJsonBytes(app, options.bodyBytesMax);
   app.setErrorHandler(async (error, request, reply) => {

@@ -31,9 +31,11 @@ export type ApiResponse = {
 
 /** The groups of the API page, in its order. */
 export const TAGS = {
+  overview: 'What needs an operator now, activity over time, search, and live updates.',
   events: 'Send order events, and read what became of them.',
   orders: 'The orders that the built-in projection derives from their events.',
   'dead letters': 'Records that did not take effect: list, redrive, edit and discard them.',
+  redrives: 'Jobs that redrive or discard many dead letters at a chosen rate.',
   ledgers: 'Records that were not stored as new events: duplicates and conflicts.',
   health: 'Whether the service works, how far it is, and its metrics.',
   about: 'What this service is, and this description of its API.',

@@ -7,7 +7,8 @@ import type { Settings } from '../settings/settings.ts';
 import type { Logger } from './logger.ts';
 import { WatchedFiles } from './watched-files.ts';
 
-const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+/** The certificates of a PEM file. */
+export const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 export type ServerTls = {
   readonly cert: Buffer;

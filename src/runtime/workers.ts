@@ -4,6 +4,7 @@
  */
 import cluster, { type Worker } from 'node:cluster';
 import { AggregatorRegistry, type Registry } from 'prom-client';
+import { reasonOf } from '../errors.ts';
 import { backoffMs } from './backoff.ts';
 import type { Logger } from './logger.ts';
 import type { Service } from './service.ts';
@@ -51,6 +52,10 @@ export class Workers implements Service {
     const worker = cluster.fork();
     this.#alive.add(worker);
     this.#logger.info({ worker: worker.id, pid: worker.process.pid }, 'Worker started');
+    // It could not be started, or what was sent to it did not arrive. If it has ended, 'exit' says so.
+    worker.on('error', (error) => {
+      this.#logger.error({ worker: worker.id, reason: reasonOf(error) }, 'A worker has an error');
+    });
     worker.on('message', (question: Question) => void this.#answer(worker, question));
     worker.on('exit', (code, signal) => {
       this.#alive.delete(worker);

@@ -1,13 +1,17 @@
 /** Puts the parts of the consumer service together that work behind its HTTP port. */
 
 import { randomBytes } from 'node:crypto';
-import type { Registry } from 'prom-client';
+import { addDatabaseMetrics, figuresReader } from '../admin/database-metrics.ts';
 import { EventWaiters } from '../admin/event-waiters.ts';
+import { addRedriveMetrics } from '../admin/redrive-metrics.ts';
+import { ActivityRecorder } from '../consume/activity-recorder.ts';
 import { Consumer, type ConsumerOptions, type PartitionStatus } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
 import { Consumers } from '../consume/consumers.ts';
+import type { PartitionSource } from '../consume/partition-gauges.ts';
 import { Turns } from '../consume/turns.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
+import { JobWorker } from '../dead-letters/job-worker.ts';
 import { QueueResumer } from '../dead-letters/queue-resumer.ts';
 import { TypeResumer } from '../dead-letters/type-resumer.ts';
 import { OrderonceError } from '../errors.ts';
@@ -15,12 +19,16 @@ import type { HandlerSet } from '../handlers/run-handlers.ts';
 import { watchStrayErrors } from '../handlers/stray-errors.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
 import type { Settled } from '../inbox/settle-records.ts';
-import type { LogBounds, LogReader } from '../log/event-log.ts';
+import type { LogReader } from '../log/event-log.ts';
+import { addOutboxMetrics, type OutboxMeter } from '../outbox/outbox-metrics.ts';
 import { Relay } from '../outbox/relay.ts';
+import { addCertificateMetrics } from '../runtime/certificate-metrics.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { createRegistry } from '../runtime/metrics.ts';
 import { startWatchdog } from '../runtime/watchdog.ts';
 import type { Settings } from '../settings/settings.ts';
+import { readOperatorFigures } from '../store/operator-figures.ts';
+import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { openConsumerPools } from './consumer-pools.ts';
@@ -45,19 +53,24 @@ export async function partsOf(
 ) {
   const readers = [reader, ...openForeignReaders(settings)];
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
-  const handlers = await handlersOf(settings);
+  const withoutMetrics = await handlersOf(settings);
   const { rules, projection } = await eventModelOf(settings);
-  const pools = openConsumerPools(databaseUrl, {
-    connections: settings.CONSUMER_CONNECTIONS,
-    batchStatementMs: limits.statementMs,
-    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
-    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
-    onWarning: (warning) => logger.warn(warning),
-  });
-  const registry = createRegistry();
+  const pools = openPools(settings, databaseUrl, limits, logger);
+  const registry = createRegistry('consumer');
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
+  const activity = new ActivityRecorder(pools.queries, owner);
   const waiters = new EventWaiters(pools.queries);
-  const relay = createRelay(settings, pools.outbox, owner, logger);
+  const figures = figuresReader(() => readOperatorFigures(pools.ledgers, reader.topic));
+  const sources = readers.map((of) => sourceOf(of, readers, () => consumer));
+  const [source, ...others] = sources as [PartitionSource, ...PartitionSource[]];
+  const meter = addConsumerMetrics(registry, {
+    ...{ ...source, others },
+    handlers: withoutMetrics.handlers.map(({ name }) => name),
+    acceptedOffsets: async () => (await figures())?.acceptedOffsets ?? null,
+  });
+  const handlers: HandlerSet = { ...withoutMetrics, onRun: meter.handled };
+  const ofOutbox = addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
+  const relay = createRelay(settings, pools.outbox, owner, logger, ofOutbox);
   const ofConsumers = {
     pool: pools.batches,
     limits,
@@ -66,23 +79,30 @@ export async function partsOf(
     rules,
     projection,
     owner,
+    meter,
   };
-  const consumer = createConsumers(settings, readers, ofConsumers, registry, () => {
+  const consumer: Consumers = createConsumers(settings, readers, ofConsumers, (settled) => {
     waiters.notify();
+    activity.note(settled);
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
     if (handlers.handlers.length > 0) relay.notify();
   });
-  const resumer = new QueueResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
-  const types = new TypeResumer({ pool: pools.redrives, handlers, rules, projection }, logger);
+  const onRedriven = addRedriveMetrics(registry);
+  const redrives = { pool: pools.redrives, handlers, rules, projection, onRedriven };
+  const resumer = new QueueResumer(redrives, logger);
+  const types = new TypeResumer(redrives, logger);
   const days = new EventDataDays(pools.queries, rules, logger);
+  const jobs = new JobWorker({ db: pools.queries, redrives, owner, logger });
   const unattended = readers.map(
     (of) =>
       new UnattendedWatch(of, pools.queries, loggerOf(logger, of, readers), () =>
-        consumer.partitions
-          .filter(({ topic = of.topic }) => topic === of.topic)
-          .map(({ partition }) => partition),
+        partitionsOf(consumer, of).map(({ partition }) => partition),
       ),
   );
+  addDatabaseMetrics(registry, figures, () =>
+    unattended.reduce((sum, { count }) => sum + count, 0),
+  );
+  addCertificateMetrics(registry, settings);
   // Only a team's code can block the event loop, or leave promises and timers behind.
   const watches =
     settings.HANDLERS_MODULE === undefined && settings.DECODE_MODULE === undefined
@@ -90,8 +110,24 @@ export async function partsOf(
       : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
   return {
     ...{ settings, readers, logger, handlers, rules, projection, owner, registry },
-    ...{ pools, waiters, relay, consumer, unattended, resumer, types, days, watches },
+    ...{ pools, waiters, relay, consumer, unattended, redrives, jobs, resumer, types, days },
+    ...{ activity, watches },
   };
+}
+
+function openPools(
+  settings: Settings,
+  databaseUrl: string,
+  { statementMs: batchStatementMs }: TransactionLimits,
+  logger: Logger,
+) {
+  return openConsumerPools(databaseUrl, {
+    connections: settings.CONSUMER_CONNECTIONS,
+    batchStatementMs,
+    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
+    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
+    onWarning: (warning) => logger.warn(warning),
+  });
 }
 
 /**
@@ -112,34 +148,24 @@ function createConsumers(
   readers: readonly LogReader[],
   parts: Pick<
     ConsumerOptions,
-    'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner'
+    'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner' | 'meter'
   >,
-  registry: Registry,
-  onStored: () => void,
+  onCommitted: (settled: Settled) => void,
 ): Consumers {
-  const noteSettled = addConsumerMetrics(registry, {
-    partitions: () => consumers.partitions,
-    ends: (partitions) => endsOf(readers, partitions),
-    isByTopic: readers.length > 1,
-  });
   const { CONSUMER_CONNECTIONS: connections, CONSUMER_BATCH_MAX: batchMax } = settings;
   const shared = {
     ...parts,
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
-    turns: new Turns({ connections, batchMax }),
+    turns: new Turns({ connections, batchMax, onBegun: parts.meter?.waited }),
     batchMax,
-    onCommitted: (settled: Settled) => {
-      noteSettled(settled);
-      onStored();
-    },
+    onCommitted,
   };
-  const consumers = new Consumers(
+  return new Consumers(
     readers.map((reader) => {
       const logger = loggerOf(parts.logger, reader, readers);
       return new Consumer({ ...shared, reader, logger });
     }),
   );
-  return consumers;
 }
 
 /** Where a process reads several topics, each line about a partition says of which. */
@@ -147,28 +173,37 @@ function loggerOf(logger: Logger, { topic }: LogReader, readers: readonly LogRea
   return readers.length === 1 ? logger : logger.child({ in_topic: topic });
 }
 
-/** The ends of these partitions; undefined for those of a log that does not answer. */
-async function endsOf(
-  readers: readonly LogReader[],
-  partitions: readonly PartitionStatus[],
-): Promise<(number | undefined)[]> {
-  const bounds = await Promise.all(
-    readers.map(async (reader) => {
-      const ours = partitions.filter(({ topic = reader.topic }) => topic === reader.topic);
-      const numbers = ours.map(({ partition }) => partition);
-      const read = await reader.bounds(numbers).catch(() => new Map<number, LogBounds>());
-      return [reader.topic, read] as const;
-    }),
-  );
-  const byTopic = new Map(bounds);
-  const [[main]] = bounds as [(typeof bounds)[number]];
-  return partitions.map(({ topic = main, partition }) => byTopic.get(topic)?.get(partition)?.end);
+/** The partitions of one topic. */
+function partitionsOf({ partitions }: Consumers, reader: LogReader): readonly PartitionStatus[] {
+  return partitions.filter(({ topic = reader.topic }) => topic === reader.topic);
 }
 
-function createRelay(settings: Settings, pool: Pool, owner: string, logger: Logger): Relay {
+/** What the gauges of a topic read. */
+function sourceOf(
+  reader: LogReader,
+  readers: readonly LogReader[],
+  consumers: () => Consumers,
+): PartitionSource {
+  return {
+    topic: readers.length === 1 ? undefined : reader.topic,
+    partitions: () => partitionsOf(consumers(), reader),
+    ends: async (partitions) => {
+      const bounds = await reader.bounds(partitions);
+      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+    },
+  };
+}
+
+function createRelay(
+  settings: Settings,
+  pool: Pool,
+  owner: string,
+  logger: Logger,
+  meter: OutboxMeter,
+): Relay {
   const openLog = (topic: string) => openOutboxLog(settings, pool, topic);
   const { OUTBOX_RETENTION_HOURS: retentionHours } = settings;
-  return new Relay({ pool, openLog, owner, retentionHours, logger });
+  return new Relay({ pool, openLog, owner, retentionHours, logger, meter });
 }
 
 /**

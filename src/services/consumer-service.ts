@@ -1,17 +1,20 @@
 /** The consumer service: the consumer and its HTTP API for health, status and operators. */
 import { type Access, addAccess } from '../access/access.ts';
+import { addAccessMetrics } from '../access/access-metrics.ts';
 import type { Role } from '../access/api-keys.ts';
 import { addConsoleRoutes } from '../admin/console-routes.ts';
 import { addDeadLetterActions } from '../admin/dead-letter-actions.ts';
+import { addDeadLetterRoutes } from '../admin/dead-letter-routes.ts';
+import type { Examine } from '../admin/doctor-cache.ts';
 import { addEventRoutes } from '../admin/event-routes.ts';
 import { addLedgerRoutes } from '../admin/ledger-routes.ts';
 import { addOrderRoutes } from '../admin/order-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
+import { ProcessHeartbeat } from '../consume/process-heartbeat.ts';
 import { reasonOf } from '../errors.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { addOutboxMetrics } from '../outbox/outbox-metrics.ts';
 import { readReports, reportsOf } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import {
@@ -23,16 +26,22 @@ import {
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, type HttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { addMetricsRoute } from '../runtime/metrics.ts';
+import { addDependencyMetrics, addMetricsRoute } from '../runtime/metrics.ts';
 import { consumerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
+import { VERSION } from '../runtime/version.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated, type MigrateOptions } from '../store/assert-migrated.ts';
-import { readDeploymentId, recordHandlers } from '../store/deployment-handlers.ts';
-import { readOutboxLag } from '../store/outbox.ts';
+import {
+  type HandlersIdentity,
+  readDeploymentId,
+  recordHandlers,
+} from '../store/deployment-handlers.ts';
+import type { Pool } from '../store/pool.ts';
 import { assertWritable } from '../store/writable.ts';
 import { type Parts, partsOf } from './consumer-parts.ts';
+import { addOperatorRoutes } from './operator-routes.ts';
 
 const PROBE_MS = 2000;
 const STOP_MS = 6000;
@@ -40,6 +49,24 @@ const STOP_MS = 6000;
 const API = {
   title: 'Orderonce consumer',
   description: 'Answers for the status of events and orders, and for the health of the consumer.',
+};
+const PARTITION = {
+  type: 'object',
+  required: ['partition', 'next_offset', 'state', 'since'],
+  properties: {
+    partition: { type: 'integer' },
+    next_offset: { type: 'integer' },
+    state: { enum: ['running', 'retrying', 'waiting', 'stopped'] },
+    since: { type: 'string', description: 'When it entered this state.' },
+    code: { type: 'string', description: 'Why it does not run; absent while it runs.' },
+    reason: { type: 'string', description: 'The same in words.' },
+    attempts: { type: 'integer', description: 'Failed attempts since its position last moved.' },
+    oldest_at: {
+      type: 'string',
+      description:
+        'When the first record that waits was appended; absent if none is known to wait.',
+    },
+  },
 };
 const HEALTH_FACTS: FactsDescription = {
   schemas: {
@@ -52,7 +79,7 @@ const HEALTH_FACTS: FactsDescription = {
     partitions: {
       type: 'array',
       description: 'The partitions that this process works on.',
-      items: { type: 'object', required: ['partition', 'next_offset', 'state', 'since'] },
+      items: PARTITION,
     },
     warnings: { type: 'array', items: { type: 'string' }, description: 'What to correct.' },
   },
@@ -72,6 +99,7 @@ export type ConsumerService = Service & { readonly port: number };
 /**
  * Starts the service, even while the log or the database is down. The consumer begins to process
  * once both are available. Until then health reports what it waits for.
+ * @param examine makes the checks of the doctor; without it, GET /doctor is answered 503.
  * @throws SETTING_INVALID, HANDLERS_INVALID, PORT_IN_USE
  */
 export async function startConsumer(
@@ -79,9 +107,10 @@ export async function startConsumer(
   databaseUrl: string,
   reader: LogReader,
   logger: Logger,
+  examine?: (pool: Pool) => ReturnType<Examine>,
 ): Promise<ConsumerService> {
   const parts = await partsOf(settings, databaseUrl, reader, logger);
-  const { pools, consumer, relay, unattended, resumer, waiters } = parts;
+  const { pools } = parts;
   const tables = tablesOf(parts);
   const probe = new Probe(async () => {
     await assertMigrated(pools.health, tables);
@@ -91,6 +120,7 @@ export async function startConsumer(
   const state: State = {
     deployment: null,
     waitingFor: 'Tables and topic have not been checked yet',
+    heartbeat: null,
   };
   const app = await createHttpServer({
     ...API,
@@ -102,8 +132,18 @@ export async function startConsumer(
     logger,
     tls: serverTlsOf(settings),
   });
-  const access = addAccess(app, settings, logger, roleFor);
+  const access = addAccess(app, settings, logger, roleFor, addAccessMetrics(parts.registry));
+  addDependencyMetrics(parts.registry, {
+    database: () => probe.trouble === null,
+    log: () => parts.consumer.isLogUp,
+  });
   addRoutes(app, parts);
+  const operators = addOperatorRoutes(
+    app,
+    parts,
+    () => probe.trouble,
+    examine && (() => examine(pools.ledgers)),
+  );
   const health = () => healthOf(parts, state, access, probe.trouble, stopping.signal.aborted);
   addHealthRoutes(app, health, HEALTH_FACTS);
   const healthLog = new HealthLog(logger, health);
@@ -116,25 +156,28 @@ export async function startConsumer(
     stop: async () => {
       if (stopping.signal.aborted) return;
       stopping.abort();
-      for (const part of [
-        probe,
-        healthLog,
-        waiters,
-        ...unattended,
-        resumer,
-        parts.types,
-        parts.days,
-        access,
-        ...parts.watches,
-      ]) {
-        part.stop();
-      }
-      await Promise.all([consumer.stop(STOP_MS), relay.stop()]);
-      await Promise.race([started, pause(500)]);
+      const { resumer, types, days, unattended, waiters, watches } = parts;
+      const ofEvents = [resumer, types, days];
+      const immediate = [probe, healthLog, waiters, ...unattended, access, operators];
+      for (const part of [...immediate, ...ofEvents, ...watches]) part.stop();
+      await stopWork(parts, state, started);
       await closeServer(app, Promise.resolve());
       await pools.end();
     },
   };
+}
+
+/** Finishes what is under way, and then says goodbye; each for a bounded time. */
+async function stopWork(
+  { consumer, relay, jobs, activity }: Parts,
+  { heartbeat }: State,
+  started: Promise<void>,
+): Promise<void> {
+  const jobsStopped = Promise.race([jobs.stop(), pause(STOP_MS)]);
+  await Promise.all([consumer.stop(STOP_MS), relay.stop(), jobsStopped]);
+  await Promise.race([started, pause(500)]);
+  // The last counts are those of the batches that were just finished.
+  await Promise.race([Promise.all([activity.stop(), heartbeat?.stop()]), pause(500)]);
 }
 
 /** What health reports and may change after the start. */
@@ -143,6 +186,8 @@ type State = {
   deployment: string | null;
   /** Why the consumer has not started yet; null once it has. */
   waitingFor: string | null;
+  /** Reports this process; null until its handlers are known. */
+  heartbeat: ProcessHeartbeat | null;
 };
 
 /** The tables that this deployment needs. */
@@ -155,14 +200,14 @@ function roleFor(method: string): Role {
 }
 
 function addRoutes(app: HttpServer, parts: Parts): void {
-  const { pools, waiters, handlers, rules, projection, readers, registry } = parts;
+  const { pools, waiters, redrives, rules, projection, readers, registry } = parts;
   addEventRoutes(app, pools.queries, waiters, rules);
   addOrderRoutes(app, pools.queries, { rules, projection });
   addPositionRoute(app, () => reportsOf(readers, (reader) => readReports(reader, pools.queries)));
   addLedgerRoutes(app, pools.ledgers);
+  addDeadLetterRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
-  addDeadLetterActions(app, { pool: pools.redrives, handlers, rules, projection });
-  addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
+  addDeadLetterActions(app, redrives);
   addMetricsRoute(app, registry);
 }
 
@@ -202,12 +247,27 @@ async function recordDeployment({
   pools,
   owner,
   logger,
-}: Parts): Promise<void> {
+}: Parts): Promise<HandlersIdentity> {
   const now = await identityOf(settings, handlers.handlers);
   const before = await recordHandlers(pools.queries, now, owner);
-  if (before === null) return;
+  if (before === null) return now;
   const fields = { before: nameOf(before), now: nameOf(now), started_by: before.owner };
   logger.info(fields, 'Handlers differ from those that the deployment ran before');
+  return now;
+}
+
+/** What this process says about itself in the table processes. */
+function heartbeatOf(
+  { pools, owner, consumer }: Parts,
+  { handlers, digest }: HandlersIdentity,
+): ProcessHeartbeat {
+  const names = handlers.map(({ name }) => name);
+  const fixed = { owner, service: 'consumer', version: VERSION, handlers: names };
+  return new ProcessHeartbeat(pools.queries, () => ({
+    ...fixed,
+    handlersDigest: digest,
+    partitions: consumer.partitions,
+  }));
 }
 
 /**
@@ -223,13 +283,17 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
       await assertMigrated(pools.queries, tables);
       // The other topics belong to others. One that is missing must not hold up this one.
       await readers[0]?.identity();
-      await recordDeployment(parts);
+      const identity = await recordDeployment(parts);
       state.deployment = await readDeploymentId(pools.queries);
       relay.start();
       for (const watch of unattended) watch.start();
       resumer.start();
       types.start();
       days.start();
+      parts.activity.start();
+      parts.jobs.start();
+      state.heartbeat ??= heartbeatOf(parts, identity);
+      state.heartbeat.start();
       // From here on the consumer reports its own troubles.
       state.waitingFor = null;
       await consumer.start();

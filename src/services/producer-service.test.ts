@@ -6,6 +6,51 @@ import { detailOf, startIngest } from '../../test/support/ingest.ts';
 import { until } from '../../test/support/until.ts';
 import { OrderonceError } from '../errors.ts';
 
+describe('The metrics of the producer', () => {
+  it('measure single events and batches apart, and say which field was refused', async (t) => {
+    const { url, post } = await startIngest(t);
+    await post(wireEvent());
+    const body = JSON.stringify([wireEvent(), wireEvent({ total_amount: -1 }), { colour: 'red' }]);
+    const headers = { 'content-type': 'application/json' };
+    await fetch(`${url}/events/batch`, { method: 'POST', headers, body });
+    const text = await (await fetch(`${url}/metrics`)).text();
+    for (const line of [
+      'ingest_seconds_count{route="/events"} 1',
+      'ingest_seconds_count{route="/events/batch"} 1',
+      'ingest_events_total{answer="accepted"} 2',
+      'ingest_events_total{answer="rejected"} 2',
+      'ingest_events_total{answer="unknown"} 0',
+      'ingest_rejections_total{field="total_amount",problem="greater_than"} 1',
+      'ingest_rejections_total{field="other",problem="extra_forbidden"} 1',
+      'ingest_rejections_total{field="event_id",problem="missing"} 1',
+      'append_seconds_count{result="acknowledged"} 2',
+      'append_seconds_count{result="failed"} 0',
+      'access_refused_total{why="foreign_page"} 0',
+      'dependency_up{dependency="log"} 1',
+    ]) {
+      assert.ok(text.includes(`\norderonce_${line}\n`), line);
+    }
+  });
+
+  it('show how long the oldest event has waited, and which appends failed', async (t) => {
+    const { log, url, post } = await startIngest(t, { DELIVERY_DEADLINE_MS: '300' });
+    log.isAutomatic = false;
+    const numberOf = async (name: string) => {
+      const text = await (await fetch(`${url}/metrics`)).text();
+      return Number(new RegExp(`\\n${name} (\\S+)`).exec(text)?.[1]);
+    };
+    const answering = post(wireEvent());
+    await until('it waits', async () => (await numberOf('orderonce_ingest_oldest_seconds')) > 0.05);
+    assert.equal(await numberOf('orderonce_ingest_queued'), 1);
+    assert.equal((await answering).status, 500);
+    log.pending[0]?.fail(new Error('The broker is gone'));
+    await until('the failed append is counted', async () => {
+      return (await numberOf('orderonce_append_seconds_count\\{result="failed"\\}')) === 1;
+    });
+    assert.equal(await numberOf('orderonce_ingest_oldest_seconds'), 0);
+  });
+});
+
 describe('POST /events', () => {
   it('answers 202 with the receipt, and where the status can be read', async (t) => {
     const { post } = await startIngest(t, { STATUS_BASE_URL: 'https://日本.example/' });
@@ -109,6 +154,40 @@ describe('POST /events', () => {
     assert.match(String(await detailOf(answer)), /wait for the log/);
     log.pending[0]?.acknowledge();
     assert.equal((await first).status, 202);
+  });
+});
+
+describe('The trace context of a request', () => {
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
+
+  it('goes into each of its records, though nothing is traced', async (t) => {
+    const { log, url, post } = await startIngest(t);
+    await post(wireEvent(), { traceparent, tracestate: 'a=1' });
+    const type = { 'content-type': 'application/x-ndjson' };
+    const lines = [wireEvent(), wireEvent()].map((event) => JSON.stringify(event)).join('\n');
+    await fetch(`${url}/events/batch`, {
+      method: 'POST',
+      headers: { ...type, traceparent },
+      body: lines,
+    });
+    const { 'orderonce-request-id': id, ...others } = log.headers[0] ?? {};
+    assert.match(id ?? '', /^[\da-f-]{36}$/);
+    assert.deepEqual(others, { traceparent, tracestate: 'a=1' });
+    assert.deepEqual(
+      log.headers.slice(1).map((headers) => headers.traceparent),
+      [traceparent, traceparent],
+    );
+  });
+
+  it('is left out if it is missing or not valid', async (t) => {
+    const { log, post } = await startIngest(t);
+    await post(wireEvent());
+    await post(wireEvent(), { traceparent: 'forged\u00ff', tracestate: 'a=1' });
+    await post(wireEvent(), { traceparent, tracestate: `a=${'x'.repeat(600)}` });
+    assert.deepEqual(
+      log.headers.map((headers) => Object.keys(headers)),
+      [['orderonce-request-id'], ['orderonce-request-id'], ['orderonce-request-id', 'traceparent']],
+    );
   });
 });
 

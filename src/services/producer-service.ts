@@ -1,25 +1,28 @@
 /** The producer service: it accepts events over HTTP and appends them to the log. */
 
 import { addAccess } from '../access/access.ts';
+import { addAccessMetrics } from '../access/access-metrics.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
 import { APPEND_BYTES_MAX, AppendQueue } from '../ingest/append-queue.ts';
 import { addBatchRoute } from '../ingest/batch-route.ts';
 import { addEventRoutes } from '../ingest/event-routes.ts';
-import { addIngestMetrics } from '../ingest/ingest-metrics.ts';
+import { addIngestMetrics, type IngestMeter } from '../ingest/ingest-metrics.ts';
 import { logTroubles } from '../ingest/producer-troubles.ts';
 import { addRootRoute } from '../ingest/root-route.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
+import { addCertificateMetrics } from '../runtime/certificate-metrics.ts';
 import { addHealthRoutes, type FactsDescription, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
+import { addDependencyMetrics, addMetricsRoute, createRegistry } from '../runtime/metrics.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import type { Service } from '../runtime/service.ts';
 import { serverTlsOf } from '../runtime/tls.ts';
 import type { Settings } from '../settings/settings.ts';
+import { traceRequests } from '../tracing/tracing.ts';
 import { eventModelOf } from './event-model.ts';
 
 const PROBE_MS = 2000;
@@ -55,12 +58,9 @@ export async function startProducer(
   logger: Logger,
 ): Promise<ProducerService> {
   const { rules } = await eventModelOf(settings);
-  const queue = new AppendQueue(log, {
-    deadlineMs: settings.DELIVERY_DEADLINE_MS,
-    itemsMax: settings.APPEND_QUEUE_MAX,
-    batchItemsMax: settings.APPEND_BATCH_MAX,
-    batchBytesMax: APPEND_BYTES_MAX,
-  });
+  const registry = createRegistry('producer');
+  const meter = addIngestMetrics(registry, () => queue);
+  const queue: AppendQueue = createQueue(settings, log, meter);
   let found: readonly string[] = [];
   const probe = new Probe(async () => {
     const before = queue.failures;
@@ -79,26 +79,25 @@ export async function startProducer(
     logger,
     tls: serverTlsOf(settings),
   });
-  const access = addAccess(app, settings, logger, () => 'ingest');
-  const registry = createRegistry();
+  traceRequests(app);
+  const access = addAccess(app, settings, logger, () => 'ingest', addAccessMetrics(registry));
+  addDependencyMetrics(registry, { log: () => probe.trouble === null });
+  addCertificateMetrics(registry, settings);
   addMetricsRoute(app, registry);
-  const requestIds = new RequestIds();
-  const { noteAnswer, noteBatch } = addIngestMetrics(registry, () => queue.size);
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
-  addEventRoutes(app, {
-    ...{ queue, requestIds, rules, topic: log.topic, statusUrl, noteAnswer, failures },
-  });
+  const { topic } = log;
+  const ofRoutes = { queue, requestIds: new RequestIds(), rules, topic, meter, failures };
+  addEventRoutes(app, { ...ofRoutes, statusUrl });
   addRootRoute(app, statusUrl);
-  await addBatchRoute(app, { queue, requestIds, rules, noteBatch, access, failures });
+  await addBatchRoute(app, { ...ofRoutes, access });
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
       troubles: [...(draining ? ['Draining: the service is stopping'] : []), ...all],
       partial: part,
       facts: {
-        service: 'producer',
-        topic: log.topic,
+        ...{ service: 'producer', topic },
         queued: queue.size,
         warnings: access.warnings(),
       },
@@ -118,9 +117,20 @@ export async function startProducer(
       healthLog.stop();
       access.stop();
       await closeServer(app, queue.drain());
+      failures.stop();
       await log.close(LOG_CLOSE_MS);
     },
   };
+}
+
+function createQueue(settings: Settings, log: LogAppender, meter: IngestMeter): AppendQueue {
+  return new AppendQueue(log, {
+    deadlineMs: settings.DELIVERY_DEADLINE_MS,
+    itemsMax: settings.APPEND_QUEUE_MAX,
+    batchItemsMax: settings.APPEND_BATCH_MAX,
+    batchBytesMax: APPEND_BYTES_MAX,
+    onAppended: meter.appended,
+  });
 }
 
 function statusUrlOf(settings: Settings): string {

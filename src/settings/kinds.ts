@@ -77,6 +77,16 @@ export function integer(fallback: number, min: number, max: number, help: string
   return { parse, fallback: String(fallback), type: `${min} to ${max}`, help };
 }
 
+/** A number from 0 to 1. */
+export function ratio(fallback: number, help: string): Spec<number> {
+  const parse = (value: string, name: string) => {
+    const number = /^\d*\.?\d+$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= 0 && number <= 1) return number;
+    throw new Error(`${name} must be a number from 0 to 1, not "${value}"`);
+  };
+  return { parse, fallback: String(fallback), type: '0 to 1', help };
+}
+
 /** One of the options, in upper or lower case. */
 export function choice<const T extends string>(
   fallback: T,

@@ -26,10 +26,13 @@ describe('readSettings', () => {
         'TLS_CLIENT_CA_FILE',
         'STATUS_BASE_URL',
         'EVENTS_MODULE',
-      'DECODE_MODULE',
-      'HANDLERS_MODULE',
+        'DECODE_MODULE',
+        'HANDLERS_MODULE',
         'HANDLERS_MIGRATIONS',
         'ORDER_PROCESSED_TOPIC',
+        'OTEL_EXPORTER_OTLP_ENDPOINT',
+        'OTEL_EXPORTER_OTLP_HEADERS',
+        'OTEL_SERVICE_NAME',
       ],
     );
     assert.deepEqual(

@@ -12,10 +12,12 @@ import {
   isUrl,
   optional,
   protocolProblem,
+  ratio,
   type Spec,
   text,
   toggle,
 } from './kinds.ts';
+import { areHeaders } from './otlp-headers.ts';
 import { isSchemaName, splitSchema } from './schema-url.ts';
 
 /**
@@ -241,6 +243,26 @@ export const SETTINGS = {
     1000,
     300_000,
     'Milliseconds without a heartbeat after which the partitions of a consumer are given to other consumers.',
+  ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: optional(
+    isUrl('http:', 'https:'),
+    'http://host:4318',
+    'Base URL of a collector that takes traces by OTLP over HTTP. Traces are sent to /v1/traces below it. If unset, nothing is traced. See docs/tracing.md.',
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: optional(
+    areHeaders,
+    'name=value,name=value',
+    'Headers for the collector, such as its API key, with percent-encoded values.',
+    true,
+  ),
+  OTEL_SERVICE_NAME: optional(
+    () => true,
+    'a name',
+    'Name of this service in traces. Default: orderonce-producer, orderonce-consumer or orderonce-start.',
+  ),
+  OTEL_TRACES_SAMPLER_ARG: ratio(
+    0.01,
+    'Share of the requests without a traceparent that are traced, from 0 to 1. A request with one is traced if its sender says so.',
   ),
 } as const satisfies Record<string, Spec<unknown>>;
 

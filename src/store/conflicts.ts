@@ -53,14 +53,12 @@ export async function insertConflicts(
   return rowCount ?? 0;
 }
 
-/** Conflicts in log order, with both payloads, both digests and both places. */
+const COLUMNS = `${LEDGER_COLUMNS}, payload, encode(digest, 'hex') AS digest, first_payload,
+  encode(first_digest, 'hex') AS first_digest,
+  (SELECT ${UTC('p.processed_at')} FROM orderonce.processed_events p
+    WHERE p.event_id = conflicts.event_id) AS first_stored_at`;
+
+/** Conflicts with both payloads, both digests and both places, sorted as the filter says. */
 export async function listConflicts(db: Queryable, filter: LedgerFilter): Promise<LedgerRow[]> {
-  return await readLedger(
-    db,
-    `SELECT ${LEDGER_COLUMNS}, payload, encode(digest, 'hex') AS digest, first_payload,
-            encode(first_digest, 'hex') AS first_digest,
-            (SELECT ${UTC('p.processed_at')} FROM orderonce.processed_events p
-              WHERE p.event_id = conflicts.event_id) AS first_stored_at FROM orderonce.conflicts`,
-    filter,
-  );
+  return await readLedger(db, { table: 'conflicts', columns: COLUMNS }, filter);
 }

@@ -43,6 +43,9 @@ const RIGHTS: Readonly<Record<string, string>> = {
   position_troubles: 'SELECT, INSERT, UPDATE, DELETE',
   closed_positions: 'SELECT, INSERT',
   deployment_handlers: 'SELECT, INSERT, UPDATE',
+  activity: 'SELECT, INSERT, UPDATE, DELETE',
+  processes: 'SELECT, INSERT, UPDATE, DELETE',
+  redrive_jobs: 'SELECT, INSERT, UPDATE',
 };
 const OF_EMBEDDED_LOG = {
   event_log: 'SELECT, INSERT, DELETE',

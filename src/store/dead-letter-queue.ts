@@ -14,6 +14,8 @@ export type ListedDeadLetter = LogPlace & {
   readonly digest: string | null;
   readonly state: DeadLetterState;
   readonly reason: string;
+  /** What the messages of one cause have in common: without ids, numbers and quoted values. */
+  readonly shape: string;
   readonly detail: unknown;
   readonly sqlState: string | null;
   readonly attempts: number;
@@ -31,8 +33,9 @@ export type StoredDeadLetter = ListedDeadLetter & {
   readonly headers: readonly (readonly [string | null, string | null])[];
 };
 
-const LISTED = `log_id AS "logId", log_partition AS partition, log_offset AS "offset",
-  event_id AS "eventId", order_id AS "orderId", encode(digest, 'hex') AS digest, state, reason, detail,
+/** The columns of a ListedDeadLetter. */
+export const LISTED = `log_id AS "logId", log_partition AS partition, log_offset AS "offset",
+  event_id AS "eventId", order_id AS "orderId", encode(digest, 'hex') AS digest, state, reason, shape, detail,
   sqlstate AS "sqlState", attempts, ${UTC('appended_at')} AS "appendedAt",
   ${UTC('parked_at')} AS "parkedAt", ${UTC('updated_at')} AS "updatedAt"`;
 const COLUMNS = `${LISTED}, key, value, headers`;
@@ -96,22 +99,6 @@ export async function listDeadLetters(
       after?.offset ?? null,
       filter.limit,
     ],
-  );
-  return rows;
-}
-
-/** Dead letters with the same state, reason and SQLSTATE. */
-export type DeadLetterGroup = {
-  readonly state: DeadLetterState;
-  readonly reason: string;
-  readonly sqlstate: string | null;
-  readonly count: number;
-};
-
-export async function groupDeadLetters(db: Queryable): Promise<DeadLetterGroup[]> {
-  const { rows } = await db.query<DeadLetterGroup>(
-    `SELECT state, reason, sqlstate, count(*) AS count FROM orderonce.dead_letters
-      GROUP BY state, reason, sqlstate ORDER BY count DESC, reason`,
   );
   return rows;
 }
@@ -201,6 +188,8 @@ export type AuditEntry = {
   readonly detail?: string | undefined;
   /** The canonical JSON of an edit and its digest. The original is read from the dead letter. */
   readonly edited?: { readonly json: string; readonly digest: string } | undefined;
+  /** The job that does it, if it is one. */
+  readonly redriveId?: number | undefined;
 };
 
 /**
@@ -209,14 +198,14 @@ export type AuditEntry = {
 export async function writeAudit(
   tx: Transaction,
   place: LogPlace,
-  { actor, action, outcome, eventId, detail, edited }: AuditEntry,
+  { actor, action, outcome, eventId, detail, edited, redriveId }: AuditEntry,
 ): Promise<void> {
   await tx.query(
     `INSERT INTO orderonce.dead_letter_audit (log_id, log_partition, log_offset, actor, action, outcome,
-       event_id, detail, original_value, edited_payload, edited_digest)
+       event_id, detail, original_value, edited_payload, edited_digest, redrive_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, to_jsonb($8::text),
              (SELECT value FROM orderonce.dead_letters WHERE ${PLACE} AND $9::jsonb IS NOT NULL),
-             $9, decode($10, 'hex'))`,
+             $9, decode($10, 'hex'), $11)`,
     [
       ...placeParameters(place),
       actor,
@@ -226,6 +215,7 @@ export async function writeAudit(
       detail ?? null,
       edited?.json ?? null,
       edited?.digest ?? null,
+      redriveId ?? null,
     ],
   );
 }

@@ -1,5 +1,6 @@
 import type { EventRecord } from '../log/decoded-record.ts';
 import { bigintArray, intArray, textArray, uuidArray } from './binary-arrays.ts';
+import { COUNTED_MAX } from './capped.ts';
 import { LEDGER_COLUMNS, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts';
 import type { Claim } from './processed-events.ts';
 import type { Queryable, Transaction } from './queryable.ts';
@@ -62,9 +63,9 @@ export async function insertDuplicates(
   return rowCount ?? 0;
 }
 
-/** Duplicates in log order. */
+/** Duplicates, sorted as the filter says. */
 export async function listDuplicates(db: Queryable, filter: LedgerFilter): Promise<LedgerRow[]> {
-  return await readLedger(db, `SELECT ${LEDGER_COLUMNS} FROM orderonce.duplicates`, filter);
+  return await readLedger(db, { table: 'duplicates', columns: LEDGER_COLUMNS }, filter);
 }
 
 /** A duplicate within this time is most likely a client's retry; a later one was sent anew. */
@@ -79,11 +80,28 @@ export type SourceCount = {
   readonly count: number;
 };
 
-export async function countDuplicates(db: Queryable): Promise<SourceCount[]> {
+/**
+ * Counts the newest duplicates, COUNTED_MAX at most: the same number of each partition, since a count of
+ * millions takes seconds. GET /activity has the numbers of the last 30 days.
+ */
+export async function countDuplicates(
+  db: Queryable,
+): Promise<{ readonly items: readonly SourceCount[]; readonly isCapped: boolean }> {
   const { rows } = await db.query<SourceCount>(
-    `SELECT source, after_ms <= $1 AS within_a_minute, count(*) AS count FROM orderonce.duplicates
+    `WITH places AS (
+       SELECT log_id, log_partition FROM orderonce.consumer_positions
+       UNION SELECT log_id, log_partition FROM orderonce.closed_positions)
+     SELECT source, after_ms <= $1 AS within_a_minute, count(*) AS count
+       FROM places p CROSS JOIN LATERAL (
+         SELECT source, after_ms FROM orderonce.duplicates d
+          WHERE d.log_id = p.log_id AND d.log_partition = p.log_partition
+          ORDER BY d.log_offset DESC LIMIT ${COUNTED_MAX} / (SELECT count(*) FROM places)) newest
       GROUP BY 1, 2 ORDER BY count DESC, source`,
     [RETRY_WINDOW_MS],
   );
-  return rows;
+  const { rows: more } = await db.query<{ n: number }>(
+    `SELECT count(*) AS n FROM (SELECT FROM orderonce.duplicates LIMIT ${COUNTED_MAX + 1}) d`,
+  );
+  const sum = rows.reduce((total, { count }) => total + count, 0);
+  return { items: rows, isCapped: sum < (more[0]?.n ?? 0) };
 }

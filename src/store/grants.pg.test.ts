@@ -4,12 +4,17 @@ import { createDatabase, createEmptyDatabase } from '../../test/support/database
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { asRole } from '../../test/support/roles.ts';
+import { JobWorker } from '../dead-letters/job-worker.ts';
 import { redrive } from '../dead-letters/redrive.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { addActivity, compactActivity } from './activity.ts';
 import { assertMigrated } from './assert-migrated.ts';
 import { readDatabaseFacts } from './database-facts.ts';
 import { USUAL_MODEL } from './event-model.ts';
+import { removeProcess, reportProcess } from './processes.ts';
+import { findJob, insertJob } from './redrive-jobs.ts';
 
 const USE = { hasEmbeddedLog: false, keepsOrders: true };
 const DENIED = { code: '42501' };
@@ -52,6 +57,24 @@ it('the role of consumers can do all that the heart does, parking and redriving 
   const [result] = await redrive({ pool, handlers, actor: 'test', ...USUAL_MODEL }, rows[0]);
   assert.equal(result?.outcome, 'stored');
   assert.equal(await count(owner, 'processed_events'), 2);
+});
+
+it('the role of consumers can report processes and activity, and carry out jobs', async (t) => {
+  const { pool: owner, url } = await createDatabase(t);
+  const pool = await asRole(t, { pool: owner, url }, 'orderonce_consumer');
+  const report = { owner: 'a', service: 'consumer', version: '1', handlers: [], partitions: [] };
+  await reportProcess(pool, { ...report, handlersDigest: null });
+  await removeProcess(pool, 'a');
+  await addActivity(pool, 'a', [{ outcome: 'stored', source: '', n: 1 }]);
+  await compactActivity(pool);
+  const job = { action: 'redrive', filter: {}, places: null, total: 0, perSecond: null } as const;
+  await insertJob(pool, { ...job, askedBy: 'ann', reason: null }, 1);
+  await new JobWorker({
+    ...{ db: pool, owner: 'a', redrives: { pool, handlers: NO_HANDLERS, ...USUAL_MODEL } },
+    logger: createLogger('silent'),
+  }).work();
+  assert.equal((await findJob(pool, 1))?.state, 'done');
+  await assert.rejects(pool.query('DELETE FROM redrive_jobs'), DENIED);
 });
 
 it('both roles may use a schema that is not public', async (t) => {

@@ -34,8 +34,9 @@ BEGIN
     END IF;
     GRANT SELECT, INSERT, UPDATE, DELETE ON
       consumer_positions, dead_letters, held_orders, suspects, position_troubles, outbox,
-      outbox_shards, outbox_relays
+      outbox_shards, outbox_relays, activity, processes
       TO orderonce_consumer;
+    GRANT SELECT, INSERT, UPDATE ON redrive_jobs TO orderonce_consumer;
     GRANT SELECT, INSERT, DELETE ON event_log TO orderonce_consumer;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_reader') THEN
@@ -43,7 +44,7 @@ BEGIN
       schema_migrations, handler_migrations, logs, processed_events, event_data, event_types, consumer_positions, duplicates, conflicts,
       dead_letters, dead_letter_claims, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
       closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log,
-      deployment_handlers
+      deployment_handlers, activity, processes, redrive_jobs
       TO orderonce_reader;
     IF has_orders THEN
       GRANT SELECT ON orders TO orderonce_reader;

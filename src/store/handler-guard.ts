@@ -5,8 +5,9 @@
  *   (migration 0010, handler-triggers.sql).
  * - If an administrator has granted this role the role orderonce_handler, the statements run under
  *   that role. This does not apply to a superuser, who counts as a member of every role.
- * - The settings on which Orderonce relies must be the same afterwards. A handler can change them
- *   with `set_config`, and a change would reach the next batch on the same connection.
+ * - The settings on which Orderonce relies, and the transaction itself, must be the same afterwards.
+ *   A handler can change settings with `set_config`, and a change would reach the next batch on the
+ *   same connection.
  */
 import type { Pool } from './pool.ts';
 import type { Transaction } from './queryable.ts';
@@ -30,23 +31,31 @@ const SETTINGS = [
   'bytea_output',
   'extra_float_digits',
   'standard_conforming_strings',
+  'session_authorization',
+  'exit_on_error',
+  // Servers before 17 do not know it.
+  'transaction_timeout',
 ] as const;
-const AS_THEY_ARE = `ARRAY[${SETTINGS.map((name) => `current_setting('${name}')`).join(', ')}]`;
+const AS_THEY_ARE = `ARRAY[${SETTINGS.map((name) => `current_setting('${name}', true)`).join(', ')}] AS settings,
+       pg_catalog.pg_current_xact_id()::text AS transaction`;
 
 // PostgreSQL computes the columns of a SELECT from left to right: the role changes last.
-const ENTER = prepared(`SELECT ${AS_THEY_ARE} AS settings, current_setting('role') AS role,
+const ENTER = prepared(`SELECT ${AS_THEY_ARE}, current_setting('role') AS role,
        set_config('orderonce_guard.handler', $1, true),
        set_config('role', coalesce(
          (SELECT rolname FROM pg_catalog.pg_roles
            WHERE rolname = 'orderonce_handler' AND pg_catalog.pg_has_role(oid, 'MEMBER')
              AND current_setting('is_superuser') = 'off'),
          current_setting('role')), true) AS given_role`);
-const LEAVE = prepared(`SELECT ${AS_THEY_ARE} AS settings, current_setting('role') AS role,
+const LEAVE = prepared(`SELECT ${AS_THEY_ARE}, current_setting('role') AS role,
+       current_setting('orderonce_guard.handler', true) AS handler,
        set_config('role', $1, true), set_config('orderonce_guard.handler', '', true)`);
 
-/** The settings and the role before a handler's first statement, and the role that it was given. */
+/** What held before a handler's first statement, and the role that it was given. */
 export type HandlerEntry = {
+  readonly handler: string;
   readonly settings: readonly string[];
+  readonly transaction: string;
   readonly role: string;
   readonly givenRole: string;
 };
@@ -54,19 +63,22 @@ export type HandlerEntry = {
 /** Call it before a handler's first statement. @param handler its name. */
 export async function enterHandler(tx: Transaction, handler: string): Promise<HandlerEntry> {
   const { rows } = await tx.query(ENTER, [handler]);
-  const { settings, role, given_role: givenRole } = rows[0];
-  return { settings, role, givenRole };
+  const { settings, transaction, role, given_role: givenRole } = rows[0];
+  return { handler, settings, transaction, role, givenRole };
 }
 
 /**
  * Call it after a handler's last statement.
- * @returns the names of the settings that the handler changed.
+ * @returns the names of what the handler changed although it must not.
  */
 export async function leaveHandler(tx: Transaction, before: HandlerEntry): Promise<string[]> {
   const { rows } = await tx.query(LEAVE, [before.role]);
-  const { settings, role } = rows[0] as { settings: string[]; role: string };
+  const { settings, ...after } = rows[0] as HandlerEntry;
   const changed: string[] = SETTINGS.filter((_, i) => settings[i] !== before.settings[i]);
-  return role === before.givenRole ? changed : [...changed, 'role'];
+  if (after.role !== before.givenRole) changed.push('role');
+  if (after.handler !== before.handler) changed.push('orderonce_guard.handler');
+  if (after.transaction !== before.transaction) changed.push('the transaction, which it ended');
+  return changed;
 }
 
 /**

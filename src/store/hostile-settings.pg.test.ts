@@ -11,9 +11,11 @@ import { hostileUrl } from '../../test/support/hostile-role.ts';
 import { serve } from '../../test/support/serve.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
+import { addDeadLetterRoutes } from '../admin/dead-letter-routes.ts';
 import { addEventRoutes } from '../admin/event-routes.ts';
 import { EventWaiters } from '../admin/event-waiters.ts';
 import { addLedgerRoutes } from '../admin/ledger-routes.ts';
+import { addLookupRoutes } from '../admin/lookup-routes.ts';
 import { addOrderRoutes } from '../admin/order-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
 import type { Call, Flags } from '../commands/command.ts';
@@ -32,8 +34,10 @@ import { readReports, reportPositions } from '../positions/report.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { startConsumer } from '../services/consumer-service.ts';
 import { readDatabaseFacts } from './database-facts.ts';
+import { countByReason } from './dead-letter-choice.ts';
 import { listDeadLetters, readAudit } from './dead-letter-queue.ts';
 import { USUAL_MODEL } from './event-model.ts';
+import { countHeldOrders } from './held-orders-report.ts';
 import type { LogPlace } from './log-place.ts';
 import { migrate } from './migrate.ts';
 import { readOutboxLag } from './outbox.ts';
@@ -92,6 +96,10 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
     addEventRoutes(app, pool, new EventWaiters(pool), USUAL_MODEL.rules);
     addOrderRoutes(app, pool, USUAL_MODEL);
     addLedgerRoutes(app, pool);
+    addDeadLetterRoutes(app, pool);
+    const { rules } = USUAL_MODEL;
+    const sources = { db: pool, topic: TOPIC, rules, eventIdAt: async () => null };
+    addLookupRoutes(app, pool, sources, async () => []);
     addPositionRoute(app, () => readReports(reader, pool));
   });
   const [letter] = await listDeadLetters(pool, { limit: 1 });
@@ -103,12 +111,17 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
         `/events/${e.event_id}`,
         `/orders/${e.order_id}`,
         `/orders/${e.order_id}/events`,
+        `/events/${e.event_id}/history`,
+        `/find?q=${e.order_id}`,
       ]),
     ),
     '/duplicates',
     '/duplicates/sources',
     '/conflicts',
     '/dead-letters',
+    '/dead-letters?limit=1&total=true&q=REFUSED',
+    `/dead-letters?after=${letter?.parkedAt}/9/9/9`,
+    `/duplicates?sort=oldest&after=2001-02-03T04:05:06.789012Z/1/0/0`,
     '/dead-letters/groups',
     '/positions',
     `/dead-letters/${of}`,
@@ -119,6 +132,7 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
     assert.ok(status === 200 || status === 404, `${path}: ${status} ${JSON.stringify(body)}`);
     answers[path] = body;
   }
+  answers.counts = [await countByReason(pool), await countHeldOrders(pool)];
   const { topicId, partitions } = await reader.identity();
   const wishes = Array.from({ length: partitions }, (_, partition) => ({ partition, offset: 0 }));
   const log = await reader.fetch(topicId, wishes, { waitMs: 0 } as never);

@@ -117,6 +117,16 @@ async function sessionsIn(session: Queryable, name: string): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
+/** Whether a session in a database waits for a lock that another one holds. */
+export async function isAnyBlocked(session: Queryable, name: string): Promise<boolean> {
+  const { rows } = await session.query(
+    `SELECT FROM pg_catalog.pg_stat_activity
+      WHERE datname = $1 AND wait_event_type = 'Lock' LIMIT 1`,
+    [name],
+  );
+  return rows.length > 0;
+}
+
 /** How many other sessions use the server. */
 export async function countOtherSessions(session: Queryable): Promise<number> {
   const { rows } = await session.query<{ count: string }>(
@@ -165,7 +175,9 @@ async function makeTemplate(
       await migrate(pool);
       for (const migration of migrations) await applyMigration(pool, migration);
       const logId = await logIdOf(pool, identity);
-      await ensurePositions(pool, identity.topic, logId, new Map([[0, { start: 0, end: 0 }]]));
+      const partitions = Array.from({ length: identity.partitions }, (_, n) => n);
+      const bounds = new Map(partitions.map((partition) => [partition, { start: 0, end: 0 }]));
+      await ensurePositions(pool, identity.topic, logId, bounds);
     } finally {
       await pool.end();
     }

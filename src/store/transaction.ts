@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 import { OrderonceError } from '../errors.ts';
 import { within } from '../runtime/deadline.ts';
+import { inPhase } from '../tracing/tracing.ts';
 import type { Transaction } from './queryable.ts';
 import { closesSession, isConnectionBroken } from './sqlstate.ts';
 import { type ServerVersion, serverOf } from './statements.ts';
@@ -134,7 +135,8 @@ async function run<T>(
   try {
     await client.query(begin(serverOf(client)));
     const result = await work(client);
-    const { command } = await within(COMMIT_MS, client.query('COMMIT'), noReply);
+    const commit = () => within(COMMIT_MS, client.query('COMMIT'), noReply);
+    const { command } = await inPhase('commit', commit);
     // COMMIT of a failed transaction is no error. It stores nothing, and its tag is ROLLBACK.
     if (command !== 'COMMIT') {
       throw new OrderonceError('COMMIT_ROLLED_BACK', `PostgreSQL answered COMMIT with ${command}`);

@@ -1,4 +1,6 @@
 /** Finds the first difference between two runs over the same events, and says it in one line. */
+
+import type { TeamColumn } from '../store/test-tables.ts';
 import type { TestEvent } from './events.ts';
 import type { Difference } from './proof-error.ts';
 import type { Row, Snapshot, Table } from './snapshot.ts';
@@ -95,7 +97,7 @@ function closestPair(
 
 function differentColumns(
   name: string,
-  { columns }: Table,
+  { columns, why }: Table,
   { before, after }: Pair,
   events: readonly TestEvent[],
 ): Found {
@@ -112,13 +114,16 @@ function differentColumns(
   const where = place === '' ? '' : ` where ${place}`;
   const which = event === undefined ? where : ` for event ${event.event_id}`;
   const names = different.map((column) => `'${name}.${column.name}'`).join(', ');
-  const byDefault = different.find((column) => column.default !== null);
-  const why =
-    byDefault === undefined
-      ? 'The value does not depend on the events alone'
-      : `The default of "${byDefault.name}" is ${byDefault.default}`;
-  const hint = `${why}. If it may differ, leave it out: provesExactlyOnce(events, { ignore: [${names}] })`;
+  const hint = `${why ?? whyOf(different)}. If it may differ, leave it out: provesExactlyOnce(events, { ignore: [${names}] })`;
   return { what: `${name}.${first.name} is ${values}${which}`, hint };
+}
+
+function whyOf(different: readonly TeamColumn[]): string {
+  const byDefault = different.find((column) => column.default !== null);
+  if (byDefault !== undefined) return `The default of "${byDefault.name}" is ${byDefault.default}`;
+  return different.some(({ isInKey }) => isInKey)
+    ? 'A key that is not made of the event does not recognise a repeat'
+    : 'The value does not depend on the events alone';
 }
 
 /** Those of `rows` that `others` does not have, each as often as it is missing there. */

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { EventRules } from '../event/event-rules.ts';
+import type { OrderEvent } from '../event/order-event.ts';
 import { parseEvent } from '../event/parse-event.ts';
 import type { TestClock } from './clock.ts';
 
@@ -12,7 +13,7 @@ export type TestEvent = {
   readonly user_id: string;
   /** Undefined in an event of a type that has no amount. */
   readonly total_amount?: string | number | undefined;
-  /** RFC 3339. */
+  /** With a time zone, in any form that the API accepts. */
   readonly timestamp: string;
   readonly type?: string;
   readonly version?: number;
@@ -38,9 +39,21 @@ export function completeEvent(parts: Partial<TestEvent>, clock: TestClock): Test
 /** @throws where the API would answer 422, saying what is wrong. */
 export function bytesOf(event: TestEvent, rules: EventRules): Buffer {
   const bytes = Buffer.from(JSON.stringify(event));
-  const parsed = parseEvent(bytes, rules);
-  if (parsed.ok) return bytes;
-  const errors = parsed.errors.map(({ loc, msg }) => `${loc.slice(1).join('.') || 'body'}: ${msg}`);
+  parsed(bytes, rules);
+  return bytes;
+}
+
+/** The event's timestamp in milliseconds, however it is spelled. @throws like bytesOf. */
+export function msOf(event: TestEvent, rules: EventRules): number {
+  return Date.parse(parsed(Buffer.from(JSON.stringify(event)), rules).timestamp);
+}
+
+function parsed(bytes: Buffer, rules: EventRules): OrderEvent {
+  const verdict = parseEvent(bytes, rules);
+  if (verdict.ok) return verdict.event;
+  const errors = verdict.errors.map(
+    ({ loc, msg }) => `${loc.slice(1).join('.') || 'body'}: ${msg}`,
+  );
   throw new TypeError(
     `The API would answer 422: ${errors.join('; ')}. kit.sendGarbage() appends bytes that are no event`,
   );

@@ -3,14 +3,16 @@ import {
   cloneDatabase,
   cloneTemplate,
   dropDatabase,
+  isAnyBlocked,
   lastingSessions,
 } from '../store/test-databases.ts';
-import { digestOfTemplate, type MigrationSource, readTeamMigrations } from './migrations.ts';
+import type { MigrationSource } from './kit-options.ts';
+import { digestOfTemplate, readTeamMigrations } from './migrations.ts';
 import { findServer, openPool, type ServerOptions, type TestServer } from './server.ts';
 
-/** The topic of the kit's log, which is partition 0 of it. */
+/** The topic of the kit's log, which is partition 0 of it. Proofs with two consumers use both. */
 export const TOPIC = 'order_events';
-const IDENTITY = { topic: TOPIC, topicId: 'test-kit', partitions: 1 };
+const IDENTITY = { topic: TOPIC, topicId: 'test-kit', partitions: 2 };
 
 /** A database on the server of the run, with a pool of its own. */
 export type KitDatabase = { readonly name: string; readonly url: string; readonly pool: Pool };
@@ -34,7 +36,7 @@ export class KitDatabases {
     },
   ): Promise<{ databases: KitDatabases; first: KitDatabase }> {
     const migrations = await readTeamMigrations(options.migrations);
-    const digest = await digestOfTemplate(migrations);
+    const digest = await digestOfTemplate(migrations, IDENTITY);
     const server = await findServer(options);
     const databases = new KitDatabases(server);
     try {
@@ -70,6 +72,11 @@ export class KitDatabases {
   /** The application names of the sessions in a database, without those that are being closed. */
   async sessionsIn(name: string): Promise<string[]> {
     return await this.#asAdmin((session) => lastingSessions(session, name));
+  }
+
+  /** Whether a session in it waits for a lock. */
+  async isAnyBlocked(name: string): Promise<boolean> {
+    return await this.#asAdmin((session) => isAnyBlocked(session, name));
   }
 
   /** Drops a database in the background; close() waits for it. Its pools must have been ended. */

@@ -1,6 +1,11 @@
 import type { EventDefinition } from '../event/declaration.ts';
 import type { HandlerSource } from './handler-source.ts';
-import type { MigrationSource } from './migrations.ts';
+
+/**
+ * A folder (its `.sql` files run in the order of their names), a file, or SQL text: a string with
+ * white space in it is text, any other string is a path from the working directory.
+ */
+export type MigrationSource = string | URL;
 
 export type TestKitOptions = {
   readonly handlers: HandlerSource;
@@ -19,12 +24,10 @@ export type TestKitOptions = {
   readonly handlerTimeoutMs?: number | undefined;
 };
 
-/** A message of a handler, with key and value as text where they are valid UTF-8. */
-export type EmittedInTest = {
-  readonly topic: string;
-  readonly key: string;
-  readonly value: string | null;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly eventId: string;
-  readonly handler: string;
+export type ProofOptions = {
+  /**
+   * Columns that are not compared, as `table.column`, or `*.column` for all tables: those whose
+   * values are meant to differ, such as a `created_at` with `DEFAULT now()`. Default: none.
+   */
+  readonly ignore?: readonly string[] | undefined;
 };

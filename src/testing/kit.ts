@@ -1,24 +1,30 @@
 import { redrive } from '../dead-letters/redrive.ts';
-import type { RedriveResult } from '../dead-letters/redrive-one.ts';
 import { compileEvents } from '../event/declared-events.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
-import { type ListedDeadLetter, listDeadLetters } from '../store/dead-letter-queue.ts';
+import { listDeadLetters } from '../store/dead-letter-queue.ts';
 import { type EventModel, USUAL_MODEL } from '../store/event-model.ts';
 import { findEvent } from '../store/event-status.ts';
-import type { LogPlace } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
 import { listOutbox } from '../store/test-tables.ts';
 import { TestClock } from './clock.ts';
-import { type Drained, drain, TrustingParkGuard } from './drain.ts';
+import { drain, TrustingParkGuard } from './drain.ts';
 import { bytesOf, completeEvent, type TestEvent } from './events.ts';
 import { makeHandlers } from './handler-source.ts';
 import { type KitDatabase, KitDatabases, TOPIC } from './kit-databases.ts';
-import type { EmittedInTest, TestKitOptions } from './kit-options.ts';
+import type { ProofOptions, TestKitOptions } from './kit-options.ts';
+import type {
+  DeadLetterInTest,
+  Drained,
+  EmittedInTest,
+  PlaceInTest,
+  Proof,
+  RedriveInTest,
+} from './kit-results.ts';
 import { MemoryLog } from './memory-log.ts';
-import { type Proof, type ProofOptions, proveExactlyOnce } from './prove.ts';
+import { proveExactlyOnce } from './prove.ts';
 
 const HANDLER_TIMEOUT_MS = 3000;
 const ATTEMPTS_MAX = 5;
@@ -129,7 +135,7 @@ export class TestKit {
   }
 
   /** In log order, at most 1000. */
-  async deadLetters(): Promise<ListedDeadLetter[]> {
+  async deadLetters(): Promise<DeadLetterInTest[]> {
     return await listDeadLetters(this.#pool, { limit: 1000 });
   }
 
@@ -151,7 +157,9 @@ export class TestKit {
    * @param which a dead letter of deadLetters(), or an event or its id.
    * @returns a result for each one tried, as the consumer's API gives it.
    */
-  async redrive(which: LogPlace | string | Pick<TestEvent, 'event_id'>): Promise<RedriveResult[]> {
+  async redrive(
+    which: PlaceInTest | string | Pick<TestEvent, 'event_id'>,
+  ): Promise<RedriveInTest[]> {
     const isPlace = typeof which === 'object' && 'offset' in which;
     const place = isPlace ? which : await this.#letterOf(idOf(which));
     const { logId, partition, offset } = place;
@@ -160,7 +168,7 @@ export class TestKit {
     return await redrive(context, { logId, partition, offset });
   }
 
-  async #letterOf(eventId: string): Promise<LogPlace> {
+  async #letterOf(eventId: string): Promise<PlaceInTest> {
     const [letter] = await listDeadLetters(this.#pool, { eventId, limit: 1 });
     if (letter === undefined) throw new Error(`Event ${eventId} is no dead letter`);
     return letter;
@@ -174,8 +182,9 @@ export class TestKit {
   /**
    * Processes the events in a copy of this kit's database without disturbance, and then again in
    * further copies with failures at every statement and at COMMIT, lost replies, restarts, other
-   * batches and duplicates. All of the team's tables and the outbox must be the same each time. The
-   * kit's own database stays as it is.
+   * batches, duplicates, and two consumers at the same time. All of the team's tables and the outbox
+   * must be the same each time, and an attempt that is rolled back must leave nothing. The kit's own
+   * database stays as it is.
    * @param events overrides, as for send().
    * @returns what was tried. @throws ProofError naming the first difference.
    */

@@ -6,12 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { reasonOf } from '../errors.ts';
 import { readMigrations } from '../store/migration-files.ts';
 import type { TeamMigration } from '../store/test-databases.ts';
-
-/**
- * A folder (its `.sql` files run in the order of their names), a file, or SQL text: a string with
- * white space in it is text, any other string is a path from the working directory.
- */
-export type MigrationSource = string | URL;
+import type { MigrationSource } from './kit-options.ts';
 
 /** @throws if a folder or file cannot be read. */
 export async function readTeamMigrations(
@@ -45,8 +40,11 @@ async function readOne(path: string): Promise<TeamMigration> {
 }
 
 /** Changes whenever a database made of these migrations and ours would be another one. */
-export async function digestOfTemplate(ofTeam: readonly TeamMigration[]): Promise<string> {
+export async function digestOfTemplate(
+  ofTeam: readonly TeamMigration[],
+  log: object,
+): Promise<string> {
   const { files } = await readMigrations();
-  const all = [files.map(({ checksum }) => checksum), ofTeam.map(({ sql }) => sql)];
+  const all = [files.map(({ checksum }) => checksum), ofTeam.map(({ sql }) => sql), log];
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 24);
 }

@@ -1,30 +1,13 @@
 import { firstDifference } from './compare.ts';
 import type { TestEvent } from './events.ts';
 import type { KitDatabases } from './kit-databases.ts';
+import type { ProofOptions } from './kit-options.ts';
+import type { Proof } from './kit-results.ts';
 import { ProofError } from './proof-error.ts';
 import { type ProofPlace, runScenario } from './run-scenario.ts';
-import { SCENARIOS, type Scenario, UNDISTURBED } from './scenarios.ts';
+import { SCENARIOS, type Scenario, TWO_CONSUMERS, UNDISTURBED, UNDONE } from './scenarios.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
-
-export type ProofOptions = {
-  /**
-   * Columns that are not compared, as `table.column`, or `*.column` for all tables: those whose
-   * values are meant to differ, such as a `created_at` with `DEFAULT now()`. Default: none.
-   */
-  readonly ignore?: readonly string[] | undefined;
-};
-
-/** What a proof has tried. */
-export type Proof = {
-  /** Events that took effect in the undisturbed run, and in every other one. */
-  readonly stored: number;
-  /** Events that are dead letters in each of them. */
-  readonly deadLetters: number;
-  /** What was done, one run each. */
-  readonly tried: readonly string[];
-  /** Failures that were injected. */
-  readonly faults: number;
-};
+import { shareOut } from './two-consumers.ts';
 
 /** See TestKit.provesExactlyOnce. */
 export async function proveExactlyOnce(
@@ -53,10 +36,14 @@ export async function proveExactlyOnce(
       const difference = firstDifference(expected, await runIn(scenario), events);
       if (difference !== null) throw new ProofError(difference, scenario.circumstance);
     }
+    assertUndone(before, await runIn(UNDONE), events);
+    const hasTwoOrders = shareOut(events).every((share) => share.length > 0);
+    if (hasTwoOrders) await assertSerial(runIn, events);
     await assertUntouched(before, place, ignore);
     const states = events.map(({ event_id: id }) => expected.outcomes.get(id.toLowerCase())?.state);
     const stored = states.filter((state) => state === 'stored').length;
-    const tried = SCENARIOS.map(({ circumstance }) => circumstance);
+    const all = [...SCENARIOS, UNDONE, ...(hasTwoOrders ? [TWO_CONSUMERS] : [])];
+    const tried = all.map(({ circumstance }) => circumstance);
     return { stored, deadLetters: states.length - stored, tried, ...counted };
   } finally {
     await next.then((name) => databases.drop(name)).catch(() => {});
@@ -83,6 +70,31 @@ function assertSomeEffect({ outcomes }: Snapshot, events: readonly TestEvent[]):
   const message = outcomes.get(first as string)?.message;
   const what = `No event takes effect (${first}: ${message ?? 'unknown'})`;
   throw new ProofError({ table: null, what }, UNDISTURBED.circumstance);
+}
+
+/** What a handler wrote through `tx` is gone after a rollback; anything else was not in the transaction. */
+function assertUndone(before: Snapshot, after: Snapshot, events: readonly TestEvent[]): void {
+  const difference = firstDifference(before, after, events);
+  if (difference === null) return;
+  const hint = difference.hint ?? 'Nothing may be left: write through `tx` only';
+  throw new ProofError({ ...difference, hint }, UNDONE.circumstance);
+}
+
+/** Two transactions at the same time must leave what they leave in one sequence or the other. */
+async function assertSerial(
+  runIn: (scenario: Scenario) => Promise<Snapshot>,
+  events: readonly TestEvent[],
+): Promise<void> {
+  const inTurn = await runIn({ ...TWO_CONSUMERS, consumers: 'first before second' });
+  const together = await runIn(TWO_CONSUMERS);
+  const difference = firstDifference(inTurn, together, events);
+  if (difference === null) return;
+  const reverse = await runIn({ ...TWO_CONSUMERS, consumers: 'second before first' });
+  if (firstDifference(reverse, together, events) === null) return;
+  const hint =
+    'Between a SELECT and what is written by it, another consumer may commit: write with one statement ' +
+    '(UPDATE … SET n = n + 1), or lock what is read (FOR UPDATE, pg_advisory_xact_lock)';
+  throw new ProofError({ ...difference, hint }, TWO_CONSUMERS.circumstance);
 }
 
 /** The runs have databases of their own: whoever wrote to the kit's database did not use `tx`. */

@@ -1,4 +1,5 @@
 import { reasonOf } from '../errors.ts';
+import { whyForbidden } from '../handlers/forbidden-statements.ts';
 import type { Handler } from '../handlers/handler.ts';
 import { type HandlersIdentity, readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Transaction } from '../store/queryable.ts';
@@ -58,6 +59,8 @@ async function checkHandler(tx: Transaction, handler: Handler): Promise<HandlerV
     return { handler: name, verdict: 'not checked', findings: [] };
   }
   const query = async (text: string, values: readonly unknown[] = []) => {
+    const why = whyForbidden(text);
+    if (why !== null) throw new Error(why);
     // The extended protocol allows one statement only. A second one could end the snapshot.
     const query = { text, values: [...values], queryMode: 'extended' } as never;
     const { rows, rowCount } = await tx.query(query);

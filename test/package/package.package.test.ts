@@ -1,21 +1,13 @@
 /** The package as a team gets it: packed, installed with npm into an empty folder, and used there. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import pg from 'pg';
 import { wireEvent } from '../support/events.ts';
 import { freePort } from '../support/free-port.ts';
-import {
-  install,
-  type Packed,
-  pack,
-  ROOT,
-  run,
-  SHELL,
-  temporaryFolder,
-} from '../support/tarball.ts';
+import { startRunning } from '../support/running.ts';
+import { install, type Packed, pack, ROOT, run, temporaryFolder } from '../support/tarball.ts';
 import { until } from '../support/until.ts';
 
 const BYTES_MAX = 2_000_000;
@@ -74,6 +66,7 @@ describe('The tarball', () => {
 
 describe('TypeScript', () => {
   const text = `import { type Handler, TerminalError, forEachEvent } from 'orderonce/handlers';
+import { startTestKit, type TestKit } from 'orderonce/testing';
 export * as client from 'orderonce/client';
 export const handlers: Handler[] = [
   forEachEvent('charge', async ({ eventId, totalAmount }, tx) => {
@@ -83,6 +76,12 @@ export const handlers: Handler[] = [
 ];
 // @ts-expect-error A handler has a name: declarations that are not found would allow anything.
 export const wrong: Handler = { handle: async () => {} };
+export const kit: Promise<TestKit> = startTestKit({ handlers, migrations: 'migrations' });
+export async function reasons(): Promise<string[]> {
+  return (await (await kit).deadLetters()).map(({ reason }) => reason);
+}
+// @ts-expect-error It has no such option.
+export const none = () => startTestKit({ handlers, migration: 'migrations' });
 `;
   const projects = [
     { module: 'nodenext', moduleResolution: 'nodenext', type: 'module' },
@@ -101,57 +100,30 @@ export const wrong: Handler = { handle: async () => {} };
         noEmit: true,
         types: ['node'],
         typeRoots: [join(ROOT, 'node_modules', '@types')],
+        // Declarations that need what the team has not installed, such as @types/pg, fail.
+        skipLibCheck: false,
       };
       writeFileSync(join(project, 'package.json'), JSON.stringify({ type }));
       writeFileSync(join(project, 'handlers.ts'), text);
-      // Its declarations refer to those of pg, which a project may not have.
-      const testing = `export * as testing from 'orderonce/testing';\n`;
-      mkdirSync(join(project, 'tests'));
-      writeFileSync(join(project, 'tests', 'handlers.test.ts'), testing);
-      const forTests = { ...compilerOptions, skipLibCheck: true };
-      writeFileSync(
-        join(project, 'tests', 'tsconfig.json'),
-        JSON.stringify({ compilerOptions: forTests }),
-      );
       writeFileSync(
         join(project, 'tsconfig.json'),
         JSON.stringify({ compilerOptions, files: ['handlers.ts'] }),
       );
       const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
       run(project, [process.execPath, tsc, '--project', project]);
-      run(project, [process.execPath, tsc, '--project', join(project, 'tests')]);
     });
   }
 });
 
-/** Runs `npx orderonce start` or `npm start` until it says that Orderonce runs. */
+/** Runs `npx orderonce start` or `npm start` until the test ends. */
 async function start(
   t: TestContext,
   cwd: string,
-  [program, ...args]: [string, ...string[]],
+  command: [string, ...string[]],
   env: Record<string, string>,
 ): Promise<void> {
-  const child = spawn(program, args, {
-    cwd,
-    env: { ...SHELL, ...env },
-    // A group of its own, so that the signal reaches Orderonce behind npx, as Ctrl-C does.
-    detached: true,
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      output += chunk;
-    });
-  }
-  const ended = new Promise<void>((done) => child.once('close', () => done()));
-  t.after(async () => {
-    if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGINT');
-    await ended;
-  });
-  await until('it runs', () => {
-    if (child.exitCode !== null) throw new Error(`It ended: ${output}`);
-    return output.includes('Orderonce runs.');
-  });
+  const running = await startRunning(command, { cwd, env });
+  t.after(running.stop);
 }
 
 async function post(port: number, event: object): Promise<void> {

@@ -15,6 +15,8 @@ export class FakeLog implements LogAppender {
   readonly pending: PendingAppend[] = [];
   /** The values of all appends, answered or not. */
   readonly appended: string[] = [];
+  /** The headers of the same records, as text. */
+  readonly headers: Readonly<Record<string, string>>[] = [];
   /** true: appends are acknowledged immediately. */
   isAutomatic = false;
   checkError: Error | null = null;
@@ -54,6 +56,10 @@ export class FakeLog implements LogAppender {
     const { promise, resolve, reject } = Promise.withResolvers<AppendOutcome[]>();
     const values = records.map(({ value }) => value?.toString() ?? '');
     this.appended.push(...values);
+    for (const { headers = [] } of records) {
+      const texts = headers.map(([name, value]) => [String(name), String(value)]);
+      this.headers.push(Object.fromEntries(texts));
+    }
     const settle = (act: () => void) => {
       this.#underWay.delete(lane);
       this.pending.splice(this.pending.indexOf(append), 1);

@@ -4,6 +4,9 @@ const REFRESH_MS = 3000;
 const LETTERS_SHOWN = 50;
 const CHANGE = { 'Content-Type': 'application/json', 'Orderonce-Actor': 'console' };
 
+/** Whether this service accepts changes from here. Buttons that it would refuse are not shown. */
+let mayChange = false;
+
 const at = (id) => document.getElementById(id);
 
 /** Makes an element. Strings become text nodes, so text of an event can never become markup. */
@@ -51,6 +54,13 @@ function table(columns, rows, empty) {
 function notice(text) {
   at('notice').textContent = text;
   at('notice').hidden = text === '';
+}
+
+async function showAccess() {
+  const { body } = await get('/access');
+  mayChange = body.may_change;
+  at('read-only').textContent = body.why_not ?? '';
+  at('read-only').hidden = mayChange;
 }
 
 async function showHealth() {
@@ -108,7 +118,7 @@ async function showLetters() {
     ['reason', (g) => g.reason],
     ['SQLSTATE', (g) => g.sqlstate ?? ''],
     ['records', (g) => g.count.toLocaleString('en'), 'number'],
-    ['', (g) => (g.state === 'parked' ? redriveAll(g.reason) : '')],
+    ['', (g) => (mayChange && g.state === 'parked' ? redriveAll(g.reason) : '')],
   ];
   at('groups').replaceChildren(table(ofGroups, groups.body.items, 'No dead letters.'));
   if (list.body.items.length === 0) {
@@ -153,7 +163,7 @@ function redriveAll(reason) {
 function actionsOf({ place, state }) {
   const url = `/dead-letters/${place}`;
   const show = button('Show', () => showLetter(place));
-  if (state === 'discarded') return [show];
+  if (state === 'discarded' || !mayChange) return [show];
   const discard = () => {
     const reason = prompt(`Why do you discard ${place}? It will never take effect.`);
     if (reason) void change(`${url}/discard`, JSON.stringify({ reason }));
@@ -186,7 +196,7 @@ async function showLetter(place) {
     change(`/dead-letters/${place}/edit`, text.value),
   );
   const facts = el('pre', {}, JSON.stringify({ ...body, value_base64: undefined }, null, 2));
-  showFound(body.state === 'discarded' ? [facts] : [facts, text, edit]);
+  showFound(body.state === 'discarded' || !mayChange ? [facts] : [facts, text, edit]);
 }
 
 function showFound(children) {
@@ -224,6 +234,8 @@ async function search(event) {
 }
 
 async function refresh() {
+  // Before the others: it decides which buttons they have.
+  await showAccess().catch(() => {});
   const parts = [showHealth, showPartitions, showDuplicates, showLetters, showConflicts];
   const results = await Promise.allSettled(parts.map((show) => show()));
   const isAway = results.every(({ status }) => status === 'rejected');

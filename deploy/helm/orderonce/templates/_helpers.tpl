@@ -51,9 +51,8 @@ capabilities:
 {{- end -}}
 {{- end -}}
 
-{{/* Arguments: root, component. */}}
 {{- define "orderonce.image" -}}
-{{ .root.Values.image.repository }}-{{ .component }}:{{ default .root.Chart.AppVersion .root.Values.image.tag }}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
 
 {{/* Environment of each container, in addition to the ConfigMap. */}}
@@ -61,6 +60,13 @@ capabilities:
 {{- with .Values.secrets.kafkaPassword }}
 {{- if .name }}
 - name: KAFKA_SASL_PASSWORD
+  valueFrom:
+    secretKeyRef: { name: {{ .name }}, key: {{ .key }} }
+{{- end }}
+{{- end }}
+{{- with .Values.secrets.otlpHeaders }}
+{{- if .name }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
   valueFrom:
     secretKeyRef: { name: {{ .name }}, key: {{ .key }} }
 {{- end }}
