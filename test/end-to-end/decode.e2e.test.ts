@@ -134,13 +134,17 @@ describe('A topic that others write', { skip: KAFKA === undefined }, () => {
     const { rows: gaps } = await db.query('SELECT from_offset, reason FROM log_gaps');
     assert.deepEqual(gaps, [{ from_offset: 3, reason: 'ignored' }]);
     assert.ok(state.deaths >= 4, `${state.deaths} deaths`);
-    const answer = await fetch(`http://127.0.0.1:${PORTS.CONSUMER_PORT}/health`);
-    const health = (await answer.json()) as { partitions: { topic: string }[] };
-    assert.deepEqual(new Set(health.partitions.map(({ topic }) => topic)), new Set([ours, theirs]));
-    const metrics = await fetch(`http://127.0.0.1:${PORTS.CONSUMER_PORT}/metrics`).then((r) =>
-      r.text(),
-    );
-    assert.match(metrics, new RegExp(`orderonce_lag_records{topic="${theirs}",partition="1"} 0`));
+    // The sessions of the processes that died end now, and the groups rebalance once more.
+    const at = `http://127.0.0.1:${PORTS.CONSUMER_PORT}`;
+    await until('health has the partitions of both topics', async () => {
+      const answer = await fetch(`${at}/health`);
+      const { partitions } = (await answer.json()) as { partitions: { topic: string }[] };
+      return new Set(partitions.map(({ topic }) => topic)).size === 2;
+    });
+    const lagOfTheirs = new RegExp(`orderonce_lag_records{topic="${theirs}",partition="1"} 0`);
+    await until('the gauges name the topic', async () => {
+      return lagOfTheirs.test(await (await fetch(`${at}/metrics`)).text());
+    });
     await stop();
     const command = async (...words: string[]) => {
       const run = new Orderonce(t, words, env, folder);
