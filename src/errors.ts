@@ -158,6 +158,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'The module that HANDLERS_MODULE points to cannot be loaded, or does not export handlers. The message says what is wrong.',
   },
+  DECODE_INVALID: {
+    kind: 'rejected',
+    help: 'The module that DECODE_MODULE points to cannot be loaded, or does not export a function "decode". The message says what is wrong.',
+  },
   DEAD_LETTER_UNKNOWN: {
     kind: 'rejected',
     help: 'There is no dead letter at this partition and offset: it was already redriven, or they are wrong. Run "orderonce dead-letters list".',

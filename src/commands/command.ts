@@ -34,6 +34,10 @@ export const FLAGS = {
   order: { type: 'string', help: 'dead-letters list, redrive: selects this order_id.' },
   limit: { type: 'string', help: 'dead-letters list: maximum number of lines. Default: 50.' },
   after: { type: 'string', help: 'dead-letters list: starts after this place.' },
+  topic: {
+    type: 'string',
+    help: 'positions accept-*: the topic of the partition, if there are several (KAFKA_TOPICS).',
+  },
   'against-log': {
     type: 'boolean',
     help: 'verify: also reads the log again and compares it with the tables, record by record.',

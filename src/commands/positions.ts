@@ -4,9 +4,9 @@ import { hostname, userInfo } from 'node:os';
 import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { acceptCut, acceptGap, acceptNewLog } from '../positions/accept.ts';
-import { isHeldUp, type PartitionReport, reportPositions } from '../positions/report.ts';
+import { isHeldUp, type PartitionReport, reportPositions, reportsOf } from '../positions/report.ts';
 import { eventModelOf } from '../services/event-model.ts';
-import { openReader } from '../services/open-log.ts';
+import { openForeignReaders, openReader } from '../services/open-log.ts';
 import type { Pool } from '../store/pool.ts';
 import type { Call } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
@@ -28,8 +28,9 @@ const CLOSE_MS = 1000;
  */
 export async function runPositions(call: Call): Promise<number> {
   const [action = 'list', partition] = call.words;
-  return await withLog(call, async (reader, pool) => {
-    if (action === 'list') return await list(call, reader, pool);
+  return await withLogs(call, async (readers, pool) => {
+    if (action === 'list') return await list(call, readers, pool);
+    const reader = readerOf(call, readers);
     const done = await accept(call, action, partition, { reader, pool });
     console.log(call.flags.json === true ? JSON.stringify(done.result) : done.line);
     return 0;
@@ -44,35 +45,37 @@ const UNKNOWN = '?';
  * @returns the exit code: 0 whatever the lag, 1 if the lag of a partition is not known.
  */
 export async function runLag(call: Call): Promise<number> {
-  return await withLog(call, async (reader, pool) => {
-    const reports = await reportPositions(reader, pool);
+  return await withLogs(call, async (readers, pool) => {
+    const reports = await reportsOf(readers, (reader) => reportPositions(reader, pool));
     const unknown = reports.filter(({ lag }) => lag === null);
     const isKnown = unknown.length === 0;
     const total = reports.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
     if (call.flags.json === true) {
-      const partitions = reports.map(({ partition, lag }) => ({ partition, lag }));
-      console.log(JSON.stringify({ topic: reader.topic, total, partitions }));
+      const partitions = reports.map(({ topic, partition, lag }) =>
+        topic === undefined ? { partition, lag } : { topic, partition, lag },
+      );
+      console.log(JSON.stringify({ topic: namesOf(readers), total, partitions }));
       return isKnown ? 0 : 1;
     }
-    const rows = reports.map(({ partition, position, log_end, lag }) => [
-      partition,
+    const rows = reports.map(({ topic, partition, position, log_end, lag }) => [
+      nameOf({ topic, partition }),
       position,
       log_end ?? UNKNOWN,
       lag ?? UNKNOWN,
     ]);
     console.log(tableOf(['partition', 'position', 'log end', 'lag'], rows));
-    console.log(`${total} records of ${reader.topic} are still to be processed`);
-    for (const { partition, trouble } of unknown) {
-      console.log(`Partition ${partition} is not counted: ${trouble}`);
+    console.log(`${total} records of ${namesOf(readers)} are still to be processed`);
+    for (const { topic, partition, trouble } of unknown) {
+      console.log(`Partition ${nameOf({ topic, partition })} is not counted: ${trouble}`);
     }
     return isKnown ? 0 : 1;
   });
 }
 
-async function list({ flags }: Call, reader: LogReader, pool: Pool): Promise<number> {
-  const reports = await reportPositions(reader, pool);
+async function list({ flags }: Call, readers: readonly LogReader[], pool: Pool): Promise<number> {
+  const reports = await reportsOf(readers, (reader) => reportPositions(reader, pool));
   if (flags.json === true)
-    console.log(JSON.stringify({ topic: reader.topic, partitions: reports }));
+    console.log(JSON.stringify({ topic: namesOf(readers), partitions: reports }));
   else console.log(reportsText(reports));
   return reports.some(isHeldUp) ? 1 : 0;
 }
@@ -90,7 +93,7 @@ function reportsText(reports: readonly PartitionReport[]): string {
     'moved at',
   ];
   const rows = reports.map((report) => [
-    report.partition,
+    nameOf(report),
     report.log_id,
     report.position,
     report.log_end === null ? UNKNOWN : `${report.log_start}..${report.log_end}`,
@@ -100,9 +103,11 @@ function reportsText(reports: readonly PartitionReport[]): string {
     report.attempts ?? '',
     report.updated_at,
   ]);
-  const troubles = reports.flatMap(({ partition, trouble, reported_at: at }) => {
+  const troubles = reports.flatMap(({ topic, partition, trouble, reported_at: at }) => {
     if (trouble === null) return [];
-    return [`Partition ${partition}: ${trouble}${at === null ? '' : ` (as of ${at})`}`];
+    return [
+      `Partition ${nameOf({ topic, partition })}: ${trouble}${at === null ? '' : ` (as of ${at})`}`,
+    ];
   });
   return [tableOf(header, rows), ...troubles].join('\n');
 }
@@ -139,16 +144,35 @@ async function accept(
   return { result, line };
 }
 
-async function withLog(
+const namesOf = (readers: readonly LogReader[]) => readers.map(({ topic }) => topic).join(', ');
+
+/** A partition as the tables show it: with its topic if there are several. */
+function nameOf({ topic, partition }: { topic?: string | undefined; partition: number }) {
+  return topic === undefined ? partition : `${topic}/${partition}`;
+}
+
+/**
+ * @returns the reader of --topic, which may be left out if there is only one topic.
+ * @throws SETTING_INVALID
+ */
+function readerOf({ flags }: Call, readers: readonly [LogReader, ...LogReader[]]): LogReader {
+  if (flags.topic === undefined && readers.length === 1) return readers[0];
+  const reader = readers.find(({ topic }) => topic === flags.topic);
+  if (reader !== undefined) return reader;
+  throw usage(`--topic must be one of ${namesOf(readers)}`);
+}
+
+async function withLogs(
   { settings }: Call,
-  work: (reader: LogReader, pool: Pool) => Promise<number>,
+  work: (readers: readonly [LogReader, ...LogReader[]], pool: Pool) => Promise<number>,
 ): Promise<number> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-positions');
-  const reader = openReader(settings, () => pool);
+  const foreign = openForeignReaders(settings);
+  const readers = [openReader(settings, () => pool), ...foreign] as const;
   try {
-    return await work(reader, pool);
+    return await work(readers, pool);
   } finally {
-    await reader.close(CLOSE_MS);
+    await Promise.all(readers.map((reader) => reader.close(CLOSE_MS)));
     await pool.end();
   }
 }

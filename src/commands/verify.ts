@@ -3,7 +3,7 @@
 import { identityOf } from '../handlers/handlers-identity.ts';
 import { eventModelOf } from '../services/event-model.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
-import { openReader } from '../services/open-log.ts';
+import { openForeignReaders, openReader } from '../services/open-log.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
 import { type Verdict, verify } from '../verify/verify.ts';
@@ -28,7 +28,9 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
     queryTimeoutMs: QUERY_MS,
   });
   const logPool = openPool(url, 'orderonce-verify-log');
-  const reader = flags['against-log'] === true ? openReader(settings, () => logPool) : null;
+  const readsLog = flags['against-log'] === true;
+  const reader = readsLog ? openReader(settings, () => logPool) : null;
+  const foreignReaders = readsLog ? openForeignReaders(settings) : [];
   const started = performance.now();
   try {
     const verdict = await verify(pool, {
@@ -39,6 +41,7 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
       rules,
       projection,
       reader,
+      foreignReaders,
       onStep: flags.json === true ? () => {} : showProgress,
     });
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
@@ -46,7 +49,7 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
     else console.log(verdictText(verdict, seconds));
     return verdict.isProven ? 0 : 1;
   } finally {
-    await reader?.close(CLOSE_MS);
+    for (const open of [reader, ...foreignReaders]) await open?.close(CLOSE_MS);
     await Promise.all([pool.end(), logPool.end()]);
   }
 }
@@ -124,7 +127,8 @@ function findingsOf({ offsets, rows, missing, handlers, log }: Verdict): string[
     ...missing.map((r) => `missing: ${r.eventId} was accepted at ${r.partition}/${r.offset}`),
     ...handlers.flatMap(({ handler, findings }) => findings.map((f) => `${handler}: ${f}`)),
     ...(log?.findings ?? []).map(
-      (f) => `${f.kind}: partition ${f.partition}, offset ${f.offset} ${f.message}`,
+      (f) =>
+        `${f.kind}: ${f.topic === undefined ? '' : `topic ${f.topic}, `}partition ${f.partition}, offset ${f.offset} ${f.message}`,
     ),
   ];
 }

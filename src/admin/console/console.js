@@ -78,6 +78,7 @@ async function showPartitions() {
   const { body } = await get('/positions');
   const { items } = body;
   const columns = [
+    ...(items.some((p) => p.topic) ? [['topic', (p) => p.topic]] : []),
     ['partition', (p) => p.partition, 'number'],
     ['position', (p) => p.position.toLocaleString('en'), 'number'],
     ['log end', (p) => p.log_end?.toLocaleString('en') ?? '?', 'number'],
