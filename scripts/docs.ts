@@ -1,5 +1,5 @@
 /**
- * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, the
+ * Generates what repeats the code: the pages of settings, commands, error codes and metrics, .env.example, the
  * Grafana dashboard, and the diagrams.
  *
  *   docs.ts --write    writes them
@@ -11,6 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
 import { allMetrics } from './all-metrics.ts';
+import { commandsPage } from './commands-page.ts';
 import { dashboardText } from './dashboard.ts';
 import { diagramFiles } from './diagrams.ts';
 import { factsOf, readSources } from './sources.ts';
@@ -157,6 +158,7 @@ function brokenLinks(): string[] {
 const pages: Record<string, string> = {
   '.env.example': envExample(),
   'docs/reference/settings.md': settingsPage(),
+  'docs/reference/commands.md': commandsPage(MADE),
   'docs/reference/errors.md': errorsPage(),
   'docs/reference/metrics.md': await metricsPage(),
   'deploy/grafana/orderonce.json': dashboardText(),
