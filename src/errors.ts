@@ -164,7 +164,7 @@ export const ERRORS = {
   },
   DEAD_LETTER_UNKNOWN: {
     kind: 'rejected',
-    help: 'There is no dead letter at this partition and offset: it was already redriven, or they are wrong. Run "orderonce dead-letters list".',
+    help: 'There is no dead letter at this place: it was already redriven or discarded, or the place is wrong. Run "orderonce dead-letters list". The exit code is 4.',
   },
   EDIT_REFUSED: {
     kind: 'rejected',

@@ -65,7 +65,7 @@ it('status, top, find, events and dead-letters tell a person and a program alike
     const status = await run('status');
     return status.code === 1 ? status : null;
   });
-  assert.match(trouble.stdout, new RegExp(`2 dead letters are parked: ${REASON}`));
+  assert.match(trouble.stdout, new RegExp(`2 dead letters parked: ${REASON}`));
   const json = JSON.parse((await run('status', '--json')).stdout);
   assert.equal(json.verdict, 'look');
   const top = await run('top', '--seconds', '2');
