@@ -102,6 +102,11 @@ function reportError(error: unknown, args: readonly string[]): number {
   return exitCode;
 }
 
+// `orderonce … | head` closes the pipe early: that is the end of the command, and no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit(EXIT.ok);
+});
 try {
   process.exitCode = await main(process.argv.slice(2));
 } catch (error) {

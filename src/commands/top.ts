@@ -60,7 +60,9 @@ export async function runTop(call: Call): Promise<number> {
 
 /** Each line is overwritten rather than the screen cleared, so that nothing flickers. */
 function pictureOf({ out }: Call, text: string, trouble: string | null): string {
-  const { rows = 24, columns = 80 } = process.stdout;
+  // A terminal that does not know its size says 0.
+  const rows = process.stdout.rows || 24;
+  const columns = process.stdout.columns || 80;
   const last = trouble === null ? 'q quits' : out.paint('red', trouble);
   const lines = text.split('\n').slice(0, Math.max(1, rows - 2));
   // A line that is too long would wrap, and move the others; colour would be cut with it.
