@@ -4,6 +4,8 @@
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
+import { within } from '../runtime/deadline.ts';
+import { SCRAPE_MS } from '../runtime/metrics.ts';
 import { COUNTED_MAX, type LetterCount, type OperatorFigures } from '../store/operator-figures.ts';
 
 /** The figures are read at a scrape, and not again for this long, however many ask. */
@@ -37,7 +39,7 @@ export function figuresReader(
   return () => {
     if (reading !== null && now() - readAt < FRESH_MS) return reading;
     readAt = now();
-    const started = read().catch(() => {
+    const started = within(SCRAPE_MS, read(), () => new Error('late')).catch(() => {
       // The next scrape asks again. A figure from before the outage would look current.
       if (reading === started) reading = null;
       return null;

@@ -6,7 +6,7 @@ import { type Call, EXIT } from './command.ts';
 import { exampleEvent } from './example-event.ts';
 import type { Output } from './output.ts';
 import type { IngestApi } from './send-batch.ts';
-import { sendFile } from './send-file.ts';
+import { type SendOptions, sendFile } from './send-file.ts';
 
 /**
  * `orderonce send FILE`, `send -` for standard input, or `send --example`.
@@ -25,7 +25,9 @@ export async function runSend(call: Call): Promise<number> {
     throw new OrderonceError('SETTING_INVALID', '--example and FILE exclude each other');
   }
   if (flags.example === true) return await sendExample(api, out);
-  if (file !== undefined) return await sendLines(file, api, out);
+  if (file !== undefined) {
+    return await sendLines({ file, api, eventBytesMax: settings.EVENT_BYTES_MAX }, out);
+  }
   const message =
     'There is nothing to send. Usage: orderonce send FILE (one event per line), "send -" for standard input, or "send --example"';
   throw new OrderonceError('SETTING_INVALID', message);
@@ -35,10 +37,12 @@ function headersOf({ API_KEY: key }: Settings): Record<string, string> {
   return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }
 
-async function sendLines(file: string, api: IngestApi, out: Output): Promise<number> {
+async function sendLines(
+  what: Pick<SendOptions, 'file' | 'api' | 'eventBytesMax'>,
+  out: Output,
+): Promise<number> {
   const report = await sendFile({
-    file,
-    api,
+    ...what,
     onProgress: (share, { accepted, rejected }) => {
       const bar = '█'.repeat(Math.round(share * 20)).padEnd(20, '░');
       out.progress(`${bar} ${accepted} accepted, ${rejected} rejected`);

@@ -103,17 +103,18 @@ export const LOOK: readonly Command[] = [
     name: 'health',
     group: 'Look',
     purpose: 'Asks a service on this machine whether it is healthy',
-    about: 'Asks a service on this machine whether it is healthy, for checks of containers.',
+    about:
+      'Asks a service on this machine whether it is healthy, for checks of containers. Without a name, it asks whichever of them runs.',
     forms: [
       {
         action: null,
-        args: [{ name: 'SERVICE', values: ['producer', 'consumer'] }],
+        args: [{ name: 'SERVICE', isOptional: true, values: ['producer', 'consumer'] }],
         flags: ['json'],
       },
     ],
     examples: [
-      ['orderonce health consumer', 'Prints "healthy", or the reason.'],
-      ['orderonce health producer', 'The same of the ingest API.'],
+      ['orderonce health', 'Prints "healthy", or the reasons, of what runs here.'],
+      ['orderonce health producer', 'The same of the ingest API only.'],
       ['orderonce health consumer --json', 'The same as JSON.'],
     ],
     settings: ['HOST', 'PRODUCER_PORT', 'CONSUMER_PORT', 'TLS_CERT_FILE'],

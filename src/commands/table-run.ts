@@ -77,7 +77,7 @@ export const RUN: readonly Command[] = [
       ['orderonce send events.jsonl', 'Sends a file, and writes events.jsonl.receipts.'],
       ['gunzip -c events.gz | orderonce send -', 'Sends standard input.'],
     ],
-    settings: ['HOST', 'PRODUCER_PORT', 'TLS_CERT_FILE', 'API_KEY'],
+    settings: ['HOST', 'PRODUCER_PORT', 'TLS_CERT_FILE', 'API_KEY', 'EVENT_BYTES_MAX'],
     exits: { 0: 'Every event was accepted.', 1: 'An event was rejected.', 2: null, 3: null },
     run: async (call) => (await import('./send.ts')).runSend(call),
   },

@@ -50,13 +50,7 @@ export async function partsOf(
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
   const withoutMetrics = await handlersOf(settings);
   const { rules, projection } = await eventModelOf(settings);
-  const pools = openConsumerPools(databaseUrl, {
-    connections: settings.CONSUMER_CONNECTIONS,
-    batchStatementMs: limits.statementMs,
-    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
-    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
-    onWarning: (warning) => logger.warn(warning),
-  });
+  const pools = openPools(settings, databaseUrl, limits, logger);
   const registry = createRegistry('consumer');
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
   const activity = new ActivityRecorder(pools.queries, owner);
@@ -112,6 +106,21 @@ export async function partsOf(
     ...{ pools, waiters, relay, consumer, unattended, redrives, jobs, resumer, types, days },
     ...{ activity, watches },
   };
+}
+
+function openPools(
+  settings: Settings,
+  databaseUrl: string,
+  { statementMs: batchStatementMs }: TransactionLimits,
+  logger: Logger,
+) {
+  return openConsumerPools(databaseUrl, {
+    connections: settings.CONSUMER_CONNECTIONS,
+    batchStatementMs,
+    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
+    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
+    onWarning: (warning) => logger.warn(warning),
+  });
 }
 
 /**

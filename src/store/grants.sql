@@ -41,7 +41,7 @@ BEGIN
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_reader') THEN
     GRANT SELECT ON
-      schema_migrations, handler_migrations, logs, processed_events, event_data, event_types, consumer_positions, duplicates, conflicts,
+      schema_migrations, handler_migrations, logs, processed_events, event_data, event_data_other, event_types, consumer_positions, duplicates, conflicts,
       dead_letters, dead_letter_claims, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
       closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log,
       deployment_handlers, activity, processes, redrive_jobs
@@ -50,8 +50,8 @@ BEGIN
       GRANT SELECT ON orders TO orderonce_reader;
     END IF;
     FOR member IN SELECT quote_ident(relname) FROM pg_class
-                   WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'
-                     AND obj_description(oid, 'pg_class') = 'Stored events of one type, by Orderonce' LOOP
+                   WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'v'
+                     AND obj_description(oid, 'pg_class') LIKE 'Stored events of the type %, by Orderonce' LOOP
       EXECUTE format('GRANT SELECT ON %s TO orderonce_reader', member);
     END LOOP;
   END IF;
