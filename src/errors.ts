@@ -18,6 +18,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'A setting or flag has an invalid value. The message names the setting and its valid values.',
   },
+  NOTHING_MATCHES: {
+    kind: 'rejected',
+    help: 'Nothing has the id, place or filter that was given to a command. The exit code is 4. Check the spelling.',
+  },
   FILES_EXIST: {
     kind: 'rejected',
     help: 'A file that "orderonce init" writes exists already. Nothing was written. Give another folder.',
@@ -164,7 +168,7 @@ export const ERRORS = {
   },
   DEAD_LETTER_UNKNOWN: {
     kind: 'rejected',
-    help: 'There is no dead letter at this partition and offset: it was already redriven, or they are wrong. Run "orderonce dead-letters list".',
+    help: 'There is no dead letter at this place: it was already redriven or discarded, or the place is wrong. Run "orderonce dead-letters list". The exit code is 4.',
   },
   FINDING_UNKNOWN: {
     kind: 'rejected',

@@ -1,24 +1,17 @@
 /** `orderonce positions` and `orderonce lag`: partition states, and how to resume one. */
 
-import { hostname, userInfo } from 'node:os';
-import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { acceptCut, acceptGap, acceptNewLog } from '../positions/accept.ts';
 import { isHeldUp, type PartitionReport, reportPositions, reportsOf } from '../positions/report.ts';
 import { eventModelOf } from '../services/event-model.ts';
 import { openForeignReaders, openReader } from '../services/open-log.ts';
 import type { Pool } from '../store/pool.ts';
-import type { Call } from './command.ts';
+import { actorName } from './actor.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
+import { snakeCase } from './snake-case.ts';
 import { tableOf } from './table.ts';
-
-/** The forms of the command, for its help. */
-export const POSITIONS_USAGE = [
-  '[list]',
-  'accept-gap PARTITION --reason WHY',
-  'accept-cut PARTITION --reason WHY',
-  'accept-new-log --reason WHY',
-];
+import { usageError } from './values.ts';
 
 const CLOSE_MS = 1000;
 
@@ -27,13 +20,13 @@ const CLOSE_MS = 1000;
  * @throws POSITION_NOT_IN_TROUBLE if there is nothing of this kind to accept.
  */
 export async function runPositions(call: Call): Promise<number> {
-  const [action = 'list', partition] = call.words;
+  const { action, words, out } = call;
   return await withLogs(call, async (readers, pool) => {
     if (action === 'list') return await list(call, readers, pool);
     const reader = readerOf(call, readers);
-    const done = await accept(call, action, partition, { reader, pool });
-    console.log(call.flags.json === true ? JSON.stringify(done.result) : done.line);
-    return 0;
+    const { line, result } = await accept(call, action ?? '', words[0], { reader, pool });
+    out.data(line, snakeCase(result));
+    return EXIT.ok;
   });
 }
 
@@ -50,34 +43,32 @@ export async function runLag(call: Call): Promise<number> {
     const unknown = reports.filter(({ lag }) => lag === null);
     const isKnown = unknown.length === 0;
     const total = reports.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
-    if (call.flags.json === true) {
-      const partitions = reports.map(({ topic, partition, lag }) =>
-        topic === undefined ? { partition, lag } : { topic, partition, lag },
-      );
-      console.log(JSON.stringify({ topic: namesOf(readers), total, partitions }));
-      return isKnown ? 0 : 1;
-    }
     const rows = reports.map(({ topic, partition, position, log_end, lag }) => [
       nameOf({ topic, partition }),
       position,
       log_end ?? UNKNOWN,
       lag ?? UNKNOWN,
     ]);
-    console.log(tableOf(['partition', 'position', 'log end', 'lag'], rows));
-    console.log(`${total} records of ${namesOf(readers)} are still to be processed`);
-    for (const { topic, partition, trouble } of unknown) {
-      console.log(`Partition ${nameOf({ topic, partition })} is not counted: ${trouble}`);
-    }
-    return isKnown ? 0 : 1;
+    const lines = [
+      tableOf(['partition', 'position', 'log end', 'lag'], rows),
+      `${total} records of ${namesOf(readers)} are still to be processed`,
+      ...unknown.map(
+        ({ topic, partition, trouble }) =>
+          `Partition ${nameOf({ topic, partition })} is not counted: ${trouble}`,
+      ),
+    ];
+    const partitions = reports.map(({ topic, partition, lag }) =>
+      topic === undefined ? { partition, lag } : { topic, partition, lag },
+    );
+    call.out.data(lines.join('\n'), { topic: namesOf(readers), total, partitions });
+    return isKnown ? EXIT.ok : EXIT.failed;
   });
 }
 
-async function list({ flags }: Call, readers: readonly LogReader[], pool: Pool): Promise<number> {
+async function list({ out }: Call, readers: readonly LogReader[], pool: Pool): Promise<number> {
   const reports = await reportsOf(readers, (reader) => reportPositions(reader, pool));
-  if (flags.json === true)
-    console.log(JSON.stringify({ topic: namesOf(readers), partitions: reports }));
-  else console.log(reportsText(reports));
-  return reports.some(isHeldUp) ? 1 : 0;
+  out.data(reportsText(reports), { topic: namesOf(readers), partitions: reports });
+  return reports.some(isHeldUp) ? EXIT.failed : EXIT.ok;
 }
 
 function reportsText(reports: readonly PartitionReport[]): string {
@@ -118,21 +109,16 @@ async function accept(
   partition: string | undefined,
   parts: { readonly reader: LogReader; readonly pool: Pool },
 ): Promise<{ result: object; line: string }> {
-  const { reason } = flags;
-  if (!['accept-gap', 'accept-cut', 'accept-new-log'].includes(action)) {
-    throw usage(
-      `Unknown action "${action}". Usage: orderonce positions ${POSITIONS_USAGE.join(' | ')}`,
-    );
-  }
-  if (reason === undefined) throw usage(`${action} needs --reason WHY, which is stored for good`);
+  const { reason = '' } = flags;
   const { rules } = await eventModelOf(settings);
-  const context = { ...parts, rules, reason, actor: `${userInfo().username}@${hostname()}` };
+  const context = { ...parts, rules, reason, actor: actorName() };
   if (action === 'accept-new-log') {
     const result = await acceptNewLog(context);
     const line = `${result.partitions} partitions resume at the start of the new topic`;
     return { result, line };
   }
-  if (!/^\d{1,6}$/.test(partition ?? '')) throw usage(`${action} needs the number of a partition`);
+  if (!/^\d{1,6}$/.test(partition ?? ''))
+    throw usageError(`${action} needs the number of a partition`);
   const number = Number(partition);
   if (action === 'accept-gap') {
     const result = await acceptGap(context, number);
@@ -159,7 +145,7 @@ function readerOf({ flags }: Call, readers: readonly [LogReader, ...LogReader[]]
   if (flags.topic === undefined && readers.length === 1) return readers[0];
   const reader = readers.find(({ topic }) => topic === flags.topic);
   if (reader !== undefined) return reader;
-  throw usage(`--topic must be one of ${namesOf(readers)}`);
+  throw usageError(`--topic must be one of ${namesOf(readers)}`);
 }
 
 async function withLogs(
@@ -175,8 +161,4 @@ async function withLogs(
     await Promise.all(readers.map((reader) => reader.close(CLOSE_MS)));
     await pool.end();
   }
-}
-
-function usage(message: string): OrderonceError {
-  return new OrderonceError('SETTING_INVALID', message);
 }

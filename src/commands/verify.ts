@@ -7,8 +7,9 @@ import { openForeignReaders, openReader } from '../services/open-log.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
 import { type Verdict, verify } from '../verify/verify.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
+import { snakeCase } from './snake-case.ts';
 import { tableOf } from './table.ts';
 
 /** Limit for one query: 1 hour, since a query may read a whole table of a large database. */
@@ -16,7 +17,7 @@ const QUERY_MS = 3_600_000;
 const CLOSE_MS = 1000;
 
 /** @returns the exit code: 0 if the account is proven, else 1. */
-export async function runVerify({ settings, flags }: Call): Promise<number> {
+export async function runVerify({ settings, flags, out }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   const { handlers } = await handlerSetOf(settings);
   const { rules, projection } = await eventModelOf(settings);
@@ -42,22 +43,19 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
       projection,
       reader,
       foreignReaders,
-      onStep: flags.json === true ? () => {} : showProgress,
+      onStep: (done, of, what) => out.progress(progressText(done, of, what)),
     });
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
-    if (flags.json === true) console.log(JSON.stringify({ ...verdict, seconds }));
-    else console.log(verdictText(verdict, seconds));
-    return verdict.isProven ? 0 : 1;
+    out.data(verdictText(verdict, seconds), snakeCase({ ...verdict, seconds }));
+    return verdict.isProven ? EXIT.ok : EXIT.failed;
   } finally {
     for (const open of [reader, ...foreignReaders]) await open?.close(CLOSE_MS);
     await Promise.all([pool.end(), logPool.end()]);
   }
 }
 
-function showProgress(done: number, of: number, what: string): void {
-  if (!process.stderr.isTTY) return;
-  const bar = '█'.repeat(done) + '░'.repeat(of - done);
-  process.stderr.write(done === of ? '\r\x1b[K' : `\r\x1b[K${bar} ${what}`);
+function progressText(done: number, of: number, what: string): string {
+  return done === of ? '' : `${'█'.repeat(done)}${'░'.repeat(of - done)} ${what}`;
 }
 
 const HEADER = [

@@ -122,7 +122,12 @@ export const SETTINGS = {
   API_KEYS_FILE: file(
     'File with the API keys; see docs/security.md. It is read again when it changes. If unset, anybody who can reach a port may use it.',
   ),
-  API_KEY: optional(() => true, 'a key', 'The API key that "orderonce send" presents.', true),
+  API_KEY: optional(
+    () => true,
+    'a key',
+    'The API key that commands present to the services: "send" to the ingest API, the others to a consumer.',
+    true,
+  ),
   TLS_CERT_FILE: file(
     'Certificate chain (PEM) of both HTTP services. If unset, they serve plain HTTP.',
   ),
@@ -359,6 +364,8 @@ export type SettingFlag = {
   readonly help: string;
   /** The default as a sentence that follows `help`; empty if there is no default. */
   readonly fallback: string;
+  /** An example or description of its values. */
+  readonly type: string;
 };
 
 /** Every setting as a command-line flag: PRODUCER_PORT is --producer-port. */
@@ -368,5 +375,6 @@ export function settingFlags(): SettingFlag[] {
     name,
     help: spec.help,
     fallback: spec.fallback === undefined ? '' : ` Default: ${spec.fallback}.`,
+    type: spec.type,
   }));
 }
