@@ -2,10 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { examine } from '../../src/doctor/doctor.ts';
 import { EmbeddedAppender } from '../../src/log-embedded/embedded-log.ts';
 import { state } from './console-handlers.ts';
 import { startEmbeddedServices } from './embedded-services.ts';
 import { type WireEvent, wireEvent } from './events.ts';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 const HANDLERS = fileURLToPath(new URL('./console-handlers.ts', import.meta.url));
@@ -21,7 +23,12 @@ export const HOSTILE =
 /** The services run in this process until the test ends. */
 export async function startConsoleSite(t: TestContext, env: Record<string, string> = {}) {
   state.isFixed = false;
-  const services = await startEmbeddedServices(t, { HANDLERS_MODULE: HANDLERS, ...env });
+  const ports = {
+    CONSUMER_PORT: String(await freePort()),
+    PRODUCER_PORT: String(await freePort()),
+  };
+  const given = { ORDERONCE_DATA_DIR: '.', HANDLERS_MODULE: HANDLERS, ...ports, ...env };
+  const services = await startEmbeddedServices(t, given, examine);
   const { pool } = services.database;
   const appender = new EmbeddedAppender(pool, TOPIC);
   const counts = async () => {

@@ -102,14 +102,9 @@ function asTable({ series, from, step_minutes: minutes }, label, isLocal) {
       const cells = series.map(({ points }) => el('td', {}, number(points[step])));
       return el('tr', {}, el('th', { scope: 'row' }, time(at, isLocal).slice(0, 16)), ...cells);
     });
-  const caption = el('caption', {}, label);
-  return el(
-    'table',
-    { className: 'hidden' },
-    caption,
-    el('thead', {}, head),
-    el('tbody', {}, ...rows),
-  );
+  const parts = [el('caption', {}, label), el('thead', {}, head), el('tbody', {}, ...rows)];
+  // A table cannot be made as narrow as what is hidden must be.
+  return el('div', { className: 'hidden' }, el('table', {}, ...parts));
 }
 
 /** A small line without axes. @param values numbers, the newest last. */

@@ -2,7 +2,7 @@
 import { el } from './dom.js';
 import { clip, valueText } from './format.js';
 
-const CHARS_SHOWN = 2000;
+const CHARS_SHOWN = 500;
 
 /**
  * The fields of a JSON object by path, and the errors that belong to each. Pure.
