@@ -23,11 +23,13 @@ before(async () => {
   site = await startConsoleSite(life);
   const { good, held, orderId } = await seed(site);
   const hostile = await seedHostile(site);
-  const get = async (path: string) => await (await fetch(site.consumerUrl + path)).json();
-  const invalid = (await get('/dead-letters?reason=invalid_event&q=coupon')).items[0].place;
-  const strange = (await get('/dead-letters?reason=invalid_event&q=string_too_long')).items[0]
-    .place;
-  const refused = (await get(`/dead-letters?event_id=${held[0]?.event_id}`)).items[0].place;
+  const placeOf = async (query: string) => {
+    const answer = await fetch(`${site.consumerUrl}/dead-letters?${query}`);
+    return ((await answer.json()) as { items: { place: string }[] }).items[0]?.place;
+  };
+  const invalid = await placeOf('reason=invalid_event&q=coupon');
+  const strange = await placeOf('reason=invalid_event&q=string_too_long');
+  const refused = await placeOf(`event_id=${held[0]?.event_id}`);
   await fetch(`${site.consumerUrl}/dead-letters/${refused}/redrive`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },

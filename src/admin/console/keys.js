@@ -24,12 +24,23 @@ const HELP = [
 ];
 const CHORD_MS = 1500;
 
+const ACTIONS = new Map([
+  ['/', 'search'],
+  ['?', 'help'],
+  ['j', 'next'],
+  ['k', 'previous'],
+  ['x', 'tick'],
+  ['X', 'range'],
+  ['r', 'redrive'],
+  ['e', 'edit'],
+  ['Enter', 'open'],
+  ['Escape', 'leave'],
+]);
+
 /** Which key was pressed, after which. Pure. @returns what it means; null if nothing. */
 export function meaningOf(key, previous) {
-  if (previous === 'g') return key in GO ? { go: GO[key][0] } : null;
-  const others = { '/': 'search', '?': 'help', j: 'next', k: 'previous', x: 'tick', X: 'range' };
-  const more = { r: 'redrive', e: 'edit', Escape: 'leave', Enter: 'open' };
-  const action = { ...others, ...more }[key];
+  if (previous === 'g') return Object.hasOwn(GO, key) ? { go: GO[key][0] } : null;
+  const action = ACTIONS.get(key);
   return action === undefined ? null : { action };
 }
 
