@@ -6,10 +6,12 @@
  *
  * Needs Chromium. TEST_DATABASE_URL: uses that PostgreSQL instead of its own.
  */
+import { randomUUID } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
@@ -17,6 +19,7 @@ import { loaded, openBrowser, visit } from '../test/support/browser.ts';
 import { type ConsoleSite, seed, startConsoleSite } from '../test/support/console-site.ts';
 import { wireEvent } from '../test/support/events.ts';
 import { lifetime } from '../test/support/lifetime.ts';
+import { until } from '../test/support/until.ts';
 
 const FOLDER = fileURLToPath(new URL('../docs/screenshots/', import.meta.url));
 const SIZE = { width: 1120, height: 720 };
@@ -46,11 +49,15 @@ async function main(): Promise<void> {
   const site = await startConsoleSite(life);
   const seeded = await seed(site, 3);
   const shots = await shotsOf(site, seeded);
+  const ending = new AbortController();
+  const steady = traffic(site, ending.signal);
+  life.after(async () => {
+    ending.abort();
+    await steady;
+  });
   const browser = await openBrowser((close) => life.after(close));
   for (const shot of shots) {
     if (words.length > 0 && !words.some((word) => shot.name.includes(word))) continue;
-    // The chart of the overview and the rates need traffic just now.
-    await traffic(site);
     const colorScheme = shot.isDark === true ? 'dark' : 'light';
     const viewport = { ...SIZE, width: shot.width ?? SIZE.width };
     const { page } = await visit(life, browser, site.consumerUrl + shot.path, {
@@ -78,15 +85,28 @@ async function startPostgres(): Promise<void> {
   process.env.TEST_DATABASE_URL = postgres.url;
 }
 
-/** A few more events, some of them twice. */
-async function traffic(site: ConsoleSite): Promise<void> {
-  const events = Array.from({ length: 30 }, (_, n) => wireEvent({ user_id: `user-${n}` }));
-  await site.send([...events, ...events.slice(0, 4)]);
+/** Steady traffic, some of it twice. */
+async function traffic(site: ConsoleSite, ending: AbortSignal): Promise<void> {
+  while (!ending.aborted) {
+    const events = Array.from({ length: 8 }, (_, n) => wireEvent({ user_id: `user-${n}` }));
+    await site.send([...events, ...events.slice(0, 1)]);
+    await setTimeout(300, undefined, { signal: ending }).catch(() => {});
+  }
+}
+
+/** Until the console has seen the traffic of some seconds. */
+async function lookOn(page: Page): Promise<void> {
+  await page.locator('.chart').waitFor();
+  await until('the line is drawn', async () => {
+    const line = page.locator('.spark polyline').first();
+    const points = (await line.getAttribute('points')) ?? '';
+    return points.split(' ').length > 8;
+  });
 }
 
 async function shotsOf(
   site: ConsoleSite,
-  { good, held, orderId, broken }: Awaited<ReturnType<typeof seed>>,
+  { good, orderId, broken }: Awaited<ReturnType<typeof seed>>,
 ): Promise<Shot[]> {
   const placeOf = async (eventId: string | undefined) => {
     const answer = await fetch(`${site.consumerUrl}/dead-letters?event_id=${eventId}`);
@@ -94,12 +114,9 @@ async function shotsOf(
   };
   const letter = `/console/dead-letters/${await placeOf(broken.event_id)}`;
   return [
-    { name: 'overview', path: '/console' },
-    { name: 'overview-dark', path: '/console', isDark: true },
-    { name: 'overview-narrow', path: '/console', width: 390 },
     { name: 'event', path: `/console/events/${good[0]?.event_id}` },
     { name: 'order', path: `/console/orders/${orderId}` },
-    { name: 'find', path: `/console/find?q=${held[0]?.event_id}` },
+    { name: 'find', path: `/console/find?q=${randomUUID()}` },
     { name: 'dead-letters', path: '/console/dead-letters?state=parked', prepare: tickThree },
     { name: 'letter', path: letter },
     { name: 'letter-edit', path: letter, prepare: edit },
@@ -111,6 +128,10 @@ async function shotsOf(
     { name: 'partitions', path: '/console/partitions' },
     { name: 'proof', path: '/console/proof' },
     { name: 'doctor', path: '/console/doctor' },
+    // Last, so that there is something in its chart and its lines.
+    { name: 'overview', path: '/console', prepare: lookOn },
+    { name: 'overview-dark', path: '/console', isDark: true, prepare: lookOn },
+    { name: 'overview-narrow', path: '/console', width: 390, prepare: lookOn },
   ];
 }
 
@@ -124,7 +145,7 @@ async function edit(page: Page): Promise<void> {
   const text = page.getByLabel('Event as JSON');
   await page.locator('.errors').waitFor();
   await text.fill((await text.inputValue()).replace('"-5"', '"5.00"'));
-  await page.locator('.errors').getByText('RFC 3339').waitFor();
+  await until('one error is left', async () => (await page.locator('.errors li').count()) === 1);
 }
 
 async function plan(page: Page): Promise<void> {

@@ -123,8 +123,13 @@ async function askKey() {
     fields,
     confirm: 'Use this key',
   });
+  if (given === null) {
+    // Who cancelled is not asked again by the next update.
+    at('read-only').textContent = 'This service needs an API key. Reload the page to give one.';
+    at('read-only').hidden = false;
+    return;
+  }
   isAsking = false;
-  if (given === null) return;
   keepApiKey(given.key);
   await start();
 }

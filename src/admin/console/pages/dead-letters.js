@@ -64,9 +64,9 @@ function addGroups(page) {
     ],
     rowProps: (group) => {
       const filter = filterOf(group);
+      // The state alone would mark most of them.
       const isShown =
-        Object.keys(nowIn).length > 0 &&
-        Object.entries(nowIn).every(([name, value]) => filter[name] === value);
+        'reason' in nowIn && Object.entries(nowIn).every(([name, value]) => filter[name] === value);
       return { className: isShown ? 'chosen' : '' };
     },
   });
