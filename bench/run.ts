@@ -3,7 +3,9 @@
  *
  *   npm run bench                            runs the ladder: ingest, kafka, sink, end-to-end
  *   npm run bench -- drain --rounds 3        runs the named benchmarks. Others: embedded, ways,
- *                                            mixes, growth, tuning, tracing, verify, memory
+ *                                            mixes, growth, tuning, tracing, verify, proof,
+ *                                            memory
+ *   npm run bench -- drain without           alternates the drain with one without the proof
  *   npm run bench -- drain --against DIR     alternates the drain with that of another checkout
  *   npm run bench -- --keep bench/results    writes JSON and charts to this folder
  */
@@ -18,6 +20,7 @@ import { endToEnd, Pipeline } from './end-to-end.ts';
 import { growth, mixes, tuning } from './growth.ts';
 import { ingest } from './ingest.ts';
 import { backlog, soak } from './memory.ts';
+import { proof } from './proof.ts';
 import { runScript } from './script.ts';
 import { startServers } from './servers.ts';
 import { sink } from './sink.ts';
@@ -63,6 +66,8 @@ const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
   tuning: () => tuning(servers, events),
   tracing: () => tracing(servers, events),
   ways: (round) => ways(servers, events, round),
+  proof: (round) => proof(servers, { rate: Number(values['soak-rate']), seconds, round }),
+  without: () => drain(servers, { events, settings: { PROOF: 'off' } }),
   verify: (round) => verify(servers, Number(values['verify-events']), round),
 };
 if (values.against !== undefined) names.push('other');

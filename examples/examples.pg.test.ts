@@ -9,7 +9,7 @@ import { count, processAll, setUpHeart } from '../test/support/heart.ts';
 async function setUp(t: TestContext, example: string) {
   const folder = fileURLToPath(new URL(`${example}/`, import.meta.url));
   const { pool, context } = await setUpHeart(t, 1);
-  await pool.query(readFileSync(`${folder}schema.sql`, 'utf8'));
+  await pool.query(readFileSync(`${folder}0001-${example}.sql`, 'utf8'));
   const handlers = await loadHandlers(`${folder}handlers.ts`);
   return { pool, context: { ...context, handlers: { handlers, timeoutMs: 3000, attemptsMax: 5 } } };
 }

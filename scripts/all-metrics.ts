@@ -2,6 +2,7 @@
 import type { Registry } from 'prom-client';
 import { addAccessMetrics } from '../src/access/access-metrics.ts';
 import { addDatabaseMetrics } from '../src/admin/database-metrics.ts';
+import { addProofMetrics } from '../src/admin/proof-metrics.ts';
 import { addRedriveMetrics } from '../src/admin/redrive-metrics.ts';
 import { addConsumerMetrics } from '../src/consume/consumer-metrics.ts';
 import { addIngestMetrics } from '../src/ingest/ingest-metrics.ts';
@@ -33,6 +34,7 @@ function ofConsumer(registry: Registry): void {
     async () => null,
     () => 0,
   );
+  addProofMetrics(registry, () => Promise.reject());
   addOutboxMetrics(registry, () => Promise.reject());
   addRedriveMetrics(registry);
 }

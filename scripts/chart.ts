@@ -13,6 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
+import { VERSION } from '../src/runtime/version.ts';
 import { readSettings, SETTINGS } from '../src/settings/settings.ts';
 
 const CHART = new URL('../deploy/helm/orderonce', import.meta.url).pathname;
@@ -31,8 +32,8 @@ const EVERYTHING = {
     trust: { name: 'trust' },
   },
   extraEnv: [{ name: 'ACME_KEY', valueFrom: { secretKeyRef: { name: 'acme', key: 'key' } } }],
-  extraVolumes: [{ name: 'handlers', configMap: { name: 'order-handlers' } }],
-  extraVolumeMounts: [{ name: 'handlers', mountPath: '/etc/orderonce/handlers', readOnly: true }],
+  extraVolumes: [{ name: 'prices', configMap: { name: 'prices' } }],
+  extraVolumeMounts: [{ name: 'prices', mountPath: '/etc/prices', readOnly: true }],
   consumer: { keda: { enabled: true, authentication: 'kafka-login' } },
   serviceMonitor: { enabled: true },
   prometheusRule: {
@@ -213,8 +214,16 @@ describe('the chart', () => {
     for (const { containers, volumes } of pods) {
       const [{ env, volumeMounts }] = containers as [Manifest];
       const has = (list: Manifest[], name: string) => list.some((one) => one.name === name);
-      assert.ok(has(env, 'ACME_KEY') && has(volumeMounts, 'handlers') && has(volumes, 'handlers'));
+      assert.ok(has(env, 'ACME_KEY') && has(volumeMounts, 'prices') && has(volumes, 'prices'));
     }
+  });
+
+  it("runs every pod from one image: ours in the version of the chart, or a team's own", () => {
+    const images = (values: object) =>
+      podsOf(render(values)).map(({ containers }) => containers[0].image as string);
+    const own = { repository: 'registry.example/shop', tag: '1.0.0' };
+    assert.deepEqual(images({}), Array(3).fill(`orderonce:${VERSION}`));
+    assert.deepEqual(images({ image: own }), Array(3).fill('registry.example/shop:1.0.0'));
   });
 
   it('asks alive and ready of the port that the service listens on', () => {

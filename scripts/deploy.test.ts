@@ -1,13 +1,15 @@
-/** Checks that the Compose files and the Dockerfile agree with the code. */
+/** Checks that the Dockerfile, the Compose files and the chart agree with the code and one another. */
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
 import { SETTINGS } from '../src/settings/settings.ts';
+import { assertCaredFor, ours, readCompose } from './compose.ts';
 
 const read = (path: string) =>
   readFileSync(fileURLToPath(new URL(`../${path}`, import.meta.url)), 'utf8');
+const { name, version } = JSON.parse(read('package.json')) as { name: string; version: string };
 
 /** Settings that the containers set themselves, or that have no use in them. */
 const NOT_IN_COMPOSE = [
@@ -40,17 +42,13 @@ describe('docker-compose.yml', () => {
     assert.deepEqual(unnamed, []);
   });
 
-  it('has a health check, a restart and a limit of memory for each service', () => {
-    const services = compose.slice(
-      compose.indexOf('\nservices:\n'),
-      compose.indexOf('\nvolumes:\n'),
-    );
-    const parts = services.split(/\n(?= {2}[a-z]+:\n)/).slice(1);
-    assert.equal(parts.length, 7);
-    for (const part of parts) {
-      assert.match(part, /restart: |<<: \*orderonce/);
-      assert.match(part, /deploy: (&|\*)limits/);
-      assert.match(part, /healthcheck:|\n {4}image: orderonce-(producer|consumer)\n/);
+  it('has a health check and a restart for each service, and starts them in order', () => {
+    assertCaredFor(readCompose(compose));
+  });
+
+  it('has a limit of memory for each service', () => {
+    for (const [service, { deploy }] of Object.entries(readCompose(compose))) {
+      assert.ok(deploy?.resources.limits.memory, service);
     }
   });
 });
@@ -96,20 +94,30 @@ describe('The profile observe', () => {
   });
 });
 
-describe('Dockerfile', () => {
+describe('The image', () => {
   it('runs as nobody in particular, hands signals to Node, and copies no tests', () => {
     const file = read('Dockerfile');
     assert.match(file, /^USER 1000:1000$/m);
     assert.match(file, /^ENTRYPOINT \["node"/m);
-    assert.equal([...file.matchAll(/^HEALTHCHECK /gm)].length, 2);
+    assert.match(file, /^HEALTHCHECK .*\\\n {2}CMD \["node", .*"health"\]$/m);
     assert.match(read('.dockerignore'), /^\*\*\/\*\.test\.ts$/m);
   });
-});
 
-it('the chart has the version of the release', () => {
-  const { version } = JSON.parse(read('package.json')) as { version: string };
-  assert.match(
-    read('deploy/helm/orderonce/Chart.yaml'),
-    new RegExp(`^appVersion: ${version}$`, 'm'),
-  );
+  it('has one name and the version of the release wherever it is built or run', () => {
+    const image = `${name}:${version}`;
+    assert.match(read('Dockerfile'), new RegExp(`^# {3}docker build -t ${image} \\.$`, 'm'));
+    assert.deepEqual(ours(readCompose(read('docker-compose.yml'))), [image, image, image]);
+    assert.match(
+      read('deploy/helm/orderonce/values.yaml'),
+      new RegExp(`^  repository: ${name}$`, 'm'),
+    );
+    assert.match(
+      read('deploy/helm/orderonce/Chart.yaml'),
+      new RegExp(`^appVersion: ${version}$`, 'm'),
+    );
+    for (const page of ['README.md', 'docs/handlers.md', 'docs/operations.md']) {
+      const named = [...read(page).matchAll(/\borderonce:(\d[\w.-]*)/g)].map(([, tag]) => tag);
+      assert.ok(named.length > 0 && named.every((tag) => tag === version), page);
+    }
+  });
 });

@@ -1,18 +1,22 @@
 /**
- * Generates what repeats the code: the pages of settings, error codes and metrics, .env.example, the
- * Grafana dashboard, and the diagrams.
+ * Generates what repeats the code: the pages of settings, error codes, metrics and fields of events,
+ * .env.example, the Grafana dashboard, and the diagrams.
  *
  *   docs.ts --write    writes them
- *   docs.ts --check    fails if one differs from the code, or if a relative link or picture is broken
+ *   docs.ts --check    fails if one differs from the code, if a relative link or picture is broken, or
+ *                      if no test runs a command (shell-blocks.ts)
  */
+import { spawnSync } from 'node:child_process';
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ERRORS } from '../src/errors.ts';
+import { ENVELOPE, type EnvelopeField } from '../src/event/envelope.ts';
 import { SETTINGS } from '../src/settings/settings.ts';
 import { allMetrics } from './all-metrics.ts';
 import { dashboardText } from './dashboard.ts';
 import { diagramFiles } from './diagrams.ts';
+import { commandProblems } from './shell-blocks.ts';
 import { factsOf, readSources } from './sources.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -142,15 +146,48 @@ ${rows.join('\n')}
 `;
 }
 
+const PRESENCE: Readonly<Record<EnvelopeField['presence'], string>> = {
+  always: 'always',
+  'by type': 'unless the type has none',
+  optional: 'optional',
+};
+
+function eventsPage(): string {
+  const rows = (ENVELOPE as readonly EnvelopeField[]).map(
+    ({ name, presence, property, column, sqlType, example, description }) =>
+      `| \`${name}\` | ${PRESENCE[presence]} | \`${JSON.stringify(example)}\` | \`${property}\` | \`${column}\` (${sqlType}) | ${description} |`,
+  );
+  return `# Fields of an event
+
+${MADE}
+An event has these fields and no others, unless [EVENTS_MODULE](../events.md) declares types. Each
+is stored in its column of [processed_events](tables.md#processed_events), and handlers get it as
+the property.
+
+| field | present | example | property | column | what it is |
+|---|---|---|---|---|---|
+${rows.join('\n')}
+
+An event of a declared type has three more:
+
+| field | present | property | stored in | what it is |
+|---|---|---|---|---|
+| \`type\` | always | \`type\` | \`event_data.event_type\` | the name of the type |
+| \`version\` | optional; the newest if absent | \`version\` | \`event_data.event_version\` | the version of the type, from 1 |
+| \`data\` | if the type has data | \`data\` | \`event_data.data\` | an object of the declared shape |
+`;
+}
+
 const LINK = /\]\(([^)#:\s]+)(?:#[^)]*)?\)|\bsrc(?:set)?="([^":]+)"/g;
 
 function brokenLinks(): string[] {
-  return globSync(['*.md', 'docs/**/*.md', 'bench/*.md', 'dev/**/*.md'], { cwd: root }).flatMap(
-    (page) =>
-      [...readFileSync(join(root, page), 'utf8').matchAll(LINK)]
-        .map(([, target, picture = '']) => target ?? picture)
-        .filter((target) => !existsSync(join(root, dirname(page), target)))
-        .map((target) => `${page} links to ${target}, which does not exist`),
+  return globSync(['*.md', 'docs/**/*.md', 'bench/*.md', 'dev/**/*.md', 'examples/*/*.md'], {
+    cwd: root,
+  }).flatMap((page) =>
+    [...readFileSync(join(root, page), 'utf8').matchAll(LINK)]
+      .map(([, target, picture = '']) => target ?? picture)
+      .filter((target) => !existsSync(join(root, dirname(page), target)))
+      .map((target) => `${page} links to ${target}, which does not exist`),
   );
 }
 
@@ -163,6 +200,7 @@ const pages: Record<string, string> = {
   // A chart can read only what is in its own folder.
   'deploy/helm/orderonce/files/orderonce.json': dashboardText(),
   'deploy/helm/orderonce/files/rules.yml': readFileSync(RULES, 'utf8'),
+  'docs/reference/events.md': eventsPage(),
   ...diagramFiles(factsOf(readSources(root))),
 };
 
@@ -178,7 +216,10 @@ if (process.argv.includes('--write')) {
         !existsSync(join(root, file)) || readFileSync(join(root, file), 'utf8') !== text,
     )
     .map(([file]) => `${file} differs from the code: run "npm run docs"`);
-  const problems = [...stale, ...brokenLinks()];
+  const help = spawnSync(process.execPath, [join(root, 'src/cli.ts'), '--help'], {
+    encoding: 'utf8',
+  });
+  const problems = [...stale, ...brokenLinks(), ...commandProblems(root, help.stdout)];
   for (const problem of problems) console.error(problem);
   process.exitCode = problems.length === 0 ? 0 : 1;
 }

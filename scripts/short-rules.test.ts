@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { parse } from 'yaml';
 import { shortRules } from './alerts/short-rules.ts';
-import { NOT_SHOWN, TROUBLES } from './alerts/troubles.ts';
+import { GROUP_TROUBLES, NOT_SHOWN, TROUBLES } from './alerts/troubles.ts';
 
 const rules = readFileSync(new URL('../deploy/prometheus/rules.yml', import.meta.url), 'utf8');
 type Rules = { groups: { rules: { alert: string; expr: string; for?: string }[] }[] };
@@ -14,7 +14,10 @@ it('the demonstration waits for seconds, and names each alert as shown or not sh
   for (const { expr, for: waits = '' } of all) {
     assert.doesNotMatch(`${expr} ${waits}`, /\[\d+[mh]\]|^\d+m| \d+m$/);
   }
-  const shown = TROUBLES.flatMap(({ alerts, alertsAtEnd = [] }) => [...alerts, ...alertsAtEnd]);
+  const shown = [...TROUBLES, ...GROUP_TROUBLES].flatMap(({ alerts, alertsAtEnd = [] }) => [
+    ...alerts,
+    ...alertsAtEnd,
+  ]);
   const named = [...shown, ...Object.keys(NOT_SHOWN)];
   assert.deepEqual(named.sort(), all.map(({ alert }) => alert.replace('Orderonce', '')).sort());
 });

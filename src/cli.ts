@@ -12,6 +12,7 @@ import { runInit } from './commands/init.ts';
 import { runKeys } from './commands/keys.ts';
 import { runMigrate } from './commands/migrate.ts';
 import { POSITIONS_USAGE, runLag, runPositions } from './commands/positions.ts';
+import { PROOF_USAGE, runProof } from './commands/proof.ts';
 import { runSend } from './commands/send.ts';
 import { runConsumer, runProducer, runStart } from './commands/services.ts';
 import { runVerify } from './commands/verify.ts';
@@ -66,6 +67,12 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     wordsMax: 0,
     run: runVerify,
   },
+  proof: {
+    usage: PROOF_USAGE,
+    help: 'Shows how fresh the continuous proof is, and what it has found. Exit code 1 if there are findings that nobody has acknowledged, or if nothing was proven for 15 minutes. "acknowledge" says that a finding is known and may stay.',
+    wordsMax: 2,
+    run: runProof,
+  },
   doctor: {
     usage: [''],
     help: 'Checks a running deployment (settings of topic and PostgreSQL, rights, clocks, health) and says what to do about each finding. Exit code 1 if a check fails; a warning is not a failure.',
@@ -73,8 +80,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     run: runDoctor,
   },
   health: {
-    usage: ['producer|consumer'],
-    help: 'Asks the service on this machine whether it is healthy. Exit code 1 if it is not, or does not answer within 3 seconds.',
+    usage: ['[producer|consumer]'],
+    help: 'Asks the service on this machine whether it is healthy; without a name, whichever of them runs. Exit code 1 if it is not, or does not answer within 3 seconds.',
     wordsMax: 1,
     run: runHealth,
   },

@@ -162,6 +162,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'There is no dead letter at this partition and offset: it was already redriven, or they are wrong. Run "orderonce dead-letters list".',
   },
+  FINDING_UNKNOWN: {
+    kind: 'rejected',
+    help: 'There is no finding of the continuous proof with this number, or it has vanished. Run "orderonce proof".',
+  },
   EDIT_REFUSED: {
     kind: 'rejected',
     help: 'The edited payload is not a valid event, or its event_id differs from that of the record. Nothing was changed.',

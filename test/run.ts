@@ -6,7 +6,8 @@
  *   npm test -- src/event           files in a folder, or files whose path contains the word
  *   npm run test:unit               unit tests only, which need no servers
  *   npm test -- .cluster.           tests with three brokers of their own; these take some minutes
- *   npm test -- .package.           the npm package: packs it, installs it, runs it; needs the registry
+ *   npm test -- .package.           the npm package: packs it, installs it, runs it, and the commands of the
+ *                                   docs; needs the registry
  *   npm test -- --kafka=zookeeper   with another Kafka: kraft, kraft-3.9, zookeeper
  *   npm test -- --postgres=DIR      with the PostgreSQL whose programs are in DIR
  *
@@ -108,8 +109,8 @@ function programsIn(folder: string): Binaries {
 function runNodeTest(): Promise<number> {
   const isLong = needsCluster || files.some((file) => file.endsWith('.package.test.ts'));
   const timeoutMs = isLong ? 400_000 : 180_000;
-  // Each file brings three brokers of its own.
-  const concurrency = needsCluster ? 1 : 2;
+  // Each file brings three brokers of its own, or builds the package in the same folder.
+  const concurrency = isLong ? 1 : 2;
   // As the compiler does in a clone: imports of orderonce/... are those of src/.
   const source = '--conditions=orderonce-source';
   const flags = [

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Tries the Compose files: builds the images, starts everything, sends events while it kills
-# containers, restores a backup, and runs "orderonce verify". At the end it removes all containers
-# and volumes.
+# Tries the Compose files: builds the image, starts everything with handlers that are mounted, sends
+# events while it kills containers, changes the handlers, restores a backup, and runs "orderonce
+# verify". At the end it removes all containers and volumes.
 #
 #   deploy/compose/try.sh                with KRaft
 #   deploy/compose/try.sh zookeeper      Kafka 3.9 with ZooKeeper
@@ -10,52 +10,39 @@
 # health checks and restarts; without systemd, this script does both.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-project=orderonce-try
-export COMPOSE_PROJECT_NAME=$project PUBLISH_ADDRESS=127.0.0.1 PRODUCER_PORT=18600 CONSUMER_PORT=18601
+export COMPOSE_PROJECT_NAME=orderonce-try PUBLISH_ADDRESS=127.0.0.1 PRODUCER_PORT=18600 CONSUMER_PORT=18601
 export COMPOSE_FILE=docker-compose.yml
 if [ "${1:-}" = zookeeper ]; then COMPOSE_FILE+=:docker-compose.zookeeper.yml; fi
 env_file=$(mktemp); cp .env.example "$env_file"
 sent=$(mktemp)
 backup=$(mktemp)
-stopped=$(mktemp)  # The id of the container that is stopped on purpose; "tend" does not restart it.
+files=$(mktemp -d); chmod 755 "$files"  # The containers see it as /etc/orderonce.
+export FILES_DIR=$files
+export HANDLERS_MODULE=/etc/orderonce/handlers.ts HANDLERS_MIGRATIONS=/etc/orderonce/migrations
 compose() { ${COMPOSE:-docker-compose} --env-file "$env_file" "$@"; }
 
-tend() {  # Does what systemd does for Podman: runs health checks and restarts containers.
-  command -v podman >/dev/null && ! pidof systemd >/dev/null || return 0
-  while sleep 1; do
-    for id in $(podman ps -q --filter "label=com.docker.compose.project=$project"); do
-      podman healthcheck run "$id" >/dev/null 2>&1 || true
-    done
-    for id in $(podman ps -aq --no-trunc --filter status=exited --filter "label=com.docker.compose.project=$project"); do
-      [ "$id" != "$(cat "$stopped")" ] || continue
-      case $(podman inspect -f '{{.HostConfig.RestartPolicy.Name}}' "$id") in
-        unless-stopped) podman start "$id" >/dev/null 2>&1 || true ;;
-      esac
-    done
-  done
-}
+. deploy/compose/tend.sh
 tend & tending=$!
 finish() {
   code=$?
   if [ $code -ne 0 ]; then compose ps -a || true; compose logs --tail 15 || true; fi
-  kill $tending 2>/dev/null || true
+  kill $tending ${loop:-} 2>/dev/null || true
   compose down -v --timeout 10 >/dev/null 2>&1 || true
-  rm -f "$env_file" "$sent" "$backup" "$stopped"
+  rm -rf "$env_file" "$sent" "$backup" "$stopped" "$files" "${sending:-}"
   exit $code
 }
 trap finish EXIT
 
-until_healthy() {
-  for _ in $(seq 90); do
-    curl -fs "localhost:$PRODUCER_PORT/health" >/dev/null 2>&1 &&
-      curl -fs "localhost:$CONSUMER_PORT/health" >/dev/null 2>&1 && return 0
-    sleep 1
-  done
-  echo "The services are not healthy $1"; return 1
-}
 container() { compose ps -q "$1"; }
 DOCKER=$(command -v docker || command -v podman)
 kill_hard() { echo "kill -9 $1"; "$DOCKER" kill -s KILL "$(container "$1")" >/dev/null; }
+
+# The handlers of a new project, and the rights that the consumer's role needs for their table.
+mkdir "$files/migrations"
+cp src/commands/init/handlers.ts.txt "$files/handlers.ts"
+{ cat src/commands/init/migrations/0001-spending.sql.txt
+  echo 'GRANT SELECT, INSERT, UPDATE ON spending TO orderonce_consumer;'
+} >"$files/migrations/0001-spending.sql"
 
 [ -n "${SKIP_BUILD:-}" ] || compose build
 time compose up -d
@@ -77,7 +64,9 @@ for service in consumer producer kafka postgres; do
   until_healthy "after $service was killed"
 done
 send "$(head -1 "$sent")"
-# Checks that each event was counted once, and that the log and the tables agree.
+in_postgres() { compose exec -T postgres sh -c "$1"; }
+query() { in_postgres "psql -U \"\$POSTGRES_USER\" -d \"\$POSTGRES_DB\" -tAc '$1'"; }
+# Checks that each event was counted once, by the handler too, and that the log and the tables agree.
 judge() {
   count=$(sort -u "$sent" | wc -l)
   for _ in $(seq 60); do
@@ -86,12 +75,47 @@ judge() {
   done
   echo "$count events were sent, some more than once; the order has counted ${counted:-none}"
   [ "$counted" = "$count" ]
-  compose exec -T consumer node bin/orderonce.js verify --against-log
+  spent=$(query 'SELECT orders, amount = 1.25 * orders FROM spending')
+  echo "The mounted handler has counted $spent"
+  [ "$spent" = "$count|t" ]
+  compose exec -T consumer orderonce verify --against-log
 }
 judge
 
+echo "A second handler and its table, while events arrive"
+mv "$files/handlers.ts" "$files/spending.ts"
+cat >"$files/handlers.ts" <<'TS'
+import { forEachEvent, type Handler } from 'orderonce/handlers';
+import { handlers as earlier } from './spending.ts';
+
+const visits: Handler = {
+  ...forEachEvent('visits', async ({ eventId }, tx) => {
+    await tx.query('INSERT INTO visits VALUES ($1)', [eventId]);
+  }),
+  check: async (db) => {
+    const { rows } = await db.query('TABLE visits EXCEPT SELECT event_id FROM processed_events');
+    return rows.map(({ event_id }) => `the visit of ${event_id} has no event`);
+  },
+};
+export const handlers = [...earlier, visits];
+TS
+cat >"$files/migrations/0002-visits.sql" <<'SQL'
+CREATE TABLE visits (event_id uuid PRIMARY KEY);
+GRANT SELECT, INSERT ON visits TO orderonce_consumer;
+SQL
+sending=$(mktemp)
+while [ -e "$sending" ]; do many 1; done & loop=$!
+compose run --rm migrate
+compose restart consumer
+until_healthy 'after the handlers changed'
+rm "$sending"; wait $loop
+many 20
+judge
+visits=$(query 'SELECT count(*) FROM visits')
+echo "The second handler has seen $visits events"
+[ "$visits" -ge 20 ]
+
 echo "Backup, 20 more events, loss of the database, restore: the consumer reads the 20 from the log"
-in_postgres() { compose exec -T postgres sh -c "$1"; }
 in_postgres 'pg_dump -U "$POSTGRES_USER" -Fc "$POSTGRES_DB"' >"$backup"
 many 20
 container consumer >"$stopped"

@@ -3,8 +3,7 @@
  * number of events. An event of a blocked user cannot succeed until somebody unblocks the user. It
  * is parked, and the other events of the batch are charged.
  *
- *   psql "$(cat .orderonce/database-url)" -f examples/charge/schema.sql
- *   HANDLERS_MODULE=examples/charge/handlers.ts npm start
+ *   HANDLERS_MODULE=examples/charge/handlers.ts HANDLERS_MIGRATIONS=examples/charge npm start
  */
 import { type Handler, TerminalError } from 'orderonce/handlers';
 

@@ -2,7 +2,7 @@
  * Sends the events of standard input, one JSON object per line, and prints those that were rejected.
  *
  *   npm start                              (in another terminal)
- *   node examples/client/send-many.ts < events.ndjson
+ *   npm run example examples/client/send-many.ts < events.ndjson
  */
 import { createInterface } from 'node:readline';
 import { createClient, type NewEvent, Unknown } from 'orderonce/client';

@@ -2,7 +2,7 @@
  * Sends one event and prints its receipt. It shows what to do with each way in which that can end.
  *
  *   npm start                              (in another terminal)
- *   node examples/client/send.ts
+ *   npm run example examples/client/send.ts
  */
 import { randomUUID } from 'node:crypto';
 import { createClient, newEventId, Rejected, Unauthorized, Unknown } from 'orderonce/client';

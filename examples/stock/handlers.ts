@@ -3,8 +3,7 @@
  * CHECK of the table refuses the update (SQLSTATE 23514). The event is then parked, and later
  * events of its order wait behind it.
  *
- *   psql "$(cat .orderonce/database-url)" -f examples/stock/schema.sql
- *   HANDLERS_MODULE=examples/stock/handlers.ts npm start
+ *   HANDLERS_MODULE=examples/stock/handlers.ts HANDLERS_MIGRATIONS=examples/stock npm start
  */
 import { forEachEvent } from 'orderonce/handlers';
 

@@ -1,6 +1,7 @@
 /**
- * A deployment of the embedded log for the demonstration of alerts: migrate, a producer behind a
- * proxy to PostgreSQL, a consumer with the handlers of examples/charge, and Prometheus.
+ * A deployment for the demonstration of alerts: migrate, a producer, a consumer with the handlers of
+ * examples/charge, and Prometheus. The log is the embedded one, with the producer behind a proxy to
+ * PostgreSQL; or Kafka, on a broker of its own.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,6 +10,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import { Broker } from '../../dev/kafka/broker.ts';
 import { startEmbeddedPostgres } from '../../src/embedded/embedded-postgres.ts';
 import { createEmptyDatabase } from '../../test/support/database.ts';
 import { freePort } from '../../test/support/free-port.ts';
@@ -36,7 +38,7 @@ export class Deployment {
   proxy!: TcpProxy;
 
   /** @param rules of Prometheus, as the text of a file. */
-  async start(rules: string): Promise<void> {
+  async start(rules: string, log: 'embedded' | 'kafka'): Promise<void> {
     this.folder = await mkdtemp(join(tmpdir(), 'orderonce-alerts-'));
     this.#cleanups.push(() => rm(this.folder, { recursive: true, force: true }));
     const url = await this.#startPostgres();
@@ -54,9 +56,11 @@ export class Deployment {
       STATUS_BASE_URL: `http://127.0.0.1:${this.ports.consumer}`,
       HANDLERS_MODULE: join(root, 'examples/charge/handlers.ts'),
       HANDLERS_MIGRATIONS: join(root, 'examples/charge'),
-      KAFKA_TLS_CA_FILE: join(this.folder, 'ca.pem'),
       APPEND_QUEUE_MAX: '40',
       DELIVERY_DEADLINE_MS: '4000',
+      ...(log === 'kafka'
+        ? await this.#startKafka()
+        : { KAFKA_TLS_CA_FILE: join(this.folder, 'ca.pem') }),
     };
     await this.command('migrate');
     await this.run('producer');
@@ -65,13 +69,42 @@ export class Deployment {
     this.#cleanups.push(() => this.prometheus.stop());
   }
 
+  async #startKafka(): Promise<Record<string, string>> {
+    const folder = join(this.folder, 'kafka');
+    const broker = await Broker.start({ port: await freePort(), folder, mode: 'kraft' });
+    this.#cleanups.push(() => broker.stop());
+    return { KAFKA_BOOTSTRAP_SERVERS: broker.bootstrap, SESSION_TIMEOUT_MS: '8000' };
+  }
+
+  /**
+   * Starts a consumer of another deployment, whose database is another one, by mistake in the same
+   * consumer group. Prometheus does not scrape it.
+   * @returns a function that ends it.
+   */
+  async runStranger(): Promise<() => Promise<unknown>> {
+    const { url } = await createEmptyDatabase(this.#t);
+    const port = await freePort();
+    const env = {
+      ...this.#env,
+      DATABASE_URL: url,
+      CONSUMER_PORT: String(port),
+      HANDLER_TIMEOUT_MS: '1000',
+    };
+    await new Orderonce(this.#t, ['migrate'], env).exit();
+    const stranger = new Orderonce(this.#t, ['consumer'], env, this.folder);
+    await untilHealthy(port);
+    return () => stranger.kill('SIGTERM');
+  }
+
   /** @returns a database of its own: on the server of TEST_DATABASE_URL, or on one that is started. */
   async #startPostgres(): Promise<string> {
-    if (process.env.TEST_DATABASE_URL !== undefined)
-      return (await createEmptyDatabase(this.#t)).url;
-    const postgres = await startEmbeddedPostgres(join(this.folder, 'data'), () => {});
-    this.#cleanups.push(() => postgres.stop());
-    return postgres.url;
+    if (process.env.TEST_DATABASE_URL === undefined) {
+      const postgres = await startEmbeddedPostgres(join(this.folder, 'data'), () => {});
+      this.#cleanups.push(() => postgres.stop());
+      process.env.TEST_DATABASE_URL = postgres.url;
+      this.#cleanups.push(() => delete process.env.TEST_DATABASE_URL);
+    }
+    return (await createEmptyDatabase(this.#t)).url;
   }
 
   /** Runs a command to its end. @throws with its output if it fails. */
@@ -132,7 +165,7 @@ export class Deployment {
   }
 
   async stop(): Promise<void> {
-    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+    for (const cleanup of this.#cleanups.splice(0).reverse()) await cleanup();
   }
 }
 

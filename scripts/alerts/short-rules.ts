@@ -4,6 +4,7 @@
 export const SHORTENED: readonly (readonly [what: RegExp, by: string, words: string])[] = [
   [/\bfor: \d+m\b/g, 'for: 2s', 'for: 1m to 30m → 2s'],
   [/\[5m\]/g, '[10s]', '[5m] → [10s]'],
+  [/(rebalances_total)\[15m\]/g, '$1[60s]', 'rebalances: [15m] → [60s]'],
   [/\[15m\]/g, '[20s]', '[15m] → [20s]'],
   [/\[(?:30m|1h)\]/g, '[25s]', '[30m], [1h] → [25s]'],
   [/(lag_seconds\)) > 300\b/g, '$1 > 4', 'lag_seconds > 300 → 4'],

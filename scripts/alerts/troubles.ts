@@ -139,10 +139,32 @@ export const TROUBLES: readonly Trouble[] = [
   },
 ];
 
+let stopStranger: () => Promise<unknown> = nothing;
+
+/** These need a consumer group of Kafka. */
+export const GROUP_TROUBLES: readonly Trouble[] = [
+  {
+    what: 'a second deployment with another database is in the same consumer group',
+    alerts: ['Unattended'],
+    begin: async (d) => {
+      stopStranger = await d.runStranger();
+    },
+    meanwhile: (d) => d.send(events(20)),
+    end: async () => {
+      await stopStranger();
+    },
+  },
+  {
+    what: 'a consumer starts and ends again and again',
+    alerts: ['Rebalances'],
+    begin: nothing,
+    meanwhile: async (d) => (await d.runStranger())(),
+    end: nothing,
+  },
+];
+
 /** Alerts that need something that this demonstration has not, and why. */
 export const NOT_SHOWN: Readonly<Record<string, string>> = {
   ProofFinding: 'the continuous proof',
   ProofStale: 'the continuous proof (without it, the alert always fires)',
-  Rebalances: 'a consumer group of Kafka; shown by promtool',
-  Unattended: 'a consumer group of Kafka; shown by promtool',
 };

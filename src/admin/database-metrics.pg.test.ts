@@ -56,6 +56,13 @@ describe('The gauges of the whole database', () => {
 describe('figuresReader', () => {
   const FIGURES: OperatorFigures = { letters: [], heldOrders: 0, stopped: [], acceptedOffsets: 0 };
 
+  it('does not wait for a frozen PostgreSQL', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const reading = figuresReader(() => new Promise(() => {}))();
+    t.mock.timers.tick(2000);
+    assert.equal(await reading, null);
+  });
+
   it('reads at most every 15 s, however many ask, and shows nothing old after a failure', async () => {
     let now = 0;
     let reads = 0;

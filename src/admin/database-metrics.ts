@@ -4,6 +4,8 @@
  */
 import { Gauge, type Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
+import { within } from '../runtime/deadline.ts';
+import { SCRAPE_MS } from '../runtime/metrics.ts';
 import { COUNTED_MAX, type LetterCount, type OperatorFigures } from '../store/operator-figures.ts';
 
 /** The figures are read at a scrape, and not again for this long, however many ask. */
@@ -25,19 +27,19 @@ const STOP_CODES: readonly ErrorCode[] = [
 ];
 
 /** Reads the figures at most every FRESH_MS. Resolves to null while they cannot be read. */
-export type FiguresReader = () => Promise<OperatorFigures | null>;
+export type FiguresReader<T = OperatorFigures> = () => Promise<T | null>;
 
 /** @param now a monotonic clock in milliseconds. */
-export function figuresReader(
-  read: () => Promise<OperatorFigures>,
+export function figuresReader<T>(
+  read: () => Promise<T>,
   now: () => number = () => performance.now(),
-): FiguresReader {
-  let reading: Promise<OperatorFigures | null> | null = null;
+): FiguresReader<T> {
+  let reading: Promise<T | null> | null = null;
   let readAt = 0;
   return () => {
     if (reading !== null && now() - readAt < FRESH_MS) return reading;
     readAt = now();
-    const started = read().catch(() => {
+    const started = within(SCRAPE_MS, read(), () => new Error('late')).catch(() => {
       // The next scrape asks again. A figure from before the outage would look current.
       if (reading === started) reading = null;
       return null;
@@ -48,12 +50,12 @@ export function figuresReader(
 }
 
 /** @returns a function that registers a gauge of the figures. */
-function gaugesOf(registry: Registry, read: FiguresReader) {
+export function gaugesOf<T>(registry: Registry, read: FiguresReader<T>) {
   return (
     name: string,
     help: string,
     labelNames: string[],
-    set: (gauge: Gauge, figures: OperatorFigures) => void,
+    set: (gauge: Gauge, figures: T) => void,
   ) =>
     new Gauge({
       name,

@@ -1,5 +1,5 @@
 /** Redrive, edit and discard of dead letters over HTTP, as `orderonce dead-letters` calls them. */
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { checkEdit } from '../dead-letters/check-edit.ts';
 import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letters/redrive.ts';
 import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
@@ -7,7 +7,7 @@ import { OrderonceError } from '../errors.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import type { Operation } from '../runtime/operation.ts';
 import { type LogPlace, placeText } from '../store/log-place.ts';
-import { actorOf, whyNoChange } from './change-guard.ts';
+import { actorOf } from './change-guard.ts';
 import {
   CHECK,
   DISCARD,
@@ -20,8 +20,8 @@ import {
 } from './dead-letter-operations.ts';
 import { type PlaceParams, placeIn } from './path-place.ts';
 import { readQuery } from './query-string.ts';
+import { isRefused, reasonIn } from './requested-change.ts';
 
-const REASON_CHARS_MAX = 1000;
 const PLACE_URL = '/dead-letters/:log_id/:partition/:offset';
 
 type PlaceRequest = FastifyRequest<{ Params: PlaceParams; Body: Buffer | undefined }>;
@@ -35,7 +35,7 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
   addAction(app, parts, 'redrive', REDRIVE, redrive);
   addAction(app, parts, 'edit', EDIT, redriveEdited);
   addAction(app, parts, 'discard', DISCARD, (context, place, body) =>
-    discard(context, place, reasonIn(body)),
+    discard(context, place, whyDiscard(body)),
   );
   addCheck(app, parts);
   app.post(
@@ -113,24 +113,10 @@ function addCheck(app: HttpServer, parts: Omit<RedriveContext, 'actor'>): void {
   );
 }
 
-/** Whether the request may make no change; then it has been answered 403. */
-export function isRefused(request: FastifyRequest, reply: FastifyReply): boolean {
-  const why = whyNoChange(request);
-  if (why !== null) sendDetail(reply, 403, why);
-  return why !== null;
-}
-
 /** @throws EDIT_REFUSED */
-function reasonIn(body: Buffer): string {
-  try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(body);
-    const { reason } = JSON.parse(text) as { reason?: unknown };
-    if (typeof reason === 'string' && reason.trim() !== '')
-      return reason.slice(0, REASON_CHARS_MAX);
-  } catch {
-    // Not JSON, or not UTF-8: the same answer as for JSON without a reason. Invalid bytes are not
-    // replaced, because the stored reason would then differ from the one that was sent.
-  }
+function whyDiscard(body: Buffer): string {
+  const reason = reasonIn(body);
+  if (reason !== null) return reason;
   throw new OrderonceError('EDIT_REFUSED', 'The body must be {"reason": "why you discard it"}');
 }
 

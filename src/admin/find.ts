@@ -10,6 +10,7 @@ import {
   findPartition,
   findStoredAt,
   type KnownPartition,
+  missingTimeIndexes,
 } from '../store/find.ts';
 import { type LogPlace, parsePlace, placeText } from '../store/log-place.ts';
 import type { Queryable } from '../store/queryable.ts';
@@ -47,6 +48,8 @@ const UNKNOWN_ID =
 const UNKNOWN_REQUEST =
   'Nothing has this id as an event, order or message, and no record of a request with this id was ' +
   'processed within 10 minutes after it.';
+const NO_INDEX =
+  'It may also be the id of a request. To find those, let the owner of the tables run:';
 const NOT_PROCESSED = 'This offset has not been processed yet: the position of the partition is';
 const UNKNOWN_PLACE =
   'There is no duplicate, conflict or dead letter at this place. If an event was stored from it, the log ' +
@@ -77,6 +80,9 @@ async function findId({ db }: FindSources, id: string): Promise<Findings> {
   const found = await findById(db, id);
   if (found.length > 0) return { items: found.map(itemOf), hint: null };
   if (!isTimedRequestId(id)) return { items: [], hint: UNKNOWN_ID };
+  const missing = await missingTimeIndexes(db);
+  if (missing.length > 0)
+    return { items: [], hint: `${UNKNOWN_ID} ${NO_INDEX} ${missing.join('; ')}` };
   for (const window of WINDOWS) {
     const brought = await findByRequest(db, id, requestMs(id), window);
     if (brought.length > 0) return { items: brought.map(itemOf), hint: null };

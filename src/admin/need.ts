@@ -2,15 +2,7 @@
 import type { PartitionReport } from '../positions/report.ts';
 import type { Counted } from '../store/capped.ts';
 import type { ReasonCount } from '../store/dead-letter-choice.ts';
-
-/** The state of the continuous proof. */
-export type ProofState = {
-  /** Open findings: contradictions in the tables. */
-  readonly findings: number;
-  readonly kinds: readonly string[];
-  /** When the oldest of them was found; UTC, as events spell it. */
-  readonly since: string | null;
-};
+import type { ProofState } from '../store/proof-summary.ts';
 
 /** What is known of a deployment at one moment. Times are UTC, as events spell them. */
 export type OverviewFacts = {
@@ -23,7 +15,7 @@ export type OverviewFacts = {
   readonly heldSince: string | null;
   readonly conflictsLastHour: number;
   readonly outboxOldestSeconds: number;
-  /** null: none has been recorded. */
+  /** null: nothing has been proven or found yet, or this process does not prove. */
   readonly proof: ProofState | null;
   /** The last result of the doctor; null if there is none. */
   readonly doctor: { readonly failures: number; readonly checkedAt: string } | null;

@@ -94,7 +94,7 @@ describe('needsOf', () => {
       processes: [process],
       troubledJobs: [{ redriveId: 7, trouble: 'DATABASE_UNAVAILABLE', updatedAt: at(9) }],
       outboxOldestSeconds: 600,
-      proof: { findings: 1, kinds: ['missing'], since: at(30) },
+      proof: { findings: 1, kinds: ['hole'], since: at(30), headAgeSeconds: 901, trouble: null },
       doctor: { failures: 2, checkedAt: at(1) },
       databaseTrouble: 'connect ECONNREFUSED',
     }).map((line) => line.split(':')[0]);
@@ -103,6 +103,7 @@ describe('needsOf', () => {
       'act outbox_old',
       'act doctor_failures',
       'act database_unavailable',
+      'look proof_stale',
       'look redrive_troubled',
       'look processes_missing',
       'look conflicts',
@@ -120,7 +121,7 @@ describe('needsOf', () => {
   });
 
   it('is silent about an outbox, a doctor and a proof without findings', () => {
-    const proof = { findings: 0, kinds: [], since: null };
+    const proof = { findings: 0, kinds: [], since: null, headAgeSeconds: 900, trouble: null };
     const doctor = { failures: 0, checkedAt: at(1) };
     assert.deepEqual(shown({ proof, doctor, outboxOldestSeconds: 119 }), []);
   });

@@ -1,4 +1,5 @@
 /** What needs an operator: pure decisions from the facts of a deployment. */
+import { HEAD_AGE_MAX_SECONDS } from '../store/proof-summary.ts';
 import { LINKS } from './console-links.ts';
 import { many, type Need, type OverviewFacts, oldestOf } from './need.ts';
 import { ofPartitions } from './needs-of-partitions.ts';
@@ -44,21 +45,37 @@ function ofDatabase({ databaseTrouble }: OverviewFacts): Need[] {
   ];
 }
 
-function ofProof({ proof }: OverviewFacts): Need[] {
-  if (proof === null || proof.findings === 0) return [];
-  return [
-    {
+function ofProof({ proof, nowMs }: OverviewFacts): Need[] {
+  if (proof === null) return [];
+  const { findings, kinds, since, headAgeSeconds, trouble } = proof;
+  const needs: Need[] = [];
+  if (findings > 0) {
+    needs.push({
       kind: 'proof_findings',
       severity: 'act',
-      title: `The proof found ${many(proof.findings, 'contradiction')}`,
-      detail: proof.kinds.join(', '),
-      count: proof.findings,
-      since: proof.since,
+      title: `The proof found ${many(findings, 'contradiction')}`,
+      detail: kinds.join(', '),
+      count: findings,
+      since,
       next: 'Stop changes to the tables, and find out who made the ones that are shown.',
-      command: 'npx orderonce verify',
+      command: 'npx orderonce proof',
       link: LINKS.proof,
-    },
-  ];
+    });
+  }
+  if (headAgeSeconds !== null && headAgeSeconds > HEAD_AGE_MAX_SECONDS) {
+    needs.push({
+      kind: 'proof_stale',
+      severity: 'look',
+      title: 'The newest events have not been proven',
+      detail: trouble,
+      count: null,
+      since: new Date(nowMs - headAgeSeconds * 1000).toISOString().replace('Z', '000Z'),
+      next: 'See why the proof does not advance. Consumers with PROOF=on prove.',
+      command: 'npx orderonce proof',
+      link: LINKS.proof,
+    });
+  }
+  return needs;
 }
 
 function ofProcesses({ processes }: OverviewFacts): Need[] {

@@ -8,10 +8,11 @@ import { countByReason } from '../store/dead-letter-choice.ts';
 import { countHeldOrders } from '../store/held-orders-report.ts';
 import { type OutboxLag, readOutboxLag } from '../store/outbox.ts';
 import { listProcesses } from '../store/processes.ts';
+import type { ProofState } from '../store/proof-summary.ts';
 import type { Queryable } from '../store/queryable.ts';
 import { listJobsSince } from '../store/redrive-jobs.ts';
 import { ArrivalRate } from './arrival-rate.ts';
-import type { OverviewFacts, ProofState } from './need.ts';
+import type { OverviewFacts } from './need.ts';
 import { needsOf, verdictOf } from './needs.ts';
 
 /** Where the facts come from. */
@@ -171,7 +172,13 @@ function overviewOf(
     conflicts_last_hour: activity.conflictsLastHour,
     duplicates_last_hour: activity.duplicatesLastHour,
     outbox: { pending: outbox.pending, oldest_seconds: Math.max(0, outbox.oldestSeconds) },
-    proof: proven,
+    proof: proven && {
+      findings: proven.findings,
+      kinds: proven.kinds,
+      since: proven.since,
+      head_age_seconds: proven.headAgeSeconds,
+      trouble: proven.trouble,
+    },
     doctor,
     processes: {
       running: processes.filter(({ isMissing }) => !isMissing).length,

@@ -46,12 +46,21 @@ const NEED_EXAMPLE = {
 
 const PROOF = {
   type: ['object', 'null'],
-  description: 'The state of the continuous proof; null if none has been recorded.',
+  description:
+    'The state of the continuous proof; null if nothing has been proven yet, or with PROOF=off.',
   required: ['findings'],
   properties: {
-    findings: { ...COUNT, description: 'Open findings: contradictions in the tables.' },
+    findings: {
+      ...COUNT,
+      description: 'Findings that nobody has acknowledged: contradictions in the tables.',
+    },
     kinds: { type: 'array', items: TEXT },
     since: nullable(TIME),
+    head_age_seconds: {
+      type: ['number', 'null'],
+      description: 'Since all events up to the positions were proven. Null if they never were.',
+    },
+    trouble: { ...nullable(TEXT), description: 'Why the proof does not advance.' },
   },
 } as const;
 

@@ -7,7 +7,7 @@ import type { FieldError } from '../event/field-error.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import { findJob, insertJob, listJobs, stopJob } from '../store/redrive-jobs.ts';
 import { actorOf } from './change-guard.ts';
-import { isRefused, lineOf } from './dead-letter-actions.ts';
+import { lineOf } from './dead-letter-actions.ts';
 import { jobAnswer } from './job-answer.ts';
 import { readQuery } from './query-string.ts';
 import {
@@ -20,6 +20,7 @@ import {
   UNCOUNTED_MAX,
 } from './redrive-operations.ts';
 import { type RedriveRequest, readRedriveRequest } from './redrive-request.ts';
+import { isRefused } from './requested-change.ts';
 
 const LIMIT = 100;
 /** Jobs that wait or run. They are carried out one after the other by each consumer. */

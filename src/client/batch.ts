@@ -1,12 +1,15 @@
 /** A batch: which events it holds, its bytes, and what its answer says of each event. */
-import type { SentEvent } from './payload.ts';
+import { answeredId, type NewEvent, type SentEvent } from './payload.ts';
 import { type Answer, jsonOf, type NoAnswer } from './transport.ts';
 
 /**
  * What became of one event. `index` counts the events of the source from 0. `unknown` comes only at
  * the end, in front of the error that says why.
  */
-export type Verdict = { readonly index: number; readonly event: SentEvent } & (
+export type Verdict<Event = NewEvent> = {
+  readonly index: number;
+  readonly event: SentEvent<Event>;
+} & (
   | { readonly status: 'accepted'; readonly partition: number; readonly offset: number }
   | { readonly status: 'rejected'; readonly detail: unknown }
   | { readonly status: 'unknown'; readonly mayHaveBeenAccepted: boolean }
@@ -61,7 +64,7 @@ export function resultsOf(
   if (!Array.isArray(results) || results.length !== batch.length) return null;
   const fits = batch.every(({ event }, i) => {
     const id = (results as Result[])[i]?.event_id;
-    return id === undefined || id === String(event.event_id).toLowerCase();
+    return id === undefined || id === answeredId(event);
   });
   return fits ? results : null;
 }

@@ -3,7 +3,7 @@
  * Deno, Bun and in browsers. docs/sending-events.md explains it.
  */
 import type { Verdict } from './batch.ts';
-import type { NewEvent } from './payload.ts';
+import type { Declaration, EventOf, NewEvent, Sent, Undeclared } from './payload.ts';
 import { BACKOFF, type Backoff } from './retry.ts';
 import { type Receipt, type SendOptions, send } from './send.ts';
 import { sendMany } from './send-many.ts';
@@ -13,7 +13,7 @@ import type { Transport } from './transport.ts';
 
 export type { Verdict } from './batch.ts';
 export { ClientError, Rejected, Unauthorized, Unavailable, Unknown } from './errors.ts';
-export type { NewEvent, SentEvent } from './payload.ts';
+export type { Declaration, EventOf, NewEvent, SentEvent, Undeclared } from './payload.ts';
 export type { Receipt, SendOptions } from './send.ts';
 export type { EventStatus, StatusOptions } from './status.ts';
 export type { SendManyOptions } from './stream.ts';
@@ -41,15 +41,18 @@ export type ClientOptions = {
   readonly backoff?: Backoff;
 };
 
-/** A client. It keeps no state between calls and needs no closing. */
-export type Client = {
+/**
+ * A client. It keeps no state between calls and needs no closing.
+ * @typeParam Event what may be sent.
+ */
+export type Client<Event = NewEvent> = {
   /**
    * Sends one event. The payload is serialised before the first attempt, so every attempt sends the
    * same bytes. Without an event_id, it gets a new one (UUID version 7).
    * @returns the receipt, once the log has acknowledged the event.
    * @throws Rejected, Unauthorized, Unknown; TypeError if JSON cannot represent the event.
    */
-  readonly send: (event: NewEvent, options?: SendOptions) => Promise<Receipt>;
+  readonly send: (event: Event | Sent, options?: SendOptions) => Promise<Receipt>;
   /**
    * Sends the events of an iterable in batches. It reads at most two batches ahead, and sends only
    * while the caller asks for verdicts. Each order's events are accepted in the given sequence.
@@ -57,18 +60,25 @@ export type Client = {
    * @throws Unknown, Unauthorized when it gives up; what the iterable throws.
    */
   readonly sendMany: (
-    events: Iterable<NewEvent> | AsyncIterable<NewEvent>,
+    events: Iterable<Event | Sent> | AsyncIterable<Event | Sent>,
     options?: SendManyOptions,
-  ) => AsyncGenerator<Verdict, void, undefined>;
+  ) => AsyncGenerator<Verdict<Event>, void, undefined>;
   /**
    * @returns what has become of an event; null if it has not been processed.
-   * @throws Rejected if the id is no UUID; Unauthorized; Unavailable.
+   * @param eventId as it was sent, or the stored id.
+   * @throws Rejected if the API takes no such id; Unauthorized; Unavailable.
    */
   readonly status: (eventId: string, options?: StatusOptions) => Promise<EventStatus | null>;
 };
 
-/** @throws TypeError if the URL or a key cannot be used. */
-export function createClient(options: ClientOptions): Client {
+/**
+ * @typeParam D the declaration of the events, as in `createClient<typeof events>({ url })`. The events
+ * that the client sends are then typed by it. Default: events without a type.
+ * @throws TypeError if the URL or a key cannot be used.
+ */
+export function createClient<D extends Declaration = Undeclared>(
+  options: ClientOptions,
+): Client<EventOf<D>> {
   const { url, apiKey, statusUrl = url, statusApiKey = apiKey } = options;
   // Called without `this`: browsers refuse fetch as a method of another object.
   const fetchGiven = options.fetch;
@@ -81,8 +91,11 @@ export function createClient(options: ClientOptions): Client {
   const ingest: Transport = { ...shared, url: baseOf(url), headers: headersOf(apiKey) };
   const reads: Transport = { ...shared, url: baseOf(statusUrl), headers: headersOf(statusApiKey) };
   return {
-    send: (event, sendOptions) => send(ingest, event, sendOptions),
-    sendMany: (events, sendOptions) => sendMany(ingest, events, sendOptions),
+    send: (event, sendOptions) => send(ingest, event as object, sendOptions),
+    sendMany: (events, sendOptions) =>
+      sendMany(ingest, events as Iterable<object>, sendOptions) as AsyncGenerator<
+        Verdict<EventOf<D>>
+      >,
     status: (eventId, statusOptions) => status(reads, eventId, statusOptions),
   };
 }

@@ -1,10 +1,10 @@
 /** Reads events from an iterable, sync or async, and never faster than it is asked to. */
-import { type NewEvent, type Payload, payloadOf } from './payload.ts';
+import { type Payload, payloadOf } from './payload.ts';
 
 /** An event of the source; or why JSON cannot represent it. */
 export type Taken =
-  | { readonly payload: Payload; readonly given: NewEvent; readonly trouble: null }
-  | { readonly payload: null; readonly given: NewEvent; readonly trouble: string };
+  | { readonly payload: Payload; readonly given: object; readonly trouble: null }
+  | { readonly payload: null; readonly given: object; readonly trouble: string };
 
 /**
  * How long to wait for a further event of a slow source before those that are there are sent. An
@@ -12,10 +12,10 @@ export type Taken =
  */
 const LINGER_MS = 5;
 
-type Step = IteratorResult<NewEvent>;
+type Step = IteratorResult<object>;
 
 export class Intake {
-  readonly #iterator: Iterator<NewEvent> | AsyncIterator<NewEvent>;
+  readonly #iterator: Iterator<object> | AsyncIterator<object>;
   readonly #isAsync: boolean;
   /** The next() that has not answered yet. There is at most one. */
   #reading: Promise<Step> | null = null;
@@ -23,7 +23,7 @@ export class Intake {
   /** What the source threw. It ends the source. */
   failure: { readonly error: unknown } | null = null;
 
-  constructor(source: Iterable<NewEvent> | AsyncIterable<NewEvent>) {
+  constructor(source: Iterable<object> | AsyncIterable<object>) {
     this.#isAsync = Symbol.asyncIterator in source;
     this.#iterator =
       Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
@@ -79,7 +79,7 @@ export class Intake {
   }
 }
 
-function takenOf(given: NewEvent): Taken {
+function takenOf(given: object): Taken {
   try {
     return { payload: payloadOf(given), given, trouble: null };
   } catch (error) {

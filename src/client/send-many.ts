@@ -1,6 +1,5 @@
 /** Sends many events, and yields a verdict for each. src/client/stream.ts does the work. */
 import type { Verdict } from './batch.ts';
-import type { NewEvent } from './payload.ts';
 import { type SendManyOptions, Stream } from './stream.ts';
 import type { Transport } from './transport.ts';
 
@@ -11,7 +10,7 @@ import type { Transport } from './transport.ts';
  */
 export async function* sendMany(
   transport: Transport,
-  source: Iterable<NewEvent> | AsyncIterable<NewEvent>,
+  source: Iterable<object> | AsyncIterable<object>,
   options: SendManyOptions = {},
 ): AsyncGenerator<Verdict, void, undefined> {
   const stream = new Stream(transport, source, options);

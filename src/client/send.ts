@@ -1,6 +1,6 @@
 /** Sends one event: the same bytes, until the API accepts or rejects it or the deadline passes. */
 import { type ClientError, type Failure, Rejected, Unauthorized, Unknown } from './errors.ts';
-import { type NewEvent, type Payload, payloadOf } from './payload.ts';
+import { answeredId, type Payload, payloadOf } from './payload.ts';
 import { meaningOf, waitMs } from './retry.ts';
 import {
   type Answer,
@@ -25,7 +25,7 @@ export type SendOptions = {
  * come from headers; they are null if something between client and API removes these.
  */
 export type Receipt = {
-  /** In the API's form, which is lower case. */
+  /** In the API's form: a UUID is in lower case. */
   readonly event_id: string;
   readonly topic: string | null;
   readonly partition: number | null;
@@ -41,7 +41,7 @@ export type Receipt = {
  */
 export async function send(
   transport: Transport,
-  given: NewEvent,
+  given: object,
   { signal, deadlineMs = transport.deadlineMs }: SendOptions = {},
 ): Promise<Receipt> {
   const payload = payloadOf(given);
@@ -93,7 +93,7 @@ function receiptOf(answer: Answer | NoAnswer, { event }: Payload): Receipt | nul
   // The receipt is in the headers, so it counts even if the body broke off.
   if (offset === null && jsonOf(answer)?.status !== 'accepted') return null;
   return {
-    event_id: String(event.event_id).toLowerCase(),
+    event_id: answeredId(event),
     topic: headers.get('orderonce-topic'),
     partition: number('orderonce-partition'),
     offset,

@@ -34,7 +34,7 @@ const NO_SUCH_PATH = 'Not Found';
 
 /**
  * @returns null if no event with this id has been processed: it may still be in the log.
- * @throws Rejected if the id is no UUID; Unauthorized; Unavailable.
+ * @throws Rejected if the API takes no such id; Unauthorized; Unavailable.
  */
 export async function status(
   transport: Transport,

@@ -18,7 +18,7 @@ import {
 } from './batch.ts';
 import { type ClientError, Rejected, Unknown } from './errors.ts';
 import { Intake, type Taken } from './intake.ts';
-import type { NewEvent, SentEvent } from './payload.ts';
+import type { SentEvent } from './payload.ts';
 import { waitMs } from './retry.ts';
 import { finalError, type SendOptions, unknown } from './send.ts';
 import { type Answer, detailOf, type NoAnswer, pause, post, type Transport } from './transport.ts';
@@ -58,7 +58,7 @@ export class Stream {
 
   constructor(
     transport: Transport,
-    source: Iterable<NewEvent> | AsyncIterable<NewEvent>,
+    source: Iterable<object> | AsyncIterable<object>,
     options: SendManyOptions,
   ) {
     this.intake = new Intake(source);

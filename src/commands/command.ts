@@ -15,7 +15,7 @@ export const FLAGS = {
   },
   reason: {
     type: 'string',
-    help: 'dead-letters list, redrive: selects the dead letters with this reason, such as invalid_event. dead-letters discard, positions accept-*: why you do it; stored for good.',
+    help: 'dead-letters list, redrive: selects the dead letters with this reason, such as invalid_event. dead-letters discard, positions accept-*, proof acknowledge: why you do it; stored for good.',
   },
   local: {
     type: 'boolean',

@@ -1,4 +1,4 @@
-/** `orderonce health producer|consumer`: the command for the health checks of containers. */
+/** `orderonce health`: the command for the health checks of containers. */
 import { OrderonceError } from '../errors.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { consumerPlace, producerPlace } from '../runtime/port.ts';
@@ -6,18 +6,26 @@ import type { Call } from './command.ts';
 
 const ANSWER_MS = 3000;
 const PLACES = { producer: producerPlace, consumer: consumerPlace };
+type Name = keyof typeof PLACES;
 
-/** @returns the exit code: 0 if the service is healthy, else 1 and the reason on stderr. */
-export async function runHealth({ settings, words: [service = ''] }: Call): Promise<number> {
-  if (!Object.hasOwn(PLACES, service)) {
-    throw new OrderonceError('SETTING_INVALID', 'Usage: orderonce health producer|consumer');
+/**
+ * Asks the named service, or, without a name, those that run here. A container runs one service, or
+ * both in one process, so a port that does not answer beside one that does belongs to none.
+ * @returns the exit code: 0 if the service is healthy, else 1 and the reason on stderr.
+ */
+export async function runHealth({ settings, words: [name] }: Call): Promise<number> {
+  if (name !== undefined && !Object.hasOwn(PLACES, name)) {
+    throw new OrderonceError('SETTING_INVALID', 'Usage: orderonce health [producer|consumer]');
   }
-  const place = PLACES[service as keyof typeof PLACES](settings);
-  const answer = await askHealth(place, ANSWER_MS);
-  if (answer?.isHealthy) console.log('healthy');
-  else
-    console.error(
-      answer === null ? `The ${service} does not answer on port ${place.port}` : answer.detail,
-    );
-  return answer?.isHealthy ? 0 : 1;
+  const names = name === undefined ? (Object.keys(PLACES) as Name[]) : [name as Name];
+  const places = names.map((one) => PLACES[one](settings));
+  const asked = await Promise.all(places.map((place) => askHealth(place, ANSWER_MS)));
+  const answers = asked.filter((answer) => answer !== null);
+  const reasons =
+    answers.length === 0
+      ? names.map((one, i) => `The ${one} does not answer on port ${places[i]?.port}`)
+      : answers.filter(({ isHealthy }) => !isHealthy).map(({ detail }) => detail);
+  if (reasons.length === 0) console.log('healthy');
+  else console.error(reasons.join('\n'));
+  return reasons.length === 0 ? 0 : 1;
 }

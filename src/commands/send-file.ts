@@ -6,7 +6,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { EVENT_BYTES_LIMIT } from '../event/event-rules.ts';
+import { EVENT_BYTES_DEFAULT } from '../event/event-rules.ts';
 import { type BodyLine, BodyLines } from '../ingest/body-lines.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { type IngestApi, postLines } from './send-batch.ts';
@@ -27,6 +27,8 @@ export type SendReport = {
 export type SendOptions = {
   /** A path, or "-" for standard input, which cannot be resumed. */
   readonly file: string;
+  /** As EVENT_BYTES_MAX of the API. A longer line is sent cut, and rejected. */
+  readonly eventBytesMax?: number | undefined;
   readonly api: IngestApi;
   /** @param share the part of the file that has its verdicts, from 0 to 1. */
   readonly onProgress: (share: number, report: SendReport) => void;
@@ -46,13 +48,14 @@ const BACKOFF = { firstMs: 200, mostMs: 5000 };
  * API_REFUSES if the API would refuse the request each time; API_UNREACHABLE if `signal` aborts.
  */
 export async function sendFile(options: SendOptions): Promise<SendReport> {
+  const { eventBytesMax = EVENT_BYTES_DEFAULT } = options;
   const isInput = options.file === '-';
   const name = isInput ? 'stdin' : options.file;
   const size = isInput ? 0 : await sizeOf(name);
-  const progress = await SendProgress.open(name, !isInput);
+  const progress = await SendProgress.open(name, !isInput, eventBytesMax);
   const { done: from } = progress;
   const source = isInput ? process.stdin : createReadStream(name, { start: from.bytes });
-  for await (const lines of batchesOf(source, from)) {
+  for await (const lines of batchesOf(source, from, eventBytesMax)) {
     await sendBatch(options, lines, progress);
     const { done } = progress;
     options.onProgress(size === 0 ? 0 : Math.min(1, done.bytes / size), reportOf(name, done));
@@ -77,8 +80,8 @@ function reportOf(name: string, { lines, accepted, rejected }: Progress): SendRe
   return rejected === 0 ? report : { ...report, rejected_file: `${name}.rejected` };
 }
 
-async function* batchesOf(source: AsyncIterable<Buffer>, from: Progress) {
-  const cutter = new BodyLines(EVENT_BYTES_LIMIT, from);
+async function* batchesOf(source: AsyncIterable<Buffer>, from: Progress, bytesMax: number) {
+  const cutter = new BodyLines(bytesMax, from);
   let batch: BodyLine[] = [];
   let bytes = 0;
   for await (const chunk of source) {

@@ -7,7 +7,6 @@ import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { appendFile, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { OrderonceError } from '../errors.ts';
-import { EVENT_BYTES_LIMIT } from '../event/event-rules.ts';
 import type { BodyLine } from '../ingest/body-lines.ts';
 import type { Result } from './send-batch.ts';
 
@@ -29,11 +28,17 @@ const ANEW = 'to start again; events that were sent before become duplicates';
 export class SendProgress {
   readonly #name: string;
   readonly #isKept: boolean;
+  readonly #bytesMax: number;
   #done: Progress;
 
-  private constructor(name: string, isKept: boolean, done: Progress) {
+  private constructor(
+    name: string,
+    { isKept, bytesMax }: { readonly isKept: boolean; readonly bytesMax: number },
+    done: Progress,
+  ) {
     this.#name = name;
     this.#isKept = isKept;
+    this.#bytesMax = bytesMax;
     this.#done = done;
   }
 
@@ -41,11 +46,12 @@ export class SendProgress {
    * Reads how far an earlier run came.
    * @param name path of the file; the files of the run have the same name with a suffix.
    * @param isKept whether runs can be resumed. It is false for standard input.
+   * @param bytesMax where longer lines were cut.
    * @throws SETTING_INVALID if the progress cannot be read, or does not match the file.
    */
-  static async open(name: string, isKept: boolean): Promise<SendProgress> {
+  static async open(name: string, isKept: boolean, bytesMax: number): Promise<SendProgress> {
     const done = isKept ? await readProgress(name) : START;
-    return new SendProgress(name, isKept, done);
+    return new SendProgress(name, { isKept, bytesMax }, done);
   }
 
   get done(): Progress {
@@ -62,7 +68,10 @@ export class SendProgress {
     for (const [index, { status, event_id, partition, offset, detail }] of results.entries()) {
       const line = lines[index] as BodyLine;
       if (status === 'accepted') receipts.push(JSON.stringify({ event_id, partition, offset }));
-      else rejects.push(JSON.stringify({ line: line.number, detail, ...contentOf(line) }));
+      else
+        rejects.push(
+          JSON.stringify({ line: line.number, detail, ...contentOf(line, this.#bytesMax) }),
+        );
     }
     const name = this.#name;
     if (receipts.length > 0) await appendFile(`${name}.receipts`, `${receipts.join('\n')}\n`);
@@ -87,9 +96,9 @@ export class SendProgress {
 }
 
 /** The line as text, or as base64 if it is not UTF-8. A line over the size limit is cut there. */
-function contentOf({ bytes }: BodyLine): object {
+function contentOf({ bytes }: BodyLine, bytesMax: number): object {
   const content = isUtf8(bytes) ? { text: bytes.toString() } : { base64: bytes.toString('base64') };
-  return bytes.length > EVENT_BYTES_LIMIT ? { ...content, is_cut: true } : content;
+  return bytes.length > bytesMax ? { ...content, is_cut: true } : content;
 }
 
 async function readProgress(name: string): Promise<Progress> {

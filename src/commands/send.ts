@@ -5,7 +5,7 @@ import type { Settings } from '../settings/settings.ts';
 import type { Call } from './command.ts';
 import { exampleEvent } from './example-event.ts';
 import type { IngestApi } from './send-batch.ts';
-import { sendFile } from './send-file.ts';
+import { type SendOptions, sendFile } from './send-file.ts';
 
 /**
  * `orderonce send FILE`, `send -` for standard input, or `send --example`.
@@ -17,7 +17,8 @@ export async function runSend(call: Call): Promise<number> {
   const [file] = words;
   const api = { baseUrl: baseUrlOf(producerPlace(settings)), headers: headersOf(settings) };
   if (flags.example === true) return await sendExample(api, flags.json === true);
-  if (file !== undefined) return await sendLines(file, api, flags.json === true);
+  const eventBytesMax = settings.EVENT_BYTES_MAX;
+  if (file !== undefined) return await sendLines({ file, api, eventBytesMax }, flags.json === true);
   const message =
     'There is nothing to send. Usage: orderonce send FILE (one event per line), "send -" for standard input, or "send --example"';
   throw new OrderonceError('SETTING_INVALID', message);
@@ -27,11 +28,13 @@ function headersOf({ API_KEY: key }: Settings): Record<string, string> {
   return key === undefined ? {} : { authorization: `Bearer ${key}` };
 }
 
-async function sendLines(file: string, api: IngestApi, json: boolean): Promise<number> {
+async function sendLines(
+  what: Pick<SendOptions, 'file' | 'api' | 'eventBytesMax'>,
+  json: boolean,
+): Promise<number> {
   const { isTTY } = process.stderr;
   const report = await sendFile({
-    file,
-    api,
+    ...what,
     onProgress: (share, { accepted, rejected }) => {
       if (!isTTY) return;
       const bar = '█'.repeat(Math.round(share * 20)).padEnd(20, '░');

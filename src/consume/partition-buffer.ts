@@ -1,4 +1,4 @@
-import type { LogRecord, LogSlice } from '../log/event-log.ts';
+import type { LogSlice } from '../log/event-log.ts';
 import { joinSlices, splitSlice } from '../log/log-slice.ts';
 
 /** `bytes` is the sum over the records. */
@@ -8,7 +8,14 @@ export type BufferSize = { readonly records: number; readonly bytes: number };
 export type BufferLimits = { readonly recordsMax: number; readonly bytesMax: number };
 
 /** Which record it is, and how old. */
-export type WhichRecord = Pick<LogRecord, 'offset' | 'appendedMs'>;
+export type WhichRecord = {
+  readonly offset: number;
+  /** See LogRecord; null if it is no time: a foreign client may have set any number. */
+  readonly appendedMs: number | null;
+};
+
+/** The latest time of a Date (ECMAScript, section 21.4.1.1). */
+const TIME_MS_MAX = 8.64e15;
 
 /**
  * The records of one partition that have been fetched and not yet processed, as contiguous slices
@@ -117,7 +124,9 @@ export class PartitionBuffer {
 /** Not the record itself, which would keep the whole answer of the log in memory. */
 function firstRecordOf(slices: readonly LogSlice[]): WhichRecord | undefined {
   const record = slices.find(({ records }) => records.length > 0)?.records[0];
-  return record && { offset: record.offset, appendedMs: record.appendedMs };
+  if (record === undefined) return undefined;
+  const { offset, appendedMs } = record;
+  return { offset, appendedMs: Math.abs(appendedMs) <= TIME_MS_MAX ? appendedMs : null };
 }
 
 /**

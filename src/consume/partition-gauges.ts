@@ -1,6 +1,7 @@
 /** The gauges of the partitions of a process, which are read at each scrape. */
 import { Gauge, type Registry } from 'prom-client';
 import { within } from '../runtime/deadline.ts';
+import { SCRAPE_MS } from '../runtime/metrics.ts';
 import type { PartitionStatus } from './consumer.ts';
 
 /** What the gauges read at each scrape. */
@@ -10,8 +11,6 @@ export type PartitionSource = {
   readonly ends: (partitions: readonly number[]) => Promise<ReadonlyMap<number, number>>;
 };
 
-/** How long a scrape waits for the log. */
-const ENDS_MS = 2000;
 /**
  * A process with more partitions shows one series for all of them, with partition="all", since
  * Prometheus keeps each series in memory.
@@ -109,7 +108,7 @@ function askedOnce({ partitions, ends }: PartitionSource): () => Promise<Values 
   let asking: Promise<Values | null> | null = null;
   return () => {
     const ask = () => ends(partitions().map(({ partition }) => partition));
-    asking ??= within(ENDS_MS, ask(), () => new Error('late'))
+    asking ??= within(SCRAPE_MS, ask(), () => new Error('late'))
       .catch(() => null)
       .finally(() => {
         asking = null;

@@ -1,5 +1,5 @@
 /** Processes one assigned partition, from buffer to COMMIT, one batch after the other. */
-import { type ErrorCode, OrderonceError, reasonOf } from '../errors.ts';
+import { OrderonceError, reasonOf } from '../errors.ts';
 import { mayBlameBatch } from '../inbox/blame.ts';
 import { firstOf } from '../inbox/first-event.ts';
 import { parkUnrun } from '../inbox/isolate.ts';
@@ -12,7 +12,7 @@ import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { clearWaitsFor, type Position, readPositions } from '../store/positions.ts';
 import { PartitionBuffer } from './partition-buffer.ts';
-import { type PartitionRecord, PartitionState } from './partition-state.ts';
+import { type PartitionRecord, PartitionState, type StateOptions } from './partition-state.ts';
 import type { Suspicion } from './suspicion.ts';
 import type { Turn, Turns } from './turns.ts';
 
@@ -23,19 +23,16 @@ export type WorkerOptions = {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly suspicion: Suspicion;
-  /** Called for each failed attempt, with its code; for metrics. */
-  readonly onRetry?: ((code: ErrorCode) => void) | undefined;
+  readonly onRetry?: StateOptions['onRetry'];
 };
 
-/** While PostgreSQL is away. An attempt costs little, and its return must be noticed soon. */
+/** While PostgreSQL is away: an attempt costs little, and its return must be noticed soon. */
 const BACKOFF = { firstMs: 50, mostMs: 1000 };
 /** While events fail. Each attempt runs handlers, several times. */
 const EVENT_BACKOFF = { firstMs: 50, mostMs: 30_000 };
 /** After an OutageError of a handler. Its dependency gets more time before the event is parked. */
 const OUTAGE_BACKOFF = { firstMs: 1000, mostMs: 30_000 };
 const WAIT_CHECK_MS = 500;
-/** The latest time of a Date (ECMAScript, section 21.4.1.1). */
-const TIME_MS_MAX = 8.64e15;
 const GROWTH_WAIT =
   'Waits until the older partitions pass the ends they had when this partition was added';
 /**
@@ -75,8 +72,8 @@ export class PartitionWorker {
     this.#batchMax = options.batchMax;
     const { pool, topic, owner } = options.context;
     const { logger, onRetry } = options;
-    const { partition } = this;
-    this.#state = new PartitionState({ pool, topic, owner, partition, logger, onRetry });
+    const ofPartition = { pool, topic, owner, partition: position.partition };
+    this.#state = new PartitionState({ ...ofPartition, logger, onRetry });
     this.buffer = new PartitionBuffer(position.nextOffset, {
       recordsMax: options.batchMax,
       bytesMax: BUFFER_BYTES_MAX,
@@ -94,9 +91,7 @@ export class PartitionWorker {
 
   /** When the first record at the position was appended, in ms; null if none is known to wait. */
   get oldestMs(): number | null {
-    const { appendedMs = null } = this.buffer.firstFrom(this.nextOffset) ?? {};
-    // A foreign client may have set any time, also one that is none.
-    return appendedMs !== null && Math.abs(appendedMs) <= TIME_MS_MAX ? appendedMs : null;
+    return this.buffer.firstFrom(this.nextOffset)?.appendedMs ?? null;
   }
 
   /** What the partition does now, and why it does not run. */

@@ -1,21 +1,19 @@
 /** Compiles the declared shape of a type's data into a check and a JSON Schema. */
 
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { type DataIssue, EXTRA, issueOfAjv } from './data-issue.ts';
 import { findCoercion, isUnchanged } from './data-probe.ts';
 import type { JsonSchema, StandardIssue, StandardResult, StandardSchema } from './declaration.ts';
-
-/** What is wrong with a value. `path` leads to it from the data. */
-export type DataIssue = {
-  readonly type: string;
-  readonly path: readonly (string | number)[];
-  readonly msg: string;
-};
+import { FIELD_ERRORS_MAX } from './field-error.ts';
 
 export type DataSchema = {
   readonly jsonSchema: JsonSchema;
-  /** Never changes the value, and never throws. No issues: the value is valid. */
+  /**
+   * Never changes the value, and never throws. No issues: the value is valid. At most
+   * FIELD_ERRORS_MAX are given.
+   */
   readonly check: (value: unknown) => readonly DataIssue[];
 };
 
@@ -30,6 +28,9 @@ export function compileDataSchema(
   where: string,
   declared: StandardSchema | JsonSchema,
 ): DataSchema {
+  if (!/^(object|function)$/.test(typeof declared) || declared === null) {
+    throw invalid(where, 'must be a Standard Schema, or a JSON Schema as an object');
+  }
   const compiled = isStandard(declared)
     ? compileStandard(where, declared)
     : { jsonSchema: declared, check: compileJsonSchema(where, declared) };
@@ -47,19 +48,24 @@ function isStandard(declared: StandardSchema | JsonSchema): declared is Standard
   return '~standard' in declared;
 }
 
-const ajv = new Ajv2020({
-  allErrors: true,
-  strict: true,
-  ...{ strictTypes: false, strictTuples: false, strictRequired: false },
-  logger: false,
-});
-addFormats.default(ajv);
+/** One for each schema: an instance would not take the same `$id` twice. */
+function newAjv(): Ajv2020 {
+  const ajv = new Ajv2020({
+    allErrors: true,
+    ownProperties: true,
+    strict: true,
+    ...{ strictTypes: false, strictTuples: false, strictRequired: false },
+    logger: false,
+  });
+  addFormats.default(ajv);
+  return ajv;
+}
 
 function compileJsonSchema(where: string, schema: JsonSchema): DataSchema['check'] {
   refuseDefaults(where, schema);
   try {
-    const validate = ajv.compile({ ...schema });
-    return (value) => (validate(value) ? [] : (validate.errors ?? []).map(issueOfAjv));
+    const validate = newAjv().compile({ ...schema });
+    return (value) => (validate(value) ? [] : first(validate.errors ?? []).map(issueOfAjv));
   } catch (error) {
     throw invalid(where, `cannot be compiled as a JSON Schema: ${reasonOf(error)}`, error);
   }
@@ -84,49 +90,19 @@ function findKeyword(schema: unknown, keyword: string, path = '#'): string | nul
   return null;
 }
 
-/** The names of FastAPI and Pydantic 2 for what the keywords of JSON Schema refuse. */
-const TYPES: Readonly<Record<string, string>> = {
-  required: 'missing',
-  additionalProperties: 'extra_forbidden',
-  unevaluatedProperties: 'extra_forbidden',
-  pattern: 'string_pattern_mismatch',
-  minLength: 'string_too_short',
-  maxLength: 'string_too_long',
-  minItems: 'too_short',
-  maxItems: 'too_long',
-  minimum: 'greater_than_equal',
-  exclusiveMinimum: 'greater_than',
-  maximum: 'less_than_equal',
-  exclusiveMaximum: 'less_than',
-  multipleOf: 'multiple_of',
-  enum: 'enum',
-  const: 'literal_error',
-};
-const TYPE_TYPES: Readonly<Record<string, string>> = {
-  string: 'string_type',
-  integer: 'int_type',
-  number: 'float_type',
-  boolean: 'bool_type',
-  array: 'list_type',
-  object: 'dict_type',
-};
-const FORMAT_TYPES: Readonly<Record<string, string>> = {
-  uuid: 'uuid_parsing',
-  'date-time': 'datetime_parsing',
-  date: 'date_parsing',
-  uri: 'url_parsing',
-};
+/**
+ * Whether a result is a promise. Zod returns one also for a check that throws. Nobody waits for it,
+ * and without this its rejection would end the process.
+ */
+export function isPromise(result: unknown): result is Promise<unknown> {
+  if (!(result instanceof Promise)) return false;
+  result.catch(() => {});
+  return true;
+}
 
-function issueOfAjv({ keyword, instancePath, params, message = '' }: ErrorObject): DataIssue {
-  const path = pathOf(instancePath);
-  const extra = params.additionalProperty ?? params.unevaluatedProperty;
-  if (keyword === 'required') {
-    return { type: 'missing', path: [...path, params.missingProperty], msg: 'Field required' };
-  }
-  if (typeof extra === 'string') {
-    return { type: 'extra_forbidden', path: [...path, extra], msg: EXTRA };
-  }
-  return { type: typeOf(keyword, params), path, msg: `Input ${message}` };
+/** One array can hold a hundred thousand values of a wrong type. */
+function first<T>(issues: readonly T[]): readonly T[] {
+  return issues.length > FIELD_ERRORS_MAX ? issues.slice(0, FIELD_ERRORS_MAX) : issues;
 }
 
 const CHANGED: DataIssue = {
@@ -134,23 +110,6 @@ const CHANGED: DataIssue = {
   path: [],
   msg: 'Input should have the form that the schema makes of it; values are stored as they were sent',
 };
-
-const EXTRA = 'Extra inputs are not permitted';
-
-function typeOf(keyword: string, params: ErrorObject['params']): string {
-  if (keyword === 'type') return TYPE_TYPES[String(params.type)] ?? 'value_error';
-  if (keyword === 'format') return FORMAT_TYPES[String(params.format)] ?? 'value_error';
-  return TYPES[keyword] ?? 'value_error';
-}
-
-/** The path of a JSON pointer (RFC 6901). Indexes become numbers, as FastAPI has them. */
-function pathOf(pointer: string): (string | number)[] {
-  const parts = pointer.split('/').slice(1);
-  return parts.map((part) => {
-    const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
-    return /^\d+$/.test(key) ? Number(key) : key;
-  });
-}
 
 function compileStandard(where: string, schema: StandardSchema): DataSchema {
   const { vendor, validate } = schema['~standard'];
@@ -165,15 +124,15 @@ function compileStandard(where: string, schema: StandardSchema): DataSchema {
       `cannot be used: at ${difference} ${what}. Values are stored as they were sent`,
     );
   }
-  if (validate({}) instanceof Promise) {
+  if (isPromise(validate({}))) {
     throw invalid(where, 'is checked asynchronously, but a check must not wait for anything');
   }
   const check = (value: unknown) => {
     try {
       const result = validate(value);
-      if (result instanceof Promise) throw new Error('the check is asynchronous');
+      if (isPromise(result)) throw new Error('the check threw an error, or is asynchronous');
       const { issues, value: output } = result as StandardResult;
-      if (issues !== undefined) return issues.flatMap((issue) => issuesOf(issue, value));
+      if (issues !== undefined) return first(first(issues).flatMap((i) => issuesOf(i, value)));
       return isUnchanged(value, output) ? [] : [CHANGED];
     } catch (error) {
       const msg = `The schema (${vendor}) failed: ${reasonOf(error)}`.slice(0, 500);
@@ -245,14 +204,14 @@ function firstDifference(input: unknown, output: unknown, path: string): string 
   return null;
 }
 
-function issuesOf(issue: StandardIssue, data: unknown): DataIssue[] {
+function issuesOf(issue: StandardIssue, data: unknown): readonly DataIssue[] {
   const path = (issue.path ?? []).map((part) => {
     const key = typeof part === 'object' ? part.key : part;
     return typeof key === 'number' ? key : String(key);
   });
   const { keys } = issue as { readonly keys?: unknown };
   if (Array.isArray(keys)) {
-    return keys.map((key) => ({
+    return first(keys).map((key) => ({
       type: 'extra_forbidden',
       path: [...path, String(key)],
       msg: EXTRA,

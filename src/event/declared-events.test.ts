@@ -42,6 +42,38 @@ describe('compileEvents', () => {
     }
   });
 
+  it('survives checks and upgrades that throw or that are asynchronous', async () => {
+    const throwing = z.object({ a: z.string() }).refine(() => {
+      throw new Error('boom');
+    });
+    const slow = z.object({ a: z.string() }).refine(async () => true);
+    const upgrade = { 1: async () => Promise.reject(new Error('boom')) };
+    const { types } = compile({
+      throwing: { data: throwing },
+      slow: { data: slow },
+      lifted: { data: OBJECT, version: 2, upgrade },
+    });
+    const issueOf = (name: string) => types.get(name)?.check(1, { a: 'x' })[0]?.type;
+    assert.equal(issueOf('throwing'), 'validator_failed');
+    assert.equal(issueOf('slow'), 'validator_failed');
+    assert.equal(issueOf('lifted'), 'upgrade_failed');
+    // A rejection that nobody handles is reported before the next turn of the event loop.
+    await new Promise((done) => setImmediate(done));
+  });
+
+  it('refuses what is misspelled, and takes one $id in several types', () => {
+    const typo = { untypd: 'refuse' } as EventOptions;
+    assert.match(refusal({}, typo), /^The options have "untypd", which is unknown/);
+    assert.match(refusal({}, { ids: { events: 'x' } } as EventOptions), /"ids" has "events"/);
+    assert.match(refusal({ t: null } as never), /must be declared by an object/);
+    assert.match(refusal({ t: { data: true } } as never), /must be a Standard Schema, or a JSON/);
+    const data = { ...OBJECT, $id: 'https://shop.example/t' };
+    assert.equal(refusal({ a: { data }, b: { data } }), 'accepted');
+    const inherited = { type: 'object', required: ['toString'] };
+    const { types } = compile({ t: { data: inherited } });
+    assert.equal(types.get('t')?.check(1, {})[0]?.type, 'missing');
+  });
+
   it('says the path of each problem, with names that clients of FastAPI know', () => {
     const { types } = compile({
       t: {

@@ -1,6 +1,7 @@
 /** Compiles what a team declares about its events into the rules that every service follows. */
 import { OrderonceError, reasonOf } from '../errors.ts';
-import { compileDataSchema, type DataIssue, type DataSchema } from './data-schema.ts';
+import type { DataIssue } from './data-issue.ts';
+import { compileDataSchema, type DataSchema, isPromise } from './data-schema.ts';
 import {
   type AmountRule,
   type EventDefinition,
@@ -44,6 +45,8 @@ const NAMESPACE_NAME = /^[\x21-\x7e]{1,100}$/;
 
 /** @throws EVENTS_INVALID with what is wrong. */
 export function compileEvents({ types, options }: EventDefinition): DeclaredEvents {
+  assertKnown('The options have', options, ['untyped', 'ids']);
+  assertKnown('The option "ids" has', options.ids ?? {}, ['event', 'order']);
   const compiled = new Map<string, DeclaredType>();
   const views = new Map<string, string>();
   for (const [name, declaration] of Object.entries(types)) {
@@ -71,6 +74,13 @@ function invalid(message: string, cause?: unknown): OrderonceError {
   return new OrderonceError('EVENTS_INVALID', message, { cause });
 }
 
+/** A misspelled option would be the opposite of what was meant. */
+function assertKnown(what: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw invalid(`${what} "${unknown}", which is unknown. Known are: ${known.join(', ')}`);
+}
+
 function untypedOf(untyped: unknown): 'accept' | 'refuse' {
   if (untyped === undefined || untyped === 'accept' || untyped === 'refuse') {
     return untyped ?? 'accept';
@@ -96,10 +106,10 @@ function idsOf(ids: EventDefinition['options']['ids'] = {}): DeclaredEvents['ids
 const KEYS = ['amount', 'version', 'data', 'upgrade'];
 
 function compileType(name: string, declaration: EventTypeDeclaration): DeclaredType {
-  const unknown = Object.keys(declaration).find((key) => !KEYS.includes(key));
-  if (unknown !== undefined) {
-    throw invalid(`The type "${name}" declares "${unknown}". Known are: ${KEYS.join(', ')}`);
+  if (typeof declaration !== 'object' || declaration === null) {
+    throw invalid(`The type "${name}" must be declared by an object`);
   }
+  assertKnown(`The type "${name}" declares`, declaration, KEYS);
   const { amount = 'positive', version = 1, data, upgrade = {} } = declaration;
   if (!['positive', 'signed', 'none'].includes(amount)) {
     throw invalid(`The amount of "${name}" must be "positive", "signed" or "none"`);
@@ -161,6 +171,7 @@ function checkData(
   let lifted: unknown;
   try {
     lifted = lift(data);
+    if (isPromise(lifted)) throw new Error('it is asynchronous');
   } catch (error) {
     const msg = `The upgrade of this version failed: ${reasonOf(error)}`.slice(0, 500);
     return [{ type: 'upgrade_failed', path: [], msg }];

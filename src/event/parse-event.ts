@@ -183,12 +183,14 @@ function inOrder(envelope: Envelope): Envelope {
 }
 
 function misfitIn(
-  { body, values }: Reading,
+  { body, values, sources }: Reading,
   typing: Typing | null,
   rules: EventRules,
 ): Misfit | null {
   const { declared } = rules;
-  if (typing !== null) return misfitOf(typing, values.totalAmount, declared);
+  if (typing !== null) {
+    return misfitOf(typing, values.totalAmount, declared, sources.get('total_amount'));
+  }
   if (declared?.untyped !== 'refuse') return null;
   return {
     reason: 'unknown_type',

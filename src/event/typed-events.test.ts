@@ -91,6 +91,22 @@ describe('Typed events', () => {
     ]);
   });
 
+  it('are refused with what was sent, and at most 100 errors whatever the data holds', () => {
+    const parsed = parseEvent(
+      bytesOf({ type: 'order.placed', total_amount: '-1', data: {} }),
+      RULES,
+    );
+    assert.ok(!parsed.ok);
+    const ofAmount = parsed.errors.find(({ loc }) => loc.includes('total_amount'));
+    assert.equal(ofAmount?.input, '-1');
+    const list = { type: 'array', items: { type: 'string' } };
+    const ofJson = { type: 'object', properties: { a: list } };
+    for (const data of [z.object({ a: z.array(z.string()) }), ofJson]) {
+      const known = rulesOf({ t: { data } }).declared?.types.get('t');
+      assert.equal(known?.check(1, { a: Array(1000).fill(1) }).length, 100);
+    }
+  });
+
   it('are unknown members to a deployment that declares none, but keep their id and order [G4] [G5]', () => {
     const body = bytesOf({ type: 'order.refunded', total_amount: -5, version: 1 });
     const undeclared = parseEvent(body, UNDECLARED);

@@ -73,11 +73,13 @@ function errorOfProblem({ type, path, msg, source }: DataProblem): FieldError {
  * What does not fit this deployment; null if all of it fits.
  * @param amount in its canonical form, with its sign; null if the event has none; undefined if it was
  * refused already.
+ * @param amountSource as it was sent, for the errors.
  */
 export function misfitOf(
   typing: Typing,
   amount: string | null | undefined,
   declared: DeclaredEvents | null,
+  amountSource = 'null',
 ): Misfit | null {
   const { type, version, data } = typing;
   const known = declared?.types.get(type);
@@ -96,7 +98,7 @@ export function misfitOf(
   }
   const issues = known.check(version ?? known.version, data?.value);
   const errors = [
-    ...(amount === undefined ? [] : amountErrors(known, amount)),
+    ...(amount === undefined ? [] : amountErrors(known, amount, amountSource)),
     ...issues.map(({ type: issue, path, msg }) =>
       error(issue, ['data', ...path], msg, sourceAt(data?.value, path)),
     ),
@@ -114,14 +116,18 @@ function sourceAt(data: unknown, path: readonly (string | number)[]): string {
   return JSON.stringify(value) ?? 'null';
 }
 
-function amountErrors({ amount: rule, name }: DeclaredType, amount: string | null): FieldError[] {
+function amountErrors(
+  { amount: rule, name }: DeclaredType,
+  amount: string | null,
+  source: string,
+): FieldError[] {
   const path = ['total_amount'];
   if (rule === 'none') {
     if (amount === null) return [];
     const msg = `Events of the type "${name}" have no amount`;
-    return [error('extra_forbidden', path, msg, JSON.stringify(amount))];
+    return [error('extra_forbidden', path, msg, source)];
   }
   if (amount === null) return [error('missing', path, 'Field required', 'null')];
   if (rule === 'signed' || !amount.startsWith('-') || POSITIVE.ok) return [];
-  return [{ ...error(POSITIVE.type, path, POSITIVE.msg, amount), ctx: { gt: 0 } }];
+  return [{ ...error(POSITIVE.type, path, POSITIVE.msg, source), ctx: { gt: 0 } }];
 }

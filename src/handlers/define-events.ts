@@ -28,11 +28,14 @@ export type {
   StandardSchema,
 };
 
-/** The data of a declared type; `unknown` if it is declared by a JSON Schema. */
+/**
+ * The data of a declared type. A JSON Schema says no more to TypeScript than that it is an object;
+ * `undefined` if events of the type have no data.
+ */
 export type DataOf<D extends EventTypeDeclaration> = D extends { readonly data: infer S }
   ? S extends StandardSchema<infer Input>
     ? Input
-    : unknown
+    : { readonly [key: string]: unknown }
   : undefined;
 
 type AmountOf<D extends EventTypeDeclaration> = D extends { readonly amount: 'none' }
@@ -63,9 +66,9 @@ export type SentEventOf<T extends EventTypes, K extends keyof T = keyof T> = {
   } & (T[N] extends { readonly amount: 'none' }
     ? { readonly total_amount?: undefined }
     : { readonly total_amount: number | string }) &
-    (undefined extends DataOf<T[N]>
-      ? { readonly data?: undefined }
-      : { readonly data: DataOf<T[N]> });
+    (T[N] extends { readonly data: StandardSchema | JsonSchema }
+      ? { readonly data: DataOf<T[N]> }
+      : { readonly data?: undefined });
 }[K];
 
 /** A declaration of events: the default export of EVENTS_MODULE. */

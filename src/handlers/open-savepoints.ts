@@ -1,7 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 /** An open savepoint of a handler. */
-export type OpenSavepoint = { readonly name: string };
+export type OpenSavepoint = {
+  readonly name: string;
+  /** Its work has returned or failed: whatever that left behind may not use the transaction. */
+  hasEnded: boolean;
+};
 
 /** In which savepoint's work a call is made. It follows promises, timers and callbacks. */
 const surrounding = new AsyncLocalStorage<OpenSavepoint>();
@@ -22,7 +26,8 @@ export class OpenSavepoints {
 
   /** Whether the call under way comes from the work of the innermost savepoint, or from outside. */
   isCalledFromInnermost(): boolean {
-    return surrounding.getStore() === this.#open.at(-1);
+    const caller = surrounding.getStore();
+    return caller === this.#open.at(-1) && caller?.hasEnded !== true;
   }
 
   isInnermost(savepoint: OpenSavepoint): boolean {
@@ -31,7 +36,7 @@ export class OpenSavepoints {
 
   /** Each has a name of its own, so that none undoes the statements of another. */
   open(): OpenSavepoint {
-    const savepoint = { name: `handler_${++this.#opened}` };
+    const savepoint = { name: `handler_${++this.#opened}`, hasEnded: false };
     this.#open.push(savepoint);
     return savepoint;
   }
@@ -43,5 +48,9 @@ export class OpenSavepoints {
 
 /** Runs the work of a savepoint, so that its calls are known to come from there. */
 export async function workIn<T>(savepoint: OpenSavepoint, work: () => Promise<T>): Promise<T> {
-  return await surrounding.run(savepoint, work);
+  try {
+    return await surrounding.run(savepoint, work);
+  } finally {
+    savepoint.hasEnded = true;
+  }
 }

@@ -4,6 +4,15 @@ import { Registry } from 'prom-client';
 import type { OutboxLag } from '../store/outbox.ts';
 import { addOutboxMetrics } from './outbox-metrics.ts';
 
+it('a frozen PostgreSQL holds up no scrape', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const registry = new Registry();
+  addOutboxMetrics(registry, () => new Promise(() => {}));
+  const scraped = registry.metrics();
+  t.mock.timers.tick(2000);
+  assert.doesNotMatch(await scraped, /^orderonce_outbox_pending \d/m);
+});
+
 it('the gauges of the outbox say what is true now, or nothing', async () => {
   const registry = new Registry();
   let lag: OutboxLag | null = { pending: 3, oldestSeconds: 40 };

@@ -1,4 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { within } from '../runtime/deadline.ts';
+import { SCRAPE_MS } from '../runtime/metrics.ts';
 import type { OutboxLag } from '../store/outbox.ts';
 
 /** Topics come from handlers. Beyond this many, further ones are counted as "other". */
@@ -53,7 +55,7 @@ function addGauges(registry: Registry, readLag: () => Promise<OutboxLag>): void 
   let reading: Promise<OutboxLag | null> | null = null;
   /** All gauges of one scrape are collected in the same turn of the event loop. */
   const readOnce = () => {
-    reading ??= readLag()
+    reading ??= within(SCRAPE_MS, readLag(), () => new Error('late'))
       .catch(() => null)
       .finally(() => {
         reading = null;

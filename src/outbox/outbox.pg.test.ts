@@ -122,7 +122,7 @@ describe('tx.emit', () => {
         await tx.query('SELECT 1 / 0');
       });
       await undone.catch(() => {});
-      if (event.userId === 'huge') emit('x'.repeat(1 << 20));
+      if (event.userId === 'huge') emit('x'.repeat(2 << 20));
       emit('after');
     });
     const { pool, context } = await setUp(t, [handler]);

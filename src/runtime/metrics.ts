@@ -20,6 +20,12 @@ const GET_METRICS: Operation = {
   },
 };
 
+/**
+ * How long a scrape waits for the log or for PostgreSQL. Prometheus gives up after 10 s by default,
+ * and would then have no metric at all while one of them is frozen.
+ */
+export const SCRAPE_MS = 2000;
+
 /** One registry per service, because `orderonce start` runs two services in one process. */
 export function createRegistry(service: 'producer' | 'consumer'): Registry {
   const registry = new Registry();

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { addDatabaseMetrics, figuresReader } from '../admin/database-metrics.ts';
 import { EventWaiters } from '../admin/event-waiters.ts';
+import { addProofMetrics } from '../admin/proof-metrics.ts';
 import { addRedriveMetrics } from '../admin/redrive-metrics.ts';
 import { ActivityRecorder } from '../consume/activity-recorder.ts';
 import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
@@ -27,7 +28,9 @@ import type { Settings } from '../settings/settings.ts';
 import { readOperatorFigures } from '../store/operator-figures.ts';
 import { readOutboxLag } from '../store/outbox.ts';
 import type { Pool } from '../store/pool.ts';
+import { readProofSummary } from '../store/proof-summary.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
+import { ProofWorker, type ProofWorkerOptions } from '../verify/proof-worker.ts';
 import { openConsumerPools } from './consumer-pools.ts';
 import { EventDataDays } from './event-data-days.ts';
 import { eventModelOf } from './event-model.ts';
@@ -37,8 +40,8 @@ import { openOutboxLog } from './open-log.ts';
 export type Parts = Awaited<ReturnType<typeof partsOf>>;
 
 /**
- * Makes the parts. The consumer, the relay and the watch for unattended partitions have not started
- * yet; the watches over handlers have.
+ * Makes the parts. The consumer, the relay, the proof and the watch for unattended partitions have not
+ * started yet; the watches over handlers have.
  * @throws SETTING_INVALID, HANDLERS_INVALID
  */
 export async function partsOf(
@@ -50,13 +53,7 @@ export async function partsOf(
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
   const withoutMetrics = await handlersOf(settings);
   const { rules, projection } = await eventModelOf(settings);
-  const pools = openConsumerPools(databaseUrl, {
-    connections: settings.CONSUMER_CONNECTIONS,
-    batchStatementMs: limits.statementMs,
-    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
-    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
-    onWarning: (warning) => logger.warn(warning),
-  });
+  const pools = openPools(settings, databaseUrl, limits, logger);
   const registry = createRegistry('consumer');
   const owner = `${process.env.HOSTNAME ?? 'local'}:${process.pid}:${randomBytes(3).toString('hex')}`;
   const activity = new ActivityRecorder(pools.queries, owner);
@@ -102,6 +99,9 @@ export async function partsOf(
   );
   addDatabaseMetrics(registry, figures, () => unattended.count);
   addCertificateMetrics(registry, settings);
+  const ofProof = { pool: pools.proof, reader, owner, logger, projection };
+  const proof = createProof(settings, ofProof);
+  addProofMetrics(registry, () => readProofSummary(pools.queries));
   // Only handlers can block the event loop, or leave promises and timers behind.
   const watches =
     settings.HANDLERS_MODULE === undefined
@@ -110,8 +110,23 @@ export async function partsOf(
   return {
     ...{ settings, reader, logger, handlers, rules, projection, owner, registry },
     ...{ pools, waiters, relay, consumer, unattended, redrives, jobs, resumer, types, days },
-    ...{ activity, watches },
+    ...{ activity, proof, watches },
   };
+}
+
+function openPools(
+  settings: Settings,
+  databaseUrl: string,
+  { statementMs: batchStatementMs }: TransactionLimits,
+  logger: Logger,
+) {
+  return openConsumerPools(databaseUrl, {
+    connections: settings.CONSUMER_CONNECTIONS,
+    batchStatementMs,
+    prepares: settings.DATABASE_PREPARED_STATEMENTS === 'on',
+    lifetimeMs: settings.DATABASE_CONNECTION_LIFETIME_SECONDS * 1000,
+    onWarning: (warning) => logger.warn(warning),
+  });
 }
 
 /**
@@ -150,6 +165,17 @@ function createConsumer(
     batchMax: settings.CONSUMER_BATCH_MAX,
     onCommitted,
   });
+}
+
+/** @returns null with PROOF=off. */
+function createProof(
+  settings: Settings,
+  parts: Omit<ProofWorkerOptions, 'intervalMs' | 'roundMs'>,
+): ProofWorker | null {
+  if (settings.PROOF === 'off') return null;
+  const intervalMs = settings.PROOF_INTERVAL_SECONDS * 1000;
+  const roundMs = settings.PROOF_ROUND_MINUTES * 60_000;
+  return new ProofWorker({ ...parts, intervalMs, roundMs });
 }
 
 function createRelay(

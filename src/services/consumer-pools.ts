@@ -18,12 +18,16 @@ export type ConsumerPools = {
   readonly redrives: Pool;
   /** For the relay. */
   readonly outbox: Pool;
+  /** For the continuous proof, one connection. */
+  readonly proof: Pool;
   /** Closes all connections. It resolves within a second, even if a server does not answer. */
   end(): Promise<void>;
 };
 
 /** A little more than the server's own limit for a statement of a redrive. */
 const REDRIVE_STATEMENT_MS = 31_000;
+/** More than the server's own limit for the longest statement of the proof. */
+const PROOF_STATEMENT_MS = 125_000;
 /**
  * The probe opens a new connection after this time. An old connection may keep working although no
  * new one can be opened, or although a failover has made another server the primary.
@@ -66,9 +70,10 @@ export function openConsumerPools(
   const ledgers = open('ledgers', 2, 5000);
   const redrives = open('redrive', 2, REDRIVE_STATEMENT_MS);
   const outbox = open('outbox', 2, 10_000);
-  const all = [batches, health, queries, ledgers, redrives, outbox];
+  const proof = open('proof', 1, PROOF_STATEMENT_MS);
+  const all = [batches, health, queries, ledgers, redrives, outbox, proof];
   const end = async () => {
     await Promise.race([Promise.allSettled(all.map((pool) => pool.end())), pause(1000)]);
   };
-  return { batches, health, queries, ledgers, redrives, outbox, end };
+  return { batches, health, queries, ledgers, redrives, outbox, proof, end };
 }

@@ -10,6 +10,7 @@ import { addEventRoutes } from '../admin/event-routes.ts';
 import { addLedgerRoutes } from '../admin/ledger-routes.ts';
 import { addOrderRoutes } from '../admin/order-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
+import { addProofRoutes } from '../admin/proof-routes.ts';
 import { ProcessHeartbeat } from '../consume/process-heartbeat.ts';
 import { reasonOf } from '../errors.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
@@ -17,12 +18,7 @@ import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { readReports } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
-import {
-  addHealthRoutes,
-  type FactsDescription,
-  type HealthReport,
-  Probe,
-} from '../runtime/health.ts';
+import { addHealthRoutes, type HealthReport, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, type HttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -40,6 +36,7 @@ import {
 } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';
 import { assertWritable } from '../store/writable.ts';
+import { HEALTH_FACTS } from './consumer-health-facts.ts';
 import { type Parts, partsOf } from './consumer-parts.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 
@@ -50,50 +47,6 @@ const API = {
   title: 'Orderonce consumer',
   description: 'Answers for the status of events and orders, and for the health of the consumer.',
 };
-const PARTITION = {
-  type: 'object',
-  required: ['partition', 'next_offset', 'state', 'since'],
-  properties: {
-    partition: { type: 'integer' },
-    next_offset: { type: 'integer' },
-    state: { enum: ['running', 'retrying', 'waiting', 'stopped'] },
-    since: { type: 'string', description: 'When it entered this state.' },
-    code: { type: 'string', description: 'Why it does not run; absent while it runs.' },
-    reason: { type: 'string', description: 'The same in words.' },
-    attempts: { type: 'integer', description: 'Failed attempts since its position last moved.' },
-    oldest_at: {
-      type: 'string',
-      description:
-        'When the first record that waits was appended; absent if none is known to wait.',
-    },
-  },
-};
-const HEALTH_FACTS: FactsDescription = {
-  schemas: {
-    service: { const: 'consumer' },
-    topic: { type: 'string' },
-    deployment: {
-      type: ['string', 'null'],
-      description: 'The id of the database; null until it has been read.',
-    },
-    partitions: {
-      type: 'array',
-      description: 'The partitions that this process works on.',
-      items: PARTITION,
-    },
-    warnings: { type: 'array', items: { type: 'string' }, description: 'What to correct.' },
-  },
-  example: {
-    service: 'consumer',
-    topic: 'order_events',
-    deployment: '0f9c2b64-1d3e-4a5f-8b7c-6d5e4f3a2b10',
-    partitions: [
-      { partition: 3, next_offset: 42, state: 'running', since: '2026-01-02T03:04:06.789Z' },
-    ],
-    warnings: [],
-  },
-};
-
 export type ConsumerService = Service & { readonly port: number };
 
 /**
@@ -169,12 +122,12 @@ export async function startConsumer(
 
 /** Finishes what is under way, and then says goodbye; each for a bounded time. */
 async function stopWork(
-  { consumer, relay, jobs, activity }: Parts,
+  { consumer, relay, jobs, activity, proof }: Parts,
   { heartbeat }: State,
   started: Promise<void>,
 ): Promise<void> {
   const jobsStopped = Promise.race([jobs.stop(), pause(STOP_MS)]);
-  await Promise.all([consumer.stop(STOP_MS), relay.stop(), jobsStopped]);
+  await Promise.all([consumer.stop(STOP_MS), relay.stop(), jobsStopped, proof?.stop()]);
   await Promise.race([started, pause(500)]);
   // The last counts are those of the batches that were just finished.
   await Promise.race([Promise.all([activity.stop(), heartbeat?.stop()]), pause(500)]);
@@ -208,11 +161,12 @@ function addRoutes(app: HttpServer, parts: Parts): void {
   addDeadLetterRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
   addDeadLetterActions(app, redrives);
+  addProofRoutes(app, pools.queries);
   addMetricsRoute(app, registry);
 }
 
 function healthOf(
-  { reader, consumer, relay, unattended }: Parts,
+  { reader, consumer, relay, unattended, proof }: Parts,
   { deployment, waitingFor }: State,
   access: Access,
   databaseTrouble: string | null,
@@ -232,7 +186,7 @@ function healthOf(
       topic: reader.topic,
       deployment,
       partitions: consumer.partitions,
-      warnings: [...access.warnings(), ...unattended.warnings],
+      warnings: [...access.warnings(), ...unattended.warnings, ...(proof?.warnings ?? [])],
     },
   };
 }
@@ -275,7 +229,8 @@ function heartbeatOf(
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { settings, pools, reader, relay, unattended, resumer, types, days, consumer } = parts;
+  const { settings, pools, reader, relay, unattended, resumer, types, days, proof, consumer } =
+    parts;
   const { HANDLERS_MIGRATIONS: handlerMigrations } = settings;
   const tables = { ...tablesOf(parts), handlerMigrations };
   for (let attempt = 1; !signal.aborted; attempt++) {
@@ -293,6 +248,7 @@ async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): 
       parts.jobs.start();
       state.heartbeat ??= heartbeatOf(parts, identity);
       state.heartbeat.start();
+      proof?.start();
       // From here on the consumer reports its own troubles.
       state.waitingFor = null;
       await consumer.start();

@@ -1,7 +1,7 @@
 /** What operators see of running consumers: their processes, their activity, and the live stream. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { createDatabase } from '../../test/support/database.ts';
+import { asAdmin, createDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { testSettings } from '../../test/support/settings.ts';
@@ -61,9 +61,13 @@ describe('A running consumer', () => {
   it('adds what it has processed to the activity, also what came just before it stopped', async (t) => {
     const { pool, start } = await setUp(t);
     const { reader, service } = await start();
-    const event = wireEvent();
-    reader.put(0, event, event, 'garbage');
-    reader.put(1, wireEvent());
+    const [event, other] = [wireEvent(), wireEvent()];
+    const fill = (log: FakeReader) => {
+      log.put(0, event, event, 'garbage');
+      log.put(1, other);
+      return log;
+    };
+    fill(reader);
     await until('all are processed', async () => {
       const { rows } = await pool.query('SELECT sum(next_offset) AS n FROM consumer_positions');
       return Number(rows[0].n) === 4;
@@ -77,8 +81,8 @@ describe('A running consumer', () => {
       { outcome: 'duplicate', source: 'foreign_client', n: 1 },
       { outcome: 'stored', source: '', n: 2 },
     ]);
-    const other = await start(undefined, reader);
-    const { body } = await other.get('/activity?minutes=2&by=outcome');
+    const { get } = await start(undefined, fill(new FakeReader(2)));
+    const { body } = await get('/activity?minutes=2&by=outcome');
     assert.deepEqual(
       body.series.map(({ name, total }: { name: string; total: number }) => [name, total]),
       [
@@ -109,17 +113,16 @@ describe('A running consumer', () => {
   });
 
   it('gives the last overview while PostgreSQL does not answer, and says so', async (t) => {
-    const { pool, name, start } = await setUp(t);
+    const { name, start } = await setUp(t);
     const { reader, get } = await start();
     reader.put(0, 'garbage');
     await until('it is parked', async () => (await get('/overview')).body.needs.length === 1);
     const before = (await get('/overview')).body;
-    await pool.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`).catch(() => {});
-    await pool
-      .query(
-        'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()',
-      )
-      .catch(() => {});
+    await asAdmin(async (admin) => {
+      await admin.query(`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`);
+      const sql = 'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1';
+      await admin.query(sql, [name]);
+    });
     const { needs, dead_letters, as_of } = await until('it says so', async () => {
       const { status, body } = await get('/overview');
       assert.equal(status, 200);

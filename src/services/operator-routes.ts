@@ -11,6 +11,7 @@ import { addRedriveRoutes } from '../admin/redrive-routes.ts';
 import { addStreamRoute } from '../admin/stream-route.ts';
 import { readReports } from '../positions/report.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
+import { readProofState } from '../store/proof-summary.ts';
 import type { Parts } from './consumer-parts.ts';
 import { openReader } from './open-log.ts';
 import { messageIdsOf, recordPeek } from './record-peek.ts';
@@ -35,8 +36,8 @@ export function addOperatorRoutes(
     reports: () => readReports(reader, db),
     databaseTrouble,
     doctor: () => doctor?.summary ?? null,
-    // The continuous proof reports here, once it is part of the service.
-    proof: async () => null,
+    // With PROOF=off in this process nobody may prove, and then an old proof is no trouble.
+    proof: parts.proof === null ? async () => null : readProofState,
   });
   addOverviewRoutes(app, pools.ledgers, overview);
   const peek = recordPeek(() => openReader(settings, () => pools.ledgers), parts.rules);

@@ -84,10 +84,10 @@ export async function startProducer(
   addDependencyMetrics(registry, { log: () => probe.trouble === null });
   addCertificateMetrics(registry, settings);
   addMetricsRoute(app, registry);
-  const requestIds = new RequestIds();
   const statusUrl = statusUrlOf(settings);
   const failures = new AppendFailures(logger);
-  const ofRoutes = { queue, requestIds, rules, topic: log.topic, meter, failures };
+  const { topic } = log;
+  const ofRoutes = { queue, requestIds: new RequestIds(), rules, topic, meter, failures };
   addEventRoutes(app, { ...ofRoutes, statusUrl });
   addRootRoute(app, statusUrl);
   await addBatchRoute(app, { ...ofRoutes, access });
@@ -97,8 +97,7 @@ export async function startProducer(
       troubles: [...(draining ? ['Draining: the service is stopping'] : []), ...all],
       partial: part,
       facts: {
-        service: 'producer',
-        topic: log.topic,
+        ...{ service: 'producer', topic },
         queued: queue.size,
         warnings: access.warnings(),
       },

@@ -217,6 +217,22 @@ export const SETTINGS = {
     8760,
     'Hours that published messages stay in the outbox table.',
   ),
+  PROOF: toggle(
+    'on',
+    'Whether one of the consumers proves continuously that every record is accounted for. See docs/verify.md.',
+  ),
+  PROOF_INTERVAL_SECONDS: integer(
+    15,
+    1,
+    3600,
+    'Seconds between two passes of the continuous proof over the newest events.',
+  ),
+  PROOF_ROUND_MINUTES: integer(
+    10_080,
+    1,
+    525_600,
+    'Longest time in minutes that the continuous proof should take for a round over all tables. It takes less where 0.25 % of the time suffices, and never more than 10 % of the time.',
+  ),
   EMBEDDED_LOG_RETENTION_HOURS: integer(
     168,
     1,

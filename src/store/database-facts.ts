@@ -46,6 +46,10 @@ const RIGHTS: Readonly<Record<string, string>> = {
   activity: 'SELECT, INSERT, UPDATE, DELETE',
   processes: 'SELECT, INSERT, UPDATE, DELETE',
   redrive_jobs: 'SELECT, INSERT, UPDATE',
+  proof_worker: 'SELECT, UPDATE',
+  proof_progress: 'SELECT, INSERT, UPDATE',
+  proof_segments: 'SELECT, INSERT, UPDATE',
+  proof_findings: 'SELECT, INSERT, UPDATE',
 };
 const OF_EMBEDDED_LOG = {
   event_log: 'SELECT, INSERT, DELETE',

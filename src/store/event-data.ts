@@ -1,4 +1,5 @@
 /** The table event_data: the data of stored events that have a type. */
+import { queryIn, type Scope } from './account-scope.ts';
 import { envelopeDigest, IS_DATA_OF } from './event-columns.ts';
 import type { Transaction } from './queryable.ts';
 
@@ -15,14 +16,16 @@ export type TypedRow = {
   readonly digest: string;
 };
 
-const PAGE = 5000;
+/** Small, because each may have data of EVENT_BYTES_MAX, and none may block the event loop for long. */
+const PAGE = 100;
 
-/** All typed events, page by page from one cursor, so that a large table does not fill the memory. */
-export async function* readTypedEvents(tx: Transaction): AsyncGenerator<TypedRow> {
-  // One query with a cursor: processed_events has no index on its place, so each page of a query of
-  // its own would read the whole table.
-  await tx.query(
-    `DECLARE typed_events NO SCROLL CURSOR FOR
+/**
+ * The typed events of a scope, page by page from one cursor, so that many of them do not fill the
+ * memory.
+ */
+export async function* readTypedEvents(tx: Transaction, scope: Scope): AsyncGenerator<TypedRow> {
+  const { data, events } = scope;
+  const sql = `
      SELECT p.event_id AS "eventId", d.event_type AS type, d.event_version AS version,
             d.data::text AS data, encode(${envelopeDigest('p')}, 'hex') AS "envelopeDigest",
             encode(coalesce((
@@ -30,9 +33,13 @@ export async function* readTypedEvents(tx: Transaction): AsyncGenerator<TypedRow
                WHERE (a.log_id, a.log_partition, a.log_offset) = (d.log_id, d.log_partition, d.log_offset)
                  AND action = 'edit' AND outcome = 'stored'
                ORDER BY audit_id DESC LIMIT 1), p.digest), 'hex') AS digest
-       FROM orderonce.event_data d
-       JOIN orderonce.processed_events p ON ${IS_DATA_OF('p')}`,
-  );
+       FROM ${data} d
+       JOIN ${events} p ON ${IS_DATA_OF('p')}`;
+  // One query with a cursor: processed_events has no b-tree on its place, so each page of a query of
+  // its own would search the events anew.
+  await tx.query(`DECLARE typed_events NO SCROLL CURSOR FOR ${queryIn(scope, sql)}`, [
+    ...scope.values,
+  ]);
   try {
     for (;;) {
       const { rows } = await tx.query<TypedRow>(`FETCH ${PAGE} FROM typed_events`);

@@ -37,14 +37,18 @@ export async function recordTypes(tx: Transaction, declared: DeclaredEvents): Pr
   const changed: string[] = [];
   for (const type of declared.types.values()) {
     const before = recorded.find((r) => r.type === type.name && r.version === type.version);
-    if (before !== undefined) {
-      assertCompatible(type, before);
-      if (isSameSchema(before.schema, type.dataSchema)) continue;
+    if (before !== undefined) assertCompatible(type, before);
+    // An older release does not know the fields that a newer one has added. They stay recorded, so
+    // that nobody declares them otherwise, and keep their columns.
+    if (before !== undefined && firstBreakingChange(before.schema, type.dataSchema) !== null) {
+      continue;
     }
-    await writeType(tx, type);
-    changed.push(`type ${type.name}@${type.version}`);
+    if (before === undefined || !isSameSchema(before.schema, type.dataSchema)) {
+      await writeType(tx, type);
+      changed.push(`type ${type.name}@${type.version}`);
+    }
+    await replaceTypeView(tx, type);
   }
-  for (const type of declared.types.values()) await replaceTypeView(tx, type);
   await tx.query('SELECT orderonce.create_event_data_days($1)', [DAYS_AHEAD]);
   return changed;
 }

@@ -13,8 +13,8 @@ import { inSavepoint } from './transaction.ts';
 /** A column cannot be removed or renamed; other objects depend on the view. */
 const CANNOT_REPLACE = '42P16';
 const DEPENDENT = '2BP01';
-/** The comment by which a view of ours is known. */
-const MARK = 'Stored events of one type, by Orderonce';
+/** The comment by which our view of a type is known. TYPE_NAME allows no quotes. */
+const markOf = (type: string) => `Stored events of the type ${type}, by Orderonce`;
 /** PostgreSQL's limit (manual, section 4.1.1). */
 const IDENTIFIER_BYTES_MAX = 63;
 
@@ -38,7 +38,8 @@ const OWN_NAMES = OWN_COLUMNS.map((column) => column.slice(2));
  */
 export async function replaceTypeView(tx: Transaction, type: DeclaredType): Promise<void> {
   const usual = viewNameOf(type.name);
-  const [name] = await freeNames(tx, [usual, `${usual}_events`]);
+  const mark = markOf(type.name);
+  const [name] = await freeNames(tx, [usual, `${usual}_events`], mark);
   if (name === undefined) {
     const message = `The view of the event type ${type.name} needs the name "${usual}" or "${usual}_events" in this schema. Rename what has these names, or set DATABASE_SCHEMA to a schema of Orderonce's own`;
     throw new OrderonceError('SCHEMA_TAKEN', message);
@@ -49,16 +50,20 @@ export async function replaceTypeView(tx: Transaction, type: DeclaredType): Prom
     if ((await tryStatement(tx, `DROP VIEW ${quoted(name)}`)) === DEPENDENT) return;
     await tx.query({ text: create });
   }
-  await tx.query({ text: `COMMENT ON VIEW ${quoted(name)} IS '${MARK}'` });
+  await tx.query({ text: `COMMENT ON VIEW ${quoted(name)} IS '${mark}'` });
 }
 
-/** Which of these names no relation has that is not a view of ours. */
-async function freeNames(tx: Transaction, names: readonly string[]): Promise<string[]> {
+/** Which of these names no relation has but our view with this mark. */
+async function freeNames(
+  tx: Transaction,
+  names: readonly string[],
+  mark: string,
+): Promise<string[]> {
   const { rows } = await tx.query<{ name: string }>(
     `SELECT relname AS name FROM pg_class
-      WHERE relnamespace = current_schema()::regnamespace AND relname = ANY ($1)
+      WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relname = ANY ($1)
         AND NOT (relkind = 'v' AND obj_description(oid, 'pg_class') IS NOT DISTINCT FROM $2)`,
-    [names, MARK],
+    [names, mark],
   );
   return names.filter((name) => !rows.some((row) => row.name === name));
 }

@@ -46,9 +46,28 @@ export async function findById(db: Queryable, id: string): Promise<Found[]> {
 /** How far around the time of a request its records are searched, in seconds. */
 export type Window = { readonly before: number; readonly after: number };
 
+/** The indexes by time that a search for a request needs, and how to build those that are missing. */
+const TIME_INDEXES = {
+  processed_events_processed_at: 'processed_events USING brin (processed_at)',
+  duplicates_seen_at: 'duplicates USING brin (seen_at)',
+} as const;
+
+/** @returns the statements that build the missing indexes by time, without blocking writers. */
+export async function missingTimeIndexes(db: Queryable): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `SELECT c.relname AS name FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      WHERE i.indisvalid AND i.indrelid IN ('orderonce.processed_events'::regclass,
+                                            'orderonce.duplicates'::regclass)`,
+  );
+  const found = new Set(rows.map(({ name }) => name));
+  return Object.entries(TIME_INDEXES)
+    .filter(([name]) => !found.has(name))
+    .map(([name, on]) => `CREATE INDEX CONCURRENTLY ${name} ON ${on} WITH (autosummarize = on)`);
+}
+
 /**
  * The records that a request brought, if they were processed within a time around it: there is an
- * index on times, but none on request ids.
+ * index on times (missingTimeIndexes), but none on request ids.
  * @param ms when the request arrived, in milliseconds since 1970.
  */
 export async function findByRequest(

@@ -38,20 +38,24 @@ BEGIN
       TO orderonce_consumer;
     GRANT SELECT, INSERT, UPDATE ON redrive_jobs TO orderonce_consumer;
     GRANT SELECT, INSERT, DELETE ON event_log TO orderonce_consumer;
+    -- Findings of the proof vanish by a mark, and are never removed.
+    GRANT SELECT, UPDATE ON proof_worker TO orderonce_consumer;
+    GRANT SELECT, INSERT, UPDATE ON proof_progress, proof_segments, proof_findings TO orderonce_consumer;
   END IF;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_reader') THEN
     GRANT SELECT ON
-      schema_migrations, handler_migrations, logs, processed_events, event_data, event_types, consumer_positions, duplicates, conflicts,
+      schema_migrations, handler_migrations, logs, processed_events, event_data, event_data_other, event_types, consumer_positions, duplicates, conflicts,
       dead_letters, dead_letter_claims, dead_letter_audit, held_orders, log_gaps, suspects, position_troubles,
       closed_positions, outbox, outbox_shards, outbox_relays, event_log_partitions, event_log,
-      deployment_handlers, activity, processes, redrive_jobs
+      deployment_handlers, activity, processes, redrive_jobs,
+      proof_worker, proof_progress, proof_segments, proof_findings
       TO orderonce_reader;
     IF has_orders THEN
       GRANT SELECT ON orders TO orderonce_reader;
     END IF;
     FOR member IN SELECT quote_ident(relname) FROM pg_class
-                   WHERE relnamespace = current_schema()::regnamespace AND relkind = 'v'
-                     AND obj_description(oid, 'pg_class') = 'Stored events of one type, by Orderonce' LOOP
+                   WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'v'
+                     AND obj_description(oid, 'pg_class') LIKE 'Stored events of the type %, by Orderonce' LOOP
       EXECUTE format('GRANT SELECT ON %s TO orderonce_reader', member);
     END LOOP;
   END IF;

@@ -10,7 +10,8 @@ BEGIN
     'schema_migrations', 'handler_migrations', 'logs', 'processed_events', 'event_data', 'event_data_other', 'event_types', 'orders', 'consumer_positions', 'duplicates',
     'conflicts', 'dead_letters', 'dead_letter_audit', 'held_orders', 'log_gaps', 'suspects',
     'position_troubles', 'closed_positions', 'outbox', 'outbox_shards', 'outbox_relays',
-    'event_log', 'event_log_partitions', 'deployment_handlers', 'activity', 'processes', 'redrive_jobs'
+    'event_log', 'event_log_partitions', 'deployment_handlers', 'activity', 'processes', 'redrive_jobs',
+    'proof_worker', 'proof_progress', 'proof_segments', 'proof_findings'
   ] LOOP
     place := to_regclass(format('%I.%I', current_schema(), core));
     CONTINUE WHEN place IS NULL

@@ -10,6 +10,7 @@ import {
   readMigrations,
 } from './migration-files.ts';
 import { ORDERS } from './orders-projection.ts';
+import { ensurePlaceIndex } from './place-index.ts';
 import type { Pool } from './pool.ts';
 import type { Transaction } from './queryable.ts';
 import { findSchemas, OWN_SCHEMA, onlySchema, readSchema, USUAL_SCHEMA } from './schema.ts';
@@ -38,7 +39,8 @@ const NAME_TAKEN = /^(42P07|42710|42723)$/;
  * the schema that holds our tables. If no schema does, it is `public` if our names are free there,
  * and otherwise `orderonce`. Afterwards the pool uses this schema.
  *
- * The files of the handlers come afterwards, each in a transaction of its own.
+ * An index that must not block writers is built afterwards (place-index.ts), and then come the files
+ * of the handlers, each in a transaction of its own.
  *
  * @returns what was applied: names of files, and `orders` if only that table was missing.
  * @throws DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN, SCHEMA_FORBIDDEN, each with the
@@ -57,6 +59,7 @@ export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise
     return found === null ? await applySomewhere(tx, apply) : await apply(found);
   });
   pool.useSchema(schema);
+  await ensurePlaceIndex(pool);
   const { handlerMigrations } = options;
   if (handlerMigrations === undefined) return applied;
   return [...applied, ...(await migrateHandlers(pool, handlerMigrations))];

@@ -3,7 +3,7 @@
  * deployment with ORDERS_PROJECTION=off has no projection, and then this file has no part in it.
  */
 
-import { IS_DATA_OF } from './event-columns.ts';
+import type { Scope } from './account-scope.ts';
 import type { Transaction } from './queryable.ts';
 import type { Question } from './questions.ts';
 
@@ -17,7 +17,7 @@ export type Projection = {
   readonly sql: (options: { readonly isLate: boolean; readonly hasCurrency: boolean }) => string;
   /** Locks what this statement would change for these orders, in key order. */
   readonly lock: (tx: Transaction, orderIds: readonly string[]) => Promise<void>;
-  /** What `verify` asks about it. */
+  /** What `verify` and the continuous proof ask about it. */
   readonly questions: readonly Question[];
 };
 
@@ -101,37 +101,40 @@ async function lock(tx: Transaction, orderIds: readonly string[]): Promise<void>
 
 /** SQL: the currency of an event, from its row of event_data. Undeclared text counts as well. */
 const CURRENCY = `CASE WHEN jsonb_typeof(d.data -> 'currency') = 'string' THEN d.data ->> 'currency' END`;
-const SUMS_OF_EVENTS = `
+const sumsOfEvents = ({ ofOrders, dataOf }: Scope) => `
   SELECT order_id, sum(n)::bigint AS n, coalesce(sum(amount) FILTER (WHERE currency IS NULL), 0) AS amount,
          jsonb_object_agg(currency, amount) FILTER (WHERE currency IS NOT NULL AND amount IS NOT NULL) AS sums
     FROM (SELECT p.order_id, ${CURRENCY} AS currency, count(*) AS n, sum(p.total_amount) AS amount
-            FROM orderonce.processed_events p
-            LEFT JOIN orderonce.event_data d ON ${IS_DATA_OF('p')}
+            FROM ${ofOrders} p LEFT JOIN ${dataOf('p')}
            GROUP BY 1, 2) each
    GROUP BY order_id`;
 
 const QUESTIONS: readonly Question[] = [
   {
     kind: 'effect',
-    sql: `SELECT coalesce(o.order_id, e.order_id) AS id,
+    sql: (scope) => `
+          SELECT coalesce(o.order_id, e.order_id) AS id,
                  'orders says ' || coalesce(o.event_count || ' events, ' || o.amount_sum
                    || coalesce(', ' || o.amount_sums::text, ''), 'nothing') ||
                  '; processed_events says ' || coalesce(e.n || ' events, ' || e.amount
                    || coalesce(', ' || e.sums::text, ''), 'nothing') AS message
-            FROM orderonce.orders o FULL JOIN (${SUMS_OF_EVENTS}) e USING (order_id)
-           WHERE o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM e.amount
-              OR o.amount_sums IS DISTINCT FROM e.sums`,
+            FROM ${scope.orders} o FULL JOIN (${sumsOfEvents(scope)}) e USING (order_id)
+           WHERE (o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM e.amount
+              OR o.amount_sums IS DISTINCT FROM e.sums)
+             AND coalesce(e.n, 0) <= ${scope.orderEventsMax}`,
   },
   {
     kind: 'last event',
-    sql: `SELECT o.order_id AS id, 'does not show the last event of the log' AS message
-            FROM orderonce.orders o LEFT JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
+    sql: ({ orders, lastEvents, orderEventsMax }) => `
+          SELECT o.order_id AS id, 'does not show the last event of the log' AS message
+            FROM ${orders} o LEFT JOIN ${lastEvents} p ON p.event_id = o.last_event_id
            WHERE p.event_id IS NULL
               OR (p.order_id, p.user_id, p.log_id, p.log_partition, p.log_offset)
                  <> (o.order_id, o.user_id, o.last_log_id, o.last_log_partition, o.last_log_offset)
               OR p.total_amount IS DISTINCT FROM o.total_amount
               OR EXISTS (SELECT FROM orderonce.processed_events later
-                          WHERE o.event_count > 1 AND later.order_id = o.order_id
+                          WHERE o.event_count BETWEEN 2 AND ${orderEventsMax}
+                            AND later.order_id = o.order_id
                             AND later.log_id = o.last_log_id
                             AND later.log_partition = o.last_log_partition
                             AND later.log_offset > o.last_log_offset)`,

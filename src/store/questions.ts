@@ -1,5 +1,28 @@
-/** A query about rows. Its SQL selects `id` and `message` for each contradiction. */
+/** What is asked about the rows of a scope, and what is found. */
+import type { Scope } from './account-scope.ts';
+
+/** What is asked of the tables alone. */
+export const ROW_KINDS = [
+  'altered',
+  'effect',
+  'last event',
+  'orphan',
+  'unexplained',
+  'claimed twice',
+  'held order',
+] as const;
+
+/** A contradiction about rows. */
+export type RowFinding = {
+  /** That of the question; `event type` depends on what a process declares, and only `verify` asks it. */
+  readonly kind: (typeof ROW_KINDS)[number] | 'event type';
+  /** An event, order or message; the place of what has no such id. */
+  readonly id: string;
+  readonly message: string;
+};
+
+/** A query about the rows of a scope. It selects `id` and `message` for each contradiction. */
 export type Question = {
-  readonly kind: string;
-  readonly sql: string;
+  readonly kind: RowFinding['kind'];
+  readonly sql: (scope: Scope) => string;
 };

@@ -7,6 +7,7 @@
  *   orderonce_kit_d_<hour>_<random>   the database of one kit, or of one run of a proof
  */
 import { randomBytes } from 'node:crypto';
+import type { DeclaredEvents } from '../event/declared-events.ts';
 import type { LogIdentity } from '../log/event-log.ts';
 import { pause } from '../runtime/backoff.ts';
 import { logIdOf } from './logs.ts';
@@ -36,6 +37,8 @@ export type TemplateRequest = {
   /** Of everything that the template is made of; hexadecimal. */
   readonly digest: string;
   readonly migrations: readonly TeamMigration[];
+  /** The types whose views the template has. */
+  readonly declared: DeclaredEvents | null;
   readonly identity: LogIdentity;
   /** Opens a pool on a database of the same server. */
   readonly open: (database: string) => Pool;
@@ -117,6 +120,16 @@ async function sessionsIn(session: Queryable, name: string): Promise<string[]> {
   return rows.map((row) => row.name);
 }
 
+/** Whether a session in a database waits for a lock that another one holds. */
+export async function isAnyBlocked(session: Queryable, name: string): Promise<boolean> {
+  const { rows } = await session.query(
+    `SELECT FROM pg_catalog.pg_stat_activity
+      WHERE datname = $1 AND wait_event_type = 'Lock' LIMIT 1`,
+    [name],
+  );
+  return rows.length > 0;
+}
+
 /** How many other sessions use the server. */
 export async function countOtherSessions(session: Queryable): Promise<number> {
   const { rows } = await session.query<{ count: string }>(
@@ -154,7 +167,7 @@ async function findTemplate(session: Queryable, digest: string): Promise<string 
 /** A template gets its name once it is complete. The caller holds the lock. */
 async function makeTemplate(
   session: Queryable,
-  { digest, migrations, identity, open }: TemplateRequest,
+  { digest, migrations, declared, identity, open }: TemplateRequest,
 ): Promise<string> {
   await dropOld(session);
   const fresh = `orderonce_kit_d_${hour()}_${randomBytes(5).toString('hex')}`;
@@ -162,10 +175,12 @@ async function makeTemplate(
   try {
     const pool = open(fresh);
     try {
-      await migrate(pool);
+      await migrate(pool, { declared });
       for (const migration of migrations) await applyMigration(pool, migration);
       const logId = await logIdOf(pool, identity);
-      await ensurePositions(pool, identity.topic, logId, new Map([[0, { start: 0, end: 0 }]]));
+      const partitions = Array.from({ length: identity.partitions }, (_, n) => n);
+      const bounds = new Map(partitions.map((partition) => [partition, { start: 0, end: 0 }]));
+      await ensurePositions(pool, identity.topic, logId, bounds);
     } finally {
       await pool.end();
     }

@@ -22,8 +22,8 @@ export type StatementSeen = {
   readonly isCommit: boolean;
 };
 
-/** Decides about each statement; null lets it pass. */
-export type FaultRule = (statement: StatementSeen) => Fault | null;
+/** Decides about each statement; null lets it pass. The statement waits for a promise. */
+export type FaultRule = (statement: StatementSeen) => Fault | null | Promise<null>;
 
 const DEADLOCK = `DO $$ BEGIN
   RAISE EXCEPTION 'deadlock detected (injected by provesExactlyOnce)' USING ERRCODE = '40P01';
@@ -61,7 +61,8 @@ function disturbed(query: Session['query'], rule: FaultRule) {
     const text = textOf(args[0]);
     number = text.startsWith('BEGIN') ? 1 : number + 1;
     const isCommit = text === 'COMMIT';
-    const fault = text.startsWith('ROLLBACK') ? null : rule({ number, isCommit });
+    const verdict = text.startsWith('ROLLBACK') ? null : rule({ number, isCommit });
+    const fault = verdict instanceof Promise ? await verdict : verdict;
     if (fault === null) return await send(...args);
     if (fault === 'deadlock') return await send(DEADLOCK);
     isLost = true;

@@ -82,6 +82,32 @@ export async function listTeamTables(db: Queryable): Promise<TeamTable[]> {
   return rows;
 }
 
+/** A sequence that no column takes its values from: only statements do. */
+export type TeamSequence = {
+  readonly schema: string;
+  readonly name: string;
+  /** Null before the first nextval(). */
+  readonly lastValue: string | null;
+};
+
+export async function listTeamSequences(db: Queryable): Promise<TeamSequence[]> {
+  const { rows } = await db.query<TeamSequence>(
+    `SELECT n.nspname AS schema, c.relname AS name,
+            pg_catalog.pg_sequence_last_value(c.oid)::text AS "lastValue"
+       FROM pg_catalog.pg_class c
+       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE c.relkind = 'S' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                         WHERE d.objid = c.oid AND d.classid = 'pg_catalog.pg_class'::regclass
+                           AND d.refobjsubid > 0)
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                         WHERE d.refobjid = c.oid
+                           AND d.classid = 'pg_catalog.pg_attrdef'::regclass)
+      ORDER BY n.nspname, c.relname`,
+  );
+  return rows;
+}
+
 /** All rows of a table, each value as the text that PostgreSQL writes it as. */
 export async function readRows(
   db: Queryable,

@@ -1,5 +1,6 @@
 /** Finds the first difference between two runs over the same events, and says it in one line. */
-import type { TestEvent } from './events.ts';
+
+import type { TeamColumn } from '../store/test-tables.ts';
 import type { Difference } from './proof-error.ts';
 import type { Row, Snapshot, Table } from './snapshot.ts';
 
@@ -7,14 +8,15 @@ const SHOWN_CHARS_MAX = 100;
 
 /**
  * @param expected the undisturbed run.
+ * @param ids of the events, as they are stored.
  * @returns null if both are the same: rows count as a multiset, so their order does not matter.
  */
 export function firstDifference(
   expected: Snapshot,
   actual: Snapshot,
-  events: readonly TestEvent[],
+  ids: readonly string[],
 ): Difference | null {
-  const outcome = differentOutcome(expected, actual, events);
+  const outcome = differentOutcome(expected, actual, ids);
   if (outcome !== null) return outcome;
   const names = new Set([...expected.tables.keys(), ...actual.tables.keys()]);
   for (const name of names) {
@@ -23,7 +25,7 @@ export function firstDifference(
       const what = `${name}: the table ${after === undefined ? 'is missing' : 'is new'}`;
       return { table: name, what };
     }
-    const difference = differentRows(name, before, after, events);
+    const difference = differentRows(name, before, after, ids);
     if (difference !== null) return { table: name, ...difference };
   }
   return null;
@@ -32,9 +34,9 @@ export function firstDifference(
 function differentOutcome(
   expected: Snapshot,
   actual: Snapshot,
-  events: readonly TestEvent[],
+  ids: readonly string[],
 ): Difference | null {
-  for (const id of new Set(events.map(({ event_id }) => event_id.toLowerCase()))) {
+  for (const id of new Set(ids)) {
     const [before, after] = [expected.outcomes.get(id), actual.outcomes.get(id)];
     if (before?.state === after?.state) continue;
     const reason = [after, before].find((outcome) => outcome?.message)?.message;
@@ -50,19 +52,19 @@ function differentRows(
   name: string,
   expected: Table,
   actual: Table,
-  events: readonly TestEvent[],
+  ids: readonly string[],
 ): Found | null {
   const extra = without(actual.rows, expected.rows);
   const missing = without(expected.rows, actual.rows);
   if (extra.length === 0 && missing.length === 0) return null;
-  for (const { event_id: id } of events) {
+  for (const id of ids) {
     const count = (rows: readonly Row[]) => rows.filter((row) => mentions(row, id)).length;
     const [before, after] = [count(expected.rows), count(actual.rows)];
     if (before === after) continue;
     return { what: `${name}: ${rowsOf(after)} instead of ${before} for event ${id}` };
   }
   const pair = closestPair(expected, extra, missing);
-  if (pair !== null) return differentColumns(name, expected, pair, events);
+  if (pair !== null) return differentColumns(name, expected, pair, ids);
   const [before, after] = [expected.rows.length, actual.rows.length];
   const example = shown(JSON.stringify(extra[0] ?? missing[0]));
   const which = extra.length > 0 ? 'without a counterpart' : 'that is missing';
@@ -95,14 +97,14 @@ function closestPair(
 
 function differentColumns(
   name: string,
-  { columns }: Table,
+  { columns, why }: Table,
   { before, after }: Pair,
-  events: readonly TestEvent[],
+  ids: readonly string[],
 ): Found {
   const different = columns.filter((column) => before[column.name] !== after[column.name]);
   const [first] = different as [(typeof different)[number]];
   const values = `${shown(after[first.name])} instead of ${shown(before[first.name])}`;
-  const event = events.find(({ event_id: id }) => mentions(before, id));
+  const id = ids.find((known) => mentions(before, known));
   const same = columns.filter(
     (column) => column.isInKey && before[column.name] === after[column.name],
   );
@@ -110,15 +112,18 @@ function differentColumns(
     .map((column) => `${column.name} = ${shown(before[column.name])}`)
     .join(' and ');
   const where = place === '' ? '' : ` where ${place}`;
-  const which = event === undefined ? where : ` for event ${event.event_id}`;
+  const which = id === undefined ? where : ` for event ${id}`;
   const names = different.map((column) => `'${name}.${column.name}'`).join(', ');
-  const byDefault = different.find((column) => column.default !== null);
-  const why =
-    byDefault === undefined
-      ? 'The value does not depend on the events alone'
-      : `The default of "${byDefault.name}" is ${byDefault.default}`;
-  const hint = `${why}. If it may differ, leave it out: provesExactlyOnce(events, { ignore: [${names}] })`;
+  const hint = `${why ?? whyOf(different)}. If it may differ, leave it out: provesExactlyOnce(events, { ignore: [${names}] })`;
   return { what: `${name}.${first.name} is ${values}${which}`, hint };
+}
+
+function whyOf(different: readonly TeamColumn[]): string {
+  const byDefault = different.find((column) => column.default !== null);
+  if (byDefault !== undefined) return `The default of "${byDefault.name}" is ${byDefault.default}`;
+  return different.some(({ isInKey }) => isInKey)
+    ? 'A key that is not made of the event does not recognise a repeat'
+    : 'The value does not depend on the events alone';
 }
 
 /** Those of `rows` that `others` does not have, each as often as it is missing there. */
@@ -138,7 +143,7 @@ function textOf(row: Row): string {
 }
 
 function mentions(row: Row, eventId: string): boolean {
-  return Object.values(row).some((value) => value?.includes(eventId.toLowerCase()));
+  return Object.values(row).some((value) => value?.includes(eventId));
 }
 
 function differing(a: Row, b: Row, columns: readonly string[]): string[] {

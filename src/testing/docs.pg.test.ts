@@ -24,7 +24,7 @@ describe('docs/testing-handlers.md', () => {
     await writeFile(join(folder, 'charge.test.ts'), resolved(code));
     const handlers = await textOf('examples/charge/handlers.ts');
     await writeFile(join(folder, 'handlers.ts'), resolved(handlers));
-    await writeFile(join(folder, 'schema.sql'), await textOf('examples/charge/schema.sql'));
+    await writeFile(join(folder, 'schema.sql'), await textOf('examples/charge/0001-charge.sql'));
     await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
     const { NODE_TEST_CONTEXT: _, ...env } = process.env;
     const ofTeam = { ...env, DATABASE_URL: process.env.TEST_DATABASE_URL };

@@ -15,17 +15,8 @@ import { processBatch, processSuspect } from '../inbox/process-batch.ts';
 import type { BatchContext, BatchOutcome } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
+import type { Drained } from './kit-results.ts';
 import type { MemoryLog } from './memory-log.ts';
-
-/** What one drain did with the records. */
-export type Drained = {
-  readonly stored: number;
-  readonly duplicates: number;
-  readonly conflicts: number;
-  /** Dead letters: refused events, and those that wait behind one of their order. */
-  readonly parked: number;
-  readonly waiting: number;
-};
 
 export type DrainOptions = {
   /** The most records of each batch, in turn; the last number counts for all others. */
@@ -63,7 +54,8 @@ export async function drain(
   const { until = log.end, positions = context.pool } = options;
   const drained = { stored: 0, duplicates: 0, conflicts: 0, parked: 0, waiting: 0 };
   const sizes = [...batches];
-  let at = await positionOf(positions, context);
+  const position = () => positionOf(positions, context, log);
+  let at = await position();
   let turn: Turn = { kind: 'batch', most: BATCH_MAX };
   let failures = 0;
   let excused = injected();
@@ -93,7 +85,7 @@ export async function drain(
     } catch (error) {
       failure = error;
       turn = turnAfter(error, turn, slice.records.length, at);
-      at = await positionOf(positions, context);
+      at = await position();
     }
     const isInjected = injected() > excused;
     excused = injected();
@@ -137,8 +129,13 @@ function turnAfter(error: unknown, turn: Turn, records: number, at: number): Tur
     : { kind: 'first', most: 1, isAlone: false, known };
 }
 
-async function positionOf(pool: Pool, { topic }: BatchContext): Promise<number> {
-  const [position] = await readPositions(pool, topic);
+async function positionOf(
+  pool: Pool,
+  { topic }: BatchContext,
+  { partition }: MemoryLog,
+): Promise<number> {
+  const all = await readPositions(pool, topic);
+  const position = all.find((one) => one.partition === partition);
   if (position === undefined) throw new Error('The database of the kit has no position');
   return position.nextOffset;
 }

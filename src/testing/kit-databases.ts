@@ -1,16 +1,19 @@
+import type { DeclaredEvents } from '../event/declared-events.ts';
 import type { Pool } from '../store/pool.ts';
 import {
   cloneDatabase,
   cloneTemplate,
   dropDatabase,
+  isAnyBlocked,
   lastingSessions,
 } from '../store/test-databases.ts';
-import { digestOfTemplate, type MigrationSource, readTeamMigrations } from './migrations.ts';
+import type { MigrationSource } from './kit-options.ts';
+import { digestOfTemplate, readTeamMigrations } from './migrations.ts';
 import { findServer, openPool, type ServerOptions, type TestServer } from './server.ts';
 
-/** The topic of the kit's log, which is partition 0 of it. */
+/** The topic of the kit's log, which is partition 0 of it. Proofs with two consumers use both. */
 export const TOPIC = 'order_events';
-const IDENTITY = { topic: TOPIC, topicId: 'test-kit', partitions: 1 };
+const IDENTITY = { topic: TOPIC, topicId: 'test-kit', partitions: 2 };
 
 /** A database on the server of the run, with a pool of its own. */
 export type KitDatabase = { readonly name: string; readonly url: string; readonly pool: Pool };
@@ -31,16 +34,18 @@ export class KitDatabases {
   static async start(
     options: ServerOptions & {
       readonly migrations?: MigrationSource | readonly MigrationSource[] | undefined;
+      readonly declared: DeclaredEvents | null;
     },
   ): Promise<{ databases: KitDatabases; first: KitDatabase }> {
     const migrations = await readTeamMigrations(options.migrations);
-    const digest = await digestOfTemplate(migrations);
+    const digest = await digestOfTemplate(migrations, options.declared, IDENTITY);
     const server = await findServer(options);
     const databases = new KitDatabases(server);
     try {
       const open = (name: string) => openPool(server.urlOf(name), 'template');
       const { cloneStrategy: strategy } = server;
-      const request = { digest, migrations, identity: IDENTITY, open, strategy };
+      const { declared } = options;
+      const request = { digest, migrations, declared, identity: IDENTITY, open, strategy };
       const name = await databases.#asAdmin((session) => cloneTemplate(session, request));
       databases.#made.add(name);
       const first = databases.open(name);
@@ -70,6 +75,11 @@ export class KitDatabases {
   /** The application names of the sessions in a database, without those that are being closed. */
   async sessionsIn(name: string): Promise<string[]> {
     return await this.#asAdmin((session) => lastingSessions(session, name));
+  }
+
+  /** Whether a session in it waits for a lock. */
+  async isAnyBlocked(name: string): Promise<boolean> {
+    return await this.#asAdmin((session) => isAnyBlocked(session, name));
   }
 
   /** Drops a database in the background; close() waits for it. Its pools must have been ended. */

@@ -1,11 +1,16 @@
 import type { EventDefinition } from '../event/declaration.ts';
 import type { HandlerSource } from './handler-source.ts';
-import type { MigrationSource } from './migrations.ts';
 
-export type TestKitOptions = {
+/**
+ * A folder (its `.sql` files run in the order of their names), a file, or SQL text: a string with
+ * white space in it is text, any other string is a path from the working directory.
+ */
+export type MigrationSource = string | URL;
+
+export type TestKitOptions<D extends EventDefinition = EventDefinition> = {
   readonly handlers: HandlerSource;
   /** The declaration of the team's events (defineEvents). Default: events have no types. */
-  readonly events?: EventDefinition | undefined;
+  readonly events?: D | undefined;
   /** The team's own tables. Run once, after ours, into the template that each kit copies. */
   readonly migrations?: MigrationSource | readonly MigrationSource[] | undefined;
   /**
@@ -19,12 +24,10 @@ export type TestKitOptions = {
   readonly handlerTimeoutMs?: number | undefined;
 };
 
-/** A message of a handler, with key and value as text where they are valid UTF-8. */
-export type EmittedInTest = {
-  readonly topic: string;
-  readonly key: string;
-  readonly value: string | null;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly eventId: string;
-  readonly handler: string;
+export type ProofOptions = {
+  /**
+   * Columns that are not compared, as `table.column`, or `*.column` for all tables: those whose
+   * values are meant to differ, such as a `created_at` with `DEFAULT now()`. Default: none.
+   */
+  readonly ignore?: readonly string[] | undefined;
 };

@@ -1,24 +1,38 @@
 import { redrive } from '../dead-letters/redrive.ts';
-import type { RedriveResult } from '../dead-letters/redrive-one.ts';
+import type { EventDefinition } from '../event/declaration.ts';
 import { compileEvents } from '../event/declared-events.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
-import { type ListedDeadLetter, listDeadLetters } from '../store/dead-letter-queue.ts';
+import { listDeadLetters } from '../store/dead-letter-queue.ts';
 import { type EventModel, USUAL_MODEL } from '../store/event-model.ts';
 import { findEvent } from '../store/event-status.ts';
-import type { LogPlace } from '../store/log-place.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
 import { listOutbox } from '../store/test-tables.ts';
 import { TestClock } from './clock.ts';
-import { type Drained, drain, TrustingParkGuard } from './drain.ts';
-import { bytesOf, completeEvent, type TestEvent } from './events.ts';
+import { drain, TrustingParkGuard } from './drain.ts';
+import {
+  bytesOf,
+  completeEvent,
+  storedId,
+  type TestEvent,
+  type TestEventOf,
+  type TestParts,
+} from './events.ts';
 import { makeHandlers } from './handler-source.ts';
 import { type KitDatabase, KitDatabases, TOPIC } from './kit-databases.ts';
-import type { EmittedInTest, TestKitOptions } from './kit-options.ts';
+import type { ProofOptions, TestKitOptions } from './kit-options.ts';
+import type {
+  DeadLetterInTest,
+  Drained,
+  EmittedInTest,
+  PlaceInTest,
+  Proof,
+  RedriveInTest,
+} from './kit-results.ts';
 import { MemoryLog } from './memory-log.ts';
-import { type Proof, type ProofOptions, proveExactlyOnce } from './prove.ts';
+import { proveExactlyOnce } from './prove.ts';
 
 const HANDLER_TIMEOUT_MS = 3000;
 const ATTEMPTS_MAX = 5;
@@ -28,11 +42,12 @@ const LIMITS = { lockMs: 3000, statementMs: 8000, idleMs: 5000 };
 /**
  * Runs a team's handlers on a database of their own. send() appends events to a log in memory, and
  * drain() processes them in the transaction that the consumer uses. One test at a time may use it.
+ * @typeParam D the declaration of the events, which types what may be sent.
  */
-export class TestKit {
+export class TestKit<D extends EventDefinition = EventDefinition> {
   /** Gives events their `timestamp`; does not change `now()` in SQL. */
   readonly clock = new TestClock();
-  readonly #options: TestKitOptions;
+  readonly #options: TestKitOptions<D>;
   readonly #model: EventModel;
   readonly #databases: KitDatabases;
   readonly #log = new MemoryLog();
@@ -42,27 +57,29 @@ export class TestKit {
   #closing: Promise<void> | undefined;
 
   private constructor(
-    options: TestKitOptions,
+    options: TestKitOptions<D>,
     databases: KitDatabases,
     database: KitDatabase,
-    { handlers, logId }: { handlers: readonly Handler[]; logId: number },
+    { handlers, logId, model }: { handlers: readonly Handler[]; logId: number; model: EventModel },
   ) {
     this.#options = options;
-    this.#model = modelOf(options);
+    this.#model = model;
     this.#databases = databases;
     this.#database = database;
     this.#handlers = handlers;
     this.#logId = logId;
   }
 
-  static async start(options: TestKitOptions): Promise<TestKit> {
-    const { databases, first } = await KitDatabases.start(options);
+  static async start<D extends EventDefinition>(options: TestKitOptions<D>): Promise<TestKit<D>> {
+    const model = modelOf(options.events);
+    const { declared } = model.rules;
+    const { databases, first } = await KitDatabases.start({ ...options, declared });
     try {
       const handlers = await makeHandlers(options.handlers, { databaseUrl: first.url });
       const [position] = await readPositions(first.pool, TOPIC);
       const logId = position?.logId as number;
       databases.schema = first.pool.schema;
-      return new TestKit(options, databases, first, { handlers, logId });
+      return new TestKit(options, databases, first, { handlers, logId, model });
     } catch (error) {
       await first.pool.end();
       await databases.close();
@@ -81,14 +98,14 @@ export class TestKit {
    * @returns the event as it was sent.
    * @throws where the API would answer 422.
    */
-  async send(parts: Partial<TestEvent> = {}): Promise<TestEvent> {
-    const event = completeEvent(parts, this.clock);
+  async send(parts: TestParts<D> = {} as TestParts<D>): Promise<TestEventOf<D>> {
+    const event = completeEvent(parts, this.clock, this.#model.rules);
     this.#append(event.order_id, bytesOf(event, this.#model.rules));
-    return event;
+    return event as TestEventOf<D>;
   }
 
   /** The same event twice, as after a resend. */
-  async sendTwice(parts: Partial<TestEvent> = {}): Promise<TestEvent> {
+  async sendTwice(parts: TestParts<D> = {} as TestParts<D>): Promise<TestEventOf<D>> {
     const event = await this.send(parts);
     return await this.send(event);
   }
@@ -124,12 +141,12 @@ export class TestKit {
 
   /** What became of an event, as GET /events/ID answers; null while it is unknown. */
   async event(id: string | Pick<TestEvent, 'event_id'>): Promise<Record<string, unknown> | null> {
-    const found = await findEvent(this.#pool, idOf(id));
+    const found = await findEvent(this.#pool, this.#idOf(id));
     return found as Record<string, unknown> | null;
   }
 
   /** In log order, at most 1000. */
-  async deadLetters(): Promise<ListedDeadLetter[]> {
+  async deadLetters(): Promise<DeadLetterInTest[]> {
     return await listDeadLetters(this.#pool, { limit: 1000 });
   }
 
@@ -151,16 +168,18 @@ export class TestKit {
    * @param which a dead letter of deadLetters(), or an event or its id.
    * @returns a result for each one tried, as the consumer's API gives it.
    */
-  async redrive(which: LogPlace | string | Pick<TestEvent, 'event_id'>): Promise<RedriveResult[]> {
+  async redrive(
+    which: PlaceInTest | string | Pick<TestEvent, 'event_id'>,
+  ): Promise<RedriveInTest[]> {
     const isPlace = typeof which === 'object' && 'offset' in which;
-    const place = isPlace ? which : await this.#letterOf(idOf(which));
+    const place = isPlace ? which : await this.#letterOf(this.#idOf(which));
     const { logId, partition, offset } = place;
     const { pool, handlers } = this.#context();
     const context = { pool, handlers, ...this.#model, actor: 'test' };
     return await redrive(context, { logId, partition, offset });
   }
 
-  async #letterOf(eventId: string): Promise<LogPlace> {
+  async #letterOf(eventId: string): Promise<PlaceInTest> {
     const [letter] = await listDeadLetters(this.#pool, { eventId, limit: 1 });
     if (letter === undefined) throw new Error(`Event ${eventId} is no dead letter`);
     return letter;
@@ -174,17 +193,18 @@ export class TestKit {
   /**
    * Processes the events in a copy of this kit's database without disturbance, and then again in
    * further copies with failures at every statement and at COMMIT, lost replies, restarts, other
-   * batches and duplicates. All of the team's tables and the outbox must be the same each time. The
-   * kit's own database stays as it is.
+   * batches, duplicates, and two consumers at the same time. All of the team's tables and the outbox
+   * must be the same each time, and an attempt that is rolled back must leave nothing. The kit's own
+   * database stays as it is.
    * @param events overrides, as for send().
    * @returns what was tried. @throws ProofError naming the first difference.
    */
   async provesExactlyOnce(
-    events: readonly Partial<TestEvent>[],
+    events: readonly TestParts<D>[],
     options: ProofOptions = {},
   ): Promise<Proof> {
     await this.drain();
-    const sent = events.map((parts) => completeEvent(parts, this.clock));
+    const sent = events.map((parts) => completeEvent(parts, this.clock, this.#model.rules));
     const reopen = async <T>(work: () => Promise<T>) => {
       await this.#pool.end();
       try {
@@ -218,6 +238,10 @@ export class TestKit {
     await this.close();
   }
 
+  #idOf(which: string | Pick<TestEvent, 'event_id'>): string {
+    return storedId(typeof which === 'string' ? which : which.event_id, this.#model.rules);
+  }
+
   get #pool(): Pool {
     return this.#database.pool;
   }
@@ -241,11 +265,7 @@ export class TestKit {
   }
 }
 
-function modelOf({ events }: TestKitOptions): EventModel {
+function modelOf(events: EventDefinition | undefined): EventModel {
   if (events === undefined) return USUAL_MODEL;
   return { ...USUAL_MODEL, rules: { ...USUAL_MODEL.rules, declared: compileEvents(events) } };
-}
-
-function idOf(which: string | Pick<TestEvent, 'event_id'>): string {
-  return typeof which === 'string' ? which : which.event_id;
 }

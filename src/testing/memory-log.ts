@@ -9,16 +9,18 @@ export type MemoryRecord = {
 };
 
 /**
- * A log of one partition in memory. One, so that the order of all events is known, and two runs
- * over the same events can be compared.
+ * One partition of a log, in memory. A kit has one, so that the order of all events is known, and
+ * two runs over the same events can be compared.
  */
 export class MemoryLog {
   readonly #records: LogRecord[] = [];
   readonly #start: number;
+  readonly partition: number;
 
   /** @param start offset of the first record. */
-  constructor(start = 0) {
+  constructor(start = 0, partition = 0) {
     this.#start = start;
+    this.partition = partition;
   }
 
   /** The offset of the next record. */
@@ -30,8 +32,9 @@ export class MemoryLog {
   append({ key, value, appendedMs }: MemoryRecord): number {
     const offset = this.end;
     const bytes = key === null ? null : Buffer.from(key);
+    const { partition } = this;
     this.#records.push(
-      logRecord({ partition: 0, offset, key: bytes, value, headers: [], appendedMs }),
+      logRecord({ partition, offset, key: bytes, value, headers: [], appendedMs }),
     );
     return offset;
   }
@@ -40,6 +43,7 @@ export class MemoryLog {
   slice(from: number, recordsMax: number): LogSlice {
     const at = from - this.#start;
     const records = this.#records.slice(at, at + recordsMax);
-    return { partition: 0, from, next: from + records.length, records, gaps: [], leaderEpoch: 0 };
+    const { partition } = this;
+    return { partition, from, next: from + records.length, records, gaps: [], leaderEpoch: 0 };
   }
 }

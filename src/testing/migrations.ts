@@ -4,14 +4,10 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { reasonOf } from '../errors.ts';
+import type { DeclaredEvents } from '../event/declared-events.ts';
 import { readMigrations } from '../store/migration-files.ts';
 import type { TeamMigration } from '../store/test-databases.ts';
-
-/**
- * A folder (its `.sql` files run in the order of their names), a file, or SQL text: a string with
- * white space in it is text, any other string is a path from the working directory.
- */
-export type MigrationSource = string | URL;
+import type { MigrationSource } from './kit-options.ts';
 
 /** @throws if a folder or file cannot be read. */
 export async function readTeamMigrations(
@@ -45,8 +41,14 @@ async function readOne(path: string): Promise<TeamMigration> {
 }
 
 /** Changes whenever a database made of these migrations and ours would be another one. */
-export async function digestOfTemplate(ofTeam: readonly TeamMigration[]): Promise<string> {
+export async function digestOfTemplate(
+  ofTeam: readonly TeamMigration[],
+  declared: DeclaredEvents | null,
+  log: object,
+): Promise<string> {
   const { files } = await readMigrations();
-  const all = [files.map(({ checksum }) => checksum), ofTeam.map(({ sql }) => sql)];
+  const all: unknown[] = [files.map(({ checksum }) => checksum), ofTeam.map(({ sql }) => sql), log];
+  // The views of the types are made from their schemas.
+  if (declared !== null) all.push([...declared.types.values()]);
   return createHash('sha256').update(JSON.stringify(all)).digest('hex').slice(0, 24);
 }

@@ -3,8 +3,8 @@ import type { EventRules } from '../event/event-rules.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
-import { disturb } from '../store/test-faults.ts';
-import { drain } from './drain.ts';
+import { disturb, type FaultRule } from '../store/test-faults.ts';
+import { type DrainOptions, drain } from './drain.ts';
 import { bytesOf, msOf, type TestEvent } from './events.ts';
 import { type HandlerSource, makeHandlers } from './handler-source.ts';
 import type { KitDatabase, KitDatabases } from './kit-databases.ts';
@@ -12,6 +12,7 @@ import { MemoryLog } from './memory-log.ts';
 import { ProofError } from './proof-error.ts';
 import { endBeforeCommit, type Scenario } from './scenarios.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
+import { type Consume, overlap, shareOut } from './two-consumers.ts';
 import { watched } from './watched-handlers.ts';
 
 /** What a proof needs of its kit. */
@@ -83,44 +84,61 @@ async function processAll(
   database: KitDatabase,
   make: () => Promise<Handler[]>,
 ): Promise<void> {
-  const { batches, faults, hasRestart = false, hasDuplicates = false } = scenario;
+  const { batches, faults, consumers, hasDuplicates = false } = scenario;
+  const { hasRestart = false, isUndone = false } = scenario;
   const log = logOf(events, place, hasDuplicates);
   const positions = database.pool;
   const injected = () => counted.faults;
   const limits = { failuresMax: FAILURES_MAX, injected, positions, ...(batches && { batches }) };
-  const pass = async (
-    rule: ReturnType<NonNullable<typeof faults>> | undefined,
-    options: object,
-  ) => {
+  const pass = async (of: MemoryLog, rule?: FaultRule, options: Partial<DrainOptions> = {}) => {
     const { pool } = place.databases.open(name);
     if (rule !== undefined) {
       disturb(pool, (statement) => {
         const fault = rule(statement);
-        if (fault !== null) counted.faults++;
+        if (fault !== null && !(fault instanceof Promise)) counted.faults++;
         return fault;
       });
     }
     const context = place.context({ pool, handlers: await make(), attemptsMax: ATTEMPTS_MAX });
     try {
-      await drain(context, log, { ...limits, ...options });
+      await drain(context, of, { ...limits, ...options });
     } finally {
       await pool.end();
     }
   };
-  if (hasRestart) {
-    await pass(undefined, { until: place.start + Math.ceil(events.length / 2) });
-    // It ends before COMMIT: what it did in memory is gone, and so is the transaction.
-    await pass(endBeforeCommit(), { failuresMax: 0, injected: () => 0 }).catch(() => {});
+  if (consumers !== undefined) {
+    const [ofFirst, ofSecond] = shareOut(events);
+    const logs = [
+      logOf(ofFirst, place, false),
+      logOf(ofSecond, { ...place, start: 0 }, false, 1),
+    ] as const;
+    const [first, second] = logs.map(
+      (of): Consume =>
+        (rule) =>
+          pass(of, rule),
+    ) as [Consume, Consume];
+    if (consumers === 'at the same time') {
+      return await overlap(first, second, () => place.databases.isAnyBlocked(name));
+    }
+    const inTurn = consumers === 'first before second' ? [first, second] : [second, first];
+    for (const consume of inTurn) await consume();
+    return;
   }
-  await pass(faults?.(), {});
+  if (hasRestart) await pass(log, undefined, { until: place.start + Math.ceil(events.length / 2) });
+  if (hasRestart || isUndone) {
+    // It ends before COMMIT: what it did in memory is gone, and so is the transaction.
+    await pass(log, endBeforeCommit(), { failuresMax: 0, injected: () => 0 }).catch(() => {});
+  }
+  if (!isUndone) await pass(log, faults?.());
 }
 
 function logOf(
   events: readonly TestEvent[],
   { start, rules }: ProofPlace,
   hasDuplicates: boolean,
+  partition = 0,
 ): MemoryLog {
-  const log = new MemoryLog(start);
+  const log = new MemoryLog(start, partition);
   const append = (event: TestEvent | undefined) => {
     if (event === undefined) return;
     const appendedMs = msOf(event, rules);

@@ -12,10 +12,14 @@ export type Scenario = {
   readonly hasRestart?: boolean;
   /** A new rule for each run, because it counts. */
   readonly faults?: () => FaultRule;
+  /** The only attempt is rolled back. */
+  readonly isUndone?: boolean;
+  /** Two consumers share the events, by order (two-consumers.ts). */
+  readonly consumers?: 'first before second' | 'second before first' | 'at the same time';
 };
 
 /** A transaction of a batch has more statements than BEGIN, one query and COMMIT. */
-const SINGLE_QUERY = 3;
+export const SINGLE_QUERY = 3;
 
 /** All events in one batch, and nothing happens. */
 export const UNDISTURBED: Scenario = { circumstance: 'in the undisturbed run' };
@@ -48,6 +52,18 @@ export const SCENARIOS: readonly Scenario[] = [
         isCommit && number > SINGLE_QUERY ? 'lost reply' : null,
   },
 ];
+
+/** Must leave nothing. */
+export const UNDONE: Scenario = {
+  circumstance: 'after an attempt that was rolled back',
+  isUndone: true,
+};
+
+/** Must leave what the two consumers leave one after the other, whichever comes first. */
+export const TWO_CONSUMERS: Scenario = {
+  circumstance: 'when two consumers work at the same time',
+  consumers: 'at the same time',
+};
 
 /**
  * Fails the first transaction at its first statement, the next one at its second, and so on, until

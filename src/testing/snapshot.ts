@@ -4,9 +4,12 @@ import {
   type EventOutcome,
   listOutbox,
   listOutcomes,
+  listTeamSequences,
   listTeamTables,
   readRows,
   type TeamColumn,
+  type TeamSequence,
+  type TeamTable,
 } from '../store/test-tables.ts';
 
 export type Row = Readonly<Record<string, string | null>>;
@@ -14,6 +17,8 @@ export type Row = Readonly<Record<string, string | null>>;
 export type Table = {
   readonly columns: readonly TeamColumn[];
   readonly rows: readonly Row[];
+  /** Why a value of it differs, if that is known. */
+  readonly why?: string;
 };
 
 export type Snapshot = {
@@ -38,7 +43,7 @@ export async function takeSnapshot(db: Queryable, ignore: readonly string[]): Pr
   };
   const tables = new Map<string, Table>();
   for (const table of await listTeamTables(db)) {
-    const name = table.schema === 'public' ? table.name : `${table.schema}.${table.name}`;
+    const name = nameOf(table);
     const keeps = isKept(name);
     const columns = table.columns.filter((column) => keeps(column.name));
     const rows = await readRows(
@@ -47,6 +52,10 @@ export async function takeSnapshot(db: Queryable, ignore: readonly string[]): Pr
       columns.map((column) => column.name),
     );
     tables.set(name, { columns, rows });
+  }
+  for (const sequence of await listTeamSequences(db)) {
+    const name = nameOf(sequence);
+    tables.set(name, sequenceTable(sequence, isKept(name)));
   }
   tables.set(OUTBOX, await outboxTable(db, isKept(OUTBOX)));
   const unknown = ignore.find((name) => !known.has(name));
@@ -57,6 +66,28 @@ export async function takeSnapshot(db: Queryable, ignore: readonly string[]): Pr
   }
   const outcomes = new Map((await listOutcomes(db)).map((outcome) => [outcome.eventId, outcome]));
   return { outcomes, tables };
+}
+
+function nameOf({ schema, name }: Pick<TeamTable, 'schema' | 'name'>): string {
+  return schema === 'public' ? name : `${schema}.${name}`;
+}
+
+/** As a table of one row. */
+function sequenceTable(
+  { name, lastValue }: TeamSequence,
+  keeps: (column: string) => boolean,
+): Table {
+  const all: Row = { sequence: name, last_value: lastValue };
+  const names = ['sequence', 'last_value'].filter(keeps);
+  return {
+    columns: names.map((column) => ({
+      name: column,
+      default: null,
+      isInKey: column === 'sequence',
+    })),
+    rows: [Object.fromEntries(names.map((column) => [column, all[column] ?? null]))],
+    why: 'A sequence keeps what a transaction has taken from it, also if that is rolled back',
+  };
 }
 
 async function outboxTable(db: Queryable, keeps: (column: string) => boolean): Promise<Table> {

@@ -1,4 +1,7 @@
-import type { Handler, HandlerTransaction } from '../handlers/handler.ts';
+import type { HandledEvent, Handler, HandlerTransaction } from '../handlers/handler.ts';
+
+/** A statement that failed. */
+type Failed = { readonly text: string; readonly values: readonly unknown[] };
 
 /**
  * The same handlers, watched for SQL errors that they catch outside a savepoint and then return as
@@ -13,13 +16,14 @@ export function watched(
     const check = handler.check?.bind(handler);
     return {
       name: handler.name,
+      ...(handler.on === undefined ? {} : { on: handler.on }),
       handle: async (events, tx) => {
-        const failed: string[] = [];
+        const failed: Failed[] = [];
         await handler.handle(events, noting(tx, failed));
-        const [text] = failed;
-        if (text === undefined) return;
+        const [first] = failed;
+        if (first === undefined) return;
         report(
-          `Handler "${handler.name}" caught the error of a statement and returned: ${shown(text)}`,
+          `Handler "${handler.name}" caught the error of a statement and returned: ${shown(first.text)}${eventOf(first, events)}`,
         );
       },
       ...(check === undefined ? {} : { check }),
@@ -28,13 +32,13 @@ export function watched(
 }
 
 /** Notes the statements that failed, without those that a savepoint has undone. */
-function noting(tx: HandlerTransaction, failed: string[]): HandlerTransaction {
+function noting(tx: HandlerTransaction, failed: Failed[]): HandlerTransaction {
   return {
     emit: tx.emit,
-    query: (text, values) => {
+    query: (text, values = []) => {
       const result = tx.query(text, values);
       // The handler gets the same promise: whether it waits for it is its own affair.
-      result.catch(() => void failed.push(text));
+      result.catch(() => void failed.push({ text, values }));
       return result;
     },
     savepoint: (work) => {
@@ -46,6 +50,13 @@ function noting(tx: HandlerTransaction, failed: string[]): HandlerTransaction {
       return result;
     },
   };
+}
+
+/** The event that the statement is about, where its values or the batch tell. */
+function eventOf({ values }: Failed, events: readonly HandledEvent[]): string {
+  const texts = values.flat().map(String);
+  const event = events.find(({ eventId }) => events.length === 1 || texts.includes(eventId));
+  return event === undefined ? '' : ` for event ${event.eventId}`;
 }
 
 function shown(text: string): string {

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { OrderonceError, reasonOf } from '../errors.ts';
-import type { Receipt } from '../store/account-queries.ts';
+import type { Receipt } from '../store/receipts.ts';
 
 const CHUNK_LINES = 5000;
 

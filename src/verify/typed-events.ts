@@ -1,22 +1,28 @@
 /**
- * What `verify` asks about typed events: whether the data of each is that of its digest, and whether
- * it fits the declared type. Only JavaScript knows the canonical form of data, so this is not SQL.
+ * What is asked about typed events: whether the data of each is that of its digest, and whether it
+ * fits the declared type. Only JavaScript knows the canonical form of data, so this is not SQL.
  */
 import { readData } from '../event/canonical-data.ts';
-import type { EventRules } from '../event/event-rules.ts';
+import type { DeclaredEvents } from '../event/declared-events.ts';
 import { typedDigestOf } from '../event/order-event.ts';
-import { FINDINGS_MAX, type RowFinding } from '../store/account-queries.ts';
+import { FINDINGS_MAX } from '../store/account-queries.ts';
+import type { Scope } from '../store/account-scope.ts';
 import { readTypedEvents, type TypedRow } from '../store/event-data.ts';
 import type { Transaction } from '../store/queryable.ts';
+import type { RowFinding } from '../store/questions.ts';
 
-/** @returns the contradictions, at most FINDINGS_MAX of each kind. */
+/**
+ * @param declared the types that data must fit; null to compare digests only.
+ * @returns the contradictions in the scope, at most FINDINGS_MAX of each kind.
+ */
 export async function checkTypedEvents(
   tx: Transaction,
-  { declared }: EventRules,
+  scope: Scope,
+  declared: DeclaredEvents | null,
 ): Promise<RowFinding[]> {
   const altered: RowFinding[] = [];
   const misfits: RowFinding[] = [];
-  for await (const row of readTypedEvents(tx)) {
+  for await (const row of readTypedEvents(tx, scope)) {
     const { eventId: id, type, version } = row;
     if (!hasItsDigest(row) && altered.length < FINDINGS_MAX) {
       altered.push({

@@ -8,25 +8,19 @@
 import type { EventRules } from '../event/event-rules.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { LogReader } from '../log/event-log.ts';
-import {
-  allowLargeSorts,
-  ask,
-  findOffsetFindings,
-  judgeReceipts,
-  type OffsetFinding,
-  type PartitionAccount,
-  QUESTIONS,
-  type Receipt,
-  type ReceiptVerdict,
-  type RowFinding,
-  readAccounts,
-} from '../store/account-queries.ts';
+import { findOffsetFindings, type OffsetFinding } from '../store/account-queries.ts';
+import { allowLargeSorts, ask } from '../store/account-questions.ts';
+import { WHOLE } from '../store/account-scope.ts';
 import { assertOrders } from '../store/assert-migrated.ts';
 import type { HandlersIdentity } from '../store/deployment-handlers.ts';
 import type { Projection } from '../store/orders-projection.ts';
+import { type PartitionAccount, readAccounts } from '../store/partition-accounts.ts';
 import type { Pool } from '../store/pool.ts';
+import type { RowFinding } from '../store/questions.ts';
+import { judgeReceipts, type Receipt, type ReceiptVerdict } from '../store/receipts.ts';
 import { inSnapshot } from '../store/transaction.ts';
 import { compareWithLog, type LogComparison } from './against-log.ts';
+import { questionsOf } from './examine.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
 import { checkTypedEvents } from './typed-events.ts';
 
@@ -79,7 +73,7 @@ const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
  */
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
   const { topic, receipts, handlers, identity, reader, rules, projection, onStep } = options;
-  const questions = [...QUESTIONS, ...(projection?.questions ?? [])];
+  const questions = questionsOf(projection);
   const steps = questions.length + 4 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
   if (projection !== null) await assertOrders(pool);
   return await inSnapshot(pool, LIMITS, async (tx) => {
@@ -87,14 +81,14 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     onStep(0, steps, 'counting');
     const partitions = await readAccounts(tx);
     onStep(1, steps, 'offsets');
-    const offsets = await findOffsetFindings(tx);
+    const offsets = await findOffsetFindings(tx, WHOLE);
     const rows: RowFinding[] = [];
     for (const [index, question] of questions.entries()) {
       onStep(2 + index, steps, question.kind);
-      rows.push(...(await ask(tx, question)));
+      rows.push(...(await ask(tx, WHOLE, question)));
     }
     onStep(2 + questions.length, steps, 'event types');
-    rows.push(...(await checkTypedEvents(tx, rules)));
+    rows.push(...(await checkTypedEvents(tx, WHOLE, rules.declared)));
     onStep(3 + questions.length, steps, 'handlers');
     const ofHandlers = await checkHandlers(tx, handlers, identity ?? null);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
 import { allMetrics } from '../../scripts/all-metrics.ts';
+import { ROWS } from '../../scripts/dashboard-rows.ts';
 import { startEmbeddedServices } from '../support/embedded-services.ts';
 import { wireEvent } from '../support/events.ts';
 import { hasPrometheus, Prometheus } from '../support/prometheus.ts';
@@ -13,6 +14,12 @@ const RULES = readFileSync(new URL('../../deploy/prometheus/rules.yml', import.m
 const WITHOUT_SERIES = [
   'orderonce_partition_trouble_seconds',
   'orderonce_certificate_expiry_timestamp_seconds',
+];
+/** Panels that have data whenever events are processed. */
+const ALWAYS_SHOWN = [
+  ...['In effect within 5 s (1 h)', 'Events by answer', 'Answer time', 'Append queue'],
+  ...['From event to effect', 'Oldest record by partition', 'Records by outcome', 'Handlers'],
+  ...['Time of a transaction by phase', 'Failed attempts', 'Oldest', 'Releases', 'Memory'],
 ];
 const skip = !hasPrometheus() && process.env.CI !== 'true' && 'Prometheus is not installed';
 
@@ -38,8 +45,10 @@ it('Prometheus scrapes every documented series with its type, and no label witho
   t.after(() => prometheus.stop());
   const numberOf = async (query: string) => Number((await prometheus.query(query))[0]?.value[1]);
   await until('the outcome of all records is scraped', async () => {
+    const answers = await numberOf('sum(orderonce_ingest_events_total)');
     const outcomes = await numberOf('sum(orderonce_records_total)');
-    return outcomes === 3 && (await prometheus.query('orderonce_outbox_failures_total')).length > 0;
+    const published = await numberOf('sum(orderonce_outbox_published_total)');
+    return answers === 5 && outcomes === 3 && published > 0;
   });
 
   const types = await prometheus.types();
@@ -67,6 +76,16 @@ it('Prometheus scrapes every documented series with its type, and no label witho
   }
   // A service adds its own few; most are buckets.
   assert.ok(scraped.length < 700, `${scraped.length} series`);
+  // Prometheus refuses an expression that it cannot parse or evaluate.
+  for (const { title, queries } of ROWS.flatMap(({ panels }) => panels)) {
+    for (const [expr] of queries) {
+      const ask = () => prometheus.query(expr.replaceAll('$__rate_interval', '10s'));
+      await ask();
+      if (!ALWAYS_SHOWN.includes(title)) continue;
+      // A rate needs two samples.
+      await until(`${title} has data`, async () => (await ask()).length > 0);
+    }
+  }
   const firing = (await prometheus.alerts()).filter(({ state }) => state === 'firing');
   assert.deepEqual(firing, [], 'an alert fires although all is well');
 });

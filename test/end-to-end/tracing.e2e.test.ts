@@ -20,7 +20,7 @@ export const handlers = [{
   name: 'charge',
   async handle(events, tx) {
     for (const { userId } of events) {
-      if (userId === 'broke') throw Object.assign(new Error('no'), { code: '23514' });
+      if (userId === 'broke') await tx.query('SELECT 1 / 0');
     }
     await trace.getTracer('team').startActiveSpan('charge card', async (span) => {
       await tx.query('SELECT 1');

@@ -1,25 +1,17 @@
 /** The package as a team gets it: packed, installed with npm into an empty folder, and used there. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import pg from 'pg';
 import { wireEvent } from '../support/events.ts';
 import { freePort } from '../support/free-port.ts';
-import {
-  install,
-  type Packed,
-  pack,
-  ROOT,
-  run,
-  SHELL,
-  temporaryFolder,
-} from '../support/tarball.ts';
+import { startRunning } from '../support/running.ts';
+import { install, type Packed, pack, ROOT, run, temporaryFolder } from '../support/tarball.ts';
 import { until } from '../support/until.ts';
 
 const BYTES_MAX = 2_000_000;
-const ENTRIES = ['handlers', 'client', 'testing'];
+const ENTRIES = ['handlers', 'events', 'client', 'testing'];
 const { folder, remove } = temporaryFolder();
 let packed: Packed;
 
@@ -74,6 +66,7 @@ describe('The tarball', () => {
 
 describe('TypeScript', () => {
   const text = `import { type Handler, TerminalError, forEachEvent } from 'orderonce/handlers';
+import { startTestKit, type TestKit } from 'orderonce/testing';
 export * as client from 'orderonce/client';
 export const handlers: Handler[] = [
   forEachEvent('charge', async ({ eventId, totalAmount }, tx) => {
@@ -83,7 +76,35 @@ export const handlers: Handler[] = [
 ];
 // @ts-expect-error A handler has a name: declarations that are not found would allow anything.
 export const wrong: Handler = { handle: async () => {} };
+export const kit: Promise<TestKit> = startTestKit({ handlers, migrations: 'migrations' });
+export async function reasons(): Promise<string[]> {
+  return (await (await kit).deadLetters()).map(({ reason }) => reason);
+}
+// @ts-expect-error It has no such option.
+export const none = () => startTestKit({ handlers, migration: 'migrations' });
 `;
+  const declaration = `import { defineEvents } from 'orderonce/events';
+import { createClient } from 'orderonce/client';
+import { z } from 'zod';
+export const events = defineEvents({
+  'order.placed': { data: z.object({ currency: z.string() }) },
+  'order.cancelled': { amount: 'none' },
+});
+export const handler = events.on('order.placed', async (batch) => {
+  const currencies: string[] = batch.map(({ data }) => data.currency);
+  // @ts-expect-error Not declared: types that are not found would allow anything.
+  void [currencies, batch[0]?.data.price];
+});
+const client = createClient<typeof events>({ url: 'http://localhost' });
+type Sent = Parameters<typeof client.send>[0];
+const envelope = { order_id: 'o', user_id: 'u', timestamp: new Date() };
+export const sent: Sent = { ...envelope, type: 'order.cancelled' };
+// @ts-expect-error No such type.
+export const wrong: Sent = { ...envelope, type: 'order.canceled' };
+console.log(Object.keys(events.types).join(), handler.name);
+`;
+  // The tests need no registry for it.
+  before(() => symlinkSync(join(ROOT, 'node_modules', 'zod'), join(folder, 'node_modules', 'zod')));
   const projects = [
     { module: 'nodenext', moduleResolution: 'nodenext', type: 'module' },
     { module: 'nodenext', moduleResolution: 'nodenext', type: 'commonjs' },
@@ -91,7 +112,7 @@ export const wrong: Handler = { handle: async () => {} };
   ];
   for (const { type, ...resolution } of projects) {
     const { moduleResolution } = resolution;
-    it(`with moduleResolution ${moduleResolution} compiles a handler (${type})`, () => {
+    it(`with moduleResolution ${moduleResolution} compiles handlers and events (${type})`, () => {
       const project = join(folder, `${moduleResolution}-${type}`);
       mkdirSync(project);
       const compilerOptions = {
@@ -101,57 +122,36 @@ export const wrong: Handler = { handle: async () => {} };
         noEmit: true,
         types: ['node'],
         typeRoots: [join(ROOT, 'node_modules', '@types')],
+        // Declarations that need what the team has not installed, such as @types/pg, fail.
+        skipLibCheck: false,
       };
       writeFileSync(join(project, 'package.json'), JSON.stringify({ type }));
       writeFileSync(join(project, 'handlers.ts'), text);
-      // Its declarations refer to those of pg, which a project may not have.
-      const testing = `export * as testing from 'orderonce/testing';\n`;
-      mkdirSync(join(project, 'tests'));
-      writeFileSync(join(project, 'tests', 'handlers.test.ts'), testing);
-      const forTests = { ...compilerOptions, skipLibCheck: true };
-      writeFileSync(
-        join(project, 'tests', 'tsconfig.json'),
-        JSON.stringify({ compilerOptions: forTests }),
-      );
+      writeFileSync(join(project, 'events.ts'), declaration);
       writeFileSync(
         join(project, 'tsconfig.json'),
-        JSON.stringify({ compilerOptions, files: ['handlers.ts'] }),
+        JSON.stringify({ compilerOptions, files: ['handlers.ts', 'events.ts'] }),
       );
       const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
       run(project, [process.execPath, tsc, '--project', project]);
-      run(project, [process.execPath, tsc, '--project', join(project, 'tests')]);
+      // Node would read it as a CommonJS script there, without a compiler.
+      if (type === 'commonjs') return;
+      const node = join(folder, 'node_modules', '.bin', 'node');
+      const output = run(project, [node, '--disable-warning=ExperimentalWarning', 'events.ts']);
+      assert.equal(output, 'order.placed,order.cancelled order.placed\n');
     });
   }
 });
 
-/** Runs `npx orderonce start` or `npm start` until it says that Orderonce runs. */
+/** Runs `npx orderonce start` or `npm start` until the test ends. */
 async function start(
   t: TestContext,
   cwd: string,
-  [program, ...args]: [string, ...string[]],
+  command: [string, ...string[]],
   env: Record<string, string>,
 ): Promise<void> {
-  const child = spawn(program, args, {
-    cwd,
-    env: { ...SHELL, ...env },
-    // A group of its own, so that the signal reaches Orderonce behind npx, as Ctrl-C does.
-    detached: true,
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk) => {
-      output += chunk;
-    });
-  }
-  const ended = new Promise<void>((done) => child.once('close', () => done()));
-  t.after(async () => {
-    if (child.exitCode === null) process.kill(-(child.pid as number), 'SIGINT');
-    await ended;
-  });
-  await until('it runs', () => {
-    if (child.exitCode !== null) throw new Error(`It ended: ${output}`);
-    return output.includes('Orderonce runs.');
-  });
+  const running = await startRunning(command, { cwd, env });
+  t.after(running.stop);
 }
 
 async function post(port: number, event: object): Promise<void> {

@@ -37,7 +37,7 @@ DECLARE
   name text;
   created integer := 0;
 BEGIN
-  IF NOT pg_try_advisory_xact_lock(hashtext('orderonce event_data'), current_schema()::regnamespace::oid::integer) THEN
+  IF NOT pg_try_advisory_xact_lock(hashtext('orderonce event_data'), quote_ident(current_schema())::regnamespace::oid::integer) THEN
     RETURN 0;
   END IF;
   FOR i IN 0 .. least(greatest(days, 0), 30) LOOP

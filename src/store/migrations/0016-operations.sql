@@ -81,10 +81,19 @@ CREATE INDEX dead_letters_newest ON dead_letters (parked_at, log_id, log_partiti
 CREATE INDEX dead_letters_by_reason ON dead_letters (state, reason, parked_at)
   INCLUDE (sqlstate, shape);
 -- By time, for the records of one request. A BRIN index has a few kilobytes, and hardly costs writers
--- anything, since rows are appended in the order of their times.
-CREATE INDEX IF NOT EXISTS processed_events_processed_at ON processed_events
-  USING brin (processed_at) WITH (autosummarize = on);
-CREATE INDEX duplicates_seen_at ON duplicates USING brin (seen_at) WITH (autosummarize = on);
+-- anything, since rows are appended in the order of their times. In a table with many rows, the build
+-- would block writers: there it is left to an administrator, and search does without it until then
+-- (src/store/find.ts).
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT FROM processed_events) THEN
+    CREATE INDEX processed_events_processed_at ON processed_events
+      USING brin (processed_at) WITH (autosummarize = on);
+  END IF;
+  IF NOT EXISTS (SELECT FROM duplicates) THEN
+    CREATE INDEX duplicates_seen_at ON duplicates USING brin (seen_at) WITH (autosummarize = on);
+  END IF;
+END $$;
 CREATE INDEX conflicts_seen_at ON conflicts USING brin (seen_at) WITH (autosummarize = on);
 -- Rows of redrives are not in the order of their offsets.
 CREATE INDEX duplicates_redriven ON duplicates (seen_at) WHERE source = 'redrive';

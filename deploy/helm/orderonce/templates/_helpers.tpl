@@ -51,9 +51,8 @@ capabilities:
 {{- end -}}
 {{- end -}}
 
-{{/* Arguments: root, component. */}}
 {{- define "orderonce.image" -}}
-{{ .root.Values.image.repository }}-{{ .component }}:{{ default .root.Chart.AppVersion .root.Values.image.tag }}
+{{ .Values.image.repository }}:{{ default .Chart.AppVersion .Values.image.tag }}
 {{- end -}}
 
 {{/* Environment of each container, in addition to the ConfigMap. */}}

@@ -4,7 +4,6 @@ import { actorName, ask, reasonField } from '../dialog.js';
 import { button, el, facts, state } from '../dom.js';
 import { ago, clip, number, span, time } from '../format.js';
 import { isLocalTime } from '../preferences.js';
-import { command } from '../snippet.js';
 import { KeyedTable } from '../table.js';
 
 const HEAD_OLD_SECONDS = 900;
@@ -19,35 +18,16 @@ export function open(page) {
     title: 'Continuous proof',
     note: 'every processed offset has one outcome, and effects are what the events add up to',
     everyMs: 5000,
-    load: loadProof,
+    load: (signal) => get('/proof', signal),
     show(proof, body) {
-      if (proof === null) return body.replaceChildren(...withoutProof());
       table.update(proof.items);
       const { items: _, ...facts } = proof;
       const text = JSON.stringify(facts);
       if (text !== shown) about.replaceChildren(...summaryOf(proof));
       shown = text;
-      if (about.parentNode !== body)
-        body.replaceChildren(about, el('h3', {}, 'Findings'), table.node);
+      if (body.firstChild === null) body.append(about, el('h3', {}, 'Findings'), table.node);
     },
   });
-}
-
-/** @returns null if this version of the service does not prove continuously. */
-async function loadProof(signal) {
-  try {
-    return await get('/proof', signal);
-  } catch (error) {
-    if (error.status === 404) return null;
-    throw error;
-  }
-}
-
-function withoutProof() {
-  return [
-    el('p', {}, 'This service does not prove continuously. The command line proves all at once:'),
-    command('npx orderonce verify'),
-  ];
 }
 
 function summaryOf(proof) {

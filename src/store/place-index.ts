@@ -1,0 +1,88 @@
+/**
+ * The index processed_events_place, by which the continuous proof finds the stored events of a range
+ * of offsets. Migration 0015 creates it in an empty table. In any other table the build must not
+ * block the writers, so it is CREATE INDEX CONCURRENTLY, which cannot run in the transaction of
+ * `migrate` (PostgreSQL manual, CREATE INDEX, "Building Indexes Concurrently").
+ */
+import type pg from 'pg';
+import { pause } from '../runtime/backoff.ts';
+import type { Pool } from './pool.ts';
+import type { Queryable } from './queryable.ts';
+import { USUAL_SCHEMA } from './schema.ts';
+import { sqlStateOf } from './sqlstate.ts';
+import { quoted } from './statements.ts';
+
+const POLL_MS = 200;
+/** How long a build waits for a lock or for a transaction of others. */
+const WAIT_MS = 30_000;
+/** How long a build may take: the client's own limit, which must not end it. */
+const BUILD_MS = 86_400_000;
+/** duplicate_table and unique_violation: another process has begun the build; deadlock_detected. */
+const OTHER_BUILDS = /^(42P07|23505|40P01)$/;
+const LOCK_TIMEOUT = '55P03';
+
+export type PlaceIndexState =
+  | 'ready'
+  /** A process builds it now. */
+  | 'building'
+  /** A build failed or was interrupted. Each insert still maintains it. */
+  | 'invalid'
+  | 'missing';
+
+export async function readPlaceIndex(db: Queryable): Promise<PlaceIndexState> {
+  const { rows } = await db.query<{ state: PlaceIndexState }>(
+    `SELECT CASE WHEN i.indisvalid THEN 'ready'
+                 WHEN EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index b
+                               WHERE b.index_relid = i.indexrelid) THEN 'building'
+                 ELSE 'invalid' END AS state
+       FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
+      WHERE i.indrelid = $name$orderonce.processed_events$name$::regclass
+        AND c.relname = 'processed_events_place'`,
+  );
+  return rows[0]?.state ?? 'missing';
+}
+
+/**
+ * Builds the index unless it is ready. Writers are not blocked. The build waits for each transaction
+ * that is open when it begins, but not longer than WAIT_MS: then the index stays invalid, the proof
+ * waits for it, and the next call tries again. If several processes call this at the same time, one
+ * builds and the others wait.
+ *
+ * @param pool whose schema is known. Its role must own the table.
+ * @returns the state of the index afterwards.
+ */
+export async function ensurePlaceIndex(pool: Pool): Promise<PlaceIndexState> {
+  for (;;) {
+    const state = await readPlaceIndex(pool);
+    if (state === 'ready') return state;
+    try {
+      if (state !== 'building') await build(pool);
+      else await pause(POLL_MS);
+    } catch (error) {
+      const sqlState = sqlStateOf(error) ?? '';
+      if (sqlState === LOCK_TIMEOUT) return await readPlaceIndex(pool);
+      if (!OTHER_BUILDS.test(sqlState)) throw error;
+      await pause(POLL_MS);
+    }
+  }
+}
+
+/** On a session of its own, because these statements cannot run in a transaction. */
+async function build(pool: Pool): Promise<void> {
+  const schema = quoted(pool.schema ?? USUAL_SCHEMA);
+  const client = await pool.connect();
+  try {
+    for (const text of [
+      `SET statement_timeout = 0; SET lock_timeout = ${WAIT_MS}`,
+      `DROP INDEX CONCURRENTLY IF EXISTS ${schema}.processed_events_place`,
+      `CREATE INDEX CONCURRENTLY processed_events_place ON ${schema}.processed_events
+         USING brin (((log_partition::bigint << 44) + log_offset) int8_minmax_multi_ops (values_per_range = 64))
+         WITH (autosummarize = on)`,
+    ]) {
+      await client.query({ text, query_timeout: BUILD_MS } as pg.QueryConfig);
+    }
+  } finally {
+    // Its settings must not remain in the pool.
+    client.release(true);
+  }
+}

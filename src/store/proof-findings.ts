@@ -1,0 +1,117 @@
+/**
+ * The table proof_findings: what contradicts the account. A finding stays open until it vanishes, or
+ * until somebody acknowledges it; then it no longer counts, and stays visible as long as it exists.
+ */
+import { OrderonceError } from '../errors.ts';
+import type { Pool } from './pool.ts';
+import type { Queryable } from './queryable.ts';
+import { UTC } from './utc.ts';
+
+/** A contradiction: kind and subject identify it. */
+export type Finding = {
+  readonly kind: string;
+  /** The id of an event, an order or a message; or log/partition/offset, or log/partition/from-to. */
+  readonly subject: string;
+  readonly message: string;
+};
+
+/** More are not stored: what is wrong with so many is seen from fewer. */
+const OPEN_MAX = 10_000;
+
+/**
+ * Stores findings; those that are known are marked as seen again.
+ * @returns those that are new, or have come back.
+ */
+export async function noteFindings(pool: Pool, findings: readonly Finding[]): Promise<Finding[]> {
+  if (findings.length === 0) return [];
+  const { rows } = await pool.query<Finding & { isNew: boolean }>(
+    `INSERT INTO orderonce.proof_findings AS f (kind, subject, message)
+     SELECT DISTINCT ON (kind, subject) kind, subject, message
+       FROM unnest($1::text[], $2::text[], $3::text[]) AS n (kind, subject, message)
+      WHERE (SELECT count(*) FROM orderonce.proof_findings WHERE vanished_at IS NULL) < ${OPEN_MAX}
+      ORDER BY kind, subject
+     ON CONFLICT (kind, subject) DO UPDATE
+       SET message = excluded.message, seen_at = now(), vanished_at = NULL,
+           found_at = CASE WHEN f.vanished_at IS NULL THEN f.found_at ELSE now() END,
+           acknowledged_at = CASE WHEN f.vanished_at IS NULL THEN f.acknowledged_at END,
+           acknowledged_by = CASE WHEN f.vanished_at IS NULL THEN f.acknowledged_by END,
+           reason = CASE WHEN f.vanished_at IS NULL THEN f.reason END
+     RETURNING kind, subject, message, found_at = now() AS "isNew"`,
+    [
+      findings.map(({ kind }) => kind),
+      findings.map(({ subject }) => subject),
+      findings.map(({ message }) => message),
+    ],
+  );
+  return rows.filter(({ isNew }) => isNew).map(({ isNew, ...finding }) => finding);
+}
+
+/** The findings that were not looked at for the longest time. */
+export async function oldestFindings(
+  db: Queryable,
+  limit: number,
+): Promise<(Finding & { readonly id: number })[]> {
+  const { rows } = await db.query(
+    `SELECT finding_id AS id, kind, subject, message FROM orderonce.proof_findings
+      WHERE vanished_at IS NULL ORDER BY seen_at, finding_id LIMIT $1`,
+    [limit],
+  );
+  return rows;
+}
+
+/** Marks findings that were looked for and not found. */
+export async function markVanished(pool: Pool, ids: readonly number[]): Promise<void> {
+  if (ids.length === 0) return;
+  await pool.query(
+    'UPDATE orderonce.proof_findings SET vanished_at = now() WHERE finding_id = ANY ($1::bigint[]) AND vanished_at IS NULL',
+    [ids],
+  );
+}
+
+/** A finding as lists show it, in the form of the HTTP API. */
+export type ListedFinding = {
+  readonly id: number;
+  readonly kind: string;
+  readonly subject: string;
+  readonly message: string;
+  /** UTC, as all times here. */
+  readonly found_at: string;
+  readonly seen_at: string;
+  readonly acknowledged_at: string | null;
+  readonly acknowledged_by: string | null;
+  readonly reason: string | null;
+};
+
+const LISTED = `finding_id AS id, kind, subject, message, ${UTC('found_at')} AS found_at,
+  ${UTC('seen_at')} AS seen_at, ${UTC('acknowledged_at')} AS acknowledged_at, acknowledged_by, reason`;
+
+/** The findings that have not vanished: those that nobody acknowledged first, then the newest. */
+export async function listFindings(db: Queryable, limit: number): Promise<ListedFinding[]> {
+  const { rows } = await db.query<ListedFinding>(
+    `SELECT ${LISTED} FROM orderonce.proof_findings WHERE vanished_at IS NULL
+      ORDER BY acknowledged_at IS NOT NULL, finding_id DESC LIMIT $1`,
+    [limit],
+  );
+  return rows;
+}
+
+/**
+ * Notes that somebody knows of a finding, and why it may stay. It no longer counts, unless it
+ * vanishes and comes back.
+ * @throws FINDING_UNKNOWN
+ */
+export async function acknowledgeFinding(
+  db: Queryable,
+  id: number,
+  { actor, reason }: { readonly actor: string; readonly reason: string },
+): Promise<ListedFinding> {
+  const { rows } = await db.query<ListedFinding>(
+    `UPDATE orderonce.proof_findings
+        SET acknowledged_at = now(), acknowledged_by = $2, reason = $3
+      WHERE finding_id = $1 AND vanished_at IS NULL RETURNING ${LISTED}`,
+    [id, actor, reason],
+  );
+  const [finding] = rows;
+  if (finding !== undefined) return finding;
+  throw new OrderonceError('FINDING_UNKNOWN', `There is no finding ${id}, or it has vanished`);
+}
