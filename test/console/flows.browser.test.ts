@@ -16,7 +16,8 @@ let seeded: Awaited<ReturnType<typeof seed>>;
 
 before(async () => {
   browser = await openBrowser((close) => life.after(close));
-  site = await startConsoleSite(life);
+  // Its findings are those of the test.
+  site = await startConsoleSite(life, { PROOF: 'off' });
   seeded = await seed(site);
 });
 after(() => life.end());
@@ -116,6 +117,20 @@ describe('An operator', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Discard' }).click();
     await page.getByRole('cell', { name: 'A test of the shop' }).waitFor();
     assert.equal(await button(page, 'Redrive').count(), 0);
+  });
+
+  it('acknowledges a finding of the proof with a reason, and it no longer counts', async (t) => {
+    await site.pool.query(
+      `INSERT INTO proof_findings (kind, subject, message)
+       VALUES ('hole', '1/3/41-41', 'offsets before the position have no outcome')`,
+    );
+    const { page } = await visit(t, browser, `${site.consumerUrl}/console/proof`);
+    await page.getByText(/1 open: hole 1/).waitFor();
+    await button(page, 'Acknowledge …').click();
+    await page.getByLabel('Why it may stay').fill('Deleted at the request of the customer');
+    await button(page, 'Acknowledge').last().click();
+    await page.getByRole('cell', { name: /ann .*: Deleted at the request/ }).waitFor();
+    await page.getByText('no open findings').waitFor();
   });
 
   it('ticks a range by the keyboard alone, plans, and starts a job', async (t) => {
