@@ -11,7 +11,7 @@
  *   npm test -- --kafka=zookeeper   with another Kafka: kraft, kraft-3.9, zookeeper
  *   npm test -- --postgres=DIR      with the PostgreSQL whose programs are in DIR
  *
- * With CI=true Kafka is required: if no broker can run, the run fails instead of skipping tests.
+ * With CI=true Kafka and Chromium are required: without them the run fails instead of skipping tests.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -22,6 +22,7 @@ import { Broker, canRunBroker } from '../dev/kafka/broker.ts';
 import type { BrokerMode } from '../dev/kafka/options.ts';
 import type { Binaries } from '../src/embedded/binaries.ts';
 import { startEmbeddedPostgres } from '../src/embedded/embedded-postgres.ts';
+import { findChromium } from './support/chromium.ts';
 
 const words = process.argv.slice(2).filter((word) => !word.startsWith('--'));
 const flag = (name: string) =>
@@ -41,14 +42,17 @@ const files = globSync([
 ])
   .filter((file) => words.some((word) => file.includes(word)) || words.length === 0)
   .filter((file) => words.length > 0 || !/\.(cluster|package)\.test\.ts$/.test(file))
-  .filter((file) => !isUnitOnly || !/\.(pg|kafka|e2e|cluster|package)\.test\.ts$/.test(file))
+  .filter(
+    (file) => !isUnitOnly || !/\.(pg|kafka|e2e|browser|cluster|package)\.test\.ts$/.test(file),
+  )
+  .filter((file) => !file.endsWith('.browser.test.ts') || hasChromium())
   .sort();
 if (files.length === 0) {
   console.error('No test file matches');
   process.exit(1);
 }
 
-const needsServers = files.some((file) => /\.(pg|kafka|e2e|cluster)\.test\.ts$/.test(file));
+const needsServers = files.some((file) => /\.(pg|kafka|e2e|browser|cluster)\.test\.ts$/.test(file));
 const needsCluster = files.some((file) => file.endsWith('.cluster.test.ts'));
 const needsKafka = files.some((file) => /\.(kafka|e2e)\.test\.ts$/.test(file));
 const folder = await mkdtemp(join(tmpdir(), 'orderonce-test-'));
@@ -88,6 +92,13 @@ try {
   await rm(folder, { recursive: true, force: true });
 }
 process.exit(code);
+
+function hasChromium(): boolean {
+  if (findChromium() !== null) return true;
+  if (process.env.CI === 'true') throw new Error('CI needs Chromium: install chromium');
+  console.log('The console is not tested in a browser: that needs Chromium');
+  return false;
+}
 
 function programsIn(folder: string): Binaries {
   const postgres = join(folder, 'postgres');

@@ -22,6 +22,8 @@ describe('whyNoChange', () => {
   it("lets the console's own page through, with TLS and without", () => {
     const from = (scheme: string) => ({ ...LOCAL, origin: `${scheme}://${LOCAL.host}` });
     assert.equal(whyNoChange(request('::1', from('http'), false)), null);
+    const own = { ...from('http'), 'sec-fetch-site': 'same-origin' };
+    assert.equal(whyNoChange(request('::1', own)), null);
     assert.equal(whyNoChange(request('::1', from('https'), true)), null);
     assert.match(whyNoChange(request('::1', from('http'), true)) ?? '', /origin/);
     assert.match(whyNoChange(request('::1', from('https'), false)) ?? '', /origin/);
@@ -35,6 +37,8 @@ describe('whyNoChange', () => {
       ['127.0.0.1', { ...LOCAL, host: 'localhost.evil.example' }, /Host/],
       ['127.0.0.1', { ...LOCAL, origin: 'null' }, /origin/],
       ['127.0.0.1', { ...LOCAL, origin: 'http://localhost:9999' }, /origin/],
+      ['127.0.0.1', { ...LOCAL, 'sec-fetch-site': 'cross-site' }, /origin/],
+      ['127.0.0.1', { ...LOCAL, 'sec-fetch-site': 'same-site' }, /origin/],
       ['127.0.0.1', { host: LOCAL.host, 'content-type': 'text/plain' }, /Content-Type/],
       ['127.0.0.1', { host: LOCAL.host }, /Content-Type/],
     ];

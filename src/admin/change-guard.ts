@@ -52,6 +52,11 @@ export function whyNoChange(request: Asked): string | null {
   if (origin !== undefined && origin !== `${scheme}://${headers.host}`) {
     return 'Changes are not accepted from pages of another origin';
   }
+  // Browsers say so themselves, and no page can change it (Fetch Metadata). Programs do not send it.
+  const site = headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') {
+    return 'Changes are not accepted from pages of another origin';
+  }
   // A form on another page can send the other types without a preflight request. For JSON the
   // browser sends a preflight first, which this service does not grant.
   if (!/^application\/json\b/i.test(headers['content-type'] ?? '')) {

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { createHttpServer } from '../runtime/http-server.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { addConsoleRoutes } from './console-routes.ts';
 
-const read = (file: string) => readFileSync(new URL(`./console/${file}`, import.meta.url), 'utf8');
+const FOLDER = new URL('./console/', import.meta.url);
+const FILES = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => /\.(html|css|js)$/.test(file));
+const read = (file: string) => readFileSync(new URL(file, FOLDER), 'utf8');
+const SCRIPTS = FILES.filter((file) => file.endsWith('.js'));
 
 describe('The console', () => {
   it('comes with all its files, and lets no other script run nor page frame it', async (t) => {
@@ -24,11 +29,20 @@ describe('The console', () => {
     const policy = String(page.headers['content-security-policy']);
     assert.match(policy, /default-src 'none'; script-src 'self'/);
     assert.match(policy, /frame-ancestors 'none'/);
-    const asked = [...page.body.matchAll(/(?:src|href)="(\/console\/[^"]+)"/g)].map(
-      ([, url]) => url,
-    );
-    assert.equal(asked.length, 2);
-    for (const url of asked) assert.equal((await app.inject(url as string)).statusCode, 200, url);
+    assert.match(policy, /require-trusted-types-for 'script'; trusted-types 'none'/);
+    for (const file of FILES.filter((file) => file !== 'index.html')) {
+      const answer = await app.inject(`/console/files/${file}`);
+      assert.equal(answer.statusCode, 200, file);
+      const type = file.endsWith('.js') ? /^text\/javascript/ : /^text\/css/;
+      assert.match(String(answer.headers['content-type']), type);
+    }
+    const asked = [...page.body.matchAll(/(?:src|href)="\/console\/files\/([^"]+)"/g)];
+    assert.ok(asked.length >= 2);
+    for (const [, file] of asked) assert.ok(FILES.includes(file as string), file);
+    // A link to any page of the console, and its address after a reload.
+    for (const url of ['/console', '/console/dead-letters/1/3/41', '/console/unknown?a=b']) {
+      assert.equal((await app.inject(url)).body, page.body, url);
+    }
   });
 
   it('can ask whether changes are accepted, and shows no button that would be refused', async (t) => {
@@ -52,17 +66,46 @@ describe('The console', () => {
     assert.match(why_not, /this machine only/);
   });
 
-  it('finds on its page every element that its script asks for', () => {
-    const ids = [...read('console.js').matchAll(/\bat\('([^']+)'\)/g)].map(([, id]) => id);
-    assert.ok(ids.length > 10);
-    for (const id of new Set(ids)) assert.match(read('index.html'), new RegExp(`id="${id}"`));
+  it('finds on its page every element that its scripts ask for', () => {
+    const asked = SCRIPTS.flatMap((file) => [
+      ...read(file).matchAll(/\b(?:at|getElementById)\('([^']+)'\)/g),
+    ]);
+    const ids = new Set(asked.map(([, id]) => id));
+    assert.ok(ids.size > 5);
+    for (const id of ids) assert.match(read('index.html'), new RegExp(`id="${id}"`));
+  });
+
+  it('imports only files that exist, and each file is used', () => {
+    const used = new Set(['index.html', 'main.js']);
+    for (const file of SCRIPTS) {
+      for (const [, path] of read(file).matchAll(/from '([^']+)'/g)) {
+        const target = new URL(path as string, new URL(file, FOLDER)).href.slice(
+          FOLDER.href.length,
+        );
+        assert.ok(FILES.includes(target), `${file} imports ${path}`);
+        used.add(target);
+      }
+    }
+    for (const [, file] of read('index.html').matchAll(/files\/([^"]+\.css)"/g))
+      used.add(file as string);
+    assert.deepEqual(
+      FILES.filter((file) => !used.has(file)),
+      [],
+    );
   });
 
   it('never makes markup of text: an event could hold any', () => {
-    assert.doesNotMatch(
-      read('console.js'),
-      /innerHTML|outerHTML|insertAdjacentHTML|document\.write/,
-    );
+    for (const file of SCRIPTS) {
+      assert.doesNotMatch(
+        read(file),
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|setHTML|createContextualFragment|\beval\b|new Function/,
+        file,
+      );
+    }
     assert.doesNotMatch(read('index.html'), /<script>| on\w+=| style=/);
+  });
+
+  it('has small files', () => {
+    for (const file of FILES) assert.ok(read(file).split('\n').length <= 300, file);
   });
 });
