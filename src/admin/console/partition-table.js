@@ -8,11 +8,11 @@ const ARROWS = { rising: '↗ rising', falling: '↘ falling', steady: '→ stea
 
 /** @param history of this tab, for the trend; absent: no trend. */
 export function partitionTable(label, history) {
-  const trend = ({ partition }) => ARROWS[history.trend(`lag ${partition}`)];
+  const trend = (one) => ARROWS[history.trend(`lag ${one.partition}`)];
   return new KeyedTable({
     label,
     empty: 'No partition has a position yet. A consumer creates positions at its first start.',
-    keyOf: ({ partition }) => String(partition),
+    keyOf: nameOf,
     columns: [
       { title: 'partition', className: 'number', cell: (one) => nameOf(one) },
       { title: 'state', cell: (one) => outcome(one.state) },
