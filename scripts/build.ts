@@ -7,7 +7,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, globSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -27,6 +27,8 @@ if (status !== 0) process.exit(status ?? 1);
 for (const file of globSync('**/*', { cwd: join(root, 'src'), withFileTypes: true })) {
   const path = join(file.parentPath, file.name);
   if (!file.isFile() || file.name.endsWith('.ts')) continue;
+  // Only a test reads these.
+  if (basename(file.parentPath) === 'help-texts') continue;
   cpSync(path, join(dist, path.slice(join(root, 'src').length)));
 }
 for (const file of globSync('**/*.{js,d.ts}', { cwd: dist })) {

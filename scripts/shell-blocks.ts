@@ -13,6 +13,8 @@
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readArguments } from '../src/commands/arguments.ts';
+import { COMMANDS } from '../src/commands/command-table.ts';
 
 export type Block = {
   readonly page: string;
@@ -70,27 +72,42 @@ export function wrongMarks(root: string, blocks: readonly Block[]): string[] {
   });
 }
 
-/**
- * Commands in text and tables (`npx orderonce lag`) that the command line does not know.
- * @param help what `orderonce --help` prints.
- */
-export function unknownCommands(page: string, markdown: string, help: string): string[] {
-  const calls = [...markdown.matchAll(/(?:npx orderonce|node bin\/orderonce\.js) ([^`\n|#…]+)/g)];
-  return calls.flatMap(([call, rest = '']) => {
-    const [command = '', ...words] = rest.trim().split(/\s+/);
-    const flags = words.flatMap((word) => /^--[a-z][a-z-]*/.exec(word) ?? []);
-    const asHelpHasThem = [`orderonce ${command}`, ...flags];
-    return asHelpHasThem
-      .filter((what) => command !== '--help' && !new RegExp(`^  ${what}( |$)`, 'm').test(help))
-      .map((what) => `${page}: "${call.trim()}": there is no ${what}`);
+/** Commands in text, tables and blocks that the command line does not understand. */
+export function unknownCommands(page: string, markdown: string): string[] {
+  const lines = markdown.replaceAll(/\\\n\s*/g, '').split('\n');
+  const calls = lines.flatMap((line) => [
+    ...line.matchAll(/(?:npx orderonce|node bin\/orderonce\.js) ([^`\n|#…]+)/g),
+  ]);
+  return calls.flatMap(([, rest = '']) => {
+    const call = rest.replace(/ (>|&&).*$/, '').trim();
+    const problem = PLACEHOLDER.test(call.split(' ')[0] ?? '') ? null : callProblem(call);
+    return problem === null ? [] : [`${page}: ${problem}`];
   });
 }
 
+/** Stands for any command. */
+const PLACEHOLDER = /^[A-Z]+$/;
+/** A part of a sentence that names a command only by its beginning. */
+const NAMES = /^[a-z-]+( [a-z-]+)?$/;
+
+/** @returns why `orderonce CALL` is not understood; null if it is. */
+export function callProblem(call: string): string | null {
+  const parts = [...call.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)];
+  const words = parts.map(([, double, single, bare]) => double ?? single ?? bare ?? '');
+  try {
+    readArguments(words, COMMANDS);
+    return null;
+  } catch (error) {
+    const { message } = error as Error;
+    return NAMES.test(call) && /is missing/.test(message) ? null : `orderonce ${call}: ${message}`;
+  }
+}
+
 /** All of the above, for all pages. */
-export function commandProblems(root: string, help: string): string[] {
+export function commandProblems(root: string): string[] {
   return docPages(root).flatMap((page) => {
     const markdown = readFileSync(join(root, page), 'utf8');
     const marks = wrongMarks(root, blocksOf(page, markdown));
-    return [...marks, ...unknownCommands(page, markdown, help)];
+    return [...marks, ...unknownCommands(page, markdown)];
   });
 }

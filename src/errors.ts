@@ -18,6 +18,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'A setting or flag has an invalid value. The message names the setting and its valid values.',
   },
+  NOTHING_MATCHES: {
+    kind: 'rejected',
+    help: 'Nothing has the id, place or filter that was given to a command. The exit code is 4. Check the spelling.',
+  },
   FILES_EXIST: {
     kind: 'rejected',
     help: 'A file that "orderonce init" writes exists already. Nothing was written. Give another folder.',
@@ -158,9 +162,13 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'The module that HANDLERS_MODULE points to cannot be loaded, or does not export handlers. The message says what is wrong.',
   },
+  DECODE_INVALID: {
+    kind: 'rejected',
+    help: 'The module that DECODE_MODULE points to cannot be loaded, or does not export a function "decode". The message says what is wrong.',
+  },
   DEAD_LETTER_UNKNOWN: {
     kind: 'rejected',
-    help: 'There is no dead letter at this partition and offset: it was already redriven, or they are wrong. Run "orderonce dead-letters list".',
+    help: 'There is no dead letter at this place: it was already redriven or discarded, or the place is wrong. Run "orderonce dead-letters list". The exit code is 4.',
   },
   FINDING_UNKNOWN: {
     kind: 'rejected',

@@ -5,14 +5,10 @@ import {
   groupDeadLetters,
   pageOfDeadLetters,
 } from '../store/dead-letter-choice.ts';
-import {
-  findDeadLetter,
-  type ListedDeadLetter,
-  readAudit,
-  type StoredDeadLetter,
-} from '../store/dead-letter-queue.ts';
+import { findDeadLetter, readAudit } from '../store/dead-letter-queue.ts';
 import { placeText } from '../store/log-place.ts';
 import type { Queryable } from '../store/queryable.ts';
+import { deadLetterLine, deadLetterPage } from './dead-letter-answer.ts';
 import {
   GROUP_LETTERS,
   LIST_LETTERS,
@@ -66,38 +62,4 @@ export function addDeadLetterRoutes(app: HttpServer, db: Queryable): void {
       );
     },
   );
-}
-
-function deadLetterLine(letter: ListedDeadLetter) {
-  const { logId, partition, offset, eventId, orderId, state, reason, sqlState } = letter;
-  return {
-    place: placeText(letter),
-    log_id: logId,
-    partition,
-    offset,
-    event_id: eventId,
-    order_id: orderId,
-    state,
-    reason,
-    sqlstate: sqlState,
-    shape: letter.shape,
-    attempts: letter.attempts,
-    detail: letter.detail,
-    parked_at: letter.parkedAt,
-    updated_at: letter.updatedAt,
-  };
-}
-
-/** The exact bytes as base64, since they may not be text. `value_text` is for reading only. */
-function deadLetterPage(letter: StoredDeadLetter) {
-  const { key, value, headers, digest, appendedAt } = letter;
-  return {
-    ...deadLetterLine(letter),
-    digest,
-    appended_at: appendedAt,
-    key_base64: key?.toString('base64') ?? null,
-    value_base64: value?.toString('base64') ?? null,
-    value_text: value?.toString('utf8') ?? null,
-    headers_base64: headers,
-  };
 }

@@ -72,7 +72,7 @@ export function ofOutbox({ outboxOldestSeconds, nowMs }: OverviewFacts): Need[] 
       count: null,
       since: new Date(nowMs - outboxOldestSeconds * 1000).toISOString().replace('Z', '000Z'),
       next: 'See the health of the consumers: it names the topic and the reason.',
-      command: 'npx orderonce health',
+      command: 'npx orderonce health consumer',
       link: LINKS.doctor,
     },
   ];

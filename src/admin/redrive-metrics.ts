@@ -15,7 +15,7 @@ const OUTCOMES: readonly RedriveOutcome[] = [
 export function addRedriveMetrics(registry: Registry): (outcome: RedriveOutcome) => void {
   const redriven = new Counter({
     name: 'orderonce_redriven_total',
-    help: 'Redrives of dead letters that this process made, by outcome. Those of "orderonce dead-letters redrive" run in the process of that command.',
+    help: 'Redrives of dead letters that this process made, by outcome. Those of "orderonce dead-letters redrive --local" are made by the process of that command.',
     labelNames: ['outcome'],
     registers: [registry],
   });

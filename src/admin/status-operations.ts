@@ -1,12 +1,20 @@
 /** The descriptions of the routes that answer for events, orders and positions. */
 import { EVENT_EXAMPLE } from '../event/event-schema.ts';
-import { json, nullable, type Operation, pageSchema, record } from '../runtime/operation.ts';
+import {
+  json,
+  nullable,
+  type Operation,
+  pageSchema,
+  record,
+  type Schema,
+} from '../runtime/operation.ts';
 import {
   detail,
   fieldErrors,
   PARAMETERS_REFUSED,
   RETRY_AFTER,
 } from '../runtime/operation-errors.ts';
+import { envelopeParts, eventRecord } from './event-parts.ts';
 import {
   AMOUNT,
   AT,
@@ -41,13 +49,10 @@ const OF_ALL = {
   duplicates: { ...COUNT, description: 'How many records repeat the event.' },
   conflicts: { ...COUNT, description: 'How many records have its event_id and another payload.' },
 };
-const STORED = record({
+const STORED = eventRecord({
   ...OF_ALL,
   status: { const: 'stored' },
-  order_id: ID,
-  user_id: TEXT,
-  total_amount: AMOUNT,
-  timestamp: TIME,
+  ...envelopeParts('event_id'),
   processed_at: TIME,
 });
 const NOT_STORED = record({
@@ -109,13 +114,10 @@ export const GET_EVENT: Operation = {
   },
 };
 
-const ORDER_EVENT = record({
+const ORDER_EVENT = eventRecord({
   place: PLACE_TEXT,
   ...AT,
-  event_id: ID,
-  user_id: TEXT,
-  total_amount: AMOUNT,
-  timestamp: TIME,
+  ...envelopeParts('order_id'),
   processed_at: TIME,
 });
 const ORDER_EVENT_EXAMPLE = { place: '1/3/41', ...AT_EXAMPLE, ...EVENT_FACTS };
@@ -131,6 +133,16 @@ const HOLDER = record({
   parked_at: TIME,
 });
 
+/** Only an order with amounts in currencies has the sums of these. */
+function orderRecord(parts: Readonly<Record<string, Schema>>): Schema {
+  const amount_sums = {
+    type: 'object',
+    additionalProperties: AMOUNT,
+    description: 'Of events with a currency, by currency.',
+  };
+  return { ...record(parts), properties: { ...parts, amount_sums } };
+}
+
 export const GET_ORDER: Operation = {
   summary: 'The sums of an order, what holds it, and its first events',
   description:
@@ -141,12 +153,15 @@ export const GET_ORDER: Operation = {
   responses: {
     200: json(
       'The order.',
-      record({
+      orderRecord({
         order_id: ID,
         user_id: nullable(TEXT),
         total_amount: { ...nullable(AMOUNT), description: 'Of the last event.' },
         event_count: { ...COUNT, description: 'How many of its events are stored; may be 0.' },
-        amount_sum: { ...TEXT, description: 'Of all stored events. Exact, as decimal text.' },
+        amount_sum: {
+          ...TEXT,
+          description: 'Of all stored events without a currency. Exact, as decimal text.',
+        },
         last_event_id: nullable(ID),
         first_timestamp: nullable(TIME),
         last_timestamp: nullable(TIME),

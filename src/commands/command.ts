@@ -1,53 +1,50 @@
 import type { Logger } from '../runtime/logger.ts';
 import type { Settings } from '../settings/settings.ts';
+import type { FlagName, Flags } from './flags.ts';
+import type { Output } from './output.ts';
 
-/** Exit codes of the process. `orderonce --help` says what each means. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, unavailable: 3 } as const;
-
-/** The options that are not settings. Each help text begins with the commands that use it. */
-export const FLAGS = {
-  json: { type: 'boolean', help: 'All commands but the services and health: prints JSON.' },
-  example: { type: 'boolean', help: 'send: sends one generated event.' },
-  all: { type: 'boolean', help: 'dead-letters redrive: redrives all parked dead letters.' },
-  state: {
-    type: 'string',
-    help: 'dead-letters list: lists only this state: parked, waiting or discarded. Default: all.',
-  },
-  reason: {
-    type: 'string',
-    help: 'dead-letters list, redrive: selects the dead letters with this reason, such as invalid_event. dead-letters discard, positions accept-*, proof acknowledge: why you do it; stored for good.',
-  },
-  local: {
-    type: 'boolean',
-    help: 'dead-letters redrive, edit, discard: works in this process instead of a consumer. It needs the same handlers as the deployment.',
-  },
-  url: {
-    type: 'string',
-    help: 'dead-letters redrive, edit, discard: base URL of the consumer that does the work. Default: HOST and CONSUMER_PORT.',
-  },
-  role: { type: 'string', help: 'keys new: ingest, read or admin. Default: ingest.' },
-  payload: {
-    type: 'string',
-    help: 'dead-letters edit: a file that holds the whole event as JSON.',
-  },
-  event: { type: 'string', help: 'dead-letters list: selects this event_id.' },
-  order: { type: 'string', help: 'dead-letters list, redrive: selects this order_id.' },
-  limit: { type: 'string', help: 'dead-letters list: maximum number of lines. Default: 50.' },
-  after: { type: 'string', help: 'dead-letters list: starts after this place.' },
-  'against-log': {
-    type: 'boolean',
-    help: 'verify: also reads the log again and compares it with the tables, record by record.',
-  },
-  receipts: {
-    type: 'string',
-    help: 'verify: a file of receipts to look up, one JSON object per line.',
-  },
+/** Exit codes of the process. EXIT_MEANINGS says what each means. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  unavailable: 3,
+  unmatched: 4,
+  interrupted: 130,
 } as const;
 
-type FlagTable = typeof FLAGS;
-/** The values of the options that were given. */
-export type Flags = {
-  readonly [K in keyof FlagTable]?: FlagTable[K]['type'] extends 'boolean' ? boolean : string;
+/** What an exit code means unless a command says it more exactly. */
+export const EXIT_MEANINGS: Readonly<Record<number, string>> = {
+  [EXIT.ok]: 'The command is done, or the service was asked to stop.',
+  [EXIT.failed]: 'The command failed, or it found trouble.',
+  [EXIT.usage]: 'The usage or a setting is wrong, or a right is missing. Nothing was changed.',
+  [EXIT.unavailable]: 'PostgreSQL, Kafka or a service does not answer, or tables are missing.',
+  [EXIT.unmatched]: 'Nothing matches the id, place or filter that was given.',
+  [EXIT.interrupted]: 'Ctrl-C ended the command.',
+};
+
+/** The groups of the list of commands, in its order. */
+export const GROUPS = ['Run', 'Look', 'Mend', 'Prove', 'Set up'] as const;
+
+/** A word that follows the name of a command. */
+export type Argument = {
+  /** Its name in the usage, in capitals. */
+  readonly name: string;
+  readonly isOptional?: true;
+  /** All valid values, where they are few; for completion. */
+  readonly values?: readonly string[];
+};
+
+/** One way to call a command. */
+export type Form = {
+  /** The word that chooses this form; null if the command has no actions. */
+  readonly action: string | null;
+  readonly args: readonly Argument[];
+  readonly flags: readonly FlagName[];
+  /** Those of `flags` that must be given. */
+  readonly required?: readonly FlagName[];
+  /** What it does; for commands with actions. */
+  readonly about?: string;
 };
 
 /** One call of a command. */
@@ -55,18 +52,33 @@ export type Call = {
   readonly settings: Settings;
   readonly logger: Logger;
   readonly flags: Flags;
-  /** The words after the name of the command. */
+  /** The action that was chosen, the default one too; null if the command has none. */
+  readonly action: string | null;
+  /** The words after the action, as many as the form allows. */
   readonly words: readonly string[];
+  readonly out: Output;
 };
 
-/** One command of the command line. */
+/** One command of the command line. Dispatch, help, completion and docs come from it. */
 export type Command = {
-  /** The forms of the command in `--help`: what follows its name, or '' if nothing does. */
-  readonly usage: readonly string[];
-  /** What the command does, in full sentences, with its exit codes. */
-  readonly help: string;
-  /** How many words may follow the name of the command. */
-  readonly wordsMax: number;
+  readonly name: string;
+  readonly group: (typeof GROUPS)[number];
+  /** One line for the list of commands: at most 60 characters, no full stop. */
+  readonly purpose: string;
+  /** What it does, in full sentences. */
+  readonly about: string;
+  /** The first one is used if no action is given. */
+  readonly forms: readonly Form[];
+  /** Three calls that work when pasted, each with what it does. */
+  readonly examples: readonly (readonly [call: string, what: string])[];
+  /** The settings that it reads: names, or the beginning of names, such as `KAFKA_*`. */
+  readonly settings: readonly string[];
+  /** Its exit codes with their meaning; null: the meaning in EXIT_MEANINGS. */
+  readonly exits: Readonly<Record<number, string | null>>;
+  /** Its lines in the log are the output; other commands log to standard error. */
+  readonly isService?: true;
+  /** It must also work where the settings are wrong. */
+  readonly ignoresSettings?: true;
   /** @returns the exit code. */
   readonly run: (call: Call) => Promise<number>;
 };

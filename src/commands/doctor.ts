@@ -3,20 +3,21 @@ import { examine } from '../doctor/doctor.ts';
 import type { Finding } from '../doctor/finding.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
+import type { Output } from './output.ts';
 
 const SIGNS = { ok: '✔', warn: '!', fail: '✖' } as const;
+const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
 /** @returns the exit code: 1 if a check fails. Warnings do not count. */
-export async function runDoctor({ settings, flags }: Call): Promise<number> {
+export async function runDoctor({ settings, out }: Call): Promise<number> {
   const pool = await poolOf(settings);
   try {
     const findings = await examine(settings, pool);
     const isFit = findings.every(({ verdict }) => verdict !== 'fail');
-    if (flags.json === true) console.log(JSON.stringify({ fit: isFit, findings }));
-    else console.log(findingsText(findings));
-    return isFit ? 0 : 1;
+    out.data(findingsText(findings, out), { fit: isFit, findings });
+    return isFit ? EXIT.ok : EXIT.failed;
   } finally {
     await pool?.end();
   }
@@ -31,9 +32,10 @@ async function poolOf(settings: Settings): Promise<Pool | null> {
   return url === null ? null : openPool(url, 'orderonce-doctor');
 }
 
-function findingsText(findings: readonly Finding[]): string {
+function findingsText(findings: readonly Finding[], out: Output): string {
   const lines = findings.flatMap(({ area, check, verdict, found, remedy }) => {
-    const line = `${SIGNS[verdict]} ${area.padEnd(12)}  ${check.padEnd(18)}  ${found}`;
+    const sign = out.paint(STYLES[verdict], SIGNS[verdict]);
+    const line = `${sign} ${area.padEnd(12)}  ${check.padEnd(18)}  ${found}`;
     return remedy === undefined ? [line] : [line, `  ${''.padEnd(34)}→ ${remedy}`];
   });
   const count = (wanted: Finding['verdict']) =>

@@ -7,6 +7,7 @@ import { freePort } from '../../test/support/free-port.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { readSettings } from '../settings/settings.ts';
 import { runHealth } from './health.ts';
+import { Output } from './output.ts';
 
 /** A service that answers GET /health with this status, or nobody, on a port of its own. */
 async function portThatAnswers(t: TestContext, status: number | null): Promise<number> {
@@ -83,16 +84,18 @@ describe('orderonce health', () => {
   for (const { title, word, producer, consumer, code, says } of CASES) {
     it(title, async (t) => {
       const lines: string[] = [];
-      for (const to of ['log', 'error'] as const) {
-        t.mock.method(console, to, (line: string) => void lines.push(line));
-      }
+      const stream = { write: (text: string) => void lines.push(text.trimEnd()) };
+      const out = new Output({}, { stdout: stream, stderr: stream, env: {} });
       const settings = readSettings({
         PRODUCER_PORT: String(await portThatAnswers(t, producer)),
         CONSUMER_PORT: String(await portThatAnswers(t, consumer)),
       });
       const words = word === undefined ? [] : [word];
       const logger = createLogger('silent');
-      assert.equal(await runHealth({ settings, words, flags: {}, logger }), code);
+      assert.equal(
+        await runHealth({ settings, action: null, words, flags: {}, logger, out }),
+        code,
+      );
       assert.match(lines.join('\n'), says);
     });
   }

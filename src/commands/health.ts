@@ -1,8 +1,7 @@
 /** `orderonce health`: the command for the health checks of containers. */
-import { OrderonceError } from '../errors.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { consumerPlace, producerPlace } from '../runtime/port.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 
 const ANSWER_MS = 3000;
 const PLACES = { producer: producerPlace, consumer: consumerPlace };
@@ -13,10 +12,7 @@ type Name = keyof typeof PLACES;
  * both in one process, so a port that does not answer beside one that does belongs to none.
  * @returns the exit code: 0 if the service is healthy, else 1 and the reason on stderr.
  */
-export async function runHealth({ settings, words: [name] }: Call): Promise<number> {
-  if (name !== undefined && !Object.hasOwn(PLACES, name)) {
-    throw new OrderonceError('SETTING_INVALID', 'Usage: orderonce health [producer|consumer]');
-  }
+export async function runHealth({ settings, words: [name], out }: Call): Promise<number> {
   const names = name === undefined ? (Object.keys(PLACES) as Name[]) : [name as Name];
   const places = names.map((one) => PLACES[one](settings));
   const asked = await Promise.all(places.map((place) => askHealth(place, ANSWER_MS)));
@@ -25,7 +21,8 @@ export async function runHealth({ settings, words: [name] }: Call): Promise<numb
     answers.length === 0
       ? names.map((one, i) => `The ${one} does not answer on port ${places[i]?.port}`)
       : answers.filter(({ isHealthy }) => !isHealthy).map(({ detail }) => detail);
-  if (reasons.length === 0) console.log('healthy');
-  else console.error(reasons.join('\n'));
-  return reasons.length === 0 ? 0 : 1;
+  const healthy = reasons.length === 0;
+  if (healthy || out.isJson) out.data('healthy', { healthy, reasons });
+  else out.say(reasons.join('\n'));
+  return healthy ? EXIT.ok : EXIT.failed;
 }

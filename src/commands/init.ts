@@ -4,7 +4,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { OrderonceError } from '../errors.ts';
 import { VERSION } from '../runtime/version.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 
 /**
  * The files of a project, and the templates beside this module that they come from. All templates
@@ -28,7 +28,7 @@ const TEMPLATES = new URL('./init/', import.meta.url);
  * Writes the files and says what to do next. It never overwrites: if one of them exists, nothing is
  * written. @returns exit code 0. @throws FILES_EXIST
  */
-export async function runInit({ words, flags: { json } }: Call): Promise<number> {
+export async function runInit({ words, out }: Call): Promise<number> {
   const folder = resolve(words[0] ?? '.');
   const paths = Object.keys(FILES);
   const existing = paths.filter((path) => existsSync(join(folder, path)));
@@ -43,9 +43,8 @@ export async function runInit({ words, flags: { json } }: Call): Promise<number>
       throw error.code === 'EEXIST' ? filesExist(folder, [path]) : error;
     });
   }
-  if (json) console.log(JSON.stringify({ folder, files: paths }));
-  else console.log(nextSteps(folder, paths));
-  return 0;
+  out.data(nextSteps(folder, paths), { folder, files: paths });
+  return EXIT.ok;
 }
 
 function filesExist(folder: string, paths: readonly string[]): OrderonceError {

@@ -5,7 +5,7 @@ import type { Settings } from '../settings/settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
 /** What `orderonce migrate` did. */
@@ -30,16 +30,15 @@ export async function migrateAll(settings: Settings, pool: Pool): Promise<Migrat
 }
 
 /** `orderonce migrate`. It is safe to repeat, also while another one runs. @returns exit code 0. */
-export async function runMigrate({ settings, flags: { json } }: Call): Promise<number> {
+export async function runMigrate({ settings, out }: Call): Promise<number> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-migrate');
   try {
     const report = await migrateAll(settings, pool).catch((error: unknown) => {
       if (!isConnectionBroken(error)) throw error;
       throw new OrderonceError('DATABASE_UNAVAILABLE', reasonOf(error), { cause: error });
     });
-    if (json) console.log(JSON.stringify(report));
-    else console.log(lineOf(report));
-    return 0;
+    out.data(lineOf(report), report);
+    return EXIT.ok;
   } finally {
     await pool.end();
   }

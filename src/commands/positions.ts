@@ -1,24 +1,17 @@
 /** `orderonce positions` and `orderonce lag`: partition states, and how to resume one. */
 
-import { hostname, userInfo } from 'node:os';
-import { OrderonceError } from '../errors.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { acceptCut, acceptGap, acceptNewLog } from '../positions/accept.ts';
-import { isHeldUp, type PartitionReport, reportPositions } from '../positions/report.ts';
+import { isHeldUp, type PartitionReport, reportPositions, reportsOf } from '../positions/report.ts';
 import { eventModelOf } from '../services/event-model.ts';
-import { openReader } from '../services/open-log.ts';
+import { openForeignReaders, openReader } from '../services/open-log.ts';
 import type { Pool } from '../store/pool.ts';
-import type { Call } from './command.ts';
+import { actorName } from './actor.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
+import { snakeCase } from './snake-case.ts';
 import { tableOf } from './table.ts';
-
-/** The forms of the command, for its help. */
-export const POSITIONS_USAGE = [
-  '[list]',
-  'accept-gap PARTITION --reason WHY',
-  'accept-cut PARTITION --reason WHY',
-  'accept-new-log --reason WHY',
-];
+import { usageError } from './values.ts';
 
 const CLOSE_MS = 1000;
 
@@ -27,12 +20,13 @@ const CLOSE_MS = 1000;
  * @throws POSITION_NOT_IN_TROUBLE if there is nothing of this kind to accept.
  */
 export async function runPositions(call: Call): Promise<number> {
-  const [action = 'list', partition] = call.words;
-  return await withLog(call, async (reader, pool) => {
-    if (action === 'list') return await list(call, reader, pool);
-    const done = await accept(call, action, partition, { reader, pool });
-    console.log(call.flags.json === true ? JSON.stringify(done.result) : done.line);
-    return 0;
+  const { action, words, out } = call;
+  return await withLogs(call, async (readers, pool) => {
+    if (action === 'list') return await list(call, readers, pool);
+    const reader = readerOf(call, readers);
+    const { line, result } = await accept(call, action ?? '', words[0], { reader, pool });
+    out.data(line, snakeCase(result));
+    return EXIT.ok;
   });
 }
 
@@ -44,37 +38,37 @@ const UNKNOWN = '?';
  * @returns the exit code: 0 whatever the lag, 1 if the lag of a partition is not known.
  */
 export async function runLag(call: Call): Promise<number> {
-  return await withLog(call, async (reader, pool) => {
-    const reports = await reportPositions(reader, pool);
+  return await withLogs(call, async (readers, pool) => {
+    const reports = await reportsOf(readers, (reader) => reportPositions(reader, pool));
     const unknown = reports.filter(({ lag }) => lag === null);
     const isKnown = unknown.length === 0;
     const total = reports.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
-    if (call.flags.json === true) {
-      const partitions = reports.map(({ partition, lag }) => ({ partition, lag }));
-      console.log(JSON.stringify({ topic: reader.topic, total, partitions }));
-      return isKnown ? 0 : 1;
-    }
-    const rows = reports.map(({ partition, position, log_end, lag }) => [
-      partition,
+    const rows = reports.map(({ topic, partition, position, log_end, lag }) => [
+      nameOf({ topic, partition }),
       position,
       log_end ?? UNKNOWN,
       lag ?? UNKNOWN,
     ]);
-    console.log(tableOf(['partition', 'position', 'log end', 'lag'], rows));
-    console.log(`${total} records of ${reader.topic} are still to be processed`);
-    for (const { partition, trouble } of unknown) {
-      console.log(`Partition ${partition} is not counted: ${trouble}`);
-    }
-    return isKnown ? 0 : 1;
+    const lines = [
+      tableOf(['partition', 'position', 'log end', 'lag'], rows),
+      `${total} records of ${namesOf(readers)} are still to be processed`,
+      ...unknown.map(
+        ({ topic, partition, trouble }) =>
+          `Partition ${nameOf({ topic, partition })} is not counted: ${trouble}`,
+      ),
+    ];
+    const partitions = reports.map(({ topic, partition, lag }) =>
+      topic === undefined ? { partition, lag } : { topic, partition, lag },
+    );
+    call.out.data(lines.join('\n'), { topic: namesOf(readers), total, partitions });
+    return isKnown ? EXIT.ok : EXIT.failed;
   });
 }
 
-async function list({ flags }: Call, reader: LogReader, pool: Pool): Promise<number> {
-  const reports = await reportPositions(reader, pool);
-  if (flags.json === true)
-    console.log(JSON.stringify({ topic: reader.topic, partitions: reports }));
-  else console.log(reportsText(reports));
-  return reports.some(isHeldUp) ? 1 : 0;
+async function list({ out }: Call, readers: readonly LogReader[], pool: Pool): Promise<number> {
+  const reports = await reportsOf(readers, (reader) => reportPositions(reader, pool));
+  out.data(reportsText(reports), { topic: namesOf(readers), partitions: reports });
+  return reports.some(isHeldUp) ? EXIT.failed : EXIT.ok;
 }
 
 function reportsText(reports: readonly PartitionReport[]): string {
@@ -90,7 +84,7 @@ function reportsText(reports: readonly PartitionReport[]): string {
     'moved at',
   ];
   const rows = reports.map((report) => [
-    report.partition,
+    nameOf(report),
     report.log_id,
     report.position,
     report.log_end === null ? UNKNOWN : `${report.log_start}..${report.log_end}`,
@@ -100,9 +94,11 @@ function reportsText(reports: readonly PartitionReport[]): string {
     report.attempts ?? '',
     report.updated_at,
   ]);
-  const troubles = reports.flatMap(({ partition, trouble, reported_at: at }) => {
+  const troubles = reports.flatMap(({ topic, partition, trouble, reported_at: at }) => {
     if (trouble === null) return [];
-    return [`Partition ${partition}: ${trouble}${at === null ? '' : ` (as of ${at})`}`];
+    return [
+      `Partition ${nameOf({ topic, partition })}: ${trouble}${at === null ? '' : ` (as of ${at})`}`,
+    ];
   });
   return [tableOf(header, rows), ...troubles].join('\n');
 }
@@ -113,21 +109,16 @@ async function accept(
   partition: string | undefined,
   parts: { readonly reader: LogReader; readonly pool: Pool },
 ): Promise<{ result: object; line: string }> {
-  const { reason } = flags;
-  if (!['accept-gap', 'accept-cut', 'accept-new-log'].includes(action)) {
-    throw usage(
-      `Unknown action "${action}". Usage: orderonce positions ${POSITIONS_USAGE.join(' | ')}`,
-    );
-  }
-  if (reason === undefined) throw usage(`${action} needs --reason WHY, which is stored for good`);
+  const { reason = '' } = flags;
   const { rules } = await eventModelOf(settings);
-  const context = { ...parts, rules, reason, actor: `${userInfo().username}@${hostname()}` };
+  const context = { ...parts, rules, reason, actor: actorName() };
   if (action === 'accept-new-log') {
     const result = await acceptNewLog(context);
     const line = `${result.partitions} partitions resume at the start of the new topic`;
     return { result, line };
   }
-  if (!/^\d{1,6}$/.test(partition ?? '')) throw usage(`${action} needs the number of a partition`);
+  if (!/^\d{1,6}$/.test(partition ?? ''))
+    throw usageError(`${action} needs the number of a partition`);
   const number = Number(partition);
   if (action === 'accept-gap') {
     const result = await acceptGap(context, number);
@@ -139,20 +130,35 @@ async function accept(
   return { result, line };
 }
 
-async function withLog(
-  { settings }: Call,
-  work: (reader: LogReader, pool: Pool) => Promise<number>,
-): Promise<number> {
-  const pool = openPool(await databaseUrlOf(settings), 'orderonce-positions');
-  const reader = openReader(settings, () => pool);
-  try {
-    return await work(reader, pool);
-  } finally {
-    await reader.close(CLOSE_MS);
-    await pool.end();
-  }
+const namesOf = (readers: readonly LogReader[]) => readers.map(({ topic }) => topic).join(', ');
+
+/** A partition as the tables show it: with its topic if there are several. */
+function nameOf({ topic, partition }: { topic?: string | undefined; partition: number }) {
+  return topic === undefined ? partition : `${topic}/${partition}`;
 }
 
-function usage(message: string): OrderonceError {
-  return new OrderonceError('SETTING_INVALID', message);
+/**
+ * @returns the reader of --topic, which may be left out if there is only one topic.
+ * @throws SETTING_INVALID
+ */
+function readerOf({ flags }: Call, readers: readonly [LogReader, ...LogReader[]]): LogReader {
+  if (flags.topic === undefined && readers.length === 1) return readers[0];
+  const reader = readers.find(({ topic }) => topic === flags.topic);
+  if (reader !== undefined) return reader;
+  throw usageError(`--topic must be one of ${namesOf(readers)}`);
+}
+
+async function withLogs(
+  { settings }: Call,
+  work: (readers: readonly [LogReader, ...LogReader[]], pool: Pool) => Promise<number>,
+): Promise<number> {
+  const pool = openPool(await databaseUrlOf(settings), 'orderonce-positions');
+  const foreign = openForeignReaders(settings);
+  const readers = [openReader(settings, () => pool), ...foreign] as const;
+  try {
+    return await work(readers, pool);
+  } finally {
+    await Promise.all(readers.map((reader) => reader.close(CLOSE_MS)));
+    await pool.end();
+  }
 }

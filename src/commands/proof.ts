@@ -1,18 +1,15 @@
 /** `orderonce proof`: the state of the continuous proof and its findings. */
-import { hostname, userInfo } from 'node:os';
 import { acknowledgeFinding, type ListedFinding, listFindings } from '../store/proof-findings.ts';
 import {
   HEAD_AGE_MAX_SECONDS,
   type ProofSummary,
   readProofSummary,
 } from '../store/proof-summary.ts';
-import type { Call } from './command.ts';
+import { actorName } from './actor.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
-import { usage } from './redrive.ts';
 import { tableOf } from './table.ts';
-
-/** The forms of the command, for its help. */
-export const PROOF_USAGE = ['[show]', 'acknowledge ID --reason WHY'];
+import { usageError } from './values.ts';
 
 const ITEMS_MAX = 1000;
 
@@ -20,30 +17,21 @@ const ITEMS_MAX = 1000;
  * @returns the exit code: 1 if a finding is not acknowledged, or if the proof is not fresh.
  * @throws FINDING_UNKNOWN
  */
-export async function runProof({ settings, flags, words }: Call): Promise<number> {
-  const [action = 'show', id] = words;
+export async function runProof({ settings, flags, action, words, out }: Call): Promise<number> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-proof');
   try {
     if (action === 'acknowledge') {
-      const { reason } = flags;
-      if (reason === undefined) throw usage('acknowledge needs --reason WHY, which is stored');
-      if (!/^\d{1,15}$/.test(id ?? '')) throw usage('acknowledge needs the number of a finding');
-      const actor = `${userInfo().username}@${hostname()}`;
-      const finding = await acknowledgeFinding(pool, Number(id), { actor, reason });
-      console.log(
-        flags.json === true ? JSON.stringify(finding) : `${lineOf(finding)}: acknowledged`,
-      );
-      return 0;
-    }
-    if (action !== 'show') {
-      throw usage(`Unknown action "${action}". Usage: orderonce proof ${PROOF_USAGE.join(' | ')}`);
+      const [id = ''] = words;
+      if (!/^\d{1,15}$/.test(id)) throw usageError('acknowledge needs the number of a finding');
+      const why = { actor: actorName(), reason: flags.reason ?? '' };
+      const finding = await acknowledgeFinding(pool, Number(id), why);
+      out.data(`${lineOf(finding)}: acknowledged`, finding);
+      return EXIT.ok;
     }
     const summary = await readProofSummary(pool);
     const items = await listFindings(pool, ITEMS_MAX);
-    console.log(
-      flags.json === true ? JSON.stringify({ ...summary, items }) : textOf(summary, items),
-    );
-    return whyNotProven(summary) === null ? 0 : 1;
+    out.data(textOf(summary, items), { ...summary, items });
+    return whyNotProven(summary) === null ? EXIT.ok : EXIT.failed;
   } finally {
     await pool.end();
   }

@@ -2,8 +2,9 @@
 import { OrderonceError } from '../errors.ts';
 import { baseUrlOf, producerPlace } from '../runtime/port.ts';
 import type { Settings } from '../settings/settings.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 import { exampleEvent } from './example-event.ts';
+import type { Output } from './output.ts';
 import type { IngestApi } from './send-batch.ts';
 import { type SendOptions, sendFile } from './send-file.ts';
 
@@ -13,12 +14,20 @@ import { type SendOptions, sendFile } from './send-file.ts';
  * @throws API_UNREACHABLE, API_REFUSES, SETTING_INVALID
  */
 export async function runSend(call: Call): Promise<number> {
-  const { settings, flags, words } = call;
-  const [file] = words;
+  const {
+    settings,
+    flags,
+    words: [file],
+    out,
+  } = call;
   const api = { baseUrl: baseUrlOf(producerPlace(settings)), headers: headersOf(settings) };
-  if (flags.example === true) return await sendExample(api, flags.json === true);
-  const eventBytesMax = settings.EVENT_BYTES_MAX;
-  if (file !== undefined) return await sendLines({ file, api, eventBytesMax }, flags.json === true);
+  if (flags.example === true && file !== undefined) {
+    throw new OrderonceError('SETTING_INVALID', '--example and FILE exclude each other');
+  }
+  if (flags.example === true) return await sendExample(api, out);
+  if (file !== undefined) {
+    return await sendLines({ file, api, eventBytesMax: settings.EVENT_BYTES_MAX }, out);
+  }
   const message =
     'There is nothing to send. Usage: orderonce send FILE (one event per line), "send -" for standard input, or "send --example"';
   throw new OrderonceError('SETTING_INVALID', message);
@@ -30,34 +39,33 @@ function headersOf({ API_KEY: key }: Settings): Record<string, string> {
 
 async function sendLines(
   what: Pick<SendOptions, 'file' | 'api' | 'eventBytesMax'>,
-  json: boolean,
+  out: Output,
 ): Promise<number> {
-  const { isTTY } = process.stderr;
   const report = await sendFile({
     ...what,
     onProgress: (share, { accepted, rejected }) => {
-      if (!isTTY) return;
       const bar = '█'.repeat(Math.round(share * 20)).padEnd(20, '░');
-      process.stderr.write(`\r\x1b[K${bar} ${accepted} accepted, ${rejected} rejected`);
+      out.progress(`${bar} ${accepted} accepted, ${rejected} rejected`);
     },
-    onWait: (reason) => process.stderr.write(`${isTTY ? '\r\x1b[K' : ''}Waiting: ${reason}\n`),
+    onWait: (reason) => {
+      out.progress('');
+      out.say(`Waiting: ${reason}`);
+    },
   });
-  if (isTTY) process.stderr.write('\r\x1b[K');
+  out.progress('');
   const { accepted, rejected, receipts_file, rejected_file } = report;
-  if (json) console.log(JSON.stringify(report));
-  else {
-    console.log(
-      `Accepted: ${accepted}. To verify them: orderonce verify --receipts ${receipts_file}`,
-    );
-    if (rejected_file !== undefined) {
-      console.log(`Rejected: ${rejected}. Lines and reasons are in ${rejected_file}`);
-    }
-  }
-  return rejected === 0 ? 0 : 1;
+  const lines = [
+    `Accepted: ${accepted}. To verify them: orderonce verify --receipts ${receipts_file}`,
+    ...(rejected_file === undefined
+      ? []
+      : [`Rejected: ${rejected}. Lines and reasons are in ${rejected_file}`]),
+  ];
+  out.data(lines.join('\n'), report);
+  return rejected === 0 ? EXIT.ok : EXIT.failed;
 }
 
 /** Sends a generated event, as the curl commands that `start` prints do. */
-async function sendExample({ baseUrl, headers }: IngestApi, json: boolean): Promise<number> {
+async function sendExample({ baseUrl, headers }: IngestApi, out: Output): Promise<number> {
   const event = exampleEvent();
   const answer = await fetch(`${baseUrl}/events`, {
     method: 'POST',
@@ -73,19 +81,12 @@ async function sendExample({ baseUrl, headers }: IngestApi, json: boolean): Prom
   const text = await answer.text();
   const statusUrl = answer.headers.get('location');
   const orderUrl = statusUrl?.replace(/\/events\/.*/, `/orders/${event.order_id}`);
-  if (json) {
-    console.log(
-      JSON.stringify({
-        http_status: answer.status,
-        event,
-        status_url: statusUrl,
-        order_url: orderUrl,
-      }),
-    );
-  } else {
-    console.log(`Sent     ${JSON.stringify(event)}`);
-    console.log(`Answer   ${answer.status} ${text}`);
-    if (statusUrl !== null) console.log(`Event    ${statusUrl}\nOrder    ${orderUrl}`);
-  }
-  return answer.status === 202 ? 0 : 1;
+  const lines = [
+    `Sent     ${JSON.stringify(event)}`,
+    `Answer   ${answer.status} ${text}`,
+    ...(statusUrl === null ? [] : [`Event    ${statusUrl}\nOrder    ${orderUrl}`]),
+  ];
+  const urls = { status_url: statusUrl, order_url: orderUrl };
+  out.data(lines.join('\n'), { http_status: answer.status, event, ...urls });
+  return answer.status === 202 ? EXIT.ok : EXIT.failed;
 }

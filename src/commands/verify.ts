@@ -3,12 +3,13 @@
 import { identityOf } from '../handlers/handlers-identity.ts';
 import { eventModelOf } from '../services/event-model.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
-import { openReader } from '../services/open-log.ts';
+import { openForeignReaders, openReader } from '../services/open-log.ts';
 import { createPool } from '../store/pool.ts';
 import { readReceipts } from '../verify/receipts.ts';
 import { type Verdict, verify } from '../verify/verify.ts';
-import type { Call } from './command.ts';
+import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
+import { snakeCase } from './snake-case.ts';
 import { tableOf } from './table.ts';
 
 /** Limit for one query: 1 hour, since a query may read a whole table of a large database. */
@@ -16,7 +17,7 @@ const QUERY_MS = 3_600_000;
 const CLOSE_MS = 1000;
 
 /** @returns the exit code: 0 if the account is proven, else 1. */
-export async function runVerify({ settings, flags }: Call): Promise<number> {
+export async function runVerify({ settings, flags, out }: Call): Promise<number> {
   const url = await databaseUrlOf(settings);
   const { handlers } = await handlerSetOf(settings);
   const { rules, projection } = await eventModelOf(settings);
@@ -28,7 +29,9 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
     queryTimeoutMs: QUERY_MS,
   });
   const logPool = openPool(url, 'orderonce-verify-log');
-  const reader = flags['against-log'] === true ? openReader(settings, () => logPool) : null;
+  const readsLog = flags['against-log'] === true;
+  const reader = readsLog ? openReader(settings, () => logPool) : null;
+  const foreignReaders = readsLog ? openForeignReaders(settings) : [];
   const started = performance.now();
   try {
     const verdict = await verify(pool, {
@@ -39,22 +42,20 @@ export async function runVerify({ settings, flags }: Call): Promise<number> {
       rules,
       projection,
       reader,
-      onStep: flags.json === true ? () => {} : showProgress,
+      foreignReaders,
+      onStep: (done, of, what) => out.progress(progressText(done, of, what)),
     });
     const seconds = Number(((performance.now() - started) / 1000).toFixed(1));
-    if (flags.json === true) console.log(JSON.stringify({ ...verdict, seconds }));
-    else console.log(verdictText(verdict, seconds));
-    return verdict.isProven ? 0 : 1;
+    out.data(verdictText(verdict, seconds), snakeCase({ ...verdict, seconds }));
+    return verdict.isProven ? EXIT.ok : EXIT.failed;
   } finally {
-    await reader?.close(CLOSE_MS);
+    for (const open of [reader, ...foreignReaders]) await open?.close(CLOSE_MS);
     await Promise.all([pool.end(), logPool.end()]);
   }
 }
 
-function showProgress(done: number, of: number, what: string): void {
-  if (!process.stderr.isTTY) return;
-  const bar = '█'.repeat(done) + '░'.repeat(of - done);
-  process.stderr.write(done === of ? '\r\x1b[K' : `\r\x1b[K${bar} ${what}`);
+function progressText(done: number, of: number, what: string): string {
+  return done === of ? '' : `${'█'.repeat(done)}${'░'.repeat(of - done)} ${what}`;
 }
 
 const HEADER = [
@@ -124,7 +125,8 @@ function findingsOf({ offsets, rows, missing, handlers, log }: Verdict): string[
     ...missing.map((r) => `missing: ${r.eventId} was accepted at ${r.partition}/${r.offset}`),
     ...handlers.flatMap(({ handler, findings }) => findings.map((f) => `${handler}: ${f}`)),
     ...(log?.findings ?? []).map(
-      (f) => `${f.kind}: partition ${f.partition}, offset ${f.offset} ${f.message}`,
+      (f) =>
+        `${f.kind}: ${f.topic === undefined ? '' : `topic ${f.topic}, `}partition ${f.partition}, offset ${f.offset} ${f.message}`,
     ),
   ];
 }

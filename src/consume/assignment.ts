@@ -14,7 +14,7 @@ import { unlessAborted } from '../runtime/deadline.ts';
 import { OutageLog } from '../runtime/outage-log.ts';
 import { readPositions, releasePositions } from '../store/positions.ts';
 import type { PartitionWorker } from './partition-worker.ts';
-import { type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
+import { mayEndProcess, type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
 import { UnreadPartitions } from './unread-partitions.ts';
 
 export type AssignmentOptions = PrepareOptions & {
@@ -167,9 +167,9 @@ export class Assignment {
    * @throws LOG_UNAVAILABLE if none of them is ready.
    */
   async #prepare(partitions: readonly number[]): Promise<string> {
-    const { reader, logger, handlers } = this.#options;
+    const { reader, logger } = this.#options;
     const { signal } = this.#ended;
-    this.#hasTaken = handlers.handlers.length > 0;
+    this.#hasTaken = mayEndProcess(this.#options);
     const { topicId, checked, workers } = await prepareWorkers(this.#options, partitions, signal);
     if (signal.aborted) return topicId;
     this.#workers.push(...workers);

@@ -9,6 +9,8 @@ import type { ConsumerMeter } from './consumer-meter.ts';
 import { addPartitionGauges, type PartitionSource } from './partition-gauges.ts';
 
 export type ConsumerSource = PartitionSource & {
+  /** Of the other topics that the process reads. */
+  readonly others?: readonly PartitionSource[];
   /** The names of the handlers. */
   readonly handlers: readonly string[];
   /**
@@ -48,7 +50,7 @@ const SIZES = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000];
 export function addConsumerMetrics(registry: Registry, source: ConsumerSource): ConsumerMeter {
   const registers = [registry];
   const committed = addOutcomes(registry, source);
-  addPartitionGauges(registers, source);
+  addPartitionGauges(registers, [source, ...(source.others ?? [])]);
   const freshness = addFreshness(registry);
   const phases = new Histogram({
     name: 'orderonce_batch_seconds',

@@ -13,6 +13,7 @@ import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { Consumer } from './consumer.ts';
+import { Turns } from './turns.ts';
 
 function setUp(t: TestContext, partitions = 1) {
   const db = new FakeDatabase();
@@ -26,7 +27,7 @@ function setUp(t: TestContext, partitions = 1) {
     handlers: NO_HANDLERS,
     parkGuard: new ParkGuard(100),
     ...USUAL_MODEL,
-    connections: 2,
+    turns: new Turns({ connections: 2, batchMax: 10 }),
     batchMax: 10,
     logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) }),
   });

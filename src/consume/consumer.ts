@@ -1,17 +1,16 @@
-/** The consumer: a member of the consumer group, with one Assignment between two rebalances. */
+/** The consumer of a topic: a member of its consumer group, with one Assignment between two rebalances. */
 import type { Settled } from '../inbox/settle-records.ts';
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import type { ConsumerMeter } from './consumer-meter.ts';
 import { OutcomeLog } from './outcome-log.ts';
 import type { WorkerState } from './partition-state.ts';
-import { type Moved, Turns } from './turns.ts';
+import type { Moved } from './turns.ts';
 
 export type ConsumerOptions = Omit<
   AssignmentOptions,
-  'turns' | 'onOutdated' | 'onReady' | 'onTimed' | 'onRetry'
+  'onOutdated' | 'onReady' | 'onTimed' | 'onRetry' | 'onCommitted'
 > & {
-  readonly connections: number;
   /** Called after each COMMIT that moved positions. */
   readonly onCommitted?: (settled: Settled) => void;
   /** Told what happens, for metrics. */
@@ -20,6 +19,8 @@ export type ConsumerOptions = Omit<
 
 /** The status of a partition, as health shows it. Times are UTC, in ISO 8601. */
 export type PartitionStatus = {
+  /** Absent if the process reads one topic only. */
+  readonly topic?: string;
   readonly partition: number;
   readonly next_offset: number;
   readonly state: WorkerState;
@@ -41,7 +42,6 @@ const HINT_MS = 1000;
 export class Consumer {
   readonly #options: ConsumerOptions;
   readonly #outcomes: OutcomeLog;
-  readonly #turns: Turns;
   readonly #hints = new Map<number, number>();
   #assignment: Assignment | undefined;
   #hintTimer: NodeJS.Timeout | undefined;
@@ -53,12 +53,10 @@ export class Consumer {
   constructor(options: ConsumerOptions) {
     this.#options = options;
     this.#outcomes = new OutcomeLog(options.logger);
-    this.#turns = new Turns({
-      connections: options.connections,
-      batchMax: options.batchMax,
-      onBegun: options.meter?.waited,
-      onCommitted: (moved, settled) => this.#committed(moved, settled),
-    });
+  }
+
+  get topic(): string {
+    return this.#options.reader.topic;
   }
 
   /** Joins the group. Resolves when it has been joined; it retries without a limit. */
@@ -86,7 +84,7 @@ export class Consumer {
     const before = this.#assignment;
     const assignment: Assignment = new Assignment(partitions, {
       ...this.#options,
-      turns: this.#turns,
+      onCommitted: (moved, settled) => this.#committed(moved, settled),
       onRetry: this.#options.meter?.retried,
       onTimed: this.#options.meter?.timed,
       onReady: () => this.#resumed(),

@@ -14,14 +14,15 @@ function statusOf(partition: number, more: Partial<PartitionStatus> = {}): Parti
 async function samples(partitions: PartitionStatus[], ends: Map<number, number> | null) {
   const registry = new Registry();
   let asked = 0;
-  addPartitionGauges([registry], {
+  const source = {
     partitions: () => partitions,
     ends: async () => {
       asked++;
       if (ends === null) throw new Error('The log does not answer');
       return ends;
     },
-  });
+  };
+  addPartitionGauges([registry], [source]);
   const text = await registry.metrics();
   const lines = text.split('\n').filter((line) => line.startsWith('orderonce_'));
   return { lines, asked };

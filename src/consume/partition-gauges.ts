@@ -5,7 +5,10 @@ import { SCRAPE_MS } from '../runtime/metrics.ts';
 import type { PartitionStatus } from './consumer.ts';
 
 /** What the gauges read at each scrape. */
+/** The partitions of one topic. */
 export type PartitionSource = {
+  /** The label `topic`; absent if the process reads one topic only. */
+  readonly topic?: string | undefined;
   readonly partitions: () => readonly PartitionStatus[];
   /** The end offset of the log for each of these partitions, as far as it is known. */
   readonly ends: (partitions: readonly number[]) => Promise<ReadonlyMap<number, number>>;
@@ -24,75 +27,97 @@ const sumOf: Joined = (values) => values.reduce((sum, value) => sum + value, 0);
 const mostOf: Joined = (values) => values.reduce((most, value) => Math.max(most, value), 0);
 const leastOf: Joined = (values) => values.reduce((least, value) => Math.min(least, value), 1);
 
-/** Registers the gauges. */
-export function addPartitionGauges(registers: Registry[], source: PartitionSource): void {
-  const valuesOf = (value: (status: PartitionStatus) => number): Values =>
-    new Map(source.partitions().map((status) => [status.partition, value(status)]));
+/** Registers the gauges. @param sources one for each topic. */
+export function addPartitionGauges(
+  registers: Registry[],
+  sources: readonly PartitionSource[],
+): void {
+  const valuesOf =
+    (value: (status: PartitionStatus) => number) =>
+    ({ partitions }: PartitionSource): Values =>
+      new Map(partitions().map((status) => [status.partition, value(status)]));
+  const labelNames = labelNamesOf(sources);
   const add = (
     name: string,
     help: string,
     /** What the one series of a process with many partitions shows. */
     joined: Joined,
-    read: () => Values | Promise<Values>,
+    read: (source: PartitionSource) => Values | Promise<Values>,
   ) =>
     new Gauge({
       name,
       help,
-      labelNames: ['partition'],
+      labelNames,
       registers,
       async collect() {
-        const values = await read();
+        const all = await Promise.all(
+          sources.map(async (source) => [source, await read(source)] as const),
+        );
         this.reset();
-        for (const [partition, value] of shown(values, joined)) this.set({ partition }, value);
+        for (const [source, values] of all) {
+          for (const [partition, value] of shown(values, joined)) {
+            this.set({ ...labelsOf(source), partition }, value);
+          }
+        }
       },
     });
   add(
     'orderonce_position',
     'Next offset to process, as PostgreSQL has it, for each partition of this process.',
     sumOf,
-    () => valuesOf(({ next_offset }) => next_offset),
+    valuesOf(({ next_offset }) => next_offset),
   );
   add(
     'orderonce_partition_running',
     '1 while the partition makes progress; 0 while it retries, waits or is stopped.',
     leastOf,
-    () => valuesOf(({ state }) => (state === 'running' ? 1 : 0)),
+    valuesOf(({ state }) => (state === 'running' ? 1 : 0)),
   );
   add(
     'orderonce_partition_failed_attempts',
     'Failed attempts of the partition since its position last moved.',
     mostOf,
-    () => valuesOf(({ attempts }) => attempts ?? 0),
+    valuesOf(({ attempts }) => attempts ?? 0),
   );
-  const ends = askedOnce(source);
+  const asking = new Map(sources.map((source) => [source, askedOnce(source)]));
+  const ends = async (source: PartitionSource) => (await asking.get(source)?.()) ?? null;
   add(
     'orderonce_lag_records',
     "Records between the position and the log's end. Absent while the log does not answer.",
     sumOf,
-    async () => lagOf(source.partitions(), await ends()),
+    async (source) => lagOf(source.partitions(), await ends(source)),
   );
   add(
     'orderonce_lag_seconds',
     'Age of the first record that is not processed; 0 if there is none. Absent while it is not known.',
     mostOf,
-    async () => ageOf(source.partitions(), await ends(), Date.now()),
+    async (source) => ageOf(source.partitions(), await ends(source), Date.now()),
   );
-  addTroubleGauge(registers, source);
+  addTroubleGauge(registers, sources);
 }
 
-function addTroubleGauge(registers: Registry[], source: PartitionSource): void {
+const labelNamesOf = (sources: readonly PartitionSource[]) =>
+  sources.length > 1 ? ['topic', 'partition'] : ['partition'];
+
+function labelsOf({ topic }: PartitionSource): { topic?: string } {
+  return topic === undefined ? {} : { topic };
+}
+
+function addTroubleGauge(registers: Registry[], sources: readonly PartitionSource[]): void {
   new Gauge({
     name: 'orderonce_partition_trouble_seconds',
     help: 'Seconds for which the partition has not run, by state and code; absent while it runs.',
-    labelNames: ['partition', 'state', 'code'],
+    labelNames: [...labelNamesOf(sources), 'state', 'code'],
     registers,
     collect() {
       this.reset();
-      for (const { partition, state, code, since } of source
-        .partitions()
-        .slice(0, PARTITIONS_SHOWN_MAX)) {
-        if (code === undefined) continue;
-        this.set({ partition, state, code }, (Date.now() - Date.parse(since)) / 1000);
+      for (const source of sources) {
+        for (const status of source.partitions().slice(0, PARTITIONS_SHOWN_MAX)) {
+          const { partition, state, code, since } = status;
+          if (code === undefined) continue;
+          const labels = { ...labelsOf(source), partition, state, code };
+          this.set(labels, (Date.now() - Date.parse(since)) / 1000);
+        }
       }
     },
   });

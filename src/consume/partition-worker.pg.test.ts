@@ -23,10 +23,11 @@ async function setUp(t: TestContext) {
     const worker = new PartitionWorker(position, {
       context: { ...context, pool: through },
       suspicion: new Suspicion(context, null, false),
-      turns: new Turns({ connections: 1, batchMax: 100, onCommitted: () => {} }),
+      turns: new Turns({ connections: 1, batchMax: 100 }),
       batchMax: 100,
       logger: createLogger('silent'),
       signal: stopping.signal,
+      onCommitted: () => {},
     });
     const running = worker.run();
     t.after(async () => {

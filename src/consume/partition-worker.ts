@@ -5,7 +5,7 @@ import { firstOf } from '../inbox/first-event.ts';
 import { parkUnrun } from '../inbox/isolate.ts';
 import { processBatch, processSuspect } from '../inbox/process-batch.ts';
 import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
-import { decodeRecords } from '../log/decoded-record.ts';
+import { deadlyRecord, decodeSlice } from '../log/decode-hook.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
@@ -23,6 +23,8 @@ export type WorkerOptions = {
   readonly logger: Logger;
   readonly signal: AbortSignal;
   readonly suspicion: Suspicion;
+  /** Called after each COMMIT; see Turn. */
+  readonly onCommitted: Turn['onCommitted'];
   readonly onRetry?: StateOptions['onRetry'];
 };
 
@@ -135,13 +137,14 @@ export class PartitionWorker {
 
   /** Processes one batch; or it fails once, and waits before the next attempt. */
   async turn(): Promise<void> {
-    const { turns, context, signal } = this.#options;
+    const { turns, context, signal, onCommitted } = this.#options;
     const carriedOut = await turns.carryOut({
       context,
       share: this.#share,
       buffer: this.buffer,
       recordsMax: this.#isFirstOnly ? WITNESSES_FROM : this.#batchMax,
       signal,
+      onCommitted,
       process: (slice) => this.#process(slice),
     });
     if (carriedOut === null) return;
@@ -179,15 +182,14 @@ export class PartitionWorker {
 
   async #process(slice: LogSlice): Promise<BatchOutcome> {
     const { context } = this.#options;
-    if (await this.#suspicion.mustPark(slice)) {
+    const mustPark = await this.#suspicion.mustPark(slice);
+    if (mustPark !== null) {
       const { head } = firstOf(slice);
       const failure = new Error('Processes ended, again and again, while this event was handled');
       const verdict = { failure, reason: 'ends_the_process', attempts: 1 };
-      return await parkUnrun(
-        context,
-        { slice: head, ...decodeRecords(head.records, context.rules) },
-        verdict,
-      );
+      const undecoded = { slice: head, events: [], invalid: head.records.map(deadlyRecord) };
+      const batch = mustPark === 'undecoded' ? undecoded : decodeSlice(head, context);
+      return await parkUnrun(context, batch, verdict);
     }
     if (!this.#isFirstOnly) return await processBatch(context, slice);
     const rules = this.#suspicion.witnessRules(slice);

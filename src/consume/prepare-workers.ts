@@ -4,10 +4,10 @@
  */
 
 import { OrderonceError } from '../errors.ts';
-import type { EventRules } from '../event/event-rules.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
 import type { BatchContext } from '../inbox/settle-records.ts';
+import { isDecoded, type RecordRules } from '../log/decode-hook.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { type CheckedPosition, checkPositions } from '../positions/check.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -20,7 +20,7 @@ import { findSuspect } from '../store/suspects.ts';
 import type { TransactionLimits } from '../store/transaction.ts';
 import { PartitionWorker, type WorkerOptions } from './partition-worker.ts';
 import { Suspicion } from './suspicion.ts';
-import type { Turns } from './turns.ts';
+import type { Turn, Turns } from './turns.ts';
 
 export type PrepareOptions = {
   readonly reader: LogReader;
@@ -28,10 +28,11 @@ export type PrepareOptions = {
   readonly limits: TransactionLimits;
   readonly owner: string;
   readonly handlers: HandlerSet;
-  readonly rules: EventRules;
+  readonly rules: RecordRules;
   readonly projection: Projection | null;
   readonly parkGuard: ParkGuard;
   readonly turns: Turns;
+  readonly onCommitted: Turn['onCommitted'];
   readonly batchMax: number;
   readonly logger: Logger;
   /** For metrics; see WorkerOptions and BatchContext. */
@@ -71,20 +72,25 @@ export async function prepareWorkers(
   return { topicId: identity.topicId, checked, workers };
 }
 
+/**
+ * Whether a record can end or block the process. Only handlers and decode functions can loop or end
+ * it, so without them nothing has to be noted.
+ */
+export function mayEndProcess({ handlers, rules, reader }: PrepareOptions): boolean {
+  return handlers.handlers.length > 0 || isDecoded({ rules, topic: reader.topic });
+}
+
 async function makeWorkers(
   options: PrepareOptions,
   checked: readonly CheckedPosition[],
   signal: AbortSignal,
 ): Promise<PartitionWorker[]> {
   const { reader, pool, owner, limits, handlers, parkGuard, rules, projection } = options;
-  const { turns, batchMax, logger, onRetry, onTimed } = options;
+  const { turns, batchMax, logger, onCommitted, onRetry, onTimed } = options;
   const { topic } = reader;
   const partitions = checked.map(({ position }) => position.partition);
-  // Only handlers can loop or end the process, so without them nothing has to be noted.
-  const hasHandlers = handlers.handlers.length > 0;
-  const unclean = hasHandlers
-    ? await takePositions(pool, topic, partitions, owner)
-    : new Set<number>();
+  const mayEnd = mayEndProcess(options);
+  const unclean = mayEnd ? await takePositions(pool, topic, partitions, owner) : new Set<number>();
   const workers: PartitionWorker[] = [];
   for (const { position } of checked) {
     const { logId } = position;
@@ -100,11 +106,11 @@ async function makeWorkers(
       onTimed,
     };
     const context = { ...ofProcess, logId };
-    const suspect = hasHandlers ? await findSuspect(pool, position) : null;
+    const suspect = mayEnd ? await findSuspect(pool, position) : null;
     const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
     workers.push(
       new PartitionWorker(position, {
-        ...{ context, suspicion, turns, batchMax, logger, signal, onRetry },
+        ...{ context, suspicion, turns, batchMax, logger, signal, onCommitted, onRetry },
       }),
     );
   }

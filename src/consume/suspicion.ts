@@ -10,12 +10,17 @@
  *   than DEATHS_MAX times is parked without being run. A note is written outside the batch
  *   transaction, so that it outlives the process.
  *
- * Only handlers can loop or end the process. Without handlers nothing is noted.
+ * Where records are decoded by the team's function, the note also says whether a record was decoded
+ * before the process died. If it was, its event is known and is parked as such. If not, the record is
+ * parked without being decoded.
+ *
+ * Only handlers and decode functions can loop or end the process. Without them nothing is noted.
  */
 import { firstOf, type KnownSuspect, type WitnessRules } from '../inbox/first-event.ts';
 import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
+import { decodeTopic, isDecoded } from '../log/decode-hook.ts';
 import type { LogSlice } from '../log/event-log.ts';
-import { clearSuspect, noteAttempt, type Suspect } from '../store/suspects.ts';
+import { clearSuspect, noteAttempt, noteDecoded, type Suspect } from '../store/suspects.ts';
 
 const DEATHS_MAX = 2;
 
@@ -41,6 +46,8 @@ export class Suspicion {
   readonly #singlyUntil: number;
   /** The offset of an event with which a process died while that event ran alone; or null. */
   readonly #deadly: number | null;
+  /** Whether that record had been decoded before. */
+  readonly #wasDecoded: boolean;
 
   /**
    * @param noted the note that an earlier process left, or null.
@@ -51,6 +58,7 @@ export class Suspicion {
     this.#isUnclean = isUnclean;
     this.#singlyUntil = noted?.to ?? 0;
     this.#deadly = noted !== null && noted.to === noted.from + 1 ? noted.from : null;
+    this.#wasDecoded = noted?.isDecoded ?? false;
   }
 
   /** The event that failed alone and must be retried on its own, or null. */
@@ -80,14 +88,25 @@ export class Suspicion {
 
   /**
    * Call it before a batch runs.
-   * @returns whether its first event must be parked without being run.
+   * @returns whether its first event must be parked without being run: `undecoded` if the record must
+   * not even be decoded; null if it may run.
    */
-  async mustPark(slice: LogSlice): Promise<boolean> {
-    if (!this.runsAlone(slice.from)) return false;
+  async mustPark(slice: LogSlice): Promise<'unrun' | 'undecoded' | null> {
+    if (!this.runsAlone(slice.from)) return null;
     const isSingle = this.#runsSingly(slice.from);
-    const { from, next: to } = isSingle ? firstOf(slice).head : slice;
+    const { head } = firstOf(slice);
+    const { from, next: to } = isSingle ? head : slice;
     const attempts = await this.#note(slice, from, to);
-    return isSingle && attempts > DEATHS_MAX;
+    if (!isSingle) return null;
+    const isDeadly = attempts > DEATHS_MAX;
+    if (isDecoded(this.#context) && head.records.length > 0) {
+      if (isDeadly && !this.#wasDecoded) return 'undecoded';
+      // A process may die here, so it is done before anything else is.
+      decodeTopic(head.records, this.#context);
+      const { pool, logId } = this.#context;
+      await noteDecoded(pool, { logId, partition: slice.partition });
+    }
+    return isDeadly ? 'unrun' : null;
   }
 
   /** Rules for the witnesses of a slice. If the process may die of one, it is noted before. */

@@ -15,11 +15,11 @@ import { type CarriedOut, type Turn, Turns } from './turns.ts';
 async function setUp(t: TestContext, partitions: number, connections = 2) {
   const { pool, context } = await setUpHeart(t, partitions);
   const commits: Map<number, number>[] = [];
-  const turns = new Turns({
-    connections,
-    batchMax: 100,
-    onCommitted: (moved) => commits.push(new Map(moved.map((m) => [m.partition, m.next]))),
-  });
+  const turns = new Turns({ connections, batchMax: 100 });
+  const carryOut = turns.carryOut.bind(turns);
+  const onCommitted: Turn['onCommitted'] = (moved) =>
+    commits.push(new Map(moved.map((m) => [m.partition, m.next])));
+  turns.carryOut = (turn) => carryOut({ ...turn, onCommitted });
   return { pool, context, turns, commits };
 }
 
@@ -47,6 +47,7 @@ function turnOf(context: BatchContext, slice: LogSlice, share: Turn['share'] = '
     },
     recordsMax: 100,
     signal: NEVER,
+    onCommitted: () => assert.fail(),
     process: (taken) => processBatch(context, taken),
   };
 }
@@ -170,7 +171,7 @@ describe('Turns', () => {
       isCommitting = false;
       return commits++ === 0 ? 'cut' : 'pass';
     };
-    const turns = new Turns({ connections: 1, batchMax: 100, onCommitted: () => assert.fail() });
+    const turns = new Turns({ connections: 1, batchMax: 100 });
     const carriedOut = await Promise.all(
       [0, 1].map((partition) => {
         const slice = sliceOfEvents(0, [wireEvent()], partition);

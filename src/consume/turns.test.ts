@@ -28,7 +28,7 @@ function setUp(connections: number) {
   pool.statements.length = 0;
   const commits: number[] = [];
   const onCommitted = (moved: readonly Moved[]) => commits.push(...moved.map(({ next }) => next));
-  const turns = new Turns({ connections, batchMax: 100, onCommitted });
+  const turns = new Turns({ connections, batchMax: 100 });
   const begun: string[] = [];
   const back: string[] = [];
   const ends = new Map<string, (error?: Error) => void>();
@@ -50,6 +50,7 @@ function setUp(connections: number) {
       },
       recordsMax: 100,
       signal: new AbortController().signal,
+      onCommitted,
       process: async () => {
         begun.push(name);
         atBegin();

@@ -30,6 +30,11 @@ export type Turn = {
   readonly signal: AbortSignal;
   /** Processes the batch in a transaction of its own. */
   readonly process: (slice: LogSlice) => Promise<BatchOutcome>;
+  /**
+   * Called after each COMMIT that moved positions, with those and with what was settled. Turns of one
+   * log must have the same function: it is called once for those that shared a transaction.
+   */
+  readonly onCommitted: (moved: readonly Moved[], settled: Settled) => void;
 };
 
 /** What a turn took from its buffer, and the result. After a failure nothing has taken effect. */
@@ -44,8 +49,6 @@ export type TurnsOptions = {
   readonly batchMax: number;
   /** Called when turns begin, with how long the first of them has waited, in ms. */
   readonly onBegun?: ((waitedMs: number) => void) | undefined;
-  /** Called after each COMMIT that moved positions, with those and with what was settled. */
-  readonly onCommitted: (moved: readonly Moved[], settled: Settled) => void;
 };
 
 /** What a transaction has settled of a partition: its position is now at `next`. */
@@ -69,7 +72,10 @@ const RECORDS_FOR_ANOTHER = 500;
 /** They wait no longer than this after the shared transaction began. */
 const PATIENCE_MS = 20;
 
-/** See the head of this file. One instance serves all partitions of a process. */
+/**
+ * See the head of this file. One instance serves all partitions of a process. Those of different
+ * topics share the connections, but no transaction.
+ */
 export class Turns {
   readonly #options: TurnsOptions;
   #free: number;
@@ -200,7 +206,7 @@ export class Turns {
   }
 
   async #together(group: readonly Taken[]): Promise<void> {
-    const { context } = (group[0] as Taken).turn;
+    const { context, onCommitted } = (group[0] as Taken).turn;
     // Positions are locked in this order, so two shared transactions cannot deadlock.
     const slices = group.map(({ slice }) => slice).sort((a, b) => a.partition - b.partition);
     let settled: Settled;
@@ -215,7 +221,7 @@ export class Turns {
     for (const { slice, resolve } of group) {
       resolve({ slice, outcome: { ...settled, next: slice.next } });
     }
-    this.#options.onCommitted(slices, settled);
+    onCommitted(slices, settled);
   }
 
   #growShared(): void {
@@ -245,7 +251,7 @@ export class Turns {
     if (outcome.next === slice.from) return;
     const { next } = outcome;
     const moved = next === slice.next ? slice : splitSlice(slice, next).head;
-    this.#options.onCommitted([moved], outcome);
+    turn.onCommitted([moved], outcome);
   }
 }
 

@@ -39,7 +39,7 @@ export async function checkEdit(
   }
   let input: RedriveInput;
   try {
-    input = editOf(letter, payload, context.rules);
+    input = await editOf(context.pool, letter, payload, context.rules);
   } catch (error) {
     if (!(error instanceof OrderonceError) || error.code !== 'EDIT_REFUSED') throw error;
     return { ok: false, errors: errorsIn(error), changes: [], tried: null };

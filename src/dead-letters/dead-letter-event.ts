@@ -1,12 +1,14 @@
 /** The event of a dead letter: the one in its bytes, or an operator's edit of it. */
 
 import { OrderonceError } from '../errors.ts';
-import type { EventRules } from '../event/event-rules.ts';
 import { toCanonicalJson } from '../event/order-event.ts';
+import { decodeTopic, type RecordRules } from '../log/decode-hook.ts';
 import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import { logRecord } from '../log/log-record.ts';
 import type { StoredDeadLetter } from '../store/dead-letter-queue.ts';
+import { topicOfLog } from '../store/logs.ts';
+import type { Queryable } from '../store/queryable.ts';
 
 /** The event that a redrive is to process. */
 export type RedriveInput = {
@@ -19,10 +21,18 @@ export type RedriveInput = {
 
 /**
  * The event in a dead letter's bytes, with the record's own place; null if they hold no valid
- * event.
+ * event. The record is decoded as its topic is.
  */
-export function eventOf(deadLetter: StoredDeadLetter, rules: EventRules): EventRecord | null {
-  return decodeRecords([recordOf(deadLetter)], rules).events[0] ?? null;
+export async function eventOf(
+  db: Queryable,
+  deadLetter: StoredDeadLetter,
+  rules: RecordRules,
+): Promise<EventRecord | null> {
+  const record = recordOf(deadLetter);
+  // Without a decode function the topic makes no difference.
+  if (rules.decode === undefined) return decodeRecords([record], rules).events[0] ?? null;
+  const topic = await topicOfLog(db, deadLetter.logId);
+  return decodeTopic([record], { rules, topic }).events[0] ?? null;
 }
 
 function recordOf(deadLetter: StoredDeadLetter, value = deadLetter.value): LogRecord {
@@ -43,11 +53,12 @@ function recordOf(deadLetter: StoredDeadLetter, value = deadLetter.value): LogRe
  * the record decoded.
  * @throws EDIT_REFUSED if the payload is no valid event, or if it changes an id of the record.
  */
-export function editOf(
+export async function editOf(
+  db: Queryable,
   deadLetter: StoredDeadLetter,
   payload: Buffer,
-  rules: EventRules,
-): RedriveInput {
+  rules: RecordRules,
+): Promise<RedriveInput> {
   const { events, invalid } = decodeRecords([recordOf(deadLetter, payload)], rules);
   const [edited] = events;
   if (edited === undefined || edited.unfit !== undefined) {
@@ -55,7 +66,9 @@ export function editOf(
     const why = cause.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ');
     throw new OrderonceError('EDIT_REFUSED', `The payload is not a valid event: ${why}`, { cause });
   }
-  const original = eventOf(deadLetter, rules);
+  // A process may have died of decoding it, which an edit is a way out of.
+  const isDeadly = deadLetter.digest === null && deadLetter.reason === 'ends_the_process';
+  const original = isDeadly ? null : await eventOf(db, deadLetter, rules);
   // A record that did not decode has not taken its event id. But if its id could be read, the edit
   // must keep it.
   const eventId = original?.event.eventId ?? deadLetter.eventId ?? edited.event.eventId;

@@ -37,7 +37,7 @@ export async function planOf(
 async function tryPlace(context: RedriveContext, place: LogPlace): Promise<RedriveResult> {
   const letter = await findDeadLetter(context.pool, place);
   if (letter === null || letter.state === 'discarded') return { ...place, outcome: 'gone' };
-  const event = eventOf(letter, context.rules);
+  const event = await eventOf(context.pool, letter, context.rules);
   if (event === null) return { ...place, outcome: 'invalid' };
   return await tryRedrive(context, place, { event, takesId: letter.digest === null });
 }

@@ -14,7 +14,6 @@
  */
 
 import { reasonOf } from '../errors.ts';
-import type { EventRules } from '../event/event-rules.ts';
 import {
   faultOf,
   HandlerFailure,
@@ -23,6 +22,7 @@ import {
   sqlStateBehind,
 } from '../handlers/run-handlers.ts';
 import { type Settled, settleRecords } from '../inbox/settle-records.ts';
+import type { RecordRules } from '../log/decode-hook.ts';
 import { type EventRecord, UnfitEvent } from '../log/decoded-record.ts';
 import {
   deleteDeadLetter,
@@ -49,7 +49,7 @@ import type { RedriveInput } from './dead-letter-event.ts';
 export type RedriveContext = {
   readonly pool: Pool;
   readonly handlers: HandlerSet;
-  readonly rules: EventRules;
+  readonly rules: RecordRules;
   /** null: the table `orders` is not kept (ORDERS_PROJECTION=off). */
   readonly projection: Projection | null;
   /** Who requests the redrive, for the audit. */

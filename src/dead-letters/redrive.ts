@@ -27,7 +27,7 @@ export async function redrive(context: RedriveContext, place: LogPlace): Promise
   const deadLetter = await findDeadLetter(context.pool, place);
   if (deadLetter === null || deadLetter.state === 'discarded')
     return [{ ...place, outcome: 'gone' }];
-  const event = eventOf(deadLetter, context.rules);
+  const event = await eventOf(context.pool, deadLetter, context.rules);
   if (event === null) return [{ ...place, outcome: 'invalid' }];
   return await redriveWithQueue(context, place, {
     event,
@@ -50,7 +50,8 @@ export async function redriveEdited(
   const deadLetter = await findDeadLetter(context.pool, place);
   if (deadLetter === null || deadLetter.state === 'discarded')
     return [{ ...place, outcome: 'gone' }];
-  return await redriveWithQueue(context, place, editOf(deadLetter, payload, context.rules));
+  const edit = await editOf(context.pool, deadLetter, payload, context.rules);
+  return await redriveWithQueue(context, place, edit);
 }
 
 /** The results of one dead letter that matched, and of those that followed it. */
@@ -155,7 +156,8 @@ export async function followQueue(
   for (;;) {
     const head = await headOfQueue(context.pool, orderId);
     const deadLetter = head && (await findDeadLetter(context.pool, head));
-    const event = deadLetter?.state === 'waiting' ? eventOf(deadLetter, context.rules) : null;
+    const isWaiting = deadLetter?.state === 'waiting';
+    const event = isWaiting ? await eventOf(context.pool, deadLetter, context.rules) : null;
     if (head === null || event === null) return results;
     if (until !== undefined && isSamePlace(head, until)) return results;
     const result = await redriveOne(context, head, { event, takesId: false });

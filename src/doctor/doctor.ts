@@ -10,7 +10,7 @@ import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
 import { eventModelOf } from '../services/event-model.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
-import { kafkaOptions, openReader } from '../services/open-log.ts';
+import { kafkaOptions, openForeignReaders, openReader } from '../services/open-log.ts';
 import type { Settings } from '../settings/settings.ts';
 import { assertMigrated } from '../store/assert-migrated.ts';
 import { readDatabaseFacts } from '../store/database-facts.ts';
@@ -18,7 +18,7 @@ import { readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';
 import { type Finding, judgeOf } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
-import { judgeKafka } from './judge-kafka.ts';
+import { judgeKafka, judgeRetention } from './judge-kafka.ts';
 import { readKafkaFacts } from './kafka-facts.ts';
 
 const CLOSE_MS = 1000;
@@ -38,6 +38,7 @@ export async function examine(settings: Settings, pool: Pool | null): Promise<Fi
     return [
       ...(await examineDatabase(settings, pool)),
       ...(await examineLog(settings, reader, pool)),
+      ...(await examineForeignTopics(settings, pool)),
       ...(await examineServices(settings)),
       ...(await examineHandlers(settings, pool)),
       ...(await examineMachine(settings, pool)),
@@ -100,6 +101,45 @@ async function examineLog(
     const remedy = isMissing
       ? 'Run "orderonce migrate"'
       : 'Start Kafka, or correct KAFKA_BOOTSTRAP_SERVERS, KAFKA_TLS and KAFKA_SASL_*';
+    return [fail('reachable', reasonOf(error), remedy)];
+  }
+}
+
+/** The topics of KAFKA_TOPICS. Their owners decide about replicas and their settings. */
+async function examineForeignTopics(settings: Settings, pool: Pool | null): Promise<Finding[]> {
+  const readers = openForeignReaders(settings);
+  try {
+    const found = await Promise.all(
+      readers.map(async (reader) => {
+        const findings = await examineForeignTopic(settings, reader, pool);
+        const of = `topic ${reader.topic}: `;
+        return findings.map((finding) => ({ ...finding, found: `${of}${finding.found}` }));
+      }),
+    );
+    return found.flat();
+  } finally {
+    await Promise.all(readers.map((reader) => reader.close(CLOSE_MS)));
+  }
+}
+
+async function examineForeignTopic(
+  settings: Settings,
+  reader: LogReader,
+  pool: Pool | null,
+): Promise<Finding[]> {
+  const { ok, fail } = judgeOf('kafka');
+  const kafka = kafkaOptions(settings, 'doctor');
+  if (kafka === null) return [];
+  try {
+    const facts = await readKafkaFacts({ ...kafka, topic: reader.topic });
+    const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
+    return [
+      ok('reachable', `${facts.partitions} partitions`),
+      judgeRetention(facts, oldestMs),
+      ...(pool === null ? [] : await examinePositions(reader, pool)),
+    ];
+  } catch (error) {
+    const remedy = 'Its owner creates the topic: correct KAFKA_TOPICS, or ask for it';
     return [fail('reachable', reasonOf(error), remedy)];
   }
 }

@@ -108,7 +108,8 @@ function judgeCleanup({ config }: KafkaFacts): Finding {
   );
 }
 
-function judgeRetention({ config }: KafkaFacts, oldestMs: number | null): Finding {
+/** @param oldestMs as of judgeKafka. */
+export function judgeRetention({ config }: KafkaFacts, oldestMs: number | null): Finding {
   const retentionMs = Number(config['retention.ms'] ?? -1);
   const bytes = Number(config['retention.bytes'] ?? -1);
   const age =

@@ -19,6 +19,8 @@ import type {
 import { compileEvents } from '../event/declared-events.ts';
 import type { Handler, HandlerTransaction, StoredEvent } from './handler.ts';
 
+export type { Decode, DecodedEvent, ForeignRecord } from './decode.ts';
+
 export type {
   AmountRule,
   EventOptions,

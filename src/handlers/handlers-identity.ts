@@ -18,6 +18,7 @@ export async function identityOf(
   const {
     HANDLERS_MODULE: module,
     EVENTS_MODULE,
+    DECODE_MODULE,
     ORDER_PROCESSED_TOPIC,
     ORDERS_PROJECTION,
   } = settings;
@@ -26,6 +27,9 @@ export async function identityOf(
   const parts = [code, names, ORDER_PROCESSED_TOPIC ?? null, ORDERS_PROJECTION];
   // Left out where there is none, so that such a deployment keeps the digest that it recorded.
   if (EVENTS_MODULE !== undefined) parts.push(await digestOfModule(fileOfModule(EVENTS_MODULE)));
+  if (DECODE_MODULE !== undefined) {
+    parts.push('decode', await digestOfModule(fileOfModule(DECODE_MODULE)));
+  }
   const all = JSON.stringify(parts);
   return {
     handlers: handlers.map(({ name, check }) => ({ name, hasCheck: check !== undefined })),
@@ -53,7 +57,7 @@ export function assertSameHandlers(
     'HANDLERS_DIFFER',
     `The deployment runs ${nameOf(deployed)} (consumer ${owner}, started ${startedAt}); ` +
       `this process has ${nameOf(here)}. Nothing was changed. Start a consumer, which redrives with its ` +
-      'own handlers, or set HANDLERS_MODULE, EVENTS_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION as for the consumers',
+      'own handlers, or set HANDLERS_MODULE, EVENTS_MODULE, DECODE_MODULE, ORDER_PROCESSED_TOPIC and ORDERS_PROJECTION as for the consumers',
   );
 }
 

@@ -33,7 +33,7 @@ async function setUp(
   const set = { handlers: [handler], timeoutMs, attemptsMax: 2 };
   const stopping = new AbortController();
   const shared = { ...context, handlers: set };
-  const turns = new Turns({ connections: 2, batchMax: 100, onCommitted: () => {} });
+  const turns = new Turns({ connections: 2, batchMax: 100 });
   const workers = (await readPositions(pool, context.topic)).map(
     (position) =>
       new PartitionWorker(position, {
@@ -43,6 +43,7 @@ async function setUp(
         batchMax,
         logger: createLogger('silent'),
         signal: stopping.signal,
+        onCommitted: () => {},
       }),
   );
   const running = workers.map((worker) => worker.run());

@@ -11,8 +11,9 @@
  */
 import { reasonOf } from '../errors.ts';
 import { faultOf, parkReasonOf } from '../handlers/run-handlers.ts';
-import { decodeRecords, type EventRecord } from '../log/decoded-record.ts';
-import type { LogSlice } from '../log/event-log.ts';
+import { decodeSlice, decodeTopic, isDecoded } from '../log/decode-hook.ts';
+import type { EventRecord } from '../log/decoded-record.ts';
+import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { allRefused, mayBlameBatch } from './blame.ts';
 import { parkUnrun, settleParking, wouldSucceed } from './isolate.ts';
@@ -60,13 +61,13 @@ export async function processFirst(
   rules: WitnessRules = ANY_WITNESS,
 ): Promise<BatchOutcome> {
   const { head, tail } = firstOf(slice);
-  const batch = batchOf(context, head);
+  const batch = decodeSlice(head, context);
   const [event] = batch.events;
   const failure = await tryOnce(context, batch);
   if ('next' in failure) return failure;
   // For an invalid record only a dead letter is written. If that fails, it is an outage.
   if (event === undefined) throw failure.error;
-  const later = batchOf(context, tail).events.filter(({ record }) => rules.mayAsk(record.offset));
+  const later = candidatesIn(tail, context).filter(({ offset }) => rules.mayAsk(offset));
   const othersSucceed = await anySucceeds(context, slice, later, rules);
   const suspect = known?.from === event.record.offset ? known : null;
   const isRefused = faultOf(failure.error) === 'refused';
@@ -136,18 +137,27 @@ async function tryOnce(
   }
 }
 
+/** Records that may hold an event. Where a process may die of decoding, none is decoded yet. */
+function candidatesIn({ records }: LogSlice, context: BatchContext): readonly LogRecord[] {
+  if (isDecoded(context)) return records;
+  return decodeTopic(records, context).events.map(({ record }) => record);
+}
+
 async function anySucceeds(
   context: BatchContext,
   slice: LogSlice,
-  later: readonly EventRecord[],
+  later: readonly LogRecord[],
   { before }: WitnessRules,
 ): Promise<boolean | null> {
-  const witnesses = witnessesOf(later);
-  for (const witness of witnesses) {
-    await before(witness.record.offset);
+  let isAnyTried = false;
+  for (const record of witnessesOf(later)) {
+    await before(record.offset);
+    const [witness] = decodeTopic([record], context).events;
+    if (witness === undefined) continue;
+    isAnyTried = true;
     if (await wouldSucceed(context, slice, [witness])) return true;
   }
-  return witnesses.length === 0 ? null : false;
+  return isAnyTried ? false : null;
 }
 
 async function park(
@@ -178,8 +188,4 @@ function held(
     next: slice.from,
     held: isAllRefused ? { ...hold, ...allToo } : hold,
   };
-}
-
-function batchOf({ rules }: BatchContext, slice: LogSlice): Batch {
-  return { slice, ...decodeRecords(slice.records, rules) };
 }

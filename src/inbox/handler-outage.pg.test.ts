@@ -31,7 +31,7 @@ async function setUp(t: TestContext, partitions = 2) {
   };
   const stopping = new AbortController();
   const shared = { ...context, handlers: { handlers: [handler], timeoutMs: 1500, attemptsMax: 1 } };
-  const turns = new Turns({ connections: 2, batchMax: 100, onCommitted: () => {} });
+  const turns = new Turns({ connections: 2, batchMax: 100 });
   const workers = (await readPositions(pool, context.topic)).map(
     (position) =>
       new PartitionWorker(position, {
@@ -41,6 +41,7 @@ async function setUp(t: TestContext, partitions = 2) {
         batchMax: 100,
         logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line)) }),
         signal: stopping.signal,
+        onCommitted: () => {},
       }),
   );
   const running = workers.map((worker) => worker.run());

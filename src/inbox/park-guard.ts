@@ -38,7 +38,7 @@ export class ParkGuard {
     throw new OrderonceError(
       'HANDLERS_REFUSE_TOO_MUCH',
       `More than ${percent} % of recent events would be parked (${all} of ${outOf}), so nothing is parked. ` +
-        'Has a faulty version of the handlers been deployed, or does this deployment not know the types of the events (EVENTS_MODULE)? To park the events anyway, raise HANDLER_PARK_PERCENT_MAX',
+        'Has a faulty version of the handlers been deployed, or of the decode function, or does this deployment not know the types of the events (EVENTS_MODULE)? To park the events anyway, raise HANDLER_PARK_PERCENT_MAX',
     );
   }
 

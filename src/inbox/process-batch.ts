@@ -9,7 +9,7 @@
  * the consumer resumes from the position that PostgreSQL has.
  */
 import { faultOf } from '../handlers/run-handlers.ts';
-import { decodeRecords } from '../log/decoded-record.ts';
+import { decodeSlice } from '../log/decode-hook.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { Laps } from '../runtime/laps.ts';
 import { insertGaps } from '../store/log-gaps.ts';
@@ -40,7 +40,8 @@ import {
  * POSITION_MOVED.
  */
 export async function processBatch(context: BatchContext, slice: LogSlice): Promise<BatchOutcome> {
-  const batch = { slice, ...decodeRecords(slice.records, context.rules) };
+  const batch = decodeSlice(slice, context);
+  assertMayRefuse(context, [batch]);
   return noted(context, await settleOrIsolate(context, batch));
 }
 
@@ -58,8 +59,23 @@ export async function processSuspect(
   return noted(context, await processFirst(context, slice, known, rules));
 }
 
+/**
+ * Records for which the team's decode function threw count as parked events do, because a faulty
+ * release of it is as likely as one of the handlers. Other invalid records say nothing of a release.
+ * @returns how many there are. @throws HANDLERS_REFUSE_TOO_MUCH
+ */
+function assertMayRefuse({ parkGuard }: BatchContext, batches: readonly Batch[]): number {
+  const invalid = batches.flatMap((batch) => batch.invalid);
+  const failures = invalid.filter(({ reason }) => reason === 'decode_failed').length;
+  const events = batches.reduce((sum, batch) => sum + batch.events.length, 0);
+  if (failures > 0) parkGuard.assertMayPark(failures, events);
+  return failures;
+}
+
 function noted(context: BatchContext, outcome: BatchOutcome): BatchOutcome {
-  const parked = outcome.deadLetters.filter(({ state, event }) => event && state === 'parked');
+  const parked = outcome.deadLetters.filter(
+    ({ state, event, reason }) => state === 'parked' && (event || reason === 'decode_failed'),
+  );
   context.parkGuard.note(parked.length, outcome.stored);
   return outcome;
 }
@@ -76,12 +92,10 @@ export async function processTogether(
   context: BatchContext,
   slices: readonly LogSlice[],
 ): Promise<Settled> {
-  const batches = slices.map((slice) => ({
-    slice,
-    ...decodeRecords(slice.records, context.rules),
-  }));
+  const batches = slices.map((slice) => decodeSlice(slice, context));
+  const failures = assertMayRefuse(context, batches);
   const settled = await settleWhole(context, batches);
-  context.parkGuard.note(0, settled.stored);
+  context.parkGuard.note(failures, settled.stored);
   return settled;
 }
 

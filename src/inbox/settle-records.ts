@@ -4,9 +4,9 @@
  * itself belongs to the caller.
  */
 import { OrderonceError } from '../errors.ts';
-import type { EventRules } from '../event/event-rules.ts';
 import { handledEvents } from '../handlers/handled-events.ts';
 import { type HandlerInput, type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
+import type { RecordRules } from '../log/decode-hook.ts';
 import {
   type DecodedBatch,
   type EventRecord,
@@ -49,7 +49,7 @@ export type BatchContext = {
   readonly handlers: HandlerSet;
   readonly parkGuard: ParkGuard;
   /** What is an event in this deployment. */
-  readonly rules: EventRules;
+  readonly rules: RecordRules;
   /** null: the table `orders` is not kept (ORDERS_PROJECTION=off). */
   readonly projection: Projection | null;
   /** Called after each COMMIT of whole batches with the time of each phase in ms, for metrics. */
@@ -297,7 +297,7 @@ function claimRace(events: readonly EventRecord[]): OrderonceError {
   return new OrderonceError('CLAIM_RACE', message);
 }
 
-function inputOf(stored: readonly EventRecord[], rules: EventRules): HandlerInput {
+function inputOf(stored: readonly EventRecord[], rules: RecordRules): HandlerInput {
   const traces = new Map<string, TraceContext>();
   for (const { event, record } of stored) {
     if (record.trace !== null) traces.set(event.eventId, record.trace);
@@ -305,8 +305,9 @@ function inputOf(stored: readonly EventRecord[], rules: EventRules): HandlerInpu
   return { events: handledEvents(stored, rules), traces };
 }
 
-function deadLetterOfInvalid({ record, errors, eventIdHint }: InvalidRecord): DeadLetter {
-  return { record, eventIdHint, state: 'parked', reason: 'invalid_event', detail: errors };
+function deadLetterOfInvalid(invalid: InvalidRecord): DeadLetter {
+  const { record, errors: detail, eventIdHint, reason = 'invalid_event' } = invalid;
+  return { record, eventIdHint, state: 'parked', reason, detail };
 }
 
 function deadLetterOfUnfit(event: EventRecord): DeadLetter {

@@ -1,5 +1,3 @@
-import type { EventRecord } from '../log/decoded-record.ts';
-
 /** How many later events are tried and rolled back. */
 const WITNESSES_MAX = 3;
 
@@ -10,10 +8,7 @@ const WITNESSES_MAX = 3;
  * restart.
  * @param later the events behind the failing one, in log order.
  */
-export function witnessesOf(
-  later: readonly EventRecord[],
-  random: () => number = Math.random,
-): EventRecord[] {
+export function witnessesOf<T>(later: readonly T[], random: () => number = Math.random): T[] {
   const left = later.slice(1);
   const chosen = later.slice(0, 1);
   while (chosen.length < WITNESSES_MAX && left.length > 0) {

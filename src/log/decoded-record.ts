@@ -47,6 +47,11 @@ export type InvalidRecord = {
   readonly errors: readonly FieldError[];
   /** The event_id, if at least that is valid; see ParsedEvent. */
   readonly eventIdHint?: string;
+  /**
+   * Why the record was not decoded (see decode-hook.ts): its decode function threw, or processes
+   * ended while it ran. Otherwise what it holds is no valid event.
+   */
+  readonly reason?: 'decode_failed' | 'ends_the_process';
 };
 
 /** Both lists are in the order of the log, and together they hold every record. */
@@ -57,17 +62,23 @@ export type DecodedBatch = {
 
 /**
  * Checks each record with the validator of the API, because any Kafka client may write to the
- * topic.
+ * topic. Where the topic may be one that others write, call decodeTopic (decode-hook.ts) instead.
+ * @param jsonIn gives the event of a record as JSON; null if there is none.
  */
-export function decodeRecords(records: readonly LogRecord[], rules: EventRules): DecodedBatch {
+export function decodeRecords(
+  records: readonly LogRecord[],
+  rules: EventRules,
+  jsonIn: (record: LogRecord) => Buffer | null = ({ value }) => value,
+): DecodedBatch {
   const events: EventRecord[] = [];
   const invalid: InvalidRecord[] = [];
   for (const record of records) {
-    if (record.value === null) {
+    const value = jsonIn(record);
+    if (value === null) {
       invalid.push({ record, errors: [TOMBSTONE] });
       continue;
     }
-    const parsed = parseEvent(record.value, rules);
+    const parsed = parseEvent(value, rules);
     if (parsed.ok) {
       const { event } = parsed;
       events.push({ record, event, digest: digestOf(event) });

@@ -138,11 +138,14 @@ export type LogRecord = {
   readonly trace: TraceContext | null;
 };
 
-/** Offsets [from, to) without a record for the reader, and why. */
+/**
+ * Offsets [from, to) without a record for the reader, and why. `ignored`: there are records, and the
+ * team's decode function says that they are no events (decode-hook.ts).
+ */
 export type LogGap = {
   readonly from: number;
   readonly to: number;
-  readonly reason: 'control' | 'aborted' | 'compacted';
+  readonly reason: 'control' | 'aborted' | 'compacted' | 'ignored';
 };
 
 /** Everything in [from, next): each of these offsets has a record or is part of a gap. */

@@ -7,7 +7,7 @@
  */
 
 import { type ErrorCode, OrderonceError } from '../errors.ts';
-import type { EventRules } from '../event/event-rules.ts';
+import type { RecordRules } from '../log/decode-hook.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -36,7 +36,7 @@ export type AcceptContext = {
   readonly reader: LogReader;
   readonly pool: Pool;
   /** What is an event in this deployment. */
-  readonly rules: EventRules;
+  readonly rules: RecordRules;
   /** Who decides; stored with the decision. */
   readonly actor: string;
   /** Why, in the operator's words; stored with the decision. */
@@ -195,7 +195,7 @@ async function compareWindow(
     const wish = { partition: place.partition, offset };
     const whole = await readSlice(reader, topicId, wish);
     const { head } = splitSlice(whole, Math.min(whole.next, to));
-    const [first] = await compareSlice(pool, place, head, rules);
+    const [first] = await compareSlice(pool, place, head, { rules, topic: reader.topic });
     if (first !== undefined) return { difference: first.offset, records };
     records += head.records.length;
     offset = head.next;

@@ -8,6 +8,8 @@ import { checkPositions } from './check.ts';
 
 /** The report of one partition, as `orderonce positions` and GET /positions give it. */
 export type PartitionReport = {
+  /** Absent if the deployment reads one topic only. */
+  readonly topic?: string;
   readonly partition: number;
   readonly log_id: number;
   /** The next offset to process. */
@@ -39,6 +41,21 @@ export type PartitionReport = {
   /** When the consumer last reported this; null if it was found by this call. */
   readonly reported_at: string | null;
 };
+
+/** The reports of several topics, one after the other. They have the topic if there are several. */
+export async function reportsOf(
+  readers: readonly LogReader[],
+  report: (reader: LogReader) => Promise<PartitionReport[]>,
+): Promise<PartitionReport[]> {
+  const all = await Promise.all(
+    readers.map(async (reader) => {
+      const reports = await report(reader);
+      if (readers.length === 1) return reports;
+      return reports.map((one) => ({ topic: reader.topic, ...one }));
+    }),
+  );
+  return all.flat();
+}
 
 /** Whether somebody must act or something must recover. A `waiting` partition needs neither. */
 export function isHeldUp({ state }: Pick<PartitionReport, 'state'>): boolean {

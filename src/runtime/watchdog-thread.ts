@@ -22,6 +22,9 @@ setInterval(() => {
   missed = now === last ? missed + 1 : 0;
   last = now;
   if (missed < missedMax) return;
-  writeSync(2, 'orderonce: a handler blocks the event loop. The process is killed: restart it\n');
+  writeSync(
+    2,
+    'orderonce: a handler or decode function blocks the event loop. The process is killed: restart it\n',
+  );
   process.kill(process.pid, 'SIGKILL');
 }, checkMs);

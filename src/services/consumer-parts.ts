@@ -6,8 +6,11 @@ import { EventWaiters } from '../admin/event-waiters.ts';
 import { addProofMetrics } from '../admin/proof-metrics.ts';
 import { addRedriveMetrics } from '../admin/redrive-metrics.ts';
 import { ActivityRecorder } from '../consume/activity-recorder.ts';
-import { Consumer, type ConsumerOptions } from '../consume/consumer.ts';
+import { Consumer, type ConsumerOptions, type PartitionStatus } from '../consume/consumer.ts';
 import { addConsumerMetrics } from '../consume/consumer-metrics.ts';
+import { Consumers } from '../consume/consumers.ts';
+import type { PartitionSource } from '../consume/partition-gauges.ts';
+import { Turns } from '../consume/turns.ts';
 import { UnattendedWatch } from '../consume/unattended.ts';
 import { JobWorker } from '../dead-letters/job-worker.ts';
 import { QueueResumer } from '../dead-letters/queue-resumer.ts';
@@ -35,14 +38,15 @@ import { openConsumerPools } from './consumer-pools.ts';
 import { EventDataDays } from './event-data-days.ts';
 import { eventModelOf } from './event-model.ts';
 import { handlerSetOf } from './handler-set.ts';
-import { openOutboxLog } from './open-log.ts';
+import { openForeignReaders, openOutboxLog } from './open-log.ts';
 
 export type Parts = Awaited<ReturnType<typeof partsOf>>;
 
 /**
  * Makes the parts. The consumer, the relay, the proof and the watch for unattended partitions have not
  * started yet; the watches over handlers have.
- * @throws SETTING_INVALID, HANDLERS_INVALID
+ * @param reader of KAFKA_TOPIC. Those of other topics are opened here.
+ * @throws SETTING_INVALID, HANDLERS_INVALID, EVENTS_INVALID, DECODE_INVALID
  */
 export async function partsOf(
   settings: Settings,
@@ -50,6 +54,7 @@ export async function partsOf(
   reader: LogReader,
   logger: Logger,
 ) {
+  const readers = [reader, ...openForeignReaders(settings)];
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
   const withoutMetrics = await handlersOf(settings);
   const { rules, projection } = await eventModelOf(settings);
@@ -59,20 +64,17 @@ export async function partsOf(
   const activity = new ActivityRecorder(pools.queries, owner);
   const waiters = new EventWaiters(pools.queries);
   const figures = figuresReader(() => readOperatorFigures(pools.ledgers, reader.topic));
+  const sources = readers.map((of) => sourceOf(of, readers, () => consumer));
+  const [source, ...others] = sources as [PartitionSource, ...PartitionSource[]];
   const meter = addConsumerMetrics(registry, {
-    partitions: () => consumer.partitions,
-    ends: async (partitions) => {
-      const bounds = await reader.bounds(partitions);
-      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
-    },
+    ...{ ...source, others },
     handlers: withoutMetrics.handlers.map(({ name }) => name),
     acceptedOffsets: async () => (await figures())?.acceptedOffsets ?? null,
   });
   const handlers: HandlerSet = { ...withoutMetrics, onRun: meter.handled };
   const ofOutbox = addOutboxMetrics(registry, () => readOutboxLag(pools.outbox));
   const relay = createRelay(settings, pools.outbox, owner, logger, ofOutbox);
-  const ofConsumer = {
-    reader,
+  const ofConsumers = {
     pool: pools.batches,
     limits,
     logger,
@@ -82,7 +84,7 @@ export async function partsOf(
     owner,
     meter,
   };
-  const consumer: Consumer = createConsumer(settings, ofConsumer, (settled) => {
+  const consumer: Consumers = createConsumers(settings, readers, ofConsumers, (settled) => {
     waiters.notify();
     activity.note(settled);
     // Only handlers emit messages, so without handlers the relay has nothing to publish.
@@ -94,24 +96,32 @@ export async function partsOf(
   const types = new TypeResumer(redrives, logger);
   const days = new EventDataDays(pools.queries, rules, logger);
   const jobs = new JobWorker({ db: pools.queries, redrives, owner, logger });
-  const unattended = new UnattendedWatch(reader, pools.queries, logger, () =>
-    consumer.partitions.map(({ partition }) => partition),
+  const unattended = readers.map(
+    (of) =>
+      new UnattendedWatch(of, pools.queries, loggerOf(logger, of, readers), () =>
+        partitionsOf(consumer, of).map(({ partition }) => partition),
+      ),
   );
-  addDatabaseMetrics(registry, figures, () => unattended.count);
+  addDatabaseMetrics(registry, figures, () =>
+    unattended.reduce((sum, { count }) => sum + count, 0),
+  );
   addCertificateMetrics(registry, settings);
   const ofProof = { pool: pools.proof, reader, owner, logger, projection };
   const proof = createProof(settings, ofProof);
   addProofMetrics(registry, () => readProofSummary(pools.queries));
-  // Only handlers can block the event loop, or leave promises and timers behind.
-  const watches =
-    settings.HANDLERS_MODULE === undefined
-      ? []
-      : [startWatchdog(settings.HANDLER_BLOCK_MS), watchStrayErrors(logger)];
+  const watches = startWatches(settings, logger);
   return {
-    ...{ settings, reader, logger, handlers, rules, projection, owner, registry },
+    ...{ settings, readers, logger, handlers, rules, projection, owner, registry },
     ...{ pools, waiters, relay, consumer, unattended, redrives, jobs, resumer, types, days },
     ...{ activity, proof, watches },
   };
+}
+
+/** Only a team's code can block the event loop, or leave promises and timers behind. */
+function startWatches(settings: Settings, logger: Logger) {
+  const { HANDLERS_MODULE, DECODE_MODULE, HANDLER_BLOCK_MS } = settings;
+  if (HANDLERS_MODULE === undefined && DECODE_MODULE === undefined) return [];
+  return [startWatchdog(HANDLER_BLOCK_MS), watchStrayErrors(logger)];
 }
 
 function openPools(
@@ -142,29 +152,55 @@ async function handlersOf(settings: Settings): Promise<HandlerSet> {
   return set;
 }
 
-function createConsumer(
+function createConsumers(
   settings: Settings,
+  readers: readonly LogReader[],
   parts: Pick<
     ConsumerOptions,
-    | 'reader'
-    | 'pool'
-    | 'limits'
-    | 'logger'
-    | 'handlers'
-    | 'rules'
-    | 'projection'
-    | 'owner'
-    | 'meter'
+    'pool' | 'limits' | 'logger' | 'handlers' | 'rules' | 'projection' | 'owner' | 'meter'
   >,
   onCommitted: (settled: Settled) => void,
-): Consumer {
-  return new Consumer({
+): Consumers {
+  const { CONSUMER_CONNECTIONS: connections, CONSUMER_BATCH_MAX: batchMax } = settings;
+  const shared = {
     ...parts,
     parkGuard: new ParkGuard(settings.HANDLER_PARK_PERCENT_MAX),
-    connections: settings.CONSUMER_CONNECTIONS,
-    batchMax: settings.CONSUMER_BATCH_MAX,
+    turns: new Turns({ connections, batchMax, onBegun: parts.meter?.waited }),
+    batchMax,
     onCommitted,
-  });
+  };
+  return new Consumers(
+    readers.map((reader) => {
+      const logger = loggerOf(parts.logger, reader, readers);
+      return new Consumer({ ...shared, reader, logger });
+    }),
+  );
+}
+
+/** Where a process reads several topics, each line about a partition says of which. */
+function loggerOf(logger: Logger, { topic }: LogReader, readers: readonly LogReader[]): Logger {
+  return readers.length === 1 ? logger : logger.child({ in_topic: topic });
+}
+
+/** The partitions of one topic. */
+function partitionsOf({ partitions }: Consumers, reader: LogReader): readonly PartitionStatus[] {
+  return partitions.filter(({ topic = reader.topic }) => topic === reader.topic);
+}
+
+/** What the gauges of a topic read. */
+function sourceOf(
+  reader: LogReader,
+  readers: readonly LogReader[],
+  consumers: () => Consumers,
+): PartitionSource {
+  return {
+    topic: readers.length === 1 ? undefined : reader.topic,
+    partitions: () => partitionsOf(consumers(), reader),
+    ends: async (partitions) => {
+      const bounds = await reader.bounds(partitions);
+      return new Map([...bounds].map(([partition, { end }]) => [partition, end]));
+    },
+  };
 }
 
 /** @returns null with PROOF=off. */

@@ -16,7 +16,7 @@ import { reasonOf } from '../errors.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { readReports } from '../positions/report.ts';
+import { readReports, reportsOf } from '../positions/report.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import { addHealthRoutes, type HealthReport, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
@@ -111,7 +111,7 @@ export async function startConsumer(
       stopping.abort();
       const { resumer, types, days, unattended, waiters, watches } = parts;
       const ofEvents = [resumer, types, days];
-      const immediate = [probe, healthLog, waiters, unattended, access, operators];
+      const immediate = [probe, healthLog, waiters, ...unattended, access, operators];
       for (const part of [...immediate, ...ofEvents, ...watches]) part.stop();
       await stopWork(parts, state, started);
       await closeServer(app, Promise.resolve());
@@ -153,10 +153,10 @@ function roleFor(method: string): Role {
 }
 
 function addRoutes(app: HttpServer, parts: Parts): void {
-  const { pools, waiters, redrives, rules, projection, reader, registry } = parts;
+  const { pools, waiters, redrives, rules, projection, readers, registry } = parts;
   addEventRoutes(app, pools.queries, waiters, rules);
   addOrderRoutes(app, pools.queries, { rules, projection });
-  addPositionRoute(app, () => readReports(reader, pools.queries));
+  addPositionRoute(app, () => reportsOf(readers, (reader) => readReports(reader, pools.queries)));
   addLedgerRoutes(app, pools.ledgers);
   addDeadLetterRoutes(app, pools.ledgers);
   addConsoleRoutes(app);
@@ -166,7 +166,7 @@ function addRoutes(app: HttpServer, parts: Parts): void {
 }
 
 function healthOf(
-  { reader, consumer, relay, unattended, proof }: Parts,
+  { readers, consumer, relay, unattended, proof }: Parts,
   { deployment, waitingFor }: State,
   access: Access,
   databaseTrouble: string | null,
@@ -183,10 +183,14 @@ function healthOf(
     partial: [...(isAnyAtWork ? troubles : []), ...relay.troubles],
     facts: {
       service: 'consumer',
-      topic: reader.topic,
+      topic: readers.map(({ topic }) => topic).join(', '),
       deployment,
       partitions: consumer.partitions,
-      warnings: [...access.warnings(), ...unattended.warnings, ...(proof?.warnings ?? [])],
+      warnings: [
+        ...access.warnings(),
+        ...unattended.flatMap(({ warnings }) => warnings),
+        ...(proof?.warnings ?? []),
+      ],
     },
   };
 }
@@ -229,18 +233,19 @@ function heartbeatOf(
  * parts. Until then `state.waitingFor` says why it waits.
  */
 async function startWhenReady(parts: Parts, state: State, signal: AbortSignal): Promise<void> {
-  const { settings, pools, reader, relay, unattended, resumer, types, days, proof, consumer } =
+  const { settings, pools, readers, relay, unattended, resumer, types, days, proof, consumer } =
     parts;
   const { HANDLERS_MIGRATIONS: handlerMigrations } = settings;
   const tables = { ...tablesOf(parts), handlerMigrations };
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
       await assertMigrated(pools.queries, tables);
-      await reader.identity();
+      // The other topics belong to others. One that is missing must not hold up this one.
+      await readers[0]?.identity();
       const identity = await recordDeployment(parts);
       state.deployment = await readDeploymentId(pools.queries);
       relay.start();
-      unattended.start();
+      for (const watch of unattended) watch.start();
       resumer.start();
       types.start();
       days.start();

@@ -13,6 +13,7 @@ import { kafkaSecurityOf } from '../log-kafka/security.ts';
 import { createTopic } from '../log-kafka/topic.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
+import { foreignTopicsOf } from './topics.ts';
 
 /** @param openPool called only for the embedded log, which is in PostgreSQL. */
 export function openAppender(settings: Settings, openPool: () => Pool): LogAppender {
@@ -38,12 +39,32 @@ export async function openOutboxLog(
   return new EmbeddedAppender(pool, topic);
 }
 
-/** @param openPool called only for the embedded log, which is in PostgreSQL. */
-export function openReader(settings: Settings, openPool: () => Pool): LogReader {
+/**
+ * Opens a topic for reading. Each topic has a consumer group of its own, so a topic in trouble does
+ * not make the members of another one's group rebalance.
+ * @param openPool called only for the embedded log, which is in PostgreSQL.
+ */
+export function openReader(
+  settings: Settings,
+  openPool: () => Pool,
+  topic = settings.KAFKA_TOPIC,
+): LogReader {
   const kafka = kafkaOptions(settings, 'consumer');
-  if (kafka === null) return new EmbeddedReader(openPool(), settings.KAFKA_TOPIC);
-  const { KAFKA_GROUP_ID: groupId, SESSION_TIMEOUT_MS: sessionTimeoutMs } = settings;
-  return new KafkaReader({ ...kafka, groupId, sessionTimeoutMs });
+  if (kafka === null) return new EmbeddedReader(openPool(), topic);
+  const { KAFKA_GROUP_ID: group, SESSION_TIMEOUT_MS: sessionTimeoutMs } = settings;
+  const groupId = topic === settings.KAFKA_TOPIC ? group : `${group}.${topic}`;
+  return new KafkaReader({ ...kafka, topic, groupId, sessionTimeoutMs });
+}
+
+/**
+ * Opens the topics of KAFKA_TOPICS other than KAFKA_TOPIC. @throws SETTING_INVALID if the settings
+ * contradict each other.
+ */
+export function openForeignReaders(settings: Settings): LogReader[] {
+  const noPool = () => {
+    throw new Error('Only the embedded log is in PostgreSQL');
+  };
+  return foreignTopicsOf(settings).map((topic) => openReader(settings, noPool, topic));
 }
 
 /**

@@ -9,7 +9,7 @@ import { OverviewFeed } from '../admin/overview-feed.ts';
 import { addOverviewRoutes } from '../admin/overview-routes.ts';
 import { addRedriveRoutes } from '../admin/redrive-routes.ts';
 import { addStreamRoute } from '../admin/stream-route.ts';
-import { readReports } from '../positions/report.ts';
+import { readReports, reportsOf } from '../positions/report.ts';
 import type { HttpServer } from '../runtime/http-server.ts';
 import { readProofState } from '../store/proof-summary.ts';
 import type { Parts } from './consumer-parts.ts';
@@ -28,12 +28,12 @@ export function addOperatorRoutes(
   databaseTrouble: () => string | null,
   examine: Examine | undefined,
 ): { stop(): void } {
-  const { settings, pools, reader, redrives, owner } = parts;
+  const { settings, pools, readers, redrives, owner } = parts;
   const db = pools.queries;
   const doctor = examine === undefined ? null : new DoctorCache(examine);
   const overview = new OverviewFeed({
     db,
-    reports: () => readReports(reader, db),
+    reports: () => reportsOf(readers, (reader) => readReports(reader, db)),
     databaseTrouble,
     doctor: () => doctor?.summary ?? null,
     // With PROOF=off in this process nobody may prove, and then an old proof is no trouble.
@@ -42,7 +42,8 @@ export function addOperatorRoutes(
   addOverviewRoutes(app, pools.ledgers, overview);
   const peek = recordPeek(() => openReader(settings, () => pools.ledgers), parts.rules);
   const { eventIdAt } = peek;
-  const sources = { db: pools.ledgers, topic: reader.topic, rules: parts.rules, eventIdAt };
+  // Search by place reads KAFKA_TOPIC.
+  const sources = { db: pools.ledgers, topic: settings.KAFKA_TOPIC, rules: parts.rules, eventIdAt };
   addLookupRoutes(app, db, sources, (eventId) => messageIdsOf(db, eventId));
   addFleetRoutes(app, db, owner, doctor);
   addRedriveRoutes(app, redrives, () => parts.jobs.notify());

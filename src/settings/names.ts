@@ -4,6 +4,7 @@
  * instead of the one that such a name gives: events would go where nobody looks for them.
  * Everything else is a warning, because other programs use the environment too.
  */
+import { EDITS_MAX, editsBetween } from './edits.ts';
 import { misspelledNames, SETTINGS, type SettingName } from './settings.ts';
 
 export type NameNotes = {
@@ -18,7 +19,6 @@ type Env = Readonly<Record<string, string | undefined>>;
 const NAMES = Object.keys(SETTINGS) as SettingName[];
 /** Shorter names are similar to too many other names. */
 const NEAR_CHARS_MIN = 8;
-const EDITS_MAX = 2;
 
 /** Names that other programs use for the same thing. */
 const ALIASES: readonly (readonly [names: RegExp, meant: SettingName])[] = [
@@ -66,7 +66,7 @@ export function judgeNames(environment: Env, file: Env, given: Env): NameNotes {
         );
       }
     } else if (name.startsWith('ORDERONCE_') || isMisspelled(name, file)) {
-      warnings.set(name, `${name} is not a setting: see --help`);
+      warnings.set(name, `${name} is not a setting: see "orderonce help settings"`);
     }
   }
   return { errors, warnings: [...warnings.values()], unknown: [...warnings.keys()] };
@@ -100,24 +100,3 @@ function meantBy(name: string): SettingName | null {
 }
 
 const wordOf = (name: string) => name.split('_')[0];
-
-/** Damerau–Levenshtein distance: letters to insert, remove, replace or swap with the next one. */
-function editsBetween(a: string, b: string): number {
-  if (Math.abs(a.length - b.length) > EDITS_MAX) return EDITS_MAX + 1;
-  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
-  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;
-  for (let i = 1; i <= a.length; i++) {
-    rows.push([i]);
-    for (let j = 1; j <= b.length; j++) {
-      const isSwap = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
-      const edits = [
-        at(i - 1, j) + 1,
-        at(i, j - 1) + 1,
-        at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1),
-        ...(isSwap ? [at(i - 2, j - 2) + 1] : []),
-      ];
-      rows[i]?.push(Math.min(...edits));
-    }
-  }
-  return at(a.length, b.length);
-}

@@ -25,6 +25,8 @@ describe('readSettings', () => {
         'TLS_KEY_FILE',
         'TLS_CLIENT_CA_FILE',
         'STATUS_BASE_URL',
+        'EVENTS_MODULE',
+        'DECODE_MODULE',
         'HANDLERS_MODULE',
         'HANDLERS_MIGRATIONS',
         'ORDER_PROCESSED_TOPIC',

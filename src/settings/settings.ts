@@ -28,6 +28,7 @@ export const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'] as const;
 
 const HOST_NAMES = /^(\*|(\*?\.)?[\w.-]+)(\s*,\s*(\*|(\*?\.)?[\w.-]+))*$/;
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
+const TOPICS_MAX = 20;
 
 export const SETTINGS = {
   HOST: text(
@@ -72,9 +73,12 @@ export const SETTINGS = {
     TOPIC,
     "1 to 249 letters, digits, '.', '_' or '-'",
   ),
+  KAFKA_TOPICS: topics(
+    'Topics to consume beside KAFKA_TOPIC, which others write, separated by commas. DECODE_MODULE decodes their records. "migrate" does not create them. See docs/decode.md.',
+  ),
   KAFKA_GROUP_ID: text(
     'orderonce',
-    'Consumer group. It decides which consumer reads which partition. The position to read from is kept in PostgreSQL.',
+    'Consumer group. It decides which consumer reads which partition. The position to read from is kept in PostgreSQL. The group of a topic of KAFKA_TOPICS is this name, a dot and the topic.',
   ),
   KAFKA_PARTITIONS: integer(
     6,
@@ -118,7 +122,12 @@ export const SETTINGS = {
   API_KEYS_FILE: file(
     'File with the API keys; see docs/security.md. It is read again when it changes. If unset, anybody who can reach a port may use it.',
   ),
-  API_KEY: optional(() => true, 'a key', 'The API key that "orderonce send" presents.', true),
+  API_KEY: optional(
+    () => true,
+    'a key',
+    'The API key that commands present to the services: "send" to the ingest API, the others to a consumer.',
+    true,
+  ),
   TLS_CERT_FILE: file(
     'Certificate chain (PEM) of both HTTP services. If unset, they serve plain HTTP.',
   ),
@@ -168,6 +177,11 @@ export const SETTINGS = {
     1_048_576,
     'The largest event in bytes. Producers and consumers need the same value. Kafka must accept records of this size (max.message.bytes).',
   ),
+  DECODE_MODULE: optional(
+    (value) => value.length > 0,
+    'path/to/module.ts',
+    'Module that exports "decode": makes events of the records of KAFKA_TOPICS. KAFKA_TOPIC is not decoded. A path from the working directory, or the name of an installed package. See docs/decode.md.',
+  ),
   HANDLERS_MODULE: optional(
     (value) => value.length > 0,
     'path/to/module.ts',
@@ -188,7 +202,7 @@ export const SETTINGS = {
     20_000,
     500,
     600_000,
-    'Milliseconds that a handler may block the event loop. After that the process is killed.',
+    'Milliseconds that a handler or the decode function may block the event loop. After that the process is killed.',
   ),
   HANDLER_ATTEMPTS_MAX: integer(
     5,
@@ -322,6 +336,18 @@ function databaseUrl(help: string): Spec<string | undefined> {
   return { parse, type: 'postgres://user:password@host:port/database', help, secret: true };
 }
 
+/** Names of topics, each once; none if unset. */
+function topics(help: string): Spec<readonly string[]> {
+  const parse = (value: string, name: string): readonly string[] => {
+    const names = [...new Set(value.split(',').map((topic) => topic.trim()))].filter(Boolean);
+    if (names.length <= TOPICS_MAX && names.every((topic) => TOPIC.test(topic))) return names;
+    throw new Error(
+      `${name} must be at most ${TOPICS_MAX} names of topics separated by commas, not "${value}"`,
+    );
+  };
+  return { parse, fallback: '', type: 'names of topics, separated by commas', help };
+}
+
 /**
  * No setting has a value in quotes. Quotes are left over from a shell or file, and would be used.
  */
@@ -338,6 +364,8 @@ export type SettingFlag = {
   readonly help: string;
   /** The default as a sentence that follows `help`; empty if there is no default. */
   readonly fallback: string;
+  /** An example or description of its values. */
+  readonly type: string;
 };
 
 /** Every setting as a command-line flag: PRODUCER_PORT is --producer-port. */
@@ -347,5 +375,6 @@ export function settingFlags(): SettingFlag[] {
     name,
     help: spec.help,
     fallback: spec.fallback === undefined ? '' : ` Default: ${spec.fallback}.`,
+    type: spec.type,
   }));
 }

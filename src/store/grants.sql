@@ -19,7 +19,10 @@ BEGIN
   END LOOP;
   IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'orderonce_consumer') THEN
     GRANT SELECT ON schema_migrations, handler_migrations, event_types, dead_letter_claims TO orderonce_consumer;
-    GRANT EXECUTE ON FUNCTION create_event_data_days TO orderonce_consumer;
+    -- For a function, unlike for a table, it is an error if who grants has no right to.
+    IF has_function_privilege('create_event_data_days(integer)', 'EXECUTE WITH GRANT OPTION') THEN
+      GRANT EXECUTE ON FUNCTION create_event_data_days TO orderonce_consumer;
+    END IF;
     GRANT SELECT, INSERT ON
       logs, processed_events, event_data, duplicates, conflicts, log_gaps, dead_letter_audit, closed_positions
       TO orderonce_consumer;

@@ -18,9 +18,11 @@ import { addLedgerRoutes } from '../admin/ledger-routes.ts';
 import { addLookupRoutes } from '../admin/lookup-routes.ts';
 import { addOrderRoutes } from '../admin/order-routes.ts';
 import { addPositionRoute } from '../admin/position-route.ts';
-import type { Call, Flags } from '../commands/command.ts';
+import type { Call } from '../commands/command.ts';
 import { runDeadLetters } from '../commands/dead-letters.ts';
+import type { Flags } from '../commands/flags.ts';
 import { runMigrate } from '../commands/migrate.ts';
+import { Output } from '../commands/output.ts';
 import { runLag, runPositions } from '../commands/positions.ts';
 import { runVerify } from '../commands/verify.ts';
 import { discard, redrive, redriveEdited } from '../dead-letters/redrive.ts';
@@ -158,7 +160,7 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
 const COMMANDS: readonly [run: (call: Call) => Promise<number>, words: string[], flags?: Flags][] =
   [
     [runMigrate, []],
-    [runPositions, []],
+    [runPositions, ['list']],
     [runLag, []],
     [runLag, [], { json: true }],
     [runDeadLetters, ['list']],
@@ -168,17 +170,18 @@ const COMMANDS: readonly [run: (call: Call) => Promise<number>, words: string[],
   ];
 
 /** What the commands print, without the times that they took. */
-async function sayAll(t: TestContext, url: string, receipts: string): Promise<string[]> {
+async function sayAll(url: string, receipts: string): Promise<string[]> {
   const said: string[] = [];
-  const log = t.mock.method(console, 'log', (line: string) => said.push(line));
-  const verify = [runVerify, [], { 'against-log': true, receipts }] as const;
+  const verify: (typeof COMMANDS)[number] = [runVerify, [], { 'against-log': true, receipts }];
   const settings = testSettings({ DATABASE_URL: url, KAFKA_PARTITIONS: '1' });
   const logger = createLogger('silent');
-  for (const [run, words, flags = {}] of [...COMMANDS, verify]) {
-    const code = await run({ settings, logger, flags, words: [...words] });
-    said.push(`${run.name} ${words}: ${code}`);
+  const stream = { write: (text: string) => said.push(text.trimEnd()) };
+  for (const [run, given, flags = {}] of [...COMMANDS, verify]) {
+    const [action = null, ...words] = given;
+    const out = new Output(flags, { stdout: stream, stderr: stream, env: {} });
+    const code = await run({ settings, logger, flags, action, words, out });
+    said.push(`${run.name} ${given}: ${code}`);
   }
-  log.mock.restore();
   return said.map((line) => line.replace(/in [\d.]+ s:/, ''));
 }
 
@@ -234,12 +237,12 @@ describe('Settings of role and database', () => {
   it('change nothing of what the commands print, and verify proves the account [G3]', async (t) => {
     const { db, hostile, traffic } = await setUp(t);
     const receipts = await receiptsOf(t, traffic.events[0] as WireEvent);
-    const said = await sayAll(t, hostile, receipts);
+    const said = await sayAll(hostile, receipts);
     assert.deepEqual(
       said.filter((line) => /: [1-9]$/.test(line)),
       [],
     );
-    assert.deepEqual(said, await sayAll(t, db.url, receipts));
+    assert.deepEqual(said, await sayAll(db.url, receipts));
   });
 
   it('change nothing of redrive, edit and discard, nor open the audit to changes [G3]', async (t) => {

@@ -15,6 +15,15 @@ export async function logIdOf(db: Queryable, identity: LogIdentity): Promise<num
   return (rows[0] as { log_id: number }).log_id;
 }
 
+/** The topic of a log that has a log_id. */
+export async function topicOfLog(db: Queryable, logId: number): Promise<string> {
+  const { rows } = await db.query<{ topic: string }>(
+    'SELECT topic FROM orderonce.logs WHERE log_id = $1',
+    [logId],
+  );
+  return (rows[0] as { topic: string }).topic;
+}
+
 /**
  * Creates another log_id for a topic whose log was cut, because its offsets mean other records from
  * then on. Its topic_id is the topic's with "#1", "#2" and so on appended.

@@ -13,7 +13,31 @@ export type Outcome = {
   readonly digest: string | null;
   /** The exact bytes of the record's value, if the tables have them. */
   readonly value: Buffer | null;
+  /** Why there is a gap; null for all other kinds. */
+  readonly reason: string | null;
 };
+
+/**
+ * The offsets in [from, to) of dead letters whose record was not decoded, or that were edited. Their
+ * bytes are compared, so the record need not be decoded again.
+ */
+export async function findUndecoded(
+  db: Queryable,
+  { logId, partition }: LogPartition,
+  { from, to }: { readonly from: number; readonly to: number },
+): Promise<ReadonlySet<number>> {
+  const { rows } = await db.query<{ offset: number }>(
+    `SELECT log_offset AS "offset" FROM orderonce.dead_letters
+      WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
+        AND digest IS NULL AND reason IN ('decode_failed', 'ends_the_process')
+     UNION
+     SELECT log_offset FROM orderonce.dead_letter_audit
+      WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
+        AND action = 'edit' AND outcome <> 'failed'`,
+    [logId, partition, from, to],
+  );
+  return new Set(rows.map(({ offset }) => offset));
+}
 
 /**
  * All outcomes in [from, to). Rows of stored events have no index on their place, so they are found
@@ -28,32 +52,33 @@ export async function findOutcomes(
 ): Promise<Outcome[]> {
   const { rows } = await db.query<Outcome>(
     `SELECT 'stored' AS kind, log_offset AS "from", log_offset + 1 AS "to", event_id AS "eventId",
-            encode(digest, 'hex') AS digest, NULL::bytea AS value
+            encode(digest, 'hex') AS digest, NULL::bytea AS value,
+            NULL AS reason
        FROM orderonce.processed_events
       WHERE event_id = ANY ($5::uuid[]) AND log_id = $1 AND log_partition = $2
         AND log_offset >= $3 AND log_offset < $4
      UNION ALL
      SELECT 'duplicate', d.log_offset, d.log_offset + 1, d.event_id,
-            encode(coalesce(p.digest, l.digest), 'hex'), NULL
+            encode(coalesce(p.digest, l.digest), 'hex'), NULL, NULL
        FROM orderonce.duplicates d
        LEFT JOIN orderonce.processed_events p ON p.event_id = d.event_id
        LEFT JOIN orderonce.dead_letter_claims l ON l.event_id = d.event_id
       WHERE d.log_id = $1 AND d.log_partition = $2 AND d.log_offset >= $3 AND d.log_offset < $4
      UNION ALL
-     SELECT 'conflict', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), NULL
+     SELECT 'conflict', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), NULL, NULL
        FROM orderonce.conflicts
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
-     SELECT 'dead_letter', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), value
+     SELECT 'dead_letter', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), value, NULL
        FROM orderonce.dead_letters
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
-     SELECT 'edited', log_offset, log_offset + 1, event_id, NULL, original_value
+     SELECT 'edited', log_offset, log_offset + 1, event_id, NULL, original_value, NULL
        FROM orderonce.dead_letter_audit
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
         AND action = 'edit' AND outcome <> 'failed'
      UNION ALL
-     SELECT 'gap', from_offset, to_offset, NULL, NULL, NULL FROM orderonce.log_gaps
+     SELECT 'gap', from_offset, to_offset, NULL, NULL, NULL, reason FROM orderonce.log_gaps
       WHERE log_id = $1 AND log_partition = $2 AND to_offset > $3 AND from_offset < $4`,
     [logId, partition, from, to, eventIds],
   );

@@ -8,12 +8,14 @@ export type Suspect = {
   readonly to: number;
   /** How often exactly this range was begun. */
   readonly attempts: number;
+  /** Whether the record was decoded in the last attempt, before the process died. */
+  readonly isDecoded: boolean;
 };
 
 /** The note of a partition, or null. */
 export async function findSuspect(db: Queryable, place: LogPartition): Promise<Suspect | null> {
   const { rows } = await db.query<Suspect>(
-    `SELECT from_offset AS "from", to_offset AS "to", attempts
+    `SELECT from_offset AS "from", to_offset AS "to", attempts, is_decoded AS "isDecoded"
        FROM orderonce.suspects WHERE log_id = $1 AND log_partition = $2`,
     [place.logId, place.partition],
   );
@@ -32,11 +34,20 @@ export async function noteAttempt(
      ON CONFLICT (log_id, log_partition) DO UPDATE SET
        attempts = CASE WHEN (s.from_offset, s.to_offset) = (excluded.from_offset, excluded.to_offset)
                   THEN s.attempts + 1 ELSE 1 END,
-       from_offset = excluded.from_offset, to_offset = excluded.to_offset, updated_at = now()
+       from_offset = excluded.from_offset, to_offset = excluded.to_offset, is_decoded = false,
+       updated_at = now()
      RETURNING attempts`,
     [place.logId, place.partition, from, to],
   );
-  return { from, to, attempts: rows[0]?.attempts ?? 1 };
+  return { from, to, attempts: rows[0]?.attempts ?? 1, isDecoded: false };
+}
+
+/** Notes that the noted record was decoded: if the process dies now, it is not of decoding it. */
+export async function noteDecoded(db: Queryable, place: LogPartition): Promise<void> {
+  await db.query(
+    'UPDATE orderonce.suspects SET is_decoded = true WHERE log_id = $1 AND log_partition = $2',
+    [place.logId, place.partition],
+  );
 }
 
 /** Deletes the note of a partition. */

@@ -1,7 +1,7 @@
 /** Reads the records that the log still holds, and compares each with the tables. */
 
 import { OrderonceError } from '../errors.ts';
-import type { EventRules } from '../event/event-rules.ts';
+import type { RecordRules } from '../log/decode-hook.ts';
 import { boundsOfAll, type LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -21,14 +21,33 @@ export type LogComparison = {
 const FINDINGS_MAX = 1000;
 
 /**
- * Compares all processed offsets that the log still holds with the tables.
+ * Compares all processed offsets that the logs still hold with the tables, one topic after the other.
  * @param tx a transaction with a snapshot, which decides what has been processed.
  * @param onProgress called with the number of offsets compared so far and their total.
  * @throws LOG_UNAVAILABLE if the log cannot be read.
  */
-export async function compareWithLog(
+export async function compareWithLogs(
   tx: Transaction,
-  { reader, rules }: { readonly reader: LogReader; readonly rules: EventRules },
+  { readers, rules }: { readonly readers: readonly LogReader[]; readonly rules: RecordRules },
+  onProgress: (done: number, of: number) => void,
+): Promise<LogComparison> {
+  const all: LogComparison[] = [];
+  for (const reader of readers) {
+    const comparison = await compareWithLog(tx, { reader, rules }, onProgress);
+    const name = readers.length === 1 ? {} : { topic: reader.topic };
+    const findings = comparison.findings.map((found) => ({ ...found, ...name }));
+    all.push({ ...comparison, findings });
+  }
+  return {
+    compared: all.reduce((sum, { compared }) => sum + compared, 0),
+    gone: all.reduce((sum, { gone }) => sum + gone, 0),
+    findings: all.flatMap(({ findings }) => findings).slice(0, FINDINGS_MAX),
+  };
+}
+
+async function compareWithLog(
+  tx: Transaction,
+  { reader, rules }: { readonly reader: LogReader; readonly rules: RecordRules },
   onProgress: (done: number, of: number) => void,
 ): Promise<LogComparison> {
   const { topicId } = await reader.identity();
@@ -49,7 +68,7 @@ type Range = {
 class Comparison {
   readonly #tx: Transaction;
   readonly #reader: LogReader;
-  readonly #rules: EventRules;
+  readonly #rules: RecordRules;
   readonly #topicId: string;
   readonly #onProgress: (done: number, of: number) => void;
   readonly #ranges: Range[] = [];
@@ -62,7 +81,7 @@ class Comparison {
     tx: Transaction,
     parts: {
       readonly reader: LogReader;
-      readonly rules: EventRules;
+      readonly rules: RecordRules;
       readonly topicId: string;
       readonly onProgress: (done: number, of: number) => void;
     },
@@ -125,7 +144,10 @@ class Comparison {
         offset = next;
         continue;
       }
-      const found = await compareSlice(this.#tx, { logId, partition }, slice, this.#rules);
+      const found = await compareSlice(this.#tx, { logId, partition }, slice, {
+        rules: this.#rules,
+        topic: this.#reader.topic,
+      });
       this.#findings.push(...found.slice(0, FINDINGS_MAX - this.#findings.length));
       this.#compared += slice.next - offset;
       offset = slice.next;

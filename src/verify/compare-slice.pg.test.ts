@@ -19,12 +19,7 @@ it('compareSlice accepts a dead letter of a release that read fewer spellings of
       [context.logId, offset, value],
     );
   }
-  const findings = await compareSlice(
-    pool,
-    { logId: context.logId, partition: 0 },
-    slice,
-    context.rules,
-  );
+  const findings = await compareSlice(pool, { logId: context.logId, partition: 0 }, slice, context);
   // The second one is in RFC 3339, which every release accepts: it should have taken effect.
   assert.deepEqual(
     findings.map(({ kind, offset }) => [kind, offset]),

@@ -5,8 +5,8 @@
  * consistent. With a reader it also compares them with the log, record by record.
  */
 
-import type { EventRules } from '../event/event-rules.ts';
 import type { Handler } from '../handlers/handler.ts';
+import type { RecordRules } from '../log/decode-hook.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { findOffsetFindings, type OffsetFinding } from '../store/account-queries.ts';
 import { allowLargeSorts, ask } from '../store/account-questions.ts';
@@ -19,7 +19,7 @@ import type { Pool } from '../store/pool.ts';
 import type { RowFinding } from '../store/questions.ts';
 import { judgeReceipts, type Receipt, type ReceiptVerdict } from '../store/receipts.ts';
 import { inSnapshot } from '../store/transaction.ts';
-import { compareWithLog, type LogComparison } from './against-log.ts';
+import { compareWithLogs, type LogComparison } from './against-log.ts';
 import { questionsOf } from './examine.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
 import { checkTypedEvents } from './typed-events.ts';
@@ -54,11 +54,13 @@ export type VerifyOptions = {
   readonly handlers: readonly Handler[];
   /** Identity of `handlers`, compared with that of the deployment. Without it only names are. */
   readonly identity?: HandlersIdentity | undefined;
-  readonly rules: EventRules;
+  readonly rules: RecordRules;
   /** null (ORDERS_PROJECTION=off): the table `orders` is not examined. */
   readonly projection: Projection | null;
   /** Its records are compared with the tables; null to examine only the tables. */
   readonly reader: LogReader | null;
+  /** Those of other topics, which are compared as well. */
+  readonly foreignReaders?: readonly LogReader[];
   /** Called as each step begins. */
   readonly onStep: (done: number, of: number, what: string) => void;
 };
@@ -73,8 +75,9 @@ const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
  */
 export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdict> {
   const { topic, receipts, handlers, identity, reader, rules, projection, onStep } = options;
+  const readers = reader === null ? [] : [reader, ...(options.foreignReaders ?? [])];
   const questions = questionsOf(projection);
-  const steps = questions.length + 4 + (receipts === null ? 0 : 1) + (reader === null ? 0 : 1);
+  const steps = questions.length + 4 + (receipts === null ? 0 : 1) + readers.length;
   if (projection !== null) await assertOrders(pool);
   return await inSnapshot(pool, LIMITS, async (tx) => {
     await allowLargeSorts(tx);
@@ -104,7 +107,8 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     }
     const onProgress = (done: number, of: number) =>
       onStep(steps - 1, steps, `log: ${done} of ${of} offsets`);
-    const log = reader && (await compareWithLog(tx, { reader, rules }, onProgress));
+    const log =
+      readers.length === 0 ? null : await compareWithLogs(tx, { readers, rules }, onProgress);
     onStep(steps, steps, 'done');
     const isProven =
       offsets.length === 0 &&

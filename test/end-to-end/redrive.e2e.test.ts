@@ -56,7 +56,7 @@ describe('dead-letters redrive', () => {
     const all = ['dead-letters', 'redrive', '--all'];
     const refused = await run(bare, ...all);
     assert.equal(refused.code, 1, refused.output);
-    assert.match(refused.output, /failed {2}Handler "ledger": no/);
+    assert.match(refused.output, /Redrive 1 \(redrive\) done: 2 of 2 tried, 2 failed/);
     const elsewhere = await createDatabase(t);
     await elsewhere.pool.query(
       `INSERT INTO deployment_handlers (handlers, digest, owner) VALUES ('[]', 'x', 'y')`,
@@ -67,7 +67,7 @@ describe('dead-letters redrive', () => {
     await pool.query('INSERT INTO fixed VALUES (1)');
     const done = await run(bare, ...all, '--json');
     assert.equal(done.code, 0, done.output);
-    assert.equal(done.output.match(/"outcome":"stored"/g)?.length, 4);
+    assert.match(done.output, /"outcomes":\{"stored":4\}/);
     assert.deepEqual([await count(pool, 'ledger'), await count(pool, 'dead_letters')], [4, 0]);
     const { rows: audit } = await pool.query('SELECT DISTINCT actor FROM dead_letter_audit');
     assert.match(audit[0].actor, /@.*\(http 127\.0\.0\.1\)/);

@@ -203,13 +203,11 @@ describe('orderonce', () => {
     const { run } = await setUp(t);
     const help = run('--help');
     assert.equal(await help.exit(), 0);
-    for (const word of ['start', 'migrate', '--kafka-topic', 'DATABASE_URL', 'Exit codes']) {
-      assert.ok(help.output.includes(word), word);
-    }
+    assert.match(help.output, /^ {2}migrate .*help settings/ms);
     const cases: [args: string[], said: RegExp][] = [
-      [['fly'], /Unknown command "fly"\. Commands: start/],
+      [['fly'], /Unknown command "fly"\. See "orderonce help"/],
       [['start', '--producer-port', '99999'], /PRODUCER_PORT must be a whole number/],
-      [['start', '--colour'], /Unknown option '--colour'.*--help/s],
+      [['start', '--colour'], /Unknown option "--colour"\. Did you mean "--color"\?/],
       [['producer'], /DATABASE_URL is not set.*npm start/s],
     ];
     for (const [args, said] of cases) {

@@ -2,6 +2,7 @@
 
 import type { TestContext } from 'node:test';
 import { Consumer } from '../../src/consume/consumer.ts';
+import { Turns } from '../../src/consume/turns.ts';
 import { UNDECLARED } from '../../src/event/event-rules.ts';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
 import { ParkGuard } from '../../src/inbox/park-guard.ts';
@@ -44,7 +45,7 @@ export function startConsumer(
     parkGuard: new ParkGuard(100),
     rules: UNDECLARED,
     projection: ORDERS,
-    connections: 2,
+    turns: new Turns({ connections: 2, batchMax: 500 }),
     batchMax: 500,
     logger: createLogger('silent'),
   });

@@ -8,13 +8,13 @@ const ARROWS = { rising: '↗ rising', falling: '↘ falling', steady: '→ stea
 
 /** @param history of this tab, for the trend; absent: no trend. */
 export function partitionTable(label, history) {
-  const trend = ({ partition }) => ARROWS[history.trend(`lag ${partition}`)];
+  const trend = (one) => ARROWS[history.trend(`lag ${nameOf(one)}`)];
   return new KeyedTable({
     label,
     empty: 'No partition has a position yet. A consumer creates positions at its first start.',
-    keyOf: ({ partition }) => String(partition),
+    keyOf: nameOf,
     columns: [
-      { title: 'partition', className: 'number', cell: (one) => String(one.partition) },
+      { title: 'partition', className: 'number', cell: nameOf },
       { title: 'state', cell: (one) => outcome(one.state) },
       { title: 'to process', className: 'number', cell: (one) => number(one.lag) },
       ...(history === undefined ? [] : [{ title: 'trend', cell: trend }]),
@@ -25,6 +25,11 @@ export function partitionTable(label, history) {
       { title: 'reason', className: 'wide', cell: reasonOf },
     ],
   });
+}
+
+/** A partition; with its topic where the log has several. Pure. */
+export function nameOf({ topic, partition }) {
+  return topic ? `${topic} ${partition}` : String(partition);
 }
 
 function reasonOf({ code, trouble, since, attempts }) {
