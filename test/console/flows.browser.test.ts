@@ -166,6 +166,11 @@ describe('An operator', () => {
     await park(200);
     const url = `${site.consumerUrl}/console/dead-letters?state=parked&reason=too_many`;
     const { page } = await visit(t, browser, url);
+    // A filter keeps the focus, and is in the URL.
+    await page.getByLabel('sort').focus();
+    await page.getByLabel('sort').selectOption('oldest');
+    await page.waitForURL('**/dead-letters?state=parked&reason=too_many&sort=oldest');
+    assert.equal(await page.evaluate('document.activeElement.name'), 'sort');
     await button(page, 'Redrive all 200 that match …').click();
     await page.getByLabel('At most a second').fill('2');
     await button(page, 'Plan').click();

@@ -1,5 +1,7 @@
 /** What this tab has seen in the last minutes, for small lines and trends. */
 
+import { nameOf } from './partition-table.js';
+
 const KEPT_MS = 10 * 60_000;
 const TREND_MS = 60_000;
 
@@ -21,7 +23,7 @@ export class History {
     this.#add('arrived', at, rates.arrived_per_second);
     this.#add('processed', at, rates.processed_per_second);
     this.#add('lag', at, lag.records);
-    for (const { partition, lag: own } of partitions) this.#add(`lag ${partition}`, at, own);
+    for (const one of partitions) this.#add(`lag ${nameOf(one)}`, at, one.lag);
   }
 
   #add(name, at, value) {

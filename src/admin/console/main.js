@@ -39,6 +39,8 @@ function show() {
   const { pathname, searchParams } = new URL(location.href);
   const found = matchPath(pathname, PAGES) ?? { page: PAGES[0][1], rest: '' };
   const isSamePath = page?.path === pathname;
+  const focused = document.activeElement;
+  const isFocusInside = at('main').contains(focused) && focused !== at('main');
   page?.leave();
   page = new Page(app, { path: pathname, rest: found.rest, query: searchParams });
   at('main').replaceChildren(page.root);
@@ -52,10 +54,13 @@ function show() {
       entry.setAttribute('aria-current', 'page');
     else entry.removeAttribute('aria-current');
   }
-  if (isSamePath) return;
+  if (isSamePath && !isFocusInside) return;
+  // Who changes a filter stays in its field.
+  const field = isSamePath && focused.name ? `[name="${CSS.escape(focused.name)}"]` : null;
+  if (field !== null) return page.root.querySelector(field)?.focus();
   scrollTo(0, 0);
   // A screen reader reads the heading of the new page.
-  if (document.activeElement !== document.body) page.root.querySelector('h1')?.focus();
+  if (focused !== document.body) page.root.querySelector('h1')?.focus();
 }
 
 function setTitle() {

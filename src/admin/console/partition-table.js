@@ -8,13 +8,13 @@ const ARROWS = { rising: '↗ rising', falling: '↘ falling', steady: '→ stea
 
 /** @param history of this tab, for the trend; absent: no trend. */
 export function partitionTable(label, history) {
-  const trend = (one) => ARROWS[history.trend(`lag ${one.partition}`)];
+  const trend = (one) => ARROWS[history.trend(`lag ${nameOf(one)}`)];
   return new KeyedTable({
     label,
     empty: 'No partition has a position yet. A consumer creates positions at its first start.',
     keyOf: nameOf,
     columns: [
-      { title: 'partition', className: 'number', cell: (one) => nameOf(one) },
+      { title: 'partition', className: 'number', cell: nameOf },
       { title: 'state', cell: (one) => outcome(one.state) },
       { title: 'to process', className: 'number', cell: (one) => number(one.lag) },
       ...(history === undefined ? [] : [{ title: 'trend', cell: trend }]),
@@ -27,13 +27,13 @@ export function partitionTable(label, history) {
   });
 }
 
+/** A partition; with its topic where the log has several. Pure. */
+export function nameOf({ topic, partition }) {
+  return topic ? `${topic} ${partition}` : String(partition);
+}
+
 function reasonOf({ code, trouble, since, attempts }) {
   if (code === null) return '';
   const tries = attempts === null ? '' : `, ${number(attempts)} attempts`;
   return `${code} for ${ago(since, serverNow())}${tries}: ${trouble ?? ''}`;
-}
-
-/** With its topic where the deployment consumes several. */
-function nameOf({ topic, partition }) {
-  return topic === undefined ? String(partition) : `${topic}/${partition}`;
 }
