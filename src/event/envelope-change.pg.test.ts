@@ -108,7 +108,7 @@ const web = { ...plain, event_id: randomUUID(), channel: 'web' };
 const records = [web, web, { ...web, channel: 'app' }, plain].map((event, offset) => {
   const parsed = parseEvent(Buffer.from(JSON.stringify(event)), UNDECLARED);
   if (!parsed.ok) throw new Error(JSON.stringify(parsed));
-  const { key, value, headers = [] } = recordOf(parsed.event, randomUUID());
+  const { key, value, headers = [] } = recordOf(parsed.event, { requestId: randomUUID(), trace: [] });
   return logRecord({ partition: 0, offset, key, value, headers, appendedMs: 0 });
 });
 const slice = { partition: 0, from: 0, next: 4, records, gaps: [], leaderEpoch: -1 };
