@@ -11,6 +11,7 @@ const NONE: NewOutcomes = { nowMs: 9, items: [], skipped: 0 };
 
 async function setUp(t: TestContext) {
   const state = { verdict: 'fine', reads: 0, fresh: NONE, resumed: [] as number[] };
+  const boundary = { asked: false, known: Promise.resolve() };
   const sources = {
     overview: {
       read: async () => {
@@ -25,6 +26,8 @@ async function setUp(t: TestContext) {
     outcomes: {
       begin: () => {},
       next: async () => {
+        boundary.asked = true;
+        await boundary.known;
         const { fresh } = state;
         state.fresh = NONE;
         return fresh;
@@ -67,10 +70,25 @@ async function setUp(t: TestContext) {
     const events = () => [...seen.text.matchAll(/^event: (\w+)$/gm)].map(([, name]) => name);
     return { answer, seen, events, close: () => gone.abort() };
   };
-  return { state, streams, open, app };
+  return { state, boundary, streams, open, app };
 }
 
 describe('GET /stream', () => {
+  it('greets only once it knows from where on outcomes are new', async (t) => {
+    const { state, boundary, open } = await setUp(t);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    boundary.known = promise;
+    const { events } = await open();
+    await until('the boundary is asked for', () => boundary.asked);
+    assert.equal(
+      state.reads,
+      0,
+      'an overview from before the boundary would hide what lies between',
+    );
+    resolve();
+    await until('it is greeted', () => events().includes('overview'));
+  });
+
   it('greets with what is known, and sends the overview again only when it has changed', async (t) => {
     const { state, open } = await setUp(t);
     const { answer, seen, events } = await open();

@@ -34,6 +34,8 @@ export class LiveStreams {
   readonly #clients = new Set<Client>();
   readonly #stopping = new AbortController();
   #isRunning = false;
+  /** Settles once the first turn has fixed from where on outcomes are new. */
+  #firstTurn: Promise<void> | null = null;
   /** The last overview, to see whether it has changed; null before the first turn. */
   #overview: string | null = null;
   #beatAt = 0;
@@ -71,12 +73,16 @@ export class LiveStreams {
     const stream: SseStream = new SseStream(reply.raw, headers, onEnd);
     const client = { stream, only };
     this.#clients.add(client);
-    void this.#greet(client, lastId);
     if (!this.#isRunning) void this.#run();
+    void this.#greet(client, lastId);
   }
 
-  /** Sends what is known now, and what the client has missed. */
+  /**
+   * Sends what is known now, and what the client has missed. The first turn comes before: what
+   * happened between the greeting and that turn would be in neither.
+   */
   async #greet(client: Client, lastId: number | null): Promise<void> {
+    await this.#firstTurn;
     const { overview, outcomes, jobs } = this.#sources;
     const wants = (kind: StreamKind) => client.only === undefined || client.only === kind;
     try {
@@ -97,9 +103,12 @@ export class LiveStreams {
     this.#isRunning = true;
     this.#sources.outcomes.begin();
     this.#overview = null;
+    this.#firstTurn = null;
     while (this.#clients.size > 0 && !this.#stopping.signal.aborted) {
       const began = performance.now();
-      await this.#turn().catch(() => {});
+      const turn = this.#turn().catch(() => {});
+      this.#firstTurn ??= turn;
+      await turn;
       const took = performance.now() - began;
       await pause(Math.max(TURN_MS - took, took / DUTY - took), this.#stopping.signal);
     }

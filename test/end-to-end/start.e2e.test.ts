@@ -72,7 +72,8 @@ describe('orderonce start', () => {
     const { items } = (await (await fetch(`${status}/duplicates`)).json()) as Ledger;
     assert.deepEqual(
       items.map(({ source }) => source),
-      ['resent_same_process', 'resent_other_process'],
+      ['resent_other_process', 'resent_same_process'],
+      'the newest first',
     );
     assert.equal(await second.kill('SIGINT'), 0);
   });
