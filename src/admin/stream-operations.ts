@@ -10,6 +10,18 @@ export const OF_STREAM = {
   seconds: wholeNumber(1, 86_400),
 };
 
+/** One event: OpenAPI before 3.2 has no other place for the items of a stream. */
+const EVENT = {
+  type: 'object',
+  description: 'One event of the stream. `data` is JSON.',
+  properties: {
+    event: { type: 'string', enum: ['overview', 'outcome', 'redrive'] },
+    id: { type: 'string', pattern: '^[0-9]+$' },
+    data: { type: 'string', contentMediaType: 'application/json' },
+  },
+  required: ['event', 'id', 'data'],
+};
+
 export const GET_STREAM: Operation = {
   summary: 'Live updates as server-sent events',
   description:
@@ -39,7 +51,7 @@ export const GET_STREAM: Operation = {
       description: 'The stream.',
       content: {
         'text/event-stream': {
-          schema: { type: 'string' },
+          schema: EVENT,
           example: 'event: overview\nid: 1767323046789\ndata: {"verdict":"fine"}\n\n',
         },
       },
