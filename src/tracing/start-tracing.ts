@@ -72,7 +72,7 @@ function start(packages: Packages, settings: Settings, service: string, logger: 
     maxQueueSize: SPANS_MAX,
     scheduledDelayMillis: DELAY_MS,
   });
-  const detectors = [resources.resourceAttributesEnvDetector];
+  const detectors = [resources.envDetector];
   const base = resources.defaultResource().merge(resources.detectResources({ detectors }));
   const provider = new sdk.TracerProvider({
     resource: base.merge(
