@@ -197,7 +197,7 @@ it('runs from an empty folder: start, the same event twice, a handler, verify', 
   );
 
   await until('all records are verified', () => {
-    const verify = ['npx', 'orderonce', 'verify', '--team-module', 'handlers.ts'];
+    const verify = ['npx', 'orderonce', 'verify', '--handlers-module', 'handlers.ts'];
     assert.match(run(folder, verify), /^Proven in /m);
     return /"duplicates":1\b/.test(run(folder, [...verify, '--json']));
   });
