@@ -3,6 +3,7 @@
 import { type Command, EXIT_MEANINGS, GROUPS } from '../src/commands/command.ts';
 import { COMMANDS } from '../src/commands/command-table.ts';
 import { FLAGS, type FlagName, flagUsage } from '../src/commands/flags.ts';
+import { wrap } from '../src/commands/help.ts';
 import { formUsage } from '../src/commands/usage.ts';
 
 /** @param made the sentence that says that the page is generated */
@@ -57,17 +58,22 @@ function commandSection(command: Command): string {
   const reads =
     settings.length === 0
       ? ''
-      : `\nIt reads ${settings.map((one) => `\`${one}\``).join(', ')} ([settings](settings.md)).\n`;
+      : `\n${prose(`It reads ${settings.map((one) => `\`${one}\``).join(', ')} ([settings](settings.md)).`)}\n`;
   return `## ${name}
 
-${about}
+${prose(about)}
 
 \`\`\`text
-${forms.map((form) => formUsage(command, form)).join('\n')}
+${forms.flatMap((form) => wrap(formUsage(command, form), '', '  ')).join('\n')}
 \`\`\`
 
 \`\`\`text
 ${calls.join('\n')}
 \`\`\`
 ${table('action', actions)}${table('option', options)}${table('exit code', codes)}${reads}`;
+}
+
+/** Wrapped as the other pages are. */
+function prose(text: string): string {
+  return wrap(text, '', '').join('\n');
 }

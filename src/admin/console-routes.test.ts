@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { createHttpServer } from '../runtime/http-server.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { addConsoleRoutes } from './console-routes.ts';
@@ -12,18 +12,23 @@ const FILES = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' })
 const read = (file: string) => readFileSync(new URL(file, FOLDER), 'utf8');
 const SCRIPTS = FILES.filter((file) => file.endsWith('.js'));
 
+async function serve(t: TestContext) {
+  const app = await createHttpServer({
+    title: 'test',
+    description: '',
+    bodyBytesMax: 1024,
+    requestTimeoutMs: 1000,
+    logger: createLogger('silent'),
+    tls: null,
+  });
+  t.after(() => app.close());
+  addConsoleRoutes(app);
+  return app;
+}
+
 describe('The console', () => {
   it('comes with all its files, and lets no other script run nor page frame it', async (t) => {
-    const app = await createHttpServer({
-      title: 'test',
-      description: '',
-      bodyBytesMax: 1024,
-      requestTimeoutMs: 1000,
-      logger: createLogger('silent'),
-      tls: null,
-    });
-    t.after(() => app.close());
-    addConsoleRoutes(app);
+    const app = await serve(t);
     const page = await app.inject('/');
     assert.match(String(page.headers['content-type']), /^text\/html/);
     const policy = String(page.headers['content-security-policy']);
@@ -46,16 +51,7 @@ describe('The console', () => {
   });
 
   it('can ask whether changes are accepted, and shows no button that would be refused', async (t) => {
-    const app = await createHttpServer({
-      title: 'test',
-      description: '',
-      bodyBytesMax: 1024,
-      requestTimeoutMs: 1000,
-      logger: createLogger('silent'),
-      tls: null,
-    });
-    t.after(() => app.close());
-    addConsoleRoutes(app);
+    const app = await serve(t);
     const ask = async (remoteAddress: string) =>
       (
         await app.inject({ url: '/access', remoteAddress, headers: { host: 'localhost:8001' } })

@@ -12,7 +12,7 @@ const OF_STATES = {
   stopped: {
     kind: 'partitions_stopped',
     verb: 'stopped',
-    next: 'Decide how to continue: the message has the command. The other partitions go on.',
+    next: 'Decide how to continue: the message has the command. The other partitions continue.',
     command: 'npx orderonce positions',
   },
   retrying: {

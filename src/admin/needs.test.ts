@@ -59,7 +59,7 @@ describe('needsOf', () => {
     assert.equal(verdictOf(needs), 'act');
   });
 
-  it('finds a partition that stands still without a reason', () => {
+  it('finds a partition that is paused without a reason', () => {
     const still = { lag: 3, updated_at: at(2) };
     assert.deepEqual(shown({ partitions: [partition(still)] }), [
       'act partitions_still: 1 partition with records to process does not move',

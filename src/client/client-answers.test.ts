@@ -306,8 +306,13 @@ describe('sendMany', () => {
   it('sends the events of a stream that pauses without waiting for a full batch, and ends at an abort', async (t) => {
     const { api, client } = await failing(t, []);
     const abort = new AbortController();
+    const resumed = Promise.withResolvers<void>();
     const verdicts = client.sendMany(pausing(), { signal: abort.signal });
-    for (let i = 0; i < 3; i++) assert.equal((await verdicts.next()).value?.status, 'accepted');
+    const accepted = async () => assert.equal((await verdicts.next()).value?.status, 'accepted');
+    await accepted();
+    await accepted();
+    resumed.resolve();
+    await accepted();
     const last = rejectionOf(verdicts.next());
     abort.abort();
     assert.ok((await last) instanceof Unknown);
@@ -315,7 +320,7 @@ describe('sendMany', () => {
     async function* pausing() {
       yield wireEvent();
       yield wireEvent();
-      await new Promise((done) => setTimeout(done, 30));
+      await resumed.promise;
       yield wireEvent();
       await new Promise(() => {});
     }

@@ -1,7 +1,7 @@
 /** The one table of commands. Dispatch, help, completion and docs/reference/commands.md use it. */
 import type { Command } from './command.ts';
 import { LOOK, PROVE } from './table-look.ts';
-import { MEND } from './table-mend.ts';
+import { REPAIR } from './table-repair.ts';
 import { RUN, SET_UP } from './table-run.ts';
 
 /** It is here because it needs the whole table. */
@@ -32,7 +32,7 @@ const COMPLETION: Command = {
 export const COMMANDS: readonly Command[] = [
   ...RUN,
   ...LOOK,
-  ...MEND,
+  ...REPAIR,
   ...PROVE,
   ...SET_UP,
   COMPLETION,

@@ -24,7 +24,7 @@ export const EXIT_MEANINGS: Readonly<Record<number, string>> = {
 };
 
 /** The groups of the list of commands, in its order. */
-export const GROUPS = ['Run', 'Look', 'Mend', 'Prove', 'Set up'] as const;
+export const GROUPS = ['Run', 'Look', 'Repair', 'Prove', 'Set up'] as const;
 
 /** A word that follows the name of a command. */
 export type Argument = {

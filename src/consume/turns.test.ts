@@ -89,7 +89,7 @@ async function settled(): Promise<void> {
   for (let i = 0; i < 20; i++) await Promise.resolve();
 }
 
-describe('Turns, by themselves', () => {
+describe('Turns alone', () => {
   it('begin on as many connections as there are, the others in turn, also after a failure [G10]', async () => {
     const { start, end, fail, has } = setUp(2);
     const first = start('a');

@@ -45,7 +45,7 @@ describe('redrive with an edited payload', () => {
       ...USUAL_MODEL,
     };
     assert.equal((await verify(pool, options)).isProven, true);
-    await pool.query(`UPDATE processed_events SET user_id = 'thief' WHERE event_id = $1`, [
+    await pool.query(`UPDATE processed_events SET user_id = 'changed' WHERE event_id = $1`, [
       bad.event_id,
     ]);
     const verdict = await verify(pool, options);

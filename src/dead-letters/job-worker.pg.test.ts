@@ -188,7 +188,7 @@ describe('A redrive job', () => {
     assert.equal(await count(pool, 'ledger'), 60);
   });
 
-  it('waits through an outage, says so, and goes on', async (t) => {
+  it('waits through an outage, says so, and resumes', async (t) => {
     const { pool, state, redriving, create, job } = await setUp(t, 3);
     state.isFixed = true;
     let failures = 2;

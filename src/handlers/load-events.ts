@@ -13,7 +13,7 @@ export async function loadEvents(path: string): Promise<DeclaredEvents> {
   try {
     exported = (await importModule(fileOfModule(path))).default;
   } catch (error) {
-    // An error of defineEvents says by itself what is wrong.
+    // An error of defineEvents says what is wrong.
     if (error instanceof OrderonceError) throw error;
     throw invalid(path, `cannot be loaded: ${reasonOf(error)}`, error);
   }

@@ -101,7 +101,7 @@ describe('processBatch, statement by statement', () => {
     assert.equal(pool.statements.at(-1), 'ROLLBACK');
   });
 
-  it('writes nothing once the position stands elsewhere [G7]', async () => {
+  it('writes nothing once the position is elsewhere [G7]', async () => {
     const { pool, context } = setUp(['UPDATE consumer_positions', () => ({ rows: [] })]);
     const batch = processBatch(context, sliceOfEvents(0, [wireEvent()]));
     await assert.rejects(batch, { code: 'POSITION_MOVED' });

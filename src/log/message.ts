@@ -36,7 +36,7 @@ export type EmittedMessage = {
 const TOPIC = /^[a-zA-Z0-9._-]{1,249}$/;
 
 /**
- * Adds the trace of the event that a message is about, so that the trace goes on to its readers. A
+ * Adds the trace of the event that a message is about, so that the trace continues at its readers. A
  * handler that sets a trace of its own keeps it.
  */
 export function withTrace(message: OutboxMessage, trace: TraceContext | undefined): OutboxMessage {

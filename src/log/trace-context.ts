@@ -34,7 +34,7 @@ const MEMBER =
 /**
  * The context that a request carries.
  * @returns null if it has none, or one that is not valid: the specification lets the receiver then
- * go on as if there were none. A tracestate that is not valid is left out alone.
+ * continue as if there were none. A tracestate that is not valid is left out alone.
  */
 export function contextOfRequest(headers: RequestHeaders): TraceContext | null {
   const given = headers[TRACEPARENT];

@@ -23,7 +23,7 @@ describe('recordPeek', () => {
     assert.equal(reader.closed, true);
   });
 
-  it('opens nothing while nobody asks, and goes on after a failure', async () => {
+  it('opens nothing while nobody asks, and recovers from a failure', async () => {
     recordPeek(() => assert.fail(), UNDECLARED).stop();
     const reader = new FakeReader(1);
     const event = wireEvent();

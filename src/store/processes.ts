@@ -1,4 +1,4 @@
-/** The table processes: one row for each consumer that runs, written by itself. */
+/** The table processes: one row for each consumer that runs, which it writes itself. */
 import type { Queryable } from './queryable.ts';
 import { UTC } from './utc.ts';
 

@@ -103,7 +103,7 @@ export async function stepHead(
 /**
  * Makes a step of the patrol, which visits again what the head has proven, and the rows that belong
  * to no offset.
- * @returns whether the round goes on.
+ * @returns whether the round continues.
  */
 export async function stepPatrol(
   context: ProofContext,

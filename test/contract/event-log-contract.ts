@@ -106,7 +106,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       assert.deepEqual(await readFrom(anotherReader(), partition, 0, 5), seen);
     });
 
-    it('is durable before the answer: a new reader finds it at once [G1]', async (t) => {
+    it('is durable before the answer: a new reader finds it immediately [G1]', async (t) => {
       const { appender, anotherReader } = await open(t);
       for (let i = 0; i < 20; i++) {
         const [position] = await append(appender, [record(`k${i}`, `v${i}`)]);
@@ -182,7 +182,7 @@ export function describeEventLog(name: string, open: (t: TestContext) => Promise
       );
     });
 
-    it('carries the largest event that the API takes, many at once [G8]', async (t) => {
+    it('carries the largest event that the API takes, many together [G8]', async (t) => {
       const { appender, reader } = await open(t);
       const value = Buffer.alloc(64 * 1024, 'x');
       const positions = await append(

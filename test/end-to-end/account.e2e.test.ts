@@ -18,10 +18,10 @@ const PARTITIONS = 4;
 const KILLS = 4;
 const PRODUCE_BATCH = 1000;
 
-/** Refuses one user (TerminalError) and fails for another, until MENDED=1 is set. */
+/** Refuses one user (TerminalError) and fails for another, until FIXED=1 is set. */
 const MODULE = `
 import { TerminalError } from 'orderonce/handlers';
-const isFixed = process.env.MENDED === '1';
+const isFixed = process.env.FIXED === '1';
 export const handlers = [{
   name: 'ledger',
   async handle(events, tx) {
@@ -178,7 +178,7 @@ describe(`${RECORDS} records, many of them bad`, { skip: KAFKA === undefined }, 
 
     await db.pool.query('ALTER TABLE processed_events DROP CONSTRAINT limit_666');
     const redrive = ['dead-letters', 'redrive', '--all', '--json'];
-    const redriving = new Orderonce(t, redrive, { ...env, MENDED: '1' });
+    const redriving = new Orderonce(t, redrive, { ...env, FIXED: '1' });
     assert.equal(await redriving.exit(), 0, redriving.output.slice(-2000));
     assert.deepEqual(await counts(), {
       stored: load.validIds.size,

@@ -59,7 +59,7 @@ async function setUp(t: TestContext, bootstrap: string) {
 
 if (KAFKA !== undefined) {
   describe('Outages', () => {
-    it('Kafka away: 500 within the deadline, health 503, recovery by itself [G6] [G9] [G10]', async (t) => {
+    it('Kafka away: 500 within the deadline, health 503, recovery without a restart [G6] [G9] [G10]', async (t) => {
       const broker = await ownBroker(19_592);
       const { pool, env } = await setUp(t, broker.bootstrap);
       new Orderonce(t, ['start'], env);

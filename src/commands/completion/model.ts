@@ -80,7 +80,7 @@ function firstSentence(text: string): string {
   return first.replace(/[.:;]$/, '').slice(0, 70);
 }
 
-/** Every option once, by name: where an option stands, its values are the same. */
+/** Every option once, by name: wherever an option is used, its values are the same. */
 export function allOptions(words: readonly CommandWords[]): readonly OptionWord[] {
   const options = words.flatMap(({ forms }) => forms.flatMap((form) => form.options));
   return [...new Map(options.map((option) => [option.name, option])).values()];

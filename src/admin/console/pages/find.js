@@ -28,7 +28,7 @@ export function open(page) {
     events: ['outcome'],
     load: (signal) => get(`/find${queryText({ q })}`, signal),
     show({ items, hint: text }, body) {
-      // The one thing that was meant is shown at once.
+      // The one thing that was meant is shown immediately.
       if (isFirst && items.length === 1) return page.app.go(items[0].link, { isReplaced: true });
       isFirst = false;
       table.update(items);

@@ -6,10 +6,10 @@ const PARTITION: Argument = { name: 'PARTITION' };
 const NUMBER: Argument = { name: 'NUMBER' };
 
 /** The commands that decide and repair. */
-export const MEND: readonly Command[] = [
+export const REPAIR: readonly Command[] = [
   {
     name: 'dead-letters',
-    group: 'Mend',
+    group: 'Repair',
     purpose: 'Lists, shows, redrives, edits and discards dead letters',
     about:
       'Lists, shows, redrives, edits and discards dead letters. PLACE is log/partition/offset, as "list" shows it. A consumer does what makes events take effect, with its own handlers; a redrive of many is a job there.',
@@ -72,7 +72,7 @@ export const MEND: readonly Command[] = [
   },
   {
     name: 'redrives',
-    group: 'Mend',
+    group: 'Repair',
     purpose: 'Lists, watches and stops redrives of many dead letters',
     about:
       'Lists, watches and stops the jobs that redrive or discard many dead letters. NUMBER is that of the job.',
@@ -115,7 +115,7 @@ export const MEND: readonly Command[] = [
   },
   {
     name: 'positions',
-    group: 'Mend',
+    group: 'Repair',
     purpose: 'Lists partitions, and lets a stopped one resume',
     about:
       'Lists the position and state of each partition, and lets a stopped one resume. "list" shows which of the other forms resolves the trouble; see docs/positions.md.',
