@@ -151,7 +151,8 @@ export const GROUP_LETTERS: Operation = {
 const BASE64 = nullable({ type: 'string', contentEncoding: 'base64' });
 const AUDIT = {
   type: 'array',
-  description: 'What operators did to the dead letter, the oldest first.',
+  description:
+    'What operators did to the dead letter, the oldest first; the newest 100 actions at most.',
   items: record({
     at: TIME,
     actor: TEXT,

@@ -91,13 +91,26 @@ function verdictText(verdict: Verdict, seconds: number): string {
   const ofHandlers = handlers.map(
     ({ handler, verdict: what }) => `handler   ${handler}: ${WORDS[what]}`,
   );
+  const undeclared = verdict.undeclaredTypes;
+  const ofTypes =
+    undeclared === 0
+      ? []
+      : [
+          `types     ${undeclared} typed events have their digests; EVENTS_MODULE here does not declare their types, so their data was not compared with a schema`,
+        ];
   const findings = findingsOf(verdict);
   const end = isProven
     ? `Proven in ${seconds} s: every offset has exactly one outcome, and the effects equal the sum of the events.`
     : endOf(findings.length, handlers);
-  return [tableOf(HEADER, rows), ...ofReceipts, ...ofLog, ...ofHandlers, ...findings, end].join(
-    '\n',
-  );
+  return [
+    tableOf(HEADER, rows),
+    ...ofReceipts,
+    ...ofLog,
+    ...ofTypes,
+    ...ofHandlers,
+    ...findings,
+    end,
+  ].join('\n');
 }
 
 const WORDS = {

@@ -10,6 +10,7 @@ import { compileEvents } from '../event/declared-events.ts';
 import { UNDECLARED } from '../event/event-rules.ts';
 import { defineEvents } from '../handlers/define-events.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
+import type { RecordRules } from '../log/decode-hook.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { findEvent, findOrder } from '../store/event-status.ts';
@@ -75,8 +76,8 @@ async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t, 1);
   await migrate(pool, { declared: DECLARED });
   const typed = { ...context, rules: RULES };
-  const prove = async (rules = RULES) => {
-    const verdict = await verify(pool, {
+  const verified = (rules: RecordRules = RULES) =>
+    verify(pool, {
       topic: 'order_events',
       receipts: null,
       handlers: [],
@@ -85,10 +86,12 @@ async function setUp(t: TestContext) {
       ...USUAL_MODEL,
       rules,
     });
+  const prove = async (rules = RULES) => {
+    const verdict = await verified(rules);
     assert.deepEqual([...verdict.offsets, ...verdict.rows], []);
     assert.equal(verdict.isProven, true);
   };
-  return { pool, context, typed, prove };
+  return { pool, context, typed, verified, prove };
 }
 
 describe('Typed events', () => {
@@ -213,22 +216,22 @@ describe('Typed events', () => {
     await prove();
   });
 
+  it('are counted where verify does not know their types', async (t) => {
+    const { typed, verified } = await setUp(t);
+    await processBatch(typed, sliceOfEvents(0, [placed(), placed()]));
+    assert.equal((await verified()).undeclaredTypes, 0);
+    const { isProven, undeclaredTypes } = await verified(USUAL_MODEL.rules);
+    assert.deepEqual([isProven, undeclaredTypes], [true, 2]);
+  });
+
   it('that were altered are convicted [G2]', async (t) => {
-    const { pool, typed } = await setUp(t);
+    const { pool, typed, verified } = await setUp(t);
     await processBatch(typed, sliceOfEvents(0, [placed(), placed()]));
     await pool.query(
       `UPDATE event_data SET data = jsonb_set(data, '{currency}', '"USD"') WHERE log_offset = 0`,
     );
     await pool.query('DELETE FROM event_data WHERE log_offset = 1');
-    const verdict = await verify(pool, {
-      topic: 'order_events',
-      receipts: null,
-      handlers: [],
-      reader: null,
-      onStep: () => {},
-      ...USUAL_MODEL,
-      rules: RULES,
-    });
+    const verdict = await verified();
     const kinds = verdict.rows.map(({ kind }) => kind).sort();
     assert.deepEqual(kinds, ['altered', 'altered', 'effect', 'effect']);
   });

@@ -255,13 +255,16 @@ export async function listUnknownEvents(
   return rows;
 }
 
-/** All actions on a dead letter, oldest first. The dead letter itself may no longer exist. */
+/** An entry may hold two payloads, each of up to EVENT_BYTES_MAX. */
+const AUDIT_MAX = 100;
+
+/** The newest actions on a dead letter, oldest first. The dead letter itself may no longer exist. */
 export async function readAudit(db: Queryable, place: LogPlace): Promise<object[]> {
   const { rows } = await db.query(
     `SELECT ${UTC('at')} AS at, actor, action, outcome, event_id, detail,
             encode(original_value, 'base64') AS original_value_base64, edited_payload
-       FROM orderonce.dead_letter_audit WHERE ${PLACE} ORDER BY audit_id`,
+       FROM orderonce.dead_letter_audit WHERE ${PLACE} ORDER BY audit_id DESC LIMIT ${AUDIT_MAX}`,
     placeParameters(place),
   );
-  return rows;
+  return rows.reverse();
 }

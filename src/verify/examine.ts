@@ -39,7 +39,7 @@ export async function examine(
   projection: Projection | null,
 ): Promise<Examined> {
   const { offsets, rows, stored } = await examineScope(tx, scope, questionsOf(projection));
-  const typed = await checkTypedEvents(tx, scope, null);
+  const typed = (await checkTypedEvents(tx, scope, null)).findings;
   const findings = [
     ...offsets.map((f) => ({ kind: f.kind, subject: rangeText(f), message: MESSAGES[f.kind] })),
     ...[...rows, ...typed].map(({ kind, id, message }) => ({ kind, subject: id, message })),

@@ -11,17 +11,23 @@ import { readTypedEvents, type TypedRow } from '../store/event-data.ts';
 import type { Transaction } from '../store/queryable.ts';
 import type { RowFinding } from '../store/questions.ts';
 
-/**
- * @param declared the types that data must fit; null to compare digests only.
- * @returns the contradictions in the scope, at most FINDINGS_MAX of each kind.
- */
+/** What the check of typed events found. */
+export type TypedVerdict = {
+  /** The contradictions, at most FINDINGS_MAX of each kind. */
+  readonly findings: readonly RowFinding[];
+  /** How many events have a type or version that is not declared here: only their digest was checked. */
+  readonly undeclared: number;
+};
+
+/** @param declared the types that data must fit; null to compare digests only. */
 export async function checkTypedEvents(
   tx: Transaction,
   scope: Scope,
   declared: DeclaredEvents | null,
-): Promise<RowFinding[]> {
+): Promise<TypedVerdict> {
   const altered: RowFinding[] = [];
   const misfits: RowFinding[] = [];
+  let undeclared = 0;
   for await (const row of readTypedEvents(tx, scope)) {
     const { eventId: id, type, version } = row;
     if (!hasItsDigest(row) && altered.length < FINDINGS_MAX) {
@@ -32,14 +38,18 @@ export async function checkTypedEvents(
       });
     }
     const known = declared?.types.get(type);
-    if (known === undefined || !known.knows(version) || misfits.length >= FINDINGS_MAX) continue;
+    if (known === undefined || !known.knows(version)) {
+      undeclared++;
+      continue;
+    }
+    if (misfits.length >= FINDINGS_MAX) continue;
     const [issue] = known.check(version, row.data === null ? undefined : JSON.parse(row.data));
     if (issue === undefined) continue;
     const path = ['data', ...issue.path].join('.');
     const message = `is no valid ${type}@${version}: ${path}: ${issue.msg}`;
     misfits.push({ kind: 'event type', id, message });
   }
-  return [...altered, ...misfits];
+  return { findings: [...altered, ...misfits], undeclared };
 }
 
 function hasItsDigest({ type, version, data, envelopeDigest, digest }: TypedRow): boolean {

@@ -38,6 +38,8 @@ export type Verdict = {
   /** What contradicts the account; at most FINDINGS_MAX of each kind. */
   readonly offsets: readonly OffsetFinding[];
   readonly rows: readonly RowFinding[];
+  /** How many typed events have their digest, but could not be compared with their type's schema. */
+  readonly undeclaredTypes: number;
   /** How many receipts have each verdict; null if none were given. */
   readonly receipts: Readonly<Record<ReceiptVerdict, number>> | null;
   /** The receipts with the verdict `missing`; at most MISSING_MAX. */
@@ -91,7 +93,8 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       rows.push(...(await ask(tx, WHOLE, question)));
     }
     onStep(2 + questions.length, steps, 'event types');
-    rows.push(...(await checkTypedEvents(tx, WHOLE, rules.declared)));
+    const typed = await checkTypedEvents(tx, WHOLE, rules.declared);
+    rows.push(...typed.findings);
     onStep(3 + questions.length, steps, 'handlers');
     const ofHandlers = await checkHandlers(tx, handlers, identity ?? null);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
@@ -121,6 +124,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
       partitions,
       offsets,
       rows,
+      undeclaredTypes: typed.undeclared,
       receipts: receipts && counts,
       missing,
       handlers: ofHandlers,
