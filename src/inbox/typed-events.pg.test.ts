@@ -216,6 +216,15 @@ describe('Typed events', () => {
     await prove();
   });
 
+  it('are convicted if the text of an id was changed', async (t) => {
+    const { pool, typed, verified, prove } = await setUp(t);
+    await processBatch(typed, sliceOfEvents(0, [placed({ order_id: '#1001' }), placed()]));
+    await prove();
+    await pool.query(`UPDATE processed_events SET order_id_text = '#1002' WHERE log_offset = 0`);
+    const { isProven, rows } = await verified();
+    assert.deepEqual([isProven, rows.map(({ kind }) => kind)], [false, ['altered']]);
+  });
+
   it('are counted where verify does not know their types', async (t) => {
     const { typed, verified } = await setUp(t);
     await processBatch(typed, sliceOfEvents(0, [placed(), placed()]));

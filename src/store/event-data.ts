@@ -35,18 +35,42 @@ export async function* readTypedEvents(tx: Transaction, scope: Scope): AsyncGene
                ORDER BY audit_id DESC LIMIT 1), p.digest), 'hex') AS digest
        FROM ${data} d
        JOIN ${events} p ON ${IS_DATA_OF('p')}`;
+  yield* inPages<TypedRow>(tx, scope, sql);
+}
+
+/** A stored event of which an id was sent as a text of another system. */
+export type SentIdsRow = {
+  readonly eventId: string;
+  readonly orderId: string;
+  readonly sentEventId: string | null;
+  readonly sentOrderId: string | null;
+};
+
+/** The events of a scope that were sent with text ids, page by page. */
+export async function* readSentIds(tx: Transaction, scope: Scope): AsyncGenerator<SentIdsRow> {
+  const sql = `
+     SELECT event_id AS "eventId", order_id AS "orderId",
+            event_id_text AS "sentEventId", order_id_text AS "sentOrderId"
+       FROM ${scope.events} p WHERE event_id_text IS NOT NULL OR order_id_text IS NOT NULL`;
+  yield* inPages<SentIdsRow>(tx, scope, sql);
+}
+
+/** One cursor at a time. */
+async function* inPages<T extends object>(
+  tx: Transaction,
+  scope: Scope,
+  sql: string,
+): AsyncGenerator<T> {
   // One query with a cursor: processed_events has no b-tree on its place, so each page of a query of
   // its own would search the events anew.
-  await tx.query(`DECLARE typed_events NO SCROLL CURSOR FOR ${queryIn(scope, sql)}`, [
-    ...scope.values,
-  ]);
+  await tx.query(`DECLARE pages NO SCROLL CURSOR FOR ${queryIn(scope, sql)}`, [...scope.values]);
   try {
     for (;;) {
-      const { rows } = await tx.query<TypedRow>(`FETCH ${PAGE} FROM typed_events`);
+      const { rows } = await tx.query<T>(`FETCH ${PAGE} FROM pages`);
       if (rows.length === 0) return;
       yield* rows;
     }
   } finally {
-    await tx.query('CLOSE typed_events');
+    await tx.query('CLOSE pages');
   }
 }
