@@ -5,6 +5,7 @@
  *   npm test                        everything that this machine can run
  *   npm test -- src/event           files in a folder, or files whose path contains the word
  *   npm run test:unit               unit tests only, which need no servers
+ *   npm test -- .long.              tests on one broker that take minutes
  *   npm test -- .cluster.           tests with three brokers of their own; these take some minutes
  *   npm test -- .package.           the npm package: packs it, installs it, runs it, and the commands of the
  *                                   docs; needs the registry
@@ -31,8 +32,8 @@ const kafkaMode = (flag('kafka') ?? 'kraft') as BrokerMode;
 const postgresFolder = flag('postgres');
 const isUnitOnly = process.argv.includes('--unit');
 const KAFKA_PORT = 19_192;
-/** Limit for the whole run; the tests need far less. */
-const RUN_MS = 30 * 60_000;
+/** Limit for the whole run; the tests need far less, apart from a soak that was asked for. */
+const RUN_MS = (30 * 60 + Number(process.env.SOAK_SECONDS ?? 0)) * 1000;
 
 const files = globSync([
   'src/**/*.test.ts',
@@ -41,9 +42,9 @@ const files = globSync([
   'examples/**/*.test.ts',
 ])
   .filter((file) => words.some((word) => file.includes(word)) || words.length === 0)
-  .filter((file) => words.length > 0 || !/\.(cluster|package)\.test\.ts$/.test(file))
+  .filter((file) => words.length > 0 || !/\.(long|cluster|package)\.test\.ts$/.test(file))
   .filter(
-    (file) => !isUnitOnly || !/\.(pg|kafka|e2e|browser|cluster|package)\.test\.ts$/.test(file),
+    (file) => !isUnitOnly || !/\.(pg|kafka|e2e|browser|long|cluster|package)\.test\.ts$/.test(file),
   )
   .filter((file) => !file.endsWith('.browser.test.ts') || hasChromium())
   .sort();
@@ -52,9 +53,11 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-const needsServers = files.some((file) => /\.(pg|kafka|e2e|browser|cluster)\.test\.ts$/.test(file));
+const needsServers = files.some((file) =>
+  /\.(pg|kafka|e2e|browser|long|cluster)\.test\.ts$/.test(file),
+);
 const needsCluster = files.some((file) => file.endsWith('.cluster.test.ts'));
-const needsKafka = files.some((file) => /\.(kafka|e2e)\.test\.ts$/.test(file));
+const needsKafka = files.some((file) => /\.(kafka|e2e|long)\.test\.ts$/.test(file));
 const folder = await mkdtemp(join(tmpdir(), 'orderonce-test-'));
 const env: Record<string, string | undefined> = { ...process.env, LOG_LEVEL: 'silent' };
 // Tests choose their own settings. Those of this shell must not affect them.

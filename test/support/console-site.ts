@@ -84,9 +84,10 @@ export async function seed(site: ConsoleSite, scale = 1) {
   const changed = good.slice(0, 6).map((event) => ({ ...event, total_amount: '1.50' }));
   const others = good.slice(6, 9).map((event) => ({ ...event, user_id: `other-${event.user_id}` }));
   await site.append([...changed, ...others].map(text));
-  // A batch of which everything is refused is an outage: nothing is parked. So others come with it.
+  // Where every event of a partition is refused, it counts as an outage and nothing is parked. So
+  // each is followed by an event that succeeds, in the same partition, which one key gives.
   const mixed = (events: readonly object[]) =>
-    events.flatMap((event) => [text(wireEvent({ user_id: 'user-1' })), text(event)]);
+    events.flatMap((event) => [text(event), text(wireEvent({ user_id: 'user-1' }))]);
   // Refused by the handler; the second and third event of the order wait behind the first.
   const held = [0, 1, 2].map((n) =>
     wireEvent({
@@ -100,7 +101,7 @@ export async function seed(site: ConsoleSite, scale = 1) {
     wireEvent({ user_id: `blocked-${n}` }),
   );
   const cards = Array.from({ length: 5 }, () => wireEvent({ user_id: 'no-card' }));
-  await site.append(mixed([...blocked, ...cards]));
+  await site.append(mixed([...blocked, ...cards]), randomUUID());
   // No events.
   const broken = wireEvent({ total_amount: '-5', timestamp: 'yesterday' });
   await site.append([

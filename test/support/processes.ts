@@ -11,6 +11,8 @@ const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 export class Orderonce {
   readonly child: ChildProcess;
   output = '';
+  /** It has ended, and all that it wrote is in `output`. */
+  #hasClosed = false;
 
   constructor(t: TestContext, args: string[], env: Record<string, string>, cwd?: string) {
     const clean = {
@@ -26,6 +28,9 @@ export class Orderonce {
         this.output += chunk;
       });
     }
+    this.child.once('close', () => {
+      this.#hasClosed = true;
+    });
     t.after(() => this.kill());
   }
 
@@ -44,10 +49,9 @@ export class Orderonce {
   }
 
   async untilSays(what: RegExp | string): Promise<void> {
-    await until(`it says ${what}`, () => {
-      if (this.child.exitCode !== null) throw new Error(`It ended: ${this.output}`);
-      return this.output.match(what) !== null;
-    });
+    const hasSaid = () => this.output.match(what) !== null;
+    await until(`it says ${what}`, () => hasSaid() || this.#hasClosed);
+    if (!hasSaid()) throw new Error(`It ended without saying ${what}: ${this.output}`);
   }
 }
 

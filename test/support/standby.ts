@@ -42,7 +42,9 @@ export class Postgres {
   /** Starts an empty server until the test ends. Its only role "postgres" needs no password. */
   static async start(t: TestContext): Promise<Postgres> {
     const postgres = await Postgres.#place(t);
-    run('initdb', '-D', postgres.#data, '-U', 'postgres', '-A', 'trust', '-N');
+    // Without these flags the environment decides, and where it says nothing that is SQL_ASCII.
+    const text = ['--encoding=UTF8', '--no-locale'];
+    run('initdb', '-D', postgres.#data, '-U', 'postgres', '-A', 'trust', '-N', ...text);
     postgres.#launch();
     return postgres;
   }
