@@ -27,6 +27,7 @@ function ofConsumer(registry: Registry): void {
     partitions: () => [],
     ends: async () => new Map(),
     handlers: [],
+    types: [],
     acceptedOffsets: async () => null,
   });
   addDatabaseMetrics(

@@ -121,6 +121,10 @@ export const ROWS: readonly Row[] = [
         `sum by (outcome) (${rate('records_total')})`,
         '{{outcome}}',
       ]),
+      panel('Records by type of event', 'stacked', 'cps', [
+        `sum by (type, outcome) (${rate('typed_records_total')})`,
+        '{{type}} {{outcome}}',
+      ]),
       panel('Duplicates by source', 'stacked', 'cps', [
         `sum by (source) (${rate('duplicates_total')})`,
         '{{source}}',

@@ -7,12 +7,15 @@ import { addBinnedHistogram } from '../runtime/binned-histogram.ts';
 import { RETRY_WINDOW_MS, type RepeatSource } from '../store/duplicates.ts';
 import type { ConsumerMeter } from './consumer-meter.ts';
 import { addPartitionGauges, type PartitionSource } from './partition-gauges.ts';
+import { addTypeMetrics } from './type-metrics.ts';
 
 export type ConsumerSource = PartitionSource & {
   /** Of the other topics that the process reads. */
   readonly others?: readonly PartitionSource[];
   /** The names of the handlers. */
   readonly handlers: readonly string[];
+  /** The names of the declared types of events; null where none are declared. */
+  readonly types: Iterable<string> | null;
   /**
    * How many offsets of this database operators have accepted as lost; null while that cannot be
    * read. Commands do that, in processes that nobody scrapes.
@@ -52,6 +55,7 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
   const committed = addOutcomes(registry, source);
   addPartitionGauges(registers, [source, ...(source.others ?? [])]);
   const freshness = addFreshness(registry);
+  const typed = addTypeMetrics(registry, source.types);
   const phases = new Histogram({
     name: 'orderonce_batch_seconds',
     help: 'Seconds of each phase of the committed transactions that settled whole batches. wait: for a connection and for other partitions to share the transaction; fence: until the positions are locked; settle: our statements; handlers; commit.',
@@ -79,6 +83,7 @@ export function addConsumerMetrics(registry: Registry, source: ConsumerSource): 
     committed: (moved, settled) => {
       committed(moved, settled);
       freshness(settled);
+      typed(settled);
     },
     timed: (ms) => {
       for (const [phase, took] of ms) phases.observe({ phase }, took / 1000);

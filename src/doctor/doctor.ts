@@ -2,6 +2,7 @@
 
 import { statfs } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { knownTypesOf } from '../event/declared-events.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -19,6 +20,7 @@ import type { Pool } from '../store/pool.ts';
 import { type Finding, judgeOf } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
 import { judgeKafka, judgeRetention } from './judge-kafka.ts';
+import { judgeTypes, type KnownTypes } from './judge-types.ts';
 import { readKafkaFacts } from './kafka-facts.ts';
 
 const CLOSE_MS = 1000;
@@ -180,9 +182,12 @@ async function ageOfOldest(reader: LogReader, pool: Pool): Promise<number | null
 async function examineServices(settings: Settings): Promise<Finding[]> {
   const { ok, warn } = judgeOf('services');
   const findings: Finding[] = [];
-  for (const place of [producerPlace(settings), consumerPlace(settings)]) {
-    const [name = ''] = place.setting.toLowerCase().split('_');
+  const known: KnownTypes[] = [];
+  const places = { producer: producerPlace(settings), consumer: consumerPlace(settings) };
+  for (const [name, place] of Object.entries(places)) {
     const answer = await askHealth(place, HEALTH_MS);
+    const { event_types: types } = answer?.facts ?? {};
+    known.push({ who: name as keyof typeof places, types: Array.isArray(types) ? types : null });
     if (answer === null) {
       const remedy = `Start the ${name}, if it should run on this machine`;
       findings.push(warn(name, `does not answer at ${baseUrlOf(place)}`, remedy));
@@ -192,7 +197,13 @@ async function examineServices(settings: Settings): Promise<Finding[]> {
       findings.push(warn(name, `${answer.url}: ${answer.detail}`, remedy));
     }
   }
-  return findings;
+  return [...findings, ...judgeTypes([...known, await knownHere(settings)])];
+}
+
+/** If EVENTS_MODULE cannot be used, the check of the tables says so. */
+async function knownHere(settings: Settings): Promise<KnownTypes> {
+  const model = await eventModelOf(settings).catch(() => null);
+  return { who: 'this machine', types: model && knownTypesOf(model.rules.declared) };
 }
 
 /** Compares the handlers of this machine with those of the deployment, which `verify` needs. */

@@ -40,6 +40,16 @@ export type DeclaredEvents = {
   readonly ids: { readonly eventId?: string; readonly orderId?: string };
 };
 
+/** What a deployment knows, such as `order.placed@1`, sorted; empty where nothing is declared. */
+export function knownTypesOf(declared: DeclaredEvents | null): string[] {
+  const types = [...(declared?.types.values() ?? [])].flatMap(({ name, version, knows }) =>
+    Array.from({ length: version }, (_, n) => n + 1)
+      .filter(knows)
+      .map((known) => `${name}@${known}`),
+  );
+  return types.sort();
+}
+
 /** The longest name of a namespace of ids. */
 const NAMESPACE_NAME = /^[\x21-\x7e]{1,100}$/;
 

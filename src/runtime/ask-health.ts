@@ -8,6 +8,8 @@ export type HealthAnswer = {
   readonly isHealthy: boolean;
   /** The reasons that the service gives if it is not healthy. */
   readonly detail: string;
+  /** Further fields of the answer; empty if what answers is no service of this release. */
+  readonly facts: Readonly<Record<string, unknown>>;
 };
 
 /** @returns null if nothing answers within `timeoutMs`. */
@@ -26,18 +28,19 @@ export async function askHealth(
     answer.on('data', (chunk: Buffer) => chunks.push(chunk));
     answer.on('error', () => resolve(null));
     answer.on('end', () => {
-      const detail = detailIn(Buffer.concat(chunks).toString());
-      resolve({ url, isHealthy: answer.statusCode === 200, detail });
+      const said = saidIn(Buffer.concat(chunks).toString());
+      resolve({ url, isHealthy: answer.statusCode === 200, ...said });
     });
   });
   request.on('error', () => resolve(null));
   return await promise;
 }
 
-function detailIn(text: string): string {
+function saidIn(text: string): Pick<HealthAnswer, 'detail' | 'facts'> {
   try {
-    return String((JSON.parse(text) as { detail?: unknown }).detail ?? '');
+    const { detail = '', ...facts } = JSON.parse(text) as Record<string, unknown>;
+    return { detail: String(detail), facts };
   } catch {
-    return text.slice(0, 200);
+    return { detail: text.slice(0, 200), facts: {} };
   }
 }

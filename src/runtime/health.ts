@@ -23,6 +23,14 @@ export type FactsDescription = {
   readonly example: Readonly<Record<string, unknown>>;
 };
 
+/** The fact `event_types`, which both services tell, so that the doctor can compare them. */
+export const EVENT_TYPES: Schema = {
+  type: 'array',
+  items: { type: 'string' },
+  description:
+    'The declared types of events that it knows, with their versions, such as `order.placed@1`.',
+};
+
 const DETAIL = { type: 'string', description: 'The reasons; absent if everything works.' };
 
 /**

@@ -1,5 +1,5 @@
 /** What GET /health of the consumer tells besides its verdict. */
-import type { FactsDescription } from '../runtime/health.ts';
+import { EVENT_TYPES, type FactsDescription } from '../runtime/health.ts';
 
 const PARTITION = {
   type: 'object',
@@ -28,6 +28,7 @@ export const HEALTH_FACTS: FactsDescription = {
       type: ['string', 'null'],
       description: 'The id of the database; null until it has been read.',
     },
+    event_types: EVENT_TYPES,
     partitions: {
       type: 'array',
       description: 'The partitions that this process works on.',
@@ -39,6 +40,7 @@ export const HEALTH_FACTS: FactsDescription = {
     service: 'consumer',
     topic: 'order_events',
     deployment: '0f9c2b64-1d3e-4a5f-8b7c-6d5e4f3a2b10',
+    event_types: [],
     partitions: [
       { partition: 3, next_offset: 42, state: 'running', since: '2026-01-02T03:04:06.789Z' },
     ],

@@ -69,6 +69,7 @@ export async function partsOf(
   const meter = addConsumerMetrics(registry, {
     ...{ ...source, others },
     handlers: withoutMetrics.handlers.map(({ name }) => name),
+    types: rules.declared?.types.keys() ?? null,
     acceptedOffsets: async () => (await figures())?.acceptedOffsets ?? null,
   });
   const handlers: HandlerSet = { ...withoutMetrics, onRun: meter.handled };

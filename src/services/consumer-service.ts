@@ -13,6 +13,7 @@ import { addPositionRoute } from '../admin/position-route.ts';
 import { addProofRoutes } from '../admin/proof-routes.ts';
 import { ProcessHeartbeat } from '../consume/process-heartbeat.ts';
 import { reasonOf } from '../errors.ts';
+import { knownTypesOf } from '../event/declared-events.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
@@ -166,7 +167,7 @@ function addRoutes(app: HttpServer, parts: Parts): void {
 }
 
 function healthOf(
-  { readers, consumer, relay, unattended, proof }: Parts,
+  { readers, consumer, relay, unattended, proof, rules }: Parts,
   { deployment, waitingFor }: State,
   access: Access,
   databaseTrouble: string | null,
@@ -185,6 +186,7 @@ function healthOf(
       service: 'consumer',
       topic: readers.map(({ topic }) => topic).join(', '),
       deployment,
+      event_types: knownTypesOf(rules.declared),
       partitions: consumer.partitions,
       warnings: [
         ...access.warnings(),

@@ -199,6 +199,7 @@ describe('The producer service', () => {
       status: 'healthy',
       service: 'producer',
       topic: 'order_events',
+      event_types: [],
       queued: 0,
       warnings: [],
     });

@@ -2,6 +2,7 @@
 
 import { addAccess } from '../access/access.ts';
 import { addAccessMetrics } from '../access/access-metrics.ts';
+import { knownTypesOf } from '../event/declared-events.ts';
 import { eventSchemaOf } from '../event/event-schema.ts';
 import { AppendFailures } from '../ingest/append-failures.ts';
 import { APPEND_BYTES_MAX, AppendQueue } from '../ingest/append-queue.ts';
@@ -13,7 +14,7 @@ import { addRootRoute } from '../ingest/root-route.ts';
 import type { LogAppender } from '../log/event-log.ts';
 import { RequestIds } from '../log/request-id.ts';
 import { addCertificateMetrics } from '../runtime/certificate-metrics.ts';
-import { addHealthRoutes, type FactsDescription, Probe } from '../runtime/health.ts';
+import { addHealthRoutes, EVENT_TYPES, type FactsDescription, Probe } from '../runtime/health.ts';
 import { HealthLog } from '../runtime/health-log.ts';
 import { closeServer, createHttpServer, listen } from '../runtime/http-server.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -38,10 +39,11 @@ const HEALTH_FACTS: FactsDescription = {
   schemas: {
     service: { const: 'producer' },
     topic: { type: 'string' },
+    event_types: EVENT_TYPES,
     queued: { type: 'integer', minimum: 0, description: 'Events that wait for the log.' },
     warnings: { type: 'array', items: { type: 'string' }, description: 'What to correct.' },
   },
-  example: { service: 'producer', topic: 'order_events', queued: 0, warnings: [] },
+  example: { service: 'producer', topic: 'order_events', event_types: [], queued: 0, warnings: [] },
 };
 
 /** `port` is the actual port, also if the setting is 0. */
@@ -91,16 +93,13 @@ export async function startProducer(
   addEventRoutes(app, { ...ofRoutes, statusUrl });
   addRootRoute(app, statusUrl);
   await addBatchRoute(app, { ...ofRoutes, access });
+  const facts = { service: 'producer', topic, event_types: knownTypesOf(rules.declared) };
   const health = () => {
     const { all, part } = logTroubles(queue, probe.trouble, found);
     return {
       troubles: [...(draining ? ['Draining: the service is stopping'] : []), ...all],
       partial: part,
-      facts: {
-        ...{ service: 'producer', topic },
-        queued: queue.size,
-        warnings: access.warnings(),
-      },
+      facts: { ...facts, queued: queue.size, warnings: access.warnings() },
     };
   };
   addHealthRoutes(app, health, HEALTH_FACTS);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { allMetrics } from '../../scripts/all-metrics.ts';
 import { ROWS } from '../../scripts/dashboard-rows.ts';
 import { startEmbeddedServices } from '../support/embedded-services.ts';
@@ -28,6 +29,7 @@ it('Prometheus scrapes every documented series with its type, and no label witho
 }, async (t) => {
   const { producerUrl, consumerUrl } = await startEmbeddedServices(t, {
     ORDER_PROCESSED_TOPIC: 'order_processed',
+    EVENTS_MODULE: fileURLToPath(new URL('../support/one-type.ts', import.meta.url)),
   });
   const post = (path: string, body: unknown) =>
     fetch(`${producerUrl}${path}`, {

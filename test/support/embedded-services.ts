@@ -8,8 +8,10 @@ import {
 } from '../../src/log-embedded/embedded-log.ts';
 import { createLogger } from '../../src/runtime/logger.ts';
 import { startConsumer } from '../../src/services/consumer-service.ts';
+import { eventModelOf } from '../../src/services/event-model.ts';
 import { startProducer } from '../../src/services/producer-service.ts';
 import type { Settings } from '../../src/settings/settings.ts';
+import { migrate } from '../../src/store/migrate.ts';
 import type { Pool } from '../../src/store/pool.ts';
 import { createDatabase } from './database.ts';
 import { testSettings } from './settings.ts';
@@ -31,6 +33,8 @@ export async function startEmbeddedServices(
   await createEmbeddedLog(pool, TOPIC, 4);
   const reader = new EmbeddedReader(pool, TOPIC);
   const own = testSettings(env);
+  const { rules } = await eventModelOf(own);
+  if (rules.declared !== null) await migrate(pool, { declared: rules.declared });
   const examine = examined && ((queries: Pool) => examined(own, queries));
   const consumer = await startConsumer(own, url, reader, logger, examine);
   t.after(() => consumer.stop());
