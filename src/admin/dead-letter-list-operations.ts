@@ -1,6 +1,13 @@
 /** The descriptions of the routes that list and show dead letters. */
 import { EVENT_EXAMPLE } from '../event/event-schema.ts';
-import { json, nullable, type Operation, pageSchema, record } from '../runtime/operation.ts';
+import {
+  json,
+  nullable,
+  type Operation,
+  pageSchema,
+  payload,
+  record,
+} from '../runtime/operation.ts';
 import { detail, fieldErrors, PARAMETERS_REFUSED } from '../runtime/operation-errors.ts';
 import {
   AT,
@@ -35,12 +42,12 @@ export const OF_CHOICE = {
 /** The parameters of GET /dead-letters. */
 export const OF_LETTERS = { ...SORTED, total: oneOf(['true']), ...OF_CHOICE };
 
-const SHAPE = {
+const SHAPE = payload({
   ...TEXT,
   description:
     'The message without ids, numbers and quoted values: dead letters of one cause have the same. ' +
     'Empty if there is no message.',
-} as const;
+});
 const STATE = { enum: ['parked', 'waiting', 'discarded'] };
 const LETTER = {
   place: PLACE_TEXT,
@@ -52,7 +59,7 @@ const LETTER = {
   sqlstate: nullable(TEXT),
   shape: SHAPE,
   attempts: COUNT,
-  detail: { description: 'What is wrong: a message, or a list of errors of fields.' },
+  detail: payload({ description: 'What is wrong: a message, or a list of errors of fields.' }),
   parked_at: TIME,
   updated_at: TIME,
 };
@@ -149,6 +156,7 @@ export const GROUP_LETTERS: Operation = {
 };
 
 const BASE64 = nullable({ type: 'string', contentEncoding: 'base64' });
+const BYTES = payload(BASE64);
 const AUDIT = {
   type: 'array',
   description:
@@ -159,9 +167,9 @@ const AUDIT = {
     action: { enum: ['redrive', 'discard', 'edit'] },
     outcome: TEXT,
     event_id: nullable(ID),
-    detail: {},
-    original_value_base64: BASE64,
-    edited_payload: { type: ['object', 'null'] },
+    detail: payload({}),
+    original_value_base64: BYTES,
+    edited_payload: payload({ type: 'object' }),
   }),
 };
 /** The error of a path that is not a place. */
@@ -188,17 +196,17 @@ export const SHOW_LETTER: Operation = {
               description: 'Null if the record is not a valid event.',
             },
             appended_at: nullable(TIME),
-            key_base64: BASE64,
-            value_base64: BASE64,
-            value_text: {
-              ...nullable(TEXT),
+            key_base64: BYTES,
+            value_base64: BYTES,
+            value_text: payload({
+              ...TEXT,
               description: 'For reading only: it may not be exact.',
-            },
-            headers_base64: {
+            }),
+            headers_base64: payload({
               type: 'array',
               description: 'Name and value of each header.',
               items: { type: 'array', items: BASE64, minItems: 2, maxItems: 2 },
-            },
+            }),
             audit: AUDIT,
           }),
           record({ place: PLACE_TEXT, state: { const: 'gone' }, audit: AUDIT }),

@@ -73,13 +73,13 @@ function outcomeOf({ stored, letter }: EventRows): HistoryEntry[] {
       state === 'waiting'
         ? 'Waits behind a parked event of its order'
         : state === 'parked'
-          ? `Parked: ${reason}${message === null ? '' : `: ${message}`}`
+          ? `Parked: ${reason}`
           : `Parked, and then discarded: ${reason}`;
     entries.push({ what: state, at: letter.at, place: placeText(letter.place), text, detail });
   }
   if (stored !== null) {
-    const { at, place, orderId } = stored;
-    const detail = { order_id: orderId };
+    const { at, place, orderId, type } = stored;
+    const detail = { order_id: orderId, ...(type === null ? {} : { type }) };
     entries.push({ what: 'stored', at, place: placeText(place), text: 'It took effect', detail });
   }
   return entries;

@@ -1,6 +1,6 @@
 /** The descriptions of search and of the history of an event. */
 import { EVENT_EXAMPLE } from '../event/event-schema.ts';
-import { json, nullable, type Operation, record } from '../runtime/operation.ts';
+import { json, nullable, type Operation, payload, record } from '../runtime/operation.ts';
 import { detail, fieldErrors } from '../runtime/operation-errors.ts';
 import { ID, idInPath, PLACE_TEXT, TEXT, TIME, TIME_EXAMPLE } from './parts.ts';
 import { describeQuery, text } from './query-string.ts';
@@ -101,7 +101,10 @@ export const GET_HISTORY: Operation = {
             at: { ...nullable(TIME), description: 'Null if it is not known.' },
             place: { ...nullable(PLACE_TEXT), description: 'Of the record, if it is about one.' },
             text: { ...TEXT, description: 'One line about it, for people.' },
-            detail: { type: 'object', description: 'What is known besides; depends on `what`.' },
+            detail: payload({
+              type: 'object',
+              description: 'What is known besides, such as `message`; depends on `what`.',
+            }),
           }),
         },
       }),

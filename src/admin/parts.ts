@@ -11,8 +11,8 @@ export const TIME = { type: 'string', format: 'date-time' } as const;
 export const DIGEST = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
 export const AMOUNT = {
   type: 'string',
-  description: 'Exact, as decimal text.',
-  pattern: '^[0-9]+\\.[0-9]{4}$',
+  description: 'Exact, as decimal text. Below 0 only where a type of events may have such amounts.',
+  pattern: '^-?[0-9]+\\.[0-9]{4}$',
 } as const;
 export const PLACE_TEXT: Schema & { type: string } = {
   type: 'string',

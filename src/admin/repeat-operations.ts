@@ -5,6 +5,7 @@ import {
   nullable,
   type Operation,
   pageSchema,
+  payload,
   record,
   type Schema,
 } from '../runtime/operation.ts';
@@ -93,16 +94,16 @@ export const LIST_CONFLICTS = listOf(
   'Lists records whose event_id was already taken by another payload, the newest first',
   {
     ...LEDGER,
-    payload: { type: 'object', description: 'Of this record, which never takes effect.' },
+    payload: payload({ type: 'object', description: 'Of this record, which never takes effect.' }),
     digest: DIGEST,
-    first_payload: { type: 'object', description: 'Of the record that came first.' },
+    first_payload: payload({ type: 'object', description: 'Of the record that came first.' }),
     first_digest: DIGEST,
-    differs: {
+    differs: payload({
       type: 'array',
       description:
         'The fields whose values differ, with the value of the first record and of this one.',
       items: record({ field: TEXT, first: {}, this: {} }),
-    },
+    }),
     first_stored_at: { ...nullable(TIME), description: 'Null if the first one is not stored.' },
   },
   {

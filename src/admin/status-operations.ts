@@ -5,6 +5,7 @@ import {
   nullable,
   type Operation,
   pageSchema,
+  payload,
   record,
   type Schema,
 } from '../runtime/operation.ts';
@@ -60,7 +61,7 @@ const NOT_STORED = record({
   status: { enum: ['parked', 'waiting', 'discarded'] },
   reason: TEXT,
   sqlstate: nullable(TEXT),
-  payload: { type: 'object', description: 'The event of the dead letter.' },
+  payload: payload({ type: 'object', description: 'The event of the dead letter.' }),
   parked_at: TIME,
 });
 const EVENT_FACTS = {
@@ -135,11 +136,11 @@ const HOLDER = record({
 
 /** Only an order with amounts in currencies has the sums of these. */
 function orderRecord(parts: Readonly<Record<string, Schema>>): Schema {
-  const amount_sums = {
+  const amount_sums = payload({
     type: 'object',
     additionalProperties: AMOUNT,
     description: 'Of events with a currency, by currency.',
-  };
+  });
   return { ...record(parts), properties: { ...parts, amount_sums } };
 }
 
@@ -155,13 +156,13 @@ export const GET_ORDER: Operation = {
       'The order.',
       orderRecord({
         order_id: ID,
-        user_id: nullable(TEXT),
-        total_amount: { ...nullable(AMOUNT), description: 'Of the last event.' },
+        user_id: payload(TEXT),
+        total_amount: payload({ ...AMOUNT, description: 'Of the last event.' }),
         event_count: { ...COUNT, description: 'How many of its events are stored; may be 0.' },
-        amount_sum: {
+        amount_sum: payload({
           ...TEXT,
           description: 'Of all stored events without a currency. Exact, as decimal text.',
-        },
+        }),
         last_event_id: nullable(ID),
         first_timestamp: nullable(TIME),
         last_timestamp: nullable(TIME),

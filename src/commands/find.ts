@@ -13,7 +13,13 @@ type Item = {
   readonly api: string;
 };
 type Found = { readonly q: string; readonly items: readonly Item[]; readonly hint: string | null };
-type Entry = { readonly at: string | null; readonly what: string; readonly text: string };
+type Entry = {
+  readonly at: string | null;
+  readonly what: string;
+  readonly text: string;
+  /** Null for keys that may not see payloads. */
+  readonly detail: { readonly message?: string | null } | null;
+};
 
 /**
  * Prints what has this id or is at this place. If that is one event, it prints its history too.
@@ -33,7 +39,10 @@ export async function runFind({ settings, flags, words, out }: Call): Promise<nu
   const [event] = events;
   if (!out.isJson && events.length === 1 && event !== undefined) {
     const { entries } = await api.get<{ entries: readonly Entry[] }>(event.api);
-    const rows = entries.map(({ at, what, text }) => [at ?? '', what, plain(text)]);
+    const rows = entries.map(({ at, what, text, detail }) => {
+      const message = detail?.message ?? null;
+      return [at ?? '', what, plain(message === null ? text : `${text}: ${message}`)];
+    });
     lines.push('', tableOf(['at', 'what', ''], rows));
   }
   out.data(lines.join('\n'), found);

@@ -88,6 +88,17 @@ export function nullable(schema: Schema & { readonly type: string }): Schema {
   return { ...schema, type: [schema.type, 'null'] };
 }
 
+/** Marks the parts of an answer that show what senders wrote. */
+export const PAYLOAD_MARK = 'x-payload';
+
+/** The same schema for what senders wrote: null for keys that may not see it (READ_ROLE_PAYLOADS). */
+export function payload(schema: Schema): Schema {
+  const { type } = schema;
+  const types = type === undefined || (Array.isArray(type) && type.includes('null'));
+  const widened = types ? schema : { ...schema, type: [type, 'null'].flat() };
+  return { ...widened, [PAYLOAD_MARK]: true };
+}
+
 /** A page of a list. */
 export function pageSchema(item: Schema): Schema {
   return record({

@@ -2,6 +2,7 @@
 import { type Access, addAccess } from '../access/access.ts';
 import { addAccessMetrics } from '../access/access-metrics.ts';
 import type { Role } from '../access/api-keys.ts';
+import { hidePayloads } from '../access/hidden-payloads.ts';
 import { addConsoleRoutes } from '../admin/console-routes.ts';
 import { addDeadLetterActions } from '../admin/dead-letter-actions.ts';
 import { addDeadLetterRoutes } from '../admin/dead-letter-routes.ts';
@@ -87,6 +88,7 @@ export async function startConsumer(
     tls: serverTlsOf(settings),
   });
   const access = addAccess(app, settings, logger, roleFor, addAccessMetrics(parts.registry));
+  hidePayloads(app, settings);
   addDependencyMetrics(parts.registry, {
     database: () => probe.trouble === null,
     log: () => parts.consumer.isLogUp,

@@ -122,6 +122,10 @@ export const SETTINGS = {
   API_KEYS_FILE: file(
     'File with the API keys; see docs/security.md. It is read again when it changes. If unset, anybody who can reach a port may use it.',
   ),
+  READ_ROLE_PAYLOADS: toggle(
+    'on',
+    'Whether API keys of the role "read" see what senders wrote. If "off", they get null for amounts, user ids, data, payloads, and the messages of dead letters; the role "admin" sees all.',
+  ),
   API_KEY: optional(
     () => true,
     'a key',

@@ -1,4 +1,5 @@
 /** Everything that the tables know about one event. */
+import { IS_DATA_OF } from './event-columns.ts';
 import type { LogPlace } from './log-place.ts';
 import type { Queryable } from './queryable.ts';
 import { UTC } from './utc.ts';
@@ -28,6 +29,8 @@ export type EventRows = {
     readonly at: string;
     readonly orderId: string;
     readonly requestId: string | null;
+    /** With its version, such as `order.placed@1`; null if it has none. */
+    readonly type: string | null;
   } | null;
   /** Dead letters that have taken the id; there is at most one. */
   readonly letter: {
@@ -83,8 +86,10 @@ export async function readEventRows(
   const { rows } = await db.query<EventRows>(
     `SELECT
        (SELECT json_build_object('place', ${AT('e')}, 'topic', l.topic, 'at', ${UTC('e.processed_at')},
-                 'orderId', e.order_id, 'requestId', e.request_id)
+                 'orderId', e.order_id, 'requestId', e.request_id,
+                 'type', d.event_type || '@' || d.event_version)
           FROM orderonce.processed_events e JOIN orderonce.logs l USING (log_id)
+          LEFT JOIN orderonce.event_data d ON ${IS_DATA_OF('e')}
          WHERE e.event_id = $1) AS stored,
        (SELECT json_build_object('place', ${AT('d')}, 'topic', l.topic, 'at', ${UTC('d.parked_at')},
                  'appendedAt', ${UTC('d.appended_at')}, 'orderId', d.order_id,

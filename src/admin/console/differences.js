@@ -1,4 +1,5 @@
 /** What differs between two values, by path. Pure. */
+import { HIDDEN } from './format.js';
 
 const LINES_MAX = 50;
 
@@ -23,15 +24,17 @@ export function differences(first, other, path = '') {
   return [{ path, first, other }];
 }
 
+function fieldsOf(differs) {
+  if (differs === null) return HIDDEN;
+  const names = differs.map(({ field }) => field).sort();
+  return names.join(', ') || 'only the spelling';
+}
+
 /** Counts conflicts by source and the fields that differ, the most frequent first. */
 export function groupConflicts(items) {
   const groups = new Map();
   for (const { source, differs, seen_at: seen } of items) {
-    const fields =
-      differs
-        .map(({ field }) => field)
-        .sort()
-        .join(', ') || 'only the spelling';
+    const fields = fieldsOf(differs);
     const key = JSON.stringify([source, fields]);
     const group = groups.get(key) ?? { source, fields, count: 0, newest: seen };
     group.count += 1;

@@ -44,6 +44,9 @@ export function time(iso, isLocal = false) {
   return `${day} ${clock}.${two(at.getMilliseconds(), 3)}`;
 }
 
+/** Stands for what the API key of this page may not see. */
+export const HIDDEN = 'Hidden from this API key.';
+
 /** Cuts a long text between two code points, and says how much is missing. */
 export function clip(text, max) {
   const points = text.length <= max ? [] : Array.from(text);

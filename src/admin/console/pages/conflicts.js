@@ -3,7 +3,7 @@ import { get, serverNow } from '../api.js';
 import { differences, groupConflicts } from '../differences.js';
 import { el, link } from '../dom.js';
 import { filterForm, pager } from '../filters.js';
-import { ago, clip, number, time, valueText } from '../format.js';
+import { ago, clip, HIDDEN, number, time, valueText } from '../format.js';
 import { countNew } from '../hold.js';
 import { isLocalTime } from '../preferences.js';
 import { KeyedTable } from '../table.js';
@@ -77,6 +77,7 @@ function conflictTable() {
 }
 
 function differsCell({ differs, first_payload: first, payload }) {
+  if (differs === null) return el('span', { className: 'soft' }, HIDDEN);
   const lines = differs.flatMap((one) => differences(one.first, one.this, one.field)).slice(0, 20);
   if (lines.length === 0) return el('span', { className: 'soft' }, 'Only the spelling differs.');
   const items = lines.map(({ path, first, other }) =>

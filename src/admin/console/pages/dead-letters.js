@@ -2,7 +2,7 @@
 import { get, serverNow } from '../api.js';
 import { button, el, link } from '../dom.js';
 import { filterForm, pager } from '../filters.js';
-import { ago, clip, detailText, number, time } from '../format.js';
+import { ago, clip, detailText, HIDDEN, number, time } from '../format.js';
 import { countNew } from '../hold.js';
 import { outcome } from '../outcomes.js';
 import { isLocalTime } from '../preferences.js';
@@ -47,18 +47,23 @@ function addGroups(page) {
     state,
     reason,
     sqlstate: sqlstate ?? 'none',
-    shape,
+    shape: shape ?? undefined,
   });
   const table = new KeyedTable({
     label: 'Groups of dead letters',
     empty: 'There are no dead letters.',
-    keyOf: (group) => JSON.stringify(filterOf(group)),
+    // Where the shapes are hidden, an example tells the groups apart.
+    keyOf: (group) => JSON.stringify([filterOf(group), group.shape === null && group.example]),
     columns: [
       { title: 'count', className: 'number', cell: ({ count }) => number(count) },
       { title: 'state', cell: (group) => outcome(group.state) },
       { title: 'reason', cell: (group) => groupLink(group, filterOf(group)) },
       { title: 'SQLSTATE', cell: ({ sqlstate }) => sqlstate ?? '' },
-      { title: 'message shape', className: 'wide', cell: ({ shape }) => clip(shape, 160) },
+      {
+        title: 'message shape',
+        className: 'wide',
+        cell: ({ shape }) => clip(shape ?? HIDDEN, 160),
+      },
       { title: 'oldest', cell: ({ oldest }) => ago(oldest, serverNow()) },
       { title: 'newest', cell: ({ newest }) => ago(newest, serverNow()) },
     ],

@@ -55,7 +55,7 @@ function entryOf({ what, at, place, text, detail }, gapMs) {
   const when =
     at === null ? 'time unknown' : `${time(at, isLocalTime())}, ${ago(at, serverNow())} ago`;
   const gap = gapMs === null || gapMs <= 0 ? '' : `, +${spanMs(gapMs)}`;
-  const known = Object.entries(detail).filter(([, value]) => value !== null);
+  const known = Object.entries(detail ?? {}).filter(([, value]) => value !== null);
   return el(
     'li',
     { className: MARKS[what] ?? 'idle' },

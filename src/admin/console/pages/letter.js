@@ -2,7 +2,7 @@
 import { get, post, serverNow } from '../api.js';
 import { actorName, ask, reasonField } from '../dialog.js';
 import { button, el, facts, link } from '../dom.js';
-import { ago, clip, detailText, hexDump, many, time } from '../format.js';
+import { ago, clip, detailText, HIDDEN, hexDump, many, time } from '../format.js';
 import { openEditor } from '../letter-editor.js';
 import { outcome } from '../outcomes.js';
 import { fieldsOf, fieldTable } from '../payload.js';
@@ -67,7 +67,7 @@ function contentOf(letter) {
   const bytes = bytesOf(base64);
   return [
     el('h3', {}, 'Fields'),
-    fields === null ? notJson(errors) : fieldTable(fields),
+    fields === null ? notJson(errors, headers === null) : fieldTable(fields),
     el(
       'details',
       {},
@@ -86,7 +86,7 @@ function contentOf(letter) {
       el('summary', {}, 'Key and headers'),
       facts([
         ['key', textOf(letter.key_base64)],
-        ...headers.map(([name, value]) => [textOf(name), textOf(value)]),
+        ...(headers ?? []).map(([name, value]) => [textOf(name), textOf(value)]),
       ]),
     ),
   ];
@@ -97,7 +97,8 @@ function block(text) {
   return el('pre', { tabIndex: 0, dir: 'auto' }, text);
 }
 
-function notJson(errors) {
+function notJson(errors, isHidden) {
+  if (isHidden) return el('p', { className: 'soft' }, HIDDEN);
   const text = errors.length === 0 ? 'The value is no JSON object.' : detailText(errors);
   return el('p', { className: 'bad' }, text);
 }

@@ -21,6 +21,7 @@ export function open(page) {
         cell: (one) =>
           link(`/console/events/${one.event_id}`, one.event_id, { className: 'id-link' }),
       },
+      { title: 'type', cell: ({ type, version }) => (type ? `${type}@${version}` : '') },
       {
         title: 'user',
         className: 'wide',
@@ -96,6 +97,10 @@ function factsOf(order) {
   return facts([
     ['events stored', number(order.event_count)],
     ['sum of amounts', order.amount_sum],
+    ...Object.entries(order.amount_sums ?? {}).map(([currency, sum]) => [
+      `sum in ${currency}`,
+      sum,
+    ]),
     ['last amount', order.total_amount],
     ['user', order.user_id && el('bdi', {}, clip(order.user_id, 300))],
     ['last event', last && link(`/console/events/${last}`, last)],
