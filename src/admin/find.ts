@@ -20,17 +20,14 @@ import { UUID } from './query-string.ts';
 /** Where search looks. */
 export type FindSources = {
   readonly db: Queryable;
-  /** The topic that this deployment processes. */
+  /** The topic of places that name none. */
   readonly topic: string;
   readonly rules: EventRules;
   /**
    * The event id of the record at an offset, as the log has it; null if the log does not have it any
    * more, or it is no event.
    */
-  readonly eventIdAt: (
-    partition: KnownPartition & { partition: number },
-    offset: number,
-  ) => Promise<string | null>;
+  readonly eventIdAt: (partition: KnownPartition, offset: number) => Promise<string | null>;
 };
 
 /** What GET /find answers, without `q`. */
@@ -71,7 +68,7 @@ export async function find(sources: FindSources, q: string): Promise<Findings | 
   if (parts.length < 2 || topic === '' || parsePlace(`0/${parts.slice(-2).join('/')}`) === null) {
     return null;
   }
-  const known = await findPartition(sources.db, topic, partition);
+  const known = await findPartition(sources.db, { topic }, partition);
   if (known === null) return { items: [], hint: `No partition ${partition} of ${topic} is known.` };
   return await findPlace(sources, { logId: known.logId, partition, offset });
 }
@@ -102,17 +99,17 @@ async function findTextId({ db, rules }: FindSources, text: string): Promise<Fin
 }
 
 async function findPlace(sources: FindSources, place: LogPlace): Promise<Findings> {
-  const { db, topic } = sources;
+  const { db } = sources;
   const found = await findByPlace(db, place);
   if (found.length > 0) return { items: found.map(itemOf), hint: null };
   const { logId, partition, offset } = place;
-  const known = await findPartition(db, topic, partition);
-  // Only the current log can be read.
-  if (known === null || known.logId !== logId) return { items: [], hint: UNKNOWN_PLACE };
+  const known = await findPartition(db, { logId }, partition);
+  // Only a log that is processed now can be read.
+  if (known === null) return { items: [], hint: UNKNOWN_PLACE };
   if (offset >= known.nextOffset) {
     return { items: [], hint: `${NOT_PROCESSED} ${known.nextOffset}.` };
   }
-  const eventId = await sources.eventIdAt({ ...known, partition }, offset).catch(() => null);
+  const eventId = await sources.eventIdAt(known, offset).catch(() => null);
   const stored = eventId === null ? null : await findStoredAt(db, eventId, place);
   return stored === null
     ? { items: [], hint: UNKNOWN_PLACE }

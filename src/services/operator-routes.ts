@@ -40,9 +40,8 @@ export function addOperatorRoutes(
     proof: parts.proof === null ? async () => null : readProofState,
   });
   addOverviewRoutes(app, pools.ledgers, overview);
-  const peek = recordPeek(() => openReader(settings, () => pools.ledgers), parts.rules);
+  const peek = recordPeek((topic) => openReader(settings, () => pools.ledgers, topic), parts.rules);
   const { eventIdAt } = peek;
-  // Search by place reads KAFKA_TOPIC.
   const sources = { db: pools.ledgers, topic: settings.KAFKA_TOPIC, rules: parts.rules, eventIdAt };
   addLookupRoutes(app, db, sources, (eventId) => messageIdsOf(db, eventId));
   addFleetRoutes(app, db, owner, doctor);

@@ -15,7 +15,7 @@ describe('recordPeek', () => {
       opened++;
       return reader;
     }, UNDECLARED);
-    const of = { topicId: 'topic-1', partition: 0, logId: 1, nextOffset: 3 };
+    const of = { topic: 'order_events', topicId: 'topic-1', partition: 0, logId: 1, nextOffset: 3 };
     const found = await Promise.all([0, 1, 2].map((offset) => peek.eventIdAt(of, offset)));
     assert.deepEqual(found, [one.event_id, null, two.event_id]);
     assert.deepEqual([opened, reader.closed], [1, false]);
@@ -24,15 +24,31 @@ describe('recordPeek', () => {
   });
 
   it('opens nothing while nobody asks, and recovers from a failure', async () => {
-    recordPeek(() => assert.fail(), UNDECLARED).stop();
+    recordPeek(() => assert.fail('It opened a reader'), UNDECLARED).stop();
     const reader = new FakeReader(1);
     const event = wireEvent();
     reader.put(0, event);
     const peek = recordPeek(() => reader, UNDECLARED);
-    const of = { topicId: 'topic-1', partition: 0, logId: 1, nextOffset: 1 };
+    const of = { topic: 'order_events', topicId: 'topic-1', partition: 0, logId: 1, nextOffset: 1 };
     reader.failure = new Error('away');
     await assert.rejects(peek.eventIdAt(of, 0), /away/);
     reader.failure = null;
     assert.equal(await peek.eventIdAt(of, 0), event.event_id);
+  });
+
+  it('reads each topic with a reader of its own, and decodes what others wrote', async () => {
+    const event = wireEvent();
+    const decode = ({ value }: { readonly value: Buffer | null }) => ({
+      json: Buffer.from(JSON.parse(String(value)).after),
+    });
+    const topics = new Set(['others']);
+    const readers = { order_events: new FakeReader(1), others: new FakeReader(1) };
+    readers.others.put(0, JSON.stringify({ after: JSON.stringify(event) }));
+    const rules = { ...UNDECLARED, decode: { topics, decode } };
+    const peek = recordPeek((topic) => readers[topic as keyof typeof readers], rules);
+    const of = { topic: 'others', topicId: 'topic-1', partition: 0, logId: 2, nextOffset: 1 };
+    assert.equal(await peek.eventIdAt(of, 0), event.event_id);
+    peek.stop();
+    assert.deepEqual([readers.others.closed, readers.order_events.closed], [true, false]);
   });
 });

@@ -1,7 +1,6 @@
 /** What search reads beside the tables: single records of the log, and ids of messages. */
 import type { FindSources } from '../admin/find.ts';
-import type { EventRules } from '../event/event-rules.ts';
-import { decodeRecords } from '../log/decoded-record.ts';
+import { decodeTopic, type RecordRules } from '../log/decode-hook.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { messageIdOf } from '../log/message.ts';
 import { readSlice } from '../log/read-slice.ts';
@@ -15,26 +14,31 @@ const MESSAGES_MAX = 50;
 
 /**
  * Reads single records for search. The reader of the consumer must not be used for that: a fetch may
- * return answers to the requests of others. So a second one is opened when it is first needed.
+ * return answers to the requests of others. So a second one of each topic is opened when it is first
+ * needed.
  *
  * @param open opens that reader.
  */
-export function recordPeek(open: () => LogReader, rules: EventRules) {
-  let reader: LogReader | null = null;
+export function recordPeek(open: (topic: string) => LogReader, rules: RecordRules) {
+  const readers = new Map<string, LogReader>();
   /** One at a time, for the same reason. */
   let reading: Promise<unknown> = Promise.resolve();
-  const eventIdAt: FindSources['eventIdAt'] = async ({ topicId, partition }, offset) => {
-    reader ??= open();
+  const eventIdAt: FindSources['eventIdAt'] = async ({ topic, topicId, partition }, offset) => {
+    const reader = readers.get(topic) ?? open(topic);
+    readers.set(topic, reader);
     const read = readSlice.bind(null, reader, topicId, { partition, offset });
     const slice = reading.then(read, read);
     reading = slice.catch(() => {});
     const late = () => new Error('The log does not return the record');
     const { records } = await within(PEEK_MS, slice, late);
     const record = records.find((one) => one.offset === offset);
-    const [event] = record === undefined ? [] : decodeRecords([record], rules).events;
+    const [event] = record === undefined ? [] : decodeTopic([record], { rules, topic }).events;
     return event?.event.eventId ?? null;
   };
-  return { eventIdAt, stop: () => void reader?.close(500).catch(() => {}) };
+  const stop = () => {
+    for (const reader of readers.values()) void reader.close(500).catch(() => {});
+  };
+  return { eventIdAt, stop };
 }
 
 /** The ids of the messages that the handlers of the deployment may have emitted for an event. */

@@ -138,23 +138,30 @@ export async function findStoredAt(
 
 /** A partition of a topic, as the positions know it. */
 export type KnownPartition = {
+  readonly topic: string;
+  readonly partition: number;
   readonly logId: number;
   /** The id of the topic in that log. */
   readonly topicId: string;
   readonly nextOffset: number;
 };
 
-/** The log in which a partition of a topic is processed now; null if there is none. */
+/**
+ * A partition that is processed now, of a topic or of a log.
+ * @returns null if there is none, for example of a log that was replaced by another one.
+ */
 export async function findPartition(
   db: Queryable,
-  topic: string,
+  of: { readonly topic: string } | { readonly logId: number },
   partition: number,
 ): Promise<KnownPartition | null> {
+  const [topic, logId] = 'topic' in of ? [of.topic, null] : [null, of.logId];
   const { rows } = await db.query<KnownPartition>(
-    `SELECT p.log_id AS "logId", l.topic_id AS "topicId", p.next_offset AS "nextOffset"
+    `SELECT p.topic, p.log_partition AS partition, p.log_id AS "logId", l.topic_id AS "topicId",
+            p.next_offset AS "nextOffset"
        FROM orderonce.consumer_positions p JOIN orderonce.logs l USING (log_id)
-      WHERE p.topic = $1 AND p.log_partition = $2`,
-    [topic, partition],
+      WHERE (p.topic = $1 OR p.log_id = $2) AND p.log_partition = $3`,
+    [topic, logId, partition],
   );
   return rows[0] ?? null;
 }
