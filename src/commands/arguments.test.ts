@@ -54,7 +54,7 @@ describe('readArguments', () => {
 
   it('refuses what a command does not take, before anything is done', () => {
     refused('verify --all', /"orderonce verify" does not take --all. It takes --against-log/);
-    refused('dead-letters show 1/5/0 --reason x', /does not take --reason. It takes --json/);
+    refused('dead-letters show 1/5/0 --reason x', /does not take --reason. It takes --url, --json/);
     refused('start --json', /It takes settings only/);
     refused('dead-letters show', /PLACE is missing. Usage: orderonce dead-letters show PLACE/);
     refused('dead-letters show 1/5/0 1/5/1', /Too many arguments: "1\/5\/1"/);

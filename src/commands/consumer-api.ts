@@ -71,15 +71,18 @@ export class ConsumerApi {
   }
 
   /**
-   * Asks for the id of the database (`deployment`) that the consumer works on.
+   * Asks for the id of the database (`deployment`) that the consumer works on, and its topics.
    * @returns null if nothing answers within 3 s; a null `deployment` if the answer does not say it.
    */
-  async ask(): Promise<{ readonly deployment: string | null } | null> {
+  async ask(): Promise<{ readonly deployment: string | null; readonly topic: string } | null> {
     try {
       const signal = AbortSignal.timeout(ASK_MS);
       const answer = await fetch(`${this.baseUrl}/health`, { signal });
-      const { deployment } = (await answer.json()) as { deployment?: unknown };
-      return { deployment: typeof deployment === 'string' ? deployment : null };
+      const { deployment, topic } = (await answer.json()) as Record<string, unknown>;
+      return {
+        deployment: typeof deployment === 'string' ? deployment : null,
+        topic: String(topic ?? ''),
+      };
     } catch {
       return null;
     }

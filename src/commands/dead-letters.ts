@@ -1,22 +1,19 @@
 /** `orderonce dead-letters`: lists, shows, redrives, edits and discards dead letters. */
-import { deadLetterLine, deadLetterPage } from '../admin/dead-letter-answer.ts';
 import { OrderonceError } from '../errors.ts';
-import { groupDeadLetters } from '../store/dead-letter-choice.ts';
-import {
-  type DeadLetterFilter,
-  type DeadLetterState,
-  findDeadLetter,
-  type ListedDeadLetter,
-  listDeadLetters,
-  readAudit,
-  type StoredDeadLetter,
-} from '../store/dead-letter-queue.ts';
+import type { DeadLetterFilter, DeadLetterState } from '../store/dead-letter-queue.ts';
 import { type LogPlace, placeText } from '../store/log-place.ts';
-import type { Pool } from '../store/pool.ts';
 import { type Call, EXIT } from './command.ts';
+import { ConsumerApi } from './consumer-api.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { didYouMean } from './did-you-mean.ts';
 import type { Flags } from './flags.ts';
+import {
+  type LetterLine,
+  type LetterPage,
+  type LetterSource,
+  lettersOfConsumer,
+  lettersOfDatabase,
+} from './letter-source.ts';
 import { plain } from './output.ts';
 import { REDRIVE_ACTIONS, runRedrive } from './redrive.ts';
 import { placeOf, usageError } from './values.ts';
@@ -28,52 +25,60 @@ const WHY_CHARS = 120;
  * @throws DEAD_LETTER_UNKNOWN, NOTHING_MATCHES (exit code 4)
  */
 export async function runDeadLetters(call: Call): Promise<number> {
-  const { settings, action, words } = call;
+  const { settings, action, flags } = call;
   if (REDRIVE_ACTIONS.includes(action ?? '')) return await runRedrive(call);
+  if (flags.url !== undefined) {
+    return await look(call, lettersOfConsumer(new ConsumerApi(settings, flags.url)));
+  }
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-dead-letters');
   try {
-    if (action === 'list') await list(pool, call);
-    else if (action === 'groups') await groups(pool, call);
-    else if (action === 'show') await show(pool, placeOf(words[0]), call);
-    else await audit(pool, placeOf(words[0]), call);
-    return EXIT.ok;
+    return await look(call, lettersOfDatabase(pool));
   } finally {
     await pool.end();
   }
 }
 
-async function list(pool: Pool, { flags, out }: Call): Promise<void> {
-  const letters = await listDeadLetters(pool, filterOf(flags));
-  for (const letter of letters) out.data(lineOf(letter), deadLetterLine(letter));
-  if (letters.length > 0) return;
+async function look(call: Call, letters: LetterSource): Promise<number> {
+  const { action, words } = call;
+  if (action === 'list') await list(letters, call);
+  else if (action === 'groups') await groups(letters, call);
+  else if (action === 'show') await show(letters, placeOf(words[0]), call);
+  else await audit(letters, placeOf(words[0]), call);
+  return EXIT.ok;
+}
+
+async function list(letters: LetterSource, { flags, out }: Call): Promise<void> {
+  const lines = await letters.list(filterOf(flags));
+  for (const line of lines) out.data(lineOf(line), line);
+  if (lines.length > 0) return;
   const { state, reason, event, order, after } = flags;
   const isFiltered = [state, reason, event, order, after].some((flag) => flag !== undefined);
   if (!isFiltered) return out.say('There are no dead letters');
-  const known = (await groupDeadLetters(pool)).items.map((group) => group.reason);
+  const known = (await letters.groups()).map((group) => group.reason);
   const meant = reason === undefined || known.includes(reason) ? '' : didYouMean(reason, known);
   throw new OrderonceError('NOTHING_MATCHES', `No dead letter matches${meant}`);
 }
 
-async function groups(pool: Pool, { out }: Call): Promise<void> {
-  const { items } = await groupDeadLetters(pool);
+async function groups(letters: LetterSource, { out }: Call): Promise<void> {
+  const items = await letters.groups();
   for (const group of items) {
-    const { count, state, reason, sqlstate, shape, example } = group;
-    const text = `${count}  ${state}  ${reason}  ${sqlstate ?? ''}  ${plain(shape)}`;
-    out.data(text.trimEnd(), { ...group, example: placeText(example) });
+    const { count, state, reason, sqlstate, shape } = group;
+    const text = `${count}  ${state}  ${reason}  ${sqlstate ?? ''}  ${plain(shape ?? '')}`;
+    out.data(text.trimEnd(), group);
   }
   if (items.length === 0) out.say('There are no dead letters');
 }
 
-/** @throws DEAD_LETTER_UNKNOWN */
-async function show(pool: Pool, place: LogPlace, { out }: Call): Promise<void> {
-  const letter = await findDeadLetter(pool, place);
+/** @throws DEAD_LETTER_UNKNOWN, NOTHING_MATCHES */
+async function show(letters: LetterSource, place: LogPlace, { out }: Call): Promise<void> {
+  const letter = await letters.show(place);
   if (letter === null) throw unknown(place);
-  out.data(deadLetterText(letter), deadLetterPage(letter));
+  out.data(letterText(letter), letter);
 }
 
 /** @throws NOTHING_MATCHES */
-async function audit(pool: Pool, place: LogPlace, { out }: Call): Promise<void> {
-  const entries = await readAudit(pool, place);
+async function audit(letters: LetterSource, place: LogPlace, { out }: Call): Promise<void> {
+  const entries = await letters.audit(place);
   for (const entry of entries) out.data(JSON.stringify(entry), entry);
   if (entries.length > 0) return;
   const message = `Nothing was done to a dead letter at ${placeText(place)}`;
@@ -96,36 +101,34 @@ function filterOf({ state, reason, event, order, limit = '50', after }: Flags): 
   };
 }
 
-function lineOf(letter: ListedDeadLetter): string {
-  const { state, reason, sqlState, eventId, orderId, attempts } = letter;
-  const ids = `event ${plain(eventId ?? '?')}  order ${plain(orderId ?? '?')}`;
-  const what = `${placeText(letter)}  ${state}  ${reason} ${sqlState ?? ''}  ${ids}  attempts ${attempts}`;
+function lineOf(letter: LetterLine): string {
+  const { place, state, reason, sqlstate, event_id: event, order_id: order, attempts } = letter;
+  const ids = `event ${plain(event ?? '?')}  order ${plain(order ?? '?')}`;
+  const what = `${place}  ${state}  ${reason} ${sqlstate ?? ''}  ${ids}  attempts ${attempts}`;
   return `${what}  ${whyOf(letter)}`.trimEnd();
 }
 
 /** Why it became a dead letter: the message, or what was wrong with each field. */
-function whyOf({ detail }: ListedDeadLetter): string {
+function whyOf({ detail }: LetterLine): string {
   if (detail === null || detail === undefined) return '';
   const { message } = detail as { message?: unknown };
   return plain(typeof message === 'string' ? message : JSON.stringify(detail), WHY_CHARS);
 }
 
-/** The bytes decoded as UTF-8, for reading only: bytes that are not UTF-8 are replaced. */
-function readable({ key, value }: StoredDeadLetter) {
-  return { key: key?.toString('utf8') ?? null, value: value?.toString('utf8') ?? null };
-}
-
-function deadLetterText(letter: StoredDeadLetter): string {
-  const { key, value } = readable(letter);
+function letterText(letter: LetterPage): string {
+  const { key_base64: key, value_base64: value, headers_base64: headers } = letter;
+  const bytes = value === null ? null : Buffer.from(value, 'base64');
+  // For reading only: bytes that are not UTF-8 are replaced.
+  const keyText = key === null ? null : Buffer.from(key, 'base64').toString('utf8');
   return [
     lineOf(letter),
-    `parked at   ${letter.parkedAt}, last change ${letter.updatedAt}`,
-    `appended at ${letter.appendedAt ?? 'unknown'}`,
+    `parked at   ${letter.parked_at}, last change ${letter.updated_at}`,
+    `appended at ${letter.appended_at ?? 'unknown'}`,
     `detail      ${JSON.stringify(letter.detail)}`,
-    `headers     ${JSON.stringify(letter.headers)} (base64)`,
-    `key         ${JSON.stringify(key)}`,
-    `value       ${JSON.stringify(value)}`,
-    `value hex   ${letter.value?.toString('hex') ?? 'NULL'}`,
+    `headers     ${JSON.stringify(headers)} (base64)`,
+    `key         ${JSON.stringify(keyText)}`,
+    `value       ${JSON.stringify(letter.value_text)}`,
+    `value hex   ${bytes?.toString('hex') ?? 'NULL'}`,
   ].join('\n');
 }
 

@@ -8,6 +8,7 @@ import { openForeignReaders, openReader } from '../services/open-log.ts';
 import type { Pool } from '../store/pool.ts';
 import { actorName } from './actor.ts';
 import { type Call, EXIT } from './command.ts';
+import { ConsumerApi } from './consumer-api.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 import { snakeCase } from './snake-case.ts';
 import { tableOf } from './table.ts';
@@ -21,8 +22,8 @@ const CLOSE_MS = 1000;
  */
 export async function runPositions(call: Call): Promise<number> {
   const { action, words, out } = call;
+  if (action === 'list') return await list(call);
   return await withLogs(call, async (readers, pool) => {
-    if (action === 'list') return await list(call, readers, pool);
     const reader = readerOf(call, readers);
     const { line, result } = await accept(call, action ?? '', words[0], { reader, pool });
     out.data(line, snakeCase(result));
@@ -38,37 +39,52 @@ const UNKNOWN = '?';
  * @returns the exit code: 0 whatever the lag, 1 if the lag of a partition is not known.
  */
 export async function runLag(call: Call): Promise<number> {
-  return await withLogs(call, async (readers, pool) => {
-    const reports = await reportsOf(readers, (reader) => reportPositions(reader, pool));
-    const unknown = reports.filter(({ lag }) => lag === null);
-    const isKnown = unknown.length === 0;
-    const total = reports.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
-    const rows = reports.map(({ topic, partition, position, log_end, lag }) => [
-      nameOf({ topic, partition }),
-      position,
-      log_end ?? UNKNOWN,
-      lag ?? UNKNOWN,
-    ]);
-    const lines = [
-      tableOf(['partition', 'position', 'log end', 'lag'], rows),
-      `${total} records of ${namesOf(readers)} are still to be processed`,
-      ...unknown.map(
-        ({ topic, partition, trouble }) =>
-          `Partition ${nameOf({ topic, partition })} is not counted: ${trouble}`,
-      ),
-    ];
-    const partitions = reports.map(({ topic, partition, lag }) =>
-      topic === undefined ? { partition, lag } : { topic, partition, lag },
-    );
-    call.out.data(lines.join('\n'), { topic: namesOf(readers), total, partitions });
-    return isKnown ? EXIT.ok : EXIT.failed;
-  });
+  const { topics, reports } = await readReports(call);
+  const unknown = reports.filter(({ lag }) => lag === null);
+  const isKnown = unknown.length === 0;
+  const total = reports.reduce((sum, { lag }) => sum + (lag ?? 0), 0);
+  const rows = reports.map(({ topic, partition, position, log_end, lag }) => [
+    nameOf({ topic, partition }),
+    position,
+    log_end ?? UNKNOWN,
+    lag ?? UNKNOWN,
+  ]);
+  const lines = [
+    tableOf(['partition', 'position', 'log end', 'lag'], rows),
+    `${total} records of ${topics} are still to be processed`,
+    ...unknown.map(
+      ({ topic, partition, trouble }) =>
+        `Partition ${nameOf({ topic, partition })} is not counted: ${trouble}`,
+    ),
+  ];
+  const partitions = reports.map(({ topic, partition, lag }) =>
+    topic === undefined ? { partition, lag } : { topic, partition, lag },
+  );
+  call.out.data(lines.join('\n'), { topic: topics, total, partitions });
+  return isKnown ? EXIT.ok : EXIT.failed;
 }
 
-async function list({ out }: Call, readers: readonly LogReader[], pool: Pool): Promise<number> {
-  const reports = await reportsOf(readers, (reader) => reportPositions(reader, pool));
-  out.data(reportsText(reports), { topic: namesOf(readers), partitions: reports });
+async function list(call: Call): Promise<number> {
+  const { topics, reports } = await readReports(call);
+  call.out.data(reportsText(reports), { topic: topics, partitions: reports });
   return reports.some(isHeldUp) ? EXIT.failed : EXIT.ok;
+}
+
+type Reports = { readonly topics: string; readonly reports: readonly PartitionReport[] };
+
+/** From the log and PostgreSQL; with --url what a consumer tells. */
+async function readReports(call: Call): Promise<Reports> {
+  const { settings, flags } = call;
+  if (flags.url === undefined) {
+    return await withLogs(call, async (readers, pool) => ({
+      topics: namesOf(readers),
+      reports: await reportsOf(readers, (reader) => reportPositions(reader, pool)),
+    }));
+  }
+  const api = new ConsumerApi(settings, flags.url);
+  const { items: reports } = await api.get<{ items: readonly PartitionReport[] }>('/positions');
+  const asked = await api.ask();
+  return { topics: asked?.topic ?? '', reports };
 }
 
 function reportsText(reports: readonly PartitionReport[]): string {
@@ -148,10 +164,10 @@ function readerOf({ flags }: Call, readers: readonly [LogReader, ...LogReader[]]
   throw usageError(`--topic must be one of ${namesOf(readers)}`);
 }
 
-async function withLogs(
+async function withLogs<T>(
   { settings }: Call,
-  work: (readers: readonly [LogReader, ...LogReader[]], pool: Pool) => Promise<number>,
-): Promise<number> {
+  work: (readers: readonly [LogReader, ...LogReader[]], pool: Pool) => Promise<T>,
+): Promise<T> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-positions');
   const foreign = openForeignReaders(settings);
   const readers = [openReader(settings, () => pool), ...foreign] as const;

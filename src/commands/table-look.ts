@@ -84,13 +84,13 @@ export const LOOK: readonly Command[] = [
     group: 'Look',
     purpose: 'Prints how many records are still to be processed',
     about: 'Prints how many records are still to be processed, by partition.',
-    forms: [{ action: null, args: [], flags: ['json'] }],
+    forms: [{ action: null, args: [], flags: ['url', 'json'] }],
     examples: [
       ['orderonce lag', 'A line per partition, and the sum.'],
       ['orderonce lag --json', 'The same as JSON.'],
       ['orderonce lag --kafka-topic other_events', 'Of another topic.'],
     ],
-    settings: LOG,
+    settings: [...LOG, 'API_KEY'],
     exits: {
       0: 'The lag is known, whatever it is.',
       1: 'The lag of a partition is not known.',

@@ -17,12 +17,22 @@ export const REPAIR: readonly Command[] = [
       {
         action: 'list',
         args: [],
-        flags: ['state', 'reason', 'event', 'order', 'limit', 'after', 'json'],
+        flags: ['state', 'reason', 'event', 'order', 'limit', 'after', 'url', 'json'],
         about: 'Lists them in log order, each with the reason; 50 unless --limit says otherwise.',
       },
-      { action: 'groups', args: [], flags: ['json'], about: 'Counts them by cause.' },
-      { action: 'show', args: [PLACE], flags: ['json'], about: 'Shows one with its bytes.' },
-      { action: 'audit', args: [PLACE], flags: ['json'], about: 'Shows all that was done to one.' },
+      { action: 'groups', args: [], flags: ['url', 'json'], about: 'Counts them by cause.' },
+      {
+        action: 'show',
+        args: [PLACE],
+        flags: ['url', 'json'],
+        about: 'Shows one with its bytes.',
+      },
+      {
+        action: 'audit',
+        args: [PLACE],
+        flags: ['url', 'json'],
+        about: 'Shows all that was done to one.',
+      },
       {
         action: 'redrive',
         args: [{ name: 'PLACE', isOptional: true }],
@@ -120,7 +130,7 @@ export const REPAIR: readonly Command[] = [
     about:
       'Lists the position and state of each partition, and lets a stopped one resume. "list" shows which of the other forms resolves the trouble; see docs/positions.md.',
     forms: [
-      { action: 'list', args: [], flags: ['json'], about: 'Lists all partitions.' },
+      { action: 'list', args: [], flags: ['url', 'json'], about: 'Lists all partitions.' },
       {
         action: 'accept-gap',
         args: [PARTITION],
@@ -148,7 +158,7 @@ export const REPAIR: readonly Command[] = [
       ['orderonce positions accept-gap 3 --reason "backup is older"', 'Gives up what is lost.'],
       ['orderonce positions --json', 'The same as GET /positions answers.'],
     ],
-    settings: [...LOG, ...EVENTS],
+    settings: [...LOG, ...EVENTS, 'API_KEY'],
     exits: {
       0: null,
       1: 'A partition is stopped, retrying or unreachable; or there is nothing to accept.',

@@ -10,7 +10,7 @@ const INGEST = [
 const CONSUME = [
   ...['PROOF', 'PROOF_INTERVAL_SECONDS', 'PROOF_ROUND_MINUTES'],
   ...['CONSUMER_*', ...EVENTS, ...HANDLERS, 'HANDLER_*', 'OUTBOX_RETENTION_HOURS'],
-  ...['EMBEDDED_LOG_RETENTION_HOURS', 'SESSION_TIMEOUT_MS'],
+  ...['EMBEDDED_LOG_RETENTION_HOURS', 'SESSION_TIMEOUT_MS', 'READ_ROLE_PAYLOADS'],
 ] as const;
 const unique = (...names: string[]) => [...new Set(names)];
 const SERVICE = { isService: true, exits: { 0: null, 1: null, 2: null } } as const;

@@ -50,11 +50,22 @@ async function setUp(t: TestContext) {
     }
     return parked;
   };
-  return { db, env, shop, run, park };
+  /** On a machine that reaches nothing but the consumer. */
+  const runAway = async (...args: string[]) => {
+    const command = new Orderonce(t, [...args, '--url', `http://127.0.0.1:${consumer}`], {
+      ORDERONCE_DATA_DIR: join(folder, 'nowhere'),
+    });
+    let stdout = '';
+    command.child.stdout?.on('data', (chunk) => {
+      stdout += chunk;
+    });
+    return { code: await command.exit(), stdout };
+  };
+  return { db, env, shop, run, runAway, park };
 }
 
 it('status, top, find, events and dead-letters tell a person and a program alike', async (t) => {
-  const { shop, run, park } = await setUp(t);
+  const { shop, run, runAway, park } = await setUp(t);
   const fine = await run('status');
   assert.equal(fine.code, 0, JSON.stringify(fine));
   assert.match(fine.stdout, /^✔ Nothing needs you\./);
@@ -100,6 +111,16 @@ it('status, top, find, events and dead-letters tell a person and a program alike
   assert.deepEqual([place, log_id, event_id], [`1/0/1`, 1, parked?.event_id]);
   const shown = JSON.parse((await run('dead-letters', 'show', place, '--json')).stdout);
   assert.equal(JSON.parse(shown.value_text).event_id, parked?.event_id);
+  for (const words of [
+    ['dead-letters', 'list', '--state', 'parked', '--after', place],
+    ['dead-letters', 'groups', '--json'],
+    ['dead-letters', 'show', place],
+    ['positions', 'list'],
+    ['lag', '--json'],
+  ]) {
+    const { code, stdout } = await run(...words);
+    assert.deepEqual(await runAway(...words), { code, stdout }, words.join(' '));
+  }
   const misspelled = await run('dead-letters', 'list', '--reason', 'refused_by_handlers');
   assert.equal(misspelled.code, 4);
   assert.match(misspelled.stderr, /NOTHING_MATCHES: .*Did you mean "refused_by_handler"\?/);
