@@ -4,7 +4,7 @@
  *   npm run bench                            runs the ladder: ingest, kafka, sink, end-to-end
  *   npm run bench -- drain --rounds 3        runs the named benchmarks. Others: embedded, ways,
  *                                            mixes, growth, tuning, tracing, verify, proof,
- *                                            memory
+ *                                            routes, memory
  *   npm run bench -- drain without           alternates the drain with one without the proof
  *   npm run bench -- drain --against DIR     alternates the drain with that of another checkout
  *   npm run bench -- --keep bench/results    writes JSON and charts to this folder
@@ -21,6 +21,7 @@ import { growth, mixes, tuning } from './growth.ts';
 import { ingest } from './ingest.ts';
 import { backlog, soak } from './memory.ts';
 import { proof } from './proof.ts';
+import { routes } from './routes.ts';
 import { runScript } from './script.ts';
 import { startServers } from './servers.ts';
 import { sink } from './sink.ts';
@@ -68,13 +69,14 @@ const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
   ways: (round) => ways(servers, events, round),
   proof: (round) => proof(servers, { rate: Number(values['soak-rate']), seconds, round }),
   without: () => drain(servers, { events, settings: { PROOF: 'off' } }),
+  routes: () => routes(servers, Number(values['verify-events'])),
   verify: (round) => verify(servers, Number(values['verify-events']), round),
 };
 if (values.against !== undefined) names.push('other');
 
 const results: Record<string, Result[]> = {};
 try {
-  if (!names.every((name) => name === 'verify')) await warmUp();
+  if (!names.every((name) => ['verify', 'routes'].includes(name))) await warmUp();
   if (names.includes('memory')) await measureMemory();
   const measured = names.filter((name) => name !== 'memory');
   // Rounds are interleaved, so that a slow phase of the machine affects all benchmarks.

@@ -13,7 +13,7 @@ import { canRunBroker } from '../dev/kafka/broker.ts';
 import { reasonOf } from '../src/errors.ts';
 import { Deployment, events } from './alerts/deployment.ts';
 import { SHORTENED, shortRules } from './alerts/short-rules.ts';
-import { GROUP_TROUBLES, NOT_SHOWN, TROUBLES, type Trouble } from './alerts/troubles.ts';
+import { GROUP_TROUBLES, TROUBLES, type Trouble } from './alerts/troubles.ts';
 
 const RULES = readFileSync(new URL('../deploy/prometheus/rules.yml', import.meta.url), 'utf8');
 /** The watch for unattended partitions looks every 30 s, and needs two looks. */
@@ -107,6 +107,4 @@ function print(): void {
   console.log('\n| alert | fired after | cleared after the end | trouble | summary |');
   console.log('|---|---|---|---|---|');
   for (const line of lines) console.log(`| ${line.join(' | ')} |`);
-  console.log('\nNot shown here:');
-  for (const [name, why] of Object.entries(NOT_SHOWN)) console.log(`  ${name}: needs ${why}`);
 }

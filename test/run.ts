@@ -59,7 +59,12 @@ const needsServers = files.some((file) =>
 const needsCluster = files.some((file) => file.endsWith('.cluster.test.ts'));
 const needsKafka = files.some((file) => /\.(kafka|e2e|long)\.test\.ts$/.test(file));
 const folder = await mkdtemp(join(tmpdir(), 'orderonce-test-'));
-const env: Record<string, string | undefined> = { ...process.env, LOG_LEVEL: 'silent' };
+const env: Record<string, string | undefined> = {
+  ...process.env,
+  LOG_LEVEL: 'silent',
+  // Each file is a process of its own, which would compile all that it imports again.
+  NODE_COMPILE_CACHE: join(tmpdir(), 'orderonce-compile-cache'),
+};
 // Tests choose their own settings. Those of this shell must not affect them.
 for (const name of ['DATABASE_URL', 'KAFKA_BOOTSTRAP_SERVERS']) delete env[name];
 const running: { stop(): Promise<void> }[] = [];

@@ -58,6 +58,7 @@ export class Deployment {
       HANDLERS_MIGRATIONS: join(root, 'examples/charge'),
       APPEND_QUEUE_MAX: '40',
       DELIVERY_DEADLINE_MS: '4000',
+      PROOF_INTERVAL_SECONDS: '1',
       ...(log === 'kafka'
         ? await this.#startKafka()
         : { KAFKA_TLS_CA_FILE: join(this.folder, 'ca.pem') }),

@@ -8,6 +8,7 @@ export const SHORTENED: readonly (readonly [what: RegExp, by: string, words: str
   [/\[15m\]/g, '[20s]', '[15m] → [20s]'],
   [/\[(?:30m|1h)\]/g, '[25s]', '[30m], [1h] → [25s]'],
   [/(lag_seconds\)) > 300\b/g, '$1 > 4', 'lag_seconds > 300 → 4'],
+  [/(scope="head"\}\)) > 900\b/g, '$1 > 10', 'proof_age_seconds{scope="head"} > 900 → 10'],
   [/> 86400\b/g, '> 4', 'dead_letter_oldest_seconds > 86400 → 4'],
   [/> 120\b/g, '> 4', 'outbox_oldest_seconds > 120 → 4'],
 ];

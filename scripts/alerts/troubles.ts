@@ -1,4 +1,6 @@
 /** The troubles of the demonstration: how each is brought about, and how it is ended. */
+import { randomUUID } from 'node:crypto';
+import { until } from '../../test/support/until.ts';
 import type { Deployment } from './deployment.ts';
 import { event, events } from './deployment.ts';
 
@@ -15,6 +17,7 @@ export type Trouble = {
 };
 
 const nothing = async () => {};
+const TAMPERED = randomUUID();
 const TOPIC_OF_OUTBOX = 'order_processed';
 
 export const TROUBLES: readonly Trouble[] = [
@@ -132,12 +135,41 @@ export const TROUBLES: readonly Trouble[] = [
     end: (d) => d.command('positions', 'accept-gap', '0', '--reason', 'shown by npm run alerts'),
   },
   {
+    what: 'the sum of an order is altered in PostgreSQL',
+    alerts: ['ProofFinding'],
+    begin: async (d) => {
+      await d.send([event({ order_id: TAMPERED })]);
+      await until('the order is there', async () => (await alterOrder(d, '+ 1')) === 1);
+    },
+    // The head of the proof examines the orders of new events.
+    meanwhile: (d) => d.send([event({ order_id: TAMPERED })]),
+    end: async (d) => {
+      await alterOrder(d, '- 1');
+    },
+  },
+  {
+    what: 'the index that the proof needs is gone',
+    alerts: ['ProofStale'],
+    begin: async ({ db }) => {
+      await db.query('DROP INDEX processed_events_place');
+    },
+    end: (d) => d.command('migrate'),
+  },
+  {
     what: 'a certificate ends in 3 days',
     alerts: ['Certificate'],
     begin: nothing,
     end: async (d) => d.makeCertificate(90),
   },
 ];
+
+async function alterOrder({ db }: Deployment, by: '+ 1' | '- 1'): Promise<number> {
+  const { rowCount } = await db.query(
+    `UPDATE orders SET event_count = event_count ${by} WHERE order_id = $1`,
+    [TAMPERED],
+  );
+  return rowCount ?? 0;
+}
 
 let stopStranger: () => Promise<unknown> = nothing;
 
@@ -162,9 +194,3 @@ export const GROUP_TROUBLES: readonly Trouble[] = [
     end: nothing,
   },
 ];
-
-/** Alerts that need something that this demonstration has not, and why. */
-export const NOT_SHOWN: Readonly<Record<string, string>> = {
-  ProofFinding: 'the continuous proof',
-  ProofStale: 'the continuous proof (without it, the alert always fires)',
-};

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { z } from 'zod';
+import { declarations } from '../../test/support/random-declarations.ts';
 import type { EventOptions, EventTypes } from './declaration.ts';
 import { compileEvents } from './declared-events.ts';
 import { UNDECLARED } from './event-rules.ts';
@@ -137,37 +138,11 @@ describe('Typed events', () => {
   });
 });
 
-/** A JSON Schema, and values of which some are valid. */
-const leaf = fc.constantFrom<[object, fc.Arbitrary<unknown>]>(
-  [{ type: 'string', maxLength: 5 }, fc.string({ maxLength: 7 })],
-  [{ type: 'integer', minimum: 0 }, fc.integer({ min: -2 })],
-  [{ type: 'number' }, fc.double({ noNaN: true, noDefaultInfinity: true })],
-  [{ type: 'boolean' }, fc.boolean()],
-  [{ enum: ['a', 'b'] }, fc.constantFrom('a', 'b', 'c')],
-  [
-    { type: 'array', items: { type: 'string' }, maxItems: 3 },
-    fc.array(fc.string(), { maxLength: 4 }),
-  ],
-);
-const declarations = fc
-  .dictionary(fc.stringMatching(/^[a-z]{1,4}$/), leaf, { maxKeys: 4 })
-  .chain((fields) => {
-    const entries = Object.entries(fields);
-    const properties = Object.fromEntries(entries.map(([key, [schema]]) => [key, schema]));
-    const data = { type: 'object', properties, additionalProperties: false };
-    const values = entries.map(([key, [, value]]) => [key, value] as const);
-    return fc.record({
-      types: fc.constant({ t: { data, amount: 'signed' as const } }),
-      data: fc.record(Object.fromEntries(values), { requiredKeys: [] }),
-      total_amount: fc.constantFrom('1', '-2.5', 3, '0'),
-    });
-  });
-
 it('What the API accepts of a random declaration, the consumer accepts, equal, in one form', () => {
   let accepted = 0;
   fc.assert(
-    fc.property(declarations, ({ types, data, total_amount }) => {
-      const rules = rulesOf(types);
+    fc.property(declarations, ({ declaration, data, total_amount }) => {
+      const rules = rulesOf({ t: declaration });
       const body = bytesOf({ type: 't', data, total_amount });
       const parsed = parseEvent(body, rules);
       assert.deepEqual(parsed, parseAnyForm(body.toString(), rules));
