@@ -12,11 +12,13 @@ import { type WireEvent, wireEvent } from '../support/events.ts';
 import { freePort } from '../support/free-port.ts';
 import { count } from '../support/heart.ts';
 import { KAFKA, newTopicName } from '../support/kafka.ts';
-import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Orderonce } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
-const ORDERS = 20;
+const ORDERS = 200;
+/** How many of them get an event at the same time. */
+const WIDTH = 5;
 const STEP_MS = 4000;
 const SHIPPED_SHARE = 0.02;
 const TYPES = { old: ['order.placed'], new: ['order.placed', 'order.shipped'] } as const;
@@ -57,6 +59,7 @@ async function setUp(t: TestContext) {
     ...{ DATABASE_URL: db.url, KAFKA_BOOTSTRAP_SERVERS: KAFKA as string, KAFKA_TOPIC: topic },
     ...{ KAFKA_GROUP_ID: topic, KAFKA_PARTITIONS: '4', LOG_LEVEL: 'warn' },
     ...{ HANDLERS_MODULE: join(folder, 'handlers.mjs'), SESSION_TIMEOUT_MS: '6000' },
+    HANDLER_TIMEOUT_MS: '2000',
   };
   const envOf = (release: Release) => ({
     ...fixed,
@@ -68,8 +71,9 @@ async function setUp(t: TestContext) {
   const start = async (release: Release, role: Role): Promise<number> => {
     const port = await freePort();
     const own = { [`${role.toUpperCase()}_PORT`]: String(port) };
-    running.set(`${release} ${role}`, new Orderonce(t, [role], { ...envOf(release), ...own }));
-    await untilHealthy(port);
+    const service = new Orderonce(t, [role], { ...envOf(release), ...own });
+    running.set(`${release} ${role}`, service);
+    await service.untilHealthy(port);
     return port;
   };
   const stop = async (release: Release, role: Role) => {
@@ -101,7 +105,9 @@ class Sender {
 
   async #run(): Promise<void> {
     while (!this.#isStopped) {
-      await Promise.all(this.orders.map((order) => this.#sendNext(order)));
+      const first = Math.trunc(Math.random() * (ORDERS - WIDTH));
+      const chosen = this.orders.slice(first, first + WIDTH);
+      await Promise.all(chosen.map((order) => this.#sendNext(order)));
       await sleep(20);
     }
   }

@@ -53,6 +53,17 @@ export class Orderonce {
     await until(`it says ${what}`, () => hasSaid() || this.#hasClosed);
     if (!hasSaid()) throw new Error(`It ended without saying ${what}: ${this.output}`);
   }
+
+  /** @throws at once if the process ends before. */
+  async untilHealthy(port: number): Promise<void> {
+    const ended = new Promise<never>((_, fail) => {
+      const say = () => fail(new Error(`It ended before it was healthy: ${this.output}`));
+      if (this.#hasClosed) say();
+      else this.child.once('close', say);
+    });
+    ended.catch(() => {});
+    await Promise.race([untilHealthy(port), ended]);
+  }
 }
 
 export async function untilHealthy(port: number): Promise<void> {
