@@ -48,23 +48,28 @@ function isStandard(declared: StandardSchema | JsonSchema): declared is Standard
   return '~standard' in declared;
 }
 
-/** One for each schema: an instance would not take the same `$id` twice. */
-function newAjv(): Ajv2020 {
+function newAjv(options: { readonly validateSchema: boolean }): Ajv2020 {
   const ajv = new Ajv2020({
     allErrors: true,
     ownProperties: true,
     strict: true,
     ...{ strictTypes: false, strictTuples: false, strictRequired: false },
     logger: false,
+    ...options,
   });
   addFormats.default(ajv);
   return ajv;
 }
 
+/** Checks schemas, for all that are declared: compiling the schema of schemas takes the longest. */
+const CHECKER = newAjv({ validateSchema: true });
+
 function compileJsonSchema(where: string, schema: JsonSchema): DataSchema['check'] {
   refuseDefaults(where, schema);
   try {
-    const validate = newAjv().compile({ ...schema });
+    CHECKER.validateSchema({ ...schema }, true);
+    // One for each schema: an instance would not take the same `$id` twice.
+    const validate = newAjv({ validateSchema: false }).compile({ ...schema });
     return (value) => (validate(value) ? [] : first(validate.errors ?? []).map(issueOfAjv));
   } catch (error) {
     throw invalid(where, `cannot be compiled as a JSON Schema: ${reasonOf(error)}`, error);

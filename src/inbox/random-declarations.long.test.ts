@@ -3,7 +3,7 @@ import { it } from 'node:test';
 import fc from 'fast-check';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, setUpHeart } from '../../test/support/heart.ts';
-import { declarations } from '../../test/support/random-declarations.ts';
+import { declarationsWith } from '../../test/support/random-declarations.ts';
 import { compileEvents } from '../event/declared-events.ts';
 import { UNDECLARED } from '../event/event-rules.ts';
 import type { OrderEvent } from '../event/order-event.ts';
@@ -18,18 +18,19 @@ import { processBatch } from './process-batch.ts';
 
 const ROUNDS = 50;
 const TYPES = 200;
+const EVENTS = 2;
 
-/** Compiles the declarations, and lets the API judge an event of each. */
+/** Compiles the declarations, and lets the API judge the events of each. */
 function acceptedOf(round: number, seed: number) {
-  const drawn = fc.sample(declarations, { numRuns: TYPES, seed: seed + round });
+  const drawn = fc.sample(declarationsWith(EVENTS), { numRuns: TYPES, seed: seed + round });
   const types = drawn.map(({ declaration }, n) => [`t${round}-${n}`, declaration] as const);
   const declared = compileEvents(defineEvents(Object.fromEntries(types)));
   const rules = { ...UNDECLARED, declared };
-  const parsed = drawn.map(({ data, total_amount }, n) =>
-    parseEvent(
-      Buffer.from(JSON.stringify({ ...wireEvent(), type: `t${round}-${n}`, total_amount, data })),
-      rules,
-    ),
+  const parsed = drawn.flatMap(({ events }, n) =>
+    events.map((parts) => {
+      const event = { ...wireEvent(), type: `t${round}-${n}`, ...parts };
+      return parseEvent(Buffer.from(JSON.stringify(event)), rules);
+    }),
   );
   return { rules, accepted: parsed.flatMap((one) => (one.ok ? [one.event] : [])) };
 }

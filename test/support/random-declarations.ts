@@ -14,17 +14,19 @@ const leaf = fc.constantFrom<[object, fc.Arbitrary<unknown>]>(
   ],
 );
 
-/** A declaration, and an event that follows it or nearly does. */
-export const declarations = fc
-  .dictionary(fc.stringMatching(/^[a-z]{1,4}$/), leaf, { maxKeys: 4 })
-  .chain((fields) => {
+/** A declaration, and `n` events that follow it or nearly do. */
+export const declarationsWith = (n: number) =>
+  fc.dictionary(fc.stringMatching(/^[a-z]{1,4}$/), leaf, { maxKeys: 4 }).chain((fields) => {
     const entries = Object.entries(fields);
     const properties = Object.fromEntries(entries.map(([key, [schema]]) => [key, schema]));
     const data = { type: 'object', properties, additionalProperties: false };
     const values = entries.map(([key, [, value]]) => [key, value] as const);
-    return fc.record({
-      declaration: fc.constant({ data, amount: 'signed' as const }),
+    const event = fc.record({
       data: fc.record(Object.fromEntries(values), { requiredKeys: [] }),
       total_amount: fc.constantFrom('1', '-2.5', 3, '0'),
+    });
+    return fc.record({
+      declaration: fc.constant({ data, amount: 'signed' as const }),
+      events: fc.array(event, { minLength: n, maxLength: n }),
     });
   });
