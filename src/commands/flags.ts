@@ -64,7 +64,7 @@ export const FLAGS = {
   url: {
     type: 'string',
     value: 'URL',
-    help: 'Base URL of the consumer to ask. Commands that need none read PostgreSQL and the log without it; the others ask the one at HOST and CONSUMER_PORT.',
+    help: 'Base URL of the consumer to ask. Default: HOST and CONSUMER_PORT. Only lag, positions and what reads dead letters need no consumer; without it they read PostgreSQL and the log.',
   },
   seconds: { type: 'string', value: 'N', help: 'Ends after this time. Default: it does not end.' },
   only: {
