@@ -3,9 +3,9 @@
  * of an answer that are, the description of the operation says: `payload()` marks them there.
  */
 
-import type { HttpServer } from '../runtime/http-server.ts';
-import type { Operation, Schema } from '../runtime/operation.ts';
-import { PAYLOAD_MARK } from '../runtime/operation.ts';
+import type { FastifyRequest } from 'fastify';
+import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
+import { type Operation, PAYLOAD_MARK, type Schema } from '../runtime/operation.ts';
 import type { Settings } from '../settings/settings.ts';
 import { keyOfRequest } from './access.ts';
 
@@ -14,15 +14,27 @@ export function hidePayloads(app: HttpServer, { READ_ROLE_PAYLOADS }: Settings):
   if (READ_ROLE_PAYLOADS === 'on') return;
   const hidden = new WeakMap<Operation, ReadonlySet<string>>();
   app.addHook('onRoute', ({ config }) => {
-    if (config?.operation !== undefined)
-      hidden.set(config.operation, payloadFieldsOf(config.operation));
+    const operation = config?.operation;
+    if (operation !== undefined) hidden.set(operation, payloadFieldsOf(operation));
+  });
+  const isReader = (request: FastifyRequest) => keyOfRequest(request)?.role === 'read';
+  app.addHook('preHandler', (request, reply, done) => {
+    const { operation } = request.routeOptions.config;
+    const name = isReader(request) && operation && payloadSearchIn(request.url, operation);
+    if (!name) return done();
+    sendDetail(reply, 403, `This key may not see payloads, nor search in them by "${name}"`);
   });
   app.addHook('preSerialization', (request, _reply, body, done) => {
     const { operation } = request.routeOptions.config;
     const names = operation && hidden.get(operation);
-    const isHidden = names !== undefined && keyOfRequest(request)?.role === 'read';
-    done(null, isHidden ? withoutPayloads(body, names) : body);
+    done(null, names && isReader(request) ? withoutPayloads(body, names) : body);
   });
+}
+
+/** The first parameter of a URL that searches in payloads; undefined if none does. Pure. */
+export function payloadSearchIn(url: string, { parameters = [] }: Operation): string | undefined {
+  const asked = new URLSearchParams(url.split('?')[1] ?? '');
+  return parameters.find((one) => one[PAYLOAD_MARK] === true && asked.has(one.name))?.name;
 }
 
 /** The names of all marked fields in the answer 200. Pure. */

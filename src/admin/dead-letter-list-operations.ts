@@ -1,9 +1,11 @@
 /** The descriptions of the routes that list and show dead letters. */
 import { EVENT_EXAMPLE } from '../event/event-schema.ts';
 import {
+  type ApiParameter,
   json,
   nullable,
   type Operation,
+  PAYLOAD_MARK,
   pageSchema,
   payload,
   record,
@@ -78,6 +80,11 @@ const LETTER_EXAMPLE = {
   updated_at: TIME_EXAMPLE,
 };
 
+/** What these find is part of the messages of dead letters. */
+const IN_PAYLOADS = ['q', 'shape'];
+const markSearch = (one: ApiParameter): ApiParameter =>
+  IN_PAYLOADS.includes(one.name) ? { ...one, [PAYLOAD_MARK]: true } : one;
+
 export const LIST_LETTERS: Operation = {
   summary: 'Lists dead letters, the newest first',
   tags: ['dead letters'],
@@ -94,7 +101,7 @@ export const LIST_LETTERS: Operation = {
     q:
       'Only those that contain this text, in any case, in their ids, reason, SQLSTATE or detail. Searched ' +
       'are the newest 100,000 that match the other filters.',
-  }),
+  }).map(markSearch),
   responses: {
     200: json(
       'A page of dead letters.',

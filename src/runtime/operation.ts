@@ -11,6 +11,8 @@ export type ApiParameter = {
   readonly description: string;
   readonly schema: Schema;
   readonly example: unknown;
+  /** It searches in what senders wrote; see PAYLOAD_MARK. */
+  readonly 'x-payload'?: true;
 };
 
 export type ApiContent = Readonly<
@@ -88,7 +90,7 @@ export function nullable(schema: Schema & { readonly type: string }): Schema {
   return { ...schema, type: [schema.type, 'null'] };
 }
 
-/** Marks the parts of an answer that show what senders wrote. */
+/** Marks the parts of an answer that show what senders wrote, and parameters that search in it. */
 export const PAYLOAD_MARK = 'x-payload';
 
 /** The same schema for what senders wrote: null for keys that may not see it (READ_ROLE_PAYLOADS). */

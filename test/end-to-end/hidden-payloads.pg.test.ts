@@ -43,6 +43,11 @@ it('a key of the role read gets no payload by any route, and one of the role adm
     assert.equal(answer.status, 200, path);
     return await answer.text();
   };
+  const search = await fetch(`${site.consumerUrl}/dead-letters?q=secret`, {
+    headers: { authorization: `Bearer ${keys.read.key}` },
+  });
+  assert.equal(search.status, 403);
+  await ask('/dead-letters?q=secret', 'admin');
   const letters = JSON.parse(await ask('/dead-letters', 'admin')) as { items: { place: string }[] };
   assert.equal(letters.items.length, 2);
   const paths = [
