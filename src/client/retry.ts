@@ -45,6 +45,12 @@ export function retryAfterMs(header: string | null, nowMs: number): number | nul
   return Number.isNaN(date) ? null : Math.max(0, date - nowMs);
 }
 
+/**
+ * An attempt with less time cannot get an answer. It would only put its own time-out in the place of
+ * the reason why the attempts before it failed.
+ */
+export const ATTEMPT_MIN_MS = 20;
+
 /** @property failures the number of failed attempts in a row, from 1. @property leftMs until the deadline. */
 export type RetryState = {
   readonly failures: number;
@@ -56,7 +62,7 @@ export type RetryState = {
  * The time to wait before the next attempt, in ms: random between 0 and a limit that doubles with
  * each failure ("full jitter"), so that many clients do not retry at the same moment. With
  * Retry-After the client waits at least as long as that says.
- * @returns null to give up, because the deadline would pass during the wait.
+ * @returns null to give up, because the deadline would leave an attempt less than ATTEMPT_MIN_MS.
  */
 export function waitMs(
   { failures, leftMs, retryAfterMs: asked }: RetryState,
@@ -66,5 +72,5 @@ export function waitMs(
   const ceiling = Math.min(mostMs, firstMs * 2 ** Math.min(failures - 1, 30));
   const jitter = random() * ceiling;
   const wait = asked === null ? jitter : asked + Math.min(jitter, firstMs);
-  return wait < leftMs ? wait : null;
+  return wait + ATTEMPT_MIN_MS <= leftMs ? wait : null;
 }
