@@ -223,7 +223,8 @@ export class Assignment {
     if (answer === null) return;
     if (answer.diverged.some((partition) => this.partitions.includes(partition))) {
       // What is in the buffers may be gone from the log, and other records in its place.
-      this.#options.logger.warn({ partitions: answer.diverged }, 'The log was truncated');
+      const fields = { partitions: answer.diverged };
+      this.#options.logger.info(fields, 'The log may have been truncated: positions are checked');
       this.#options.onOutdated();
       return;
     }

@@ -36,6 +36,8 @@ export class KafkaReader implements LogReader {
   readonly #group: KafkaGroup;
   /** By partition, up to where it was read, and the leader epoch of the last batch there. */
   readonly #read = new Map<number, { readonly next: number; readonly epoch: number }>();
+  /** Partitions whose leader could not be asked, and its epoch then. */
+  readonly #lost = new Map<number, number>();
   readonly #underWay = new Map<number, Promise<{ leader: number; answer: FetchAnswer }>>();
   #growthTimer: NodeJS.Timeout | undefined;
   /** The number of partitions before the last join; 0 if it was not known then. */
@@ -110,18 +112,37 @@ export class KafkaReader implements LogReader {
       for (const { partition, next, leaderEpoch } of answer.slices) {
         this.#read.set(partition, { next, epoch: leaderEpoch });
       }
-      for (const partition of answer.diverged) this.#read.delete(partition);
+      const doubtful = this.#doubtfulIn(answer, layout);
+      for (const partition of [...answer.diverged, ...doubtful]) this.#read.delete(partition);
       // The usual reason for a failure is that another broker leads the partition now.
       if (answer.failed.size > 0) this.#cluster.refresh().catch(() => {});
-      return answer;
+      if (doubtful.length === 0) return answer;
+      const slices = answer.slices.filter(({ partition }) => !doubtful.includes(partition));
+      return { ...answer, slices, diverged: [...answer.diverged, ...doubtful] };
     } catch (error) {
       this.#cluster.refresh().catch(() => {});
+      for (const { partition } of wishes) {
+        if (this.#read.has(partition)) this.#lost.set(partition, epochIn(layout, partition));
+      }
       const reason = reasonOf(error);
       return {
         ...NOTHING_NEW,
         failed: new Map(wishes.map(({ partition }) => [partition, reason])),
       };
     }
+  }
+
+  /**
+   * Partitions that are served again by the same leader in the same epoch. It may have restarted
+   * from an older disk, and its log have grown again: without an election, no epoch tells that
+   * (Kafka with ZooKeeper begins none for a partition with one replica).
+   */
+  #doubtfulIn({ served }: FetchAnswer, layout: TopicLayout): number[] {
+    return served.filter((partition) => {
+      const epoch = this.#lost.get(partition);
+      this.#lost.delete(partition);
+      return epoch !== undefined && epoch === epochIn(layout, partition);
+    });
   }
 
   /** -1 at the start, and where another offset is wanted than the one behind what was read. */
@@ -166,6 +187,9 @@ export class KafkaReader implements LogReader {
 }
 
 const NO_LEADER = 'No broker leads it now';
+
+const epochIn = (layout: TopicLayout, partition: number) =>
+  layout.partitions[partition]?.epoch ?? -1;
 
 function leaderOf(layout: TopicLayout, { partition }: FetchWish): number | null {
   return layout.partitions[partition]?.leader ?? null;

@@ -180,8 +180,9 @@ export type FetchAnswer = {
    */
   readonly outOfRange: readonly number[];
   /**
-   * Partitions that no longer hold what was read from them before the requested offset: their log
-   * was truncated and may have grown again. Reported once, and not while nothing was read before.
+   * Partitions that no longer hold what was read from them before the requested offset, or may not:
+   * their log was truncated and may have grown again, or its broker was away and returned. Reported
+   * once, and not while nothing was read before.
    */
   readonly diverged: readonly number[];
   /**
