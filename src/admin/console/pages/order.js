@@ -18,10 +18,12 @@ export function open(page) {
       {
         title: 'event',
         className: 'id',
-        cell: (one) =>
-          link(`/console/events/${one.event_id}`, one.event_id, { className: 'id-link' }),
+        // Without a column of its own, since deployments that declare no types would have it empty.
+        cell: ({ event_id: id, type, version }) => [
+          link(`/console/events/${id}`, id, { className: 'id-link' }),
+          type ? el('span', { className: 'soft' }, ` ${type}@${version}`) : '',
+        ],
       },
-      { title: 'type', cell: ({ type, version }) => (type ? `${type}@${version}` : '') },
       {
         title: 'user',
         className: 'wide',
