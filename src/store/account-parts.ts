@@ -8,6 +8,19 @@ import type { LogPartition } from './log-place.ts';
 
 const none = (table: string) => `(SELECT * FROM orderonce.${table} WHERE false)`;
 
+/** Each new event of an order makes the proof read all its events again. */
+const ORDER_EVENTS_MAX = 5000;
+
+/** The effects of the orders in the relation `touched`. LIMIT keeps the planner to the index. */
+function effectsOf(touched: string): Scope['effects'] {
+  return (sumsOf) => `${touched} LEFT JOIN LATERAL (
+         SELECT * FROM orderonce.orders x WHERE x.order_id = touched.order_id LIMIT 1) o ON true
+       LEFT JOIN LATERAL (${sumsOf(`(
+         SELECT * FROM orderonce.processed_events x WHERE x.order_id = touched.order_id
+          LIMIT ${ORDER_EVENTS_MAX + 1}) p`)}) e ON true`;
+}
+const OF_TOUCHED = { effects: effectsOf('touched') };
+
 /** No rows. Parts of the tables are scopes that replace some of these relations. */
 const NOTHING: Scope = {
   common: '',
@@ -18,16 +31,12 @@ const NOTHING: Scope = {
   gaps: none('log_gaps'),
   claims: none('dead_letter_claims'),
   data: none('event_data'),
-  // LIMIT keeps the planner to the index. A deployment without typed events looks for no data.
+  hasData: true,
+  // LIMIT keeps the planner to the index.
   dataOf: (alias) => `LATERAL (
-         SELECT * FROM orderonce.event_data d
-          WHERE ${IS_DATA_OF(alias)} AND (SELECT EXISTS (SELECT FROM orderonce.event_data)) LIMIT 1) d ON true`,
-  // The table may be missing (ORDERS_PROJECTION=off); then no question reads it.
-  orders: none('orders'),
-  ofOrders: none('processed_events'),
-  lastEvents: 'orderonce.processed_events',
-  /** Each new event of an order makes the proof read all its events again. */
-  orderEventsMax: 5000,
+         SELECT * FROM orderonce.event_data d WHERE ${IS_DATA_OF(alias)} LIMIT 1) d ON true`,
+  effects: effectsOf('(SELECT NULL::uuid AS order_id WHERE false) touched'),
+  orderEventsMax: ORDER_EVENTS_MAX,
   held: none('held_orders'),
   queues: none('dead_letter_claims'),
   outbox: none('outbox'),
@@ -48,15 +57,6 @@ export const OFFSETS_END = 2 ** 44;
 /** The offsets [from, to) of a partition. */
 export type OffsetRange = LogPartition & { readonly from: number; readonly to: number };
 
-/** The relations that follow from the orders in `touched`. LIMIT keeps the planner to the index. */
-const OF_TOUCHED: Pick<Scope, 'orders' | 'ofOrders'> = {
-  orders: `(SELECT o.* FROM touched CROSS JOIN LATERAL (
-         SELECT * FROM orderonce.orders x WHERE x.order_id = touched.order_id LIMIT 1) o)`,
-  ofOrders: `(SELECT e.* FROM touched CROSS JOIN LATERAL (
-         SELECT * FROM orderonce.processed_events x WHERE x.order_id = touched.order_id
-          LIMIT ${NOTHING.orderEventsMax + 1}) e)`,
-};
-
 /** The relations that follow from the orders in `queued`. */
 const OF_QUEUED: Pick<Scope, 'held' | 'queues'> = {
   held: '(SELECT h.* FROM queued JOIN orderonce.held_orders h USING (order_id))',
@@ -67,9 +67,8 @@ const OF_QUEUED: Pick<Scope, 'held' | 'queues'> = {
  * The rows in these ranges of offsets, and what depends on them: the orders of the stored events,
  * and the queues of the dead letters. A range that reaches OFFSETS_END includes what lies past the
  * position.
- * @param hasOrders false (ORDERS_PROJECTION=off): the table `orders` may be missing.
  */
-export function scopeOfRanges(ranges: readonly OffsetRange[], hasOrders = true): Scope {
+export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
   const r = `unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[])
      AS r (range_log, range_partition, range_from, range_to)`;
   const isInRange = `t.log_id = range_log AND t.log_partition = range_partition
@@ -88,17 +87,18 @@ export function scopeOfRanges(ranges: readonly OffsetRange[], hasOrders = true):
     common: `events AS MATERIALIZED (
          SELECT t.* FROM orderonce.processed_events t JOIN ${r} ON ${isInRange}
           WHERE ${places.join(' OR ')}
-       ), touched AS MATERIALIZED (SELECT DISTINCT order_id FROM events
+       ), windows AS MATERIALIZED (
+         SELECT log_id, log_partition, greatest(start_offset, range_from) AS start_offset,
+                least(next_offset, range_to) AS next_offset
+           FROM ${r} JOIN (${POSITIONS}) p ON p.log_id = range_log AND p.log_partition = range_partition
+          WHERE range_from < least(next_offset, range_to)
+       ), touched AS MATERIALIZED (
+         SELECT DISTINCT order_id FROM events ORDER BY order_id
        ), queued AS MATERIALIZED (
          SELECT DISTINCT order_id FROM ${deadLetters} d WHERE digest IS NOT NULL
-       )${hasOrders ? `, ours AS MATERIALIZED (SELECT * FROM ${OF_TOUCHED.orders} o)` : ''}`,
+       )`,
     events: 'events',
     data: inRange('event_data'),
-    orders: 'ours',
-    // Most of them are among the events; to look up the others costs as much as to read an order.
-    lastEvents: `(SELECT * FROM events UNION ALL
-       SELECT p.* FROM ours o JOIN orderonce.processed_events p ON p.event_id = o.last_event_id
-        WHERE NOT EXISTS (SELECT FROM events e WHERE e.event_id = o.last_event_id))`,
     duplicates: inRange('duplicates'),
     conflicts: inRange('conflicts'),
     deadLetters,
@@ -112,10 +112,7 @@ export function scopeOfRanges(ranges: readonly OffsetRange[], hasOrders = true):
                  AND b.from_offset <= range_from), range_from)) t)`,
     claims: `(SELECT event_id FROM ${deadLetters} d WHERE digest IS NOT NULL
        UNION SELECT e.event_id FROM events e JOIN orderonce.dead_letter_claims c USING (event_id))`,
-    windows: `(SELECT log_id, log_partition, greatest(start_offset, range_from) AS start_offset,
-              least(next_offset, range_to) AS next_offset
-         FROM ${r} JOIN (${POSITIONS}) p ON p.log_id = range_log AND p.log_partition = range_partition
-        WHERE range_from < least(next_offset, range_to))`,
+    windows: 'windows',
     values: [
       ranges.map(({ logId }) => logId),
       ranges.map(({ partition }) => partition),
@@ -133,7 +130,7 @@ const PAGED = {
   conflicts: 'conflicts',
   dead_letters: 'deadLetters',
   log_gaps: 'gaps',
-  orders: 'orders',
+  orders: 'effects',
   held_orders: 'held',
   outbox: 'outbox',
 } as const;

@@ -8,11 +8,11 @@ import type { Question, RowFinding } from './questions.ts';
 /** What is asked in every deployment. Projections have further questions. */
 export const QUESTIONS: readonly Question[] = [
   {
-    kind: 'altered',
+    label: 'altered',
     // An edited row has the values of the edit, but keeps the digest of the record. Rows with data are
     // judged by typed-events.ts.
     sql: ({ events, dataOf }) => `
-          SELECT p.event_id AS id, 'the row does not have its digest' AS message
+          SELECT 'altered' AS kind, p.event_id AS id, 'the row does not have its digest' AS message
             FROM ${events} p LEFT JOIN (
               SELECT DISTINCT ON (event_id) event_id, edited_digest FROM orderonce.dead_letter_audit
                WHERE action = 'edit' AND outcome = 'stored'
@@ -21,9 +21,9 @@ export const QUESTIONS: readonly Question[] = [
            WHERE ${envelopeDigest('p')} <> coalesce(e.edited_digest, p.digest) AND d.log_id IS NULL`,
   },
   {
-    kind: 'orphan',
+    label: 'orphan',
     sql: ({ duplicates, conflicts }) => `
-          SELECT r.event_id AS id, r.what || ' of an event id that is not taken' AS message
+          SELECT 'orphan' AS kind, r.event_id AS id, r.what || ' of an event id that is not taken' AS message
             FROM (SELECT event_id, 'duplicate' AS what FROM ${duplicates} d
                   UNION ALL SELECT event_id, 'conflict' FROM ${conflicts} c) r
            WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p WHERE p.event_id = r.event_id)
@@ -31,24 +31,25 @@ export const QUESTIONS: readonly Question[] = [
                               WHERE d.event_id = r.event_id)`,
   },
   {
-    kind: 'orphan',
+    label: 'orphan',
     sql: ({ outbox }) => `
-          SELECT message_id AS id, 'outbox message of an event that is not stored' AS message
+          SELECT 'orphan' AS kind, message_id AS id, 'outbox message of an event that is not stored' AS message
             FROM ${outbox} o
            WHERE NOT EXISTS (SELECT FROM orderonce.processed_events p WHERE p.event_id = o.event_id)`,
   },
   {
-    kind: 'orphan',
+    label: 'orphan',
     sql: ({ data, events }) => `
-          SELECT concat_ws('/', d.log_id, d.log_partition, d.log_offset) AS id,
+          SELECT 'orphan' AS kind, concat_ws('/', d.log_id, d.log_partition, d.log_offset) AS id,
                  'data of an event that is not stored' AS message
             FROM ${data} d
            WHERE NOT EXISTS (SELECT FROM ${events} p WHERE ${IS_DATA_OF('p')})`,
   },
   {
-    kind: 'unexplained',
+    label: 'unexplained',
     sql: ({ deadLetters, conflicts }) => `
-          SELECT coalesce(event_id::text, concat_ws('/', log_id, log_partition, log_offset)) AS id,
+          SELECT 'unexplained' AS kind,
+                 coalesce(event_id::text, concat_ws('/', log_id, log_partition, log_offset)) AS id,
                  'is discarded, but the audit does not say by whom' AS message
             FROM ${deadLetters} d
            WHERE state = 'discarded' AND NOT EXISTS (
@@ -56,19 +57,19 @@ export const QUESTIONS: readonly Question[] = [
               WHERE a.action = 'discard' AND (a.log_id, a.log_partition, a.log_offset)
                     = (d.log_id, d.log_partition, d.log_offset))
           UNION ALL
-          SELECT event_id::text, 'is a conflict with its own payload' FROM ${conflicts} c
+          SELECT 'unexplained', event_id::text, 'is a conflict with its own payload' FROM ${conflicts} c
            WHERE digest = first_digest`,
   },
   {
-    kind: 'claimed twice',
+    label: 'claimed twice',
     sql: ({ claims }) => `
-          SELECT event_id AS id, 'both stored and a dead letter' AS message
+          SELECT 'claimed twice' AS kind, event_id AS id, 'both stored and a dead letter' AS message
             FROM ${claims} d JOIN orderonce.processed_events p USING (event_id)`,
   },
   {
-    kind: 'held order',
+    label: 'held order',
     sql: ({ held, queues }) => `
-          SELECT coalesce(h.order_id, d.order_id) AS id,
+          SELECT 'held order' AS kind, coalesce(h.order_id, d.order_id) AS id,
                  CASE WHEN d.order_id IS NULL THEN 'is held, but has no parked event'
                       ELSE 'has parked events, but is not held' END AS message
             FROM ${held} h FULL JOIN (
@@ -84,8 +85,8 @@ export async function allowLargeSorts(tx: Transaction): Promise<void> {
 }
 
 /** SQL: one question in a scope. */
-export const askedIn = (scope: Scope, { kind, sql }: Question): string =>
-  `SELECT '${kind}' AS kind, id::text AS id, message FROM (${sql(scope)}) findings LIMIT ${FINDINGS_MAX}`;
+export const askedIn = (scope: Scope, { sql }: Question): string =>
+  `SELECT kind, id::text AS id, message FROM (${sql(scope)}) findings LIMIT ${FINDINGS_MAX}`;
 
 /** Asks one question in a scope. */
 export async function ask(tx: Transaction, scope: Scope, q: Question): Promise<RowFinding[]> {

@@ -22,14 +22,17 @@ export type Scope = {
   readonly claims: string;
   /** Rows of event_data, of which each must be that of an event in `events`. */
   readonly data: string;
+  /** Whether any event may have data. */
+  readonly hasData: boolean;
   /** What follows LEFT JOIN: `d`, the row of event_data of a row of processed_events, if it has one. */
   readonly dataOf: (alias: string) => string;
-  readonly orders: string;
-  /** The stored events of those orders, and of those that `orders` should have. */
-  readonly ofOrders: string;
-  /** Stored events, with all that those orders show as their last one. */
-  readonly lastEvents: string;
-  /** Orders with more events than this are not judged; `ofOrders` need not have all of theirs. */
+  /**
+   * What follows FROM: `o`, rows of the table orders, each with `e`, what `sumsOf` says of its stored
+   * events. `o` is missing where only events exist, and `e` where none do.
+   * @param sumsOf SQL: a select from the given events `p` by `p.order_id`; it may read `o` as well.
+   */
+  readonly effects: (sumsOf: (events: string) => string) => string;
+  /** Of orders with more events than this `e` has a part only. */
   readonly orderEventsMax: number;
   readonly held: string;
   /** The dead letters that hold those orders. */
@@ -79,10 +82,12 @@ export const WHOLE: Scope = {
   gaps: 'orderonce.log_gaps',
   claims: 'orderonce.dead_letter_claims',
   data: 'orderonce.event_data',
+  hasData: true,
   dataOf: (alias) => `orderonce.event_data d ON ${IS_DATA_OF(alias)}`,
-  orders: 'orderonce.orders',
-  ofOrders: 'orderonce.processed_events',
-  lastEvents: 'orderonce.processed_events',
+  effects: (sumsOf) =>
+    `orderonce.orders o FULL JOIN (${sumsOf(
+      'orderonce.processed_events p LEFT JOIN orderonce.orders o USING (order_id)',
+    )}) e ON e.order_id = o.order_id`,
   orderEventsMax: Number.MAX_SAFE_INTEGER,
   held: 'orderonce.held_orders',
   queues: 'orderonce.dead_letter_claims',
@@ -91,3 +96,11 @@ export const WHOLE: Scope = {
   values: [],
   types: [],
 };
+
+/** The scope of a deployment that has no typed events: no question looks for their data. */
+export const withoutData = (scope: Scope): Scope => ({
+  ...scope,
+  data: '(SELECT * FROM orderonce.event_data WHERE false)',
+  hasData: false,
+  dataOf: () => '(SELECT NULL::int AS log_id) d ON true',
+});

@@ -16,6 +16,12 @@ export type TypedRow = {
   readonly digest: string;
 };
 
+/** Whether any stored event has a type. */
+export async function hasTypedEvents(tx: Transaction): Promise<boolean> {
+  const { rows } = await tx.query('SELECT FROM orderonce.event_data LIMIT 1');
+  return rows.length > 0;
+}
+
 /** Small, because each may have data of EVENT_BYTES_MAX, and none may block the event loop for long. */
 const PAGE = 100;
 

@@ -101,43 +101,58 @@ async function lock(tx: Transaction, orderIds: readonly string[]): Promise<void>
 
 /** SQL: the currency of an event, from its row of event_data. Undeclared text counts as well. */
 const CURRENCY = `CASE WHEN jsonb_typeof(d.data -> 'currency') = 'string' THEN d.data ->> 'currency' END`;
-const sumsOfEvents = ({ ofOrders, dataOf }: Scope) => `
-  SELECT order_id, sum(n)::bigint AS n, coalesce(sum(amount) FILTER (WHERE currency IS NULL), 0) AS amount,
-         jsonb_object_agg(currency, amount) FILTER (WHERE currency IS NOT NULL AND amount IS NOT NULL) AS sums
-    FROM (SELECT p.order_id, ${CURRENCY} AS currency, count(*) AS n, sum(p.total_amount) AS amount
-            FROM ${ofOrders} p LEFT JOIN ${dataOf('p')}
-           GROUP BY 1, 2) each
-   GROUP BY order_id`;
+/** SQL: whether an event `p` is the one that the row `o` shows as its last, with its values. */
+const IS_SHOWN = `(p.event_id = o.last_event_id AND p.order_id = o.order_id AND p.user_id = o.user_id
+               AND p.log_id = o.last_log_id AND p.log_partition = o.last_log_partition
+               AND p.log_offset = o.last_log_offset
+               AND p.total_amount IS NOT DISTINCT FROM o.total_amount)`;
+const OF_EVENTS = `count(*) AS n, sum(p.total_amount) AS amount,
+                    bool_or(${IS_SHOWN}) AS is_shown,
+                    bool_or(p.log_id = o.last_log_id AND p.log_partition = o.last_log_partition
+                            AND p.log_offset > o.last_log_offset) AS is_behind`;
+/**
+ * SQL: what the events of each order add up to, and what they say of the event that `o` shows.
+ * Without data no event has a currency, and a sum by currency would cost half as much again.
+ */
+const sumsOf =
+  ({ hasData, dataOf }: Scope) =>
+  (events: string) =>
+    !hasData
+      ? `SELECT p.order_id, ${OF_EVENTS}, NULL::jsonb AS sums FROM ${events} GROUP BY 1`
+      : `SELECT order_id, sum(n)::bigint AS n, sum(amount) FILTER (WHERE currency IS NULL) AS amount,
+              jsonb_object_agg(currency, amount)
+                FILTER (WHERE currency IS NOT NULL AND amount IS NOT NULL) AS sums,
+              bool_or(is_shown) AS is_shown, bool_or(is_behind) AS is_behind
+         FROM (SELECT p.order_id, ${CURRENCY} AS currency, ${OF_EVENTS}
+                 FROM ${events} LEFT JOIN ${dataOf('p')} GROUP BY 1, 2) each
+        GROUP BY order_id`;
 
+/**
+ * Both kinds are found by one look at the events of an order, because that look is most of what the
+ * continuous proof costs. An order with more events than the look includes may show one of the others.
+ */
 const QUESTIONS: readonly Question[] = [
   {
-    kind: 'effect',
+    label: 'orders',
     sql: (scope) => `
-          SELECT coalesce(o.order_id, e.order_id) AS id,
-                 'orders says ' || coalesce(o.event_count || ' events, ' || o.amount_sum
-                   || coalesce(', ' || o.amount_sums::text, ''), 'nothing') ||
-                 '; processed_events says ' || coalesce(e.n || ' events, ' || e.amount
-                   || coalesce(', ' || e.sums::text, ''), 'nothing') AS message
-            FROM ${scope.orders} o FULL JOIN (${sumsOfEvents(scope)}) e USING (order_id)
-           WHERE (o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM e.amount
-              OR o.amount_sums IS DISTINCT FROM e.sums)
-             AND coalesce(e.n, 0) <= ${scope.orderEventsMax}`,
-  },
-  {
-    kind: 'last event',
-    sql: ({ orders, lastEvents, orderEventsMax }) => `
-          SELECT o.order_id AS id, 'does not show the last event of the log' AS message
-            FROM ${orders} o LEFT JOIN ${lastEvents} p ON p.event_id = o.last_event_id
-           WHERE p.event_id IS NULL
-              OR (p.order_id, p.user_id, p.log_id, p.log_partition, p.log_offset)
-                 <> (o.order_id, o.user_id, o.last_log_id, o.last_log_partition, o.last_log_offset)
-              OR p.total_amount IS DISTINCT FROM o.total_amount
-              OR EXISTS (SELECT FROM orderonce.processed_events later
-                          WHERE o.event_count BETWEEN 2 AND ${orderEventsMax}
-                            AND later.order_id = o.order_id
-                            AND later.log_id = o.last_log_id
-                            AND later.log_partition = o.last_log_partition
-                            AND later.log_offset > o.last_log_offset)`,
+          SELECT f.kind, order_id AS id, f.message FROM (
+            SELECT coalesce(o.order_id, e.order_id) AS order_id, o.event_count, o.amount_sum, o.amount_sums,
+                   e.n, coalesce(e.amount, 0) AS amount, e.sums,
+                   coalesce(e.n, 0) <= ${scope.orderEventsMax} AND (
+                     o.event_count IS DISTINCT FROM e.n OR o.amount_sum IS DISTINCT FROM coalesce(e.amount, 0)
+                     OR o.amount_sums IS DISTINCT FROM e.sums) AS is_off,
+                   o.order_id IS NOT NULL AND (
+                     e.is_behind IS TRUE OR (e.is_shown IS NOT TRUE AND NOT EXISTS (
+                       SELECT FROM orderonce.processed_events p WHERE ${IS_SHOWN}))) AS shows_other
+              FROM ${scope.effects(sumsOf(scope))}) checked
+          CROSS JOIN LATERAL (VALUES
+            ('effect', is_off, 'orders says ' || coalesce(event_count || ' events, ' || amount_sum
+                   || coalesce(', ' || amount_sums::text, ''), 'nothing') ||
+                 '; processed_events says ' || coalesce(n || ' events, ' || amount
+                   || coalesce(', ' || sums::text, ''), 'nothing')),
+            ('last event', shows_other, 'does not show the last event of the log')
+          ) f (kind, is_found, message)
+          WHERE (is_off OR shows_other) AND f.is_found`,
   },
 ];
 

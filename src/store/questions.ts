@@ -14,15 +14,16 @@ export const ROW_KINDS = [
 
 /** A contradiction about rows. */
 export type RowFinding = {
-  /** That of the question; `event type` depends on what a process declares, and only `verify` asks it. */
+  /** `event type` depends on what a process declares, and only `verify` asks it. */
   readonly kind: (typeof ROW_KINDS)[number] | 'event type';
   /** An event, order or message; the place of what has no such id. */
   readonly id: string;
   readonly message: string;
 };
 
-/** A query about the rows of a scope. It selects `id` and `message` for each contradiction. */
+/** A query about the rows of a scope. It selects `kind`, `id` and `message` for each contradiction. */
 export type Question = {
-  readonly kind: RowFinding['kind'];
+  /** What is looked for, for the progress of `verify`. */
+  readonly label: string;
   readonly sql: (scope: Scope) => string;
 };

@@ -3,7 +3,8 @@ import { type Examination, examineScope } from '../store/account-examination.ts'
 import { type OffsetRange, scopeOfId, scopeOfRanges } from '../store/account-parts.ts';
 import type { OffsetFinding } from '../store/account-queries.ts';
 import { QUESTIONS } from '../store/account-questions.ts';
-import type { Scope } from '../store/account-scope.ts';
+import { type Scope, withoutData } from '../store/account-scope.ts';
+import { hasTypedEvents } from '../store/event-data.ts';
 import type { Projection } from '../store/orders-projection.ts';
 import type { Finding } from '../store/proof-findings.ts';
 import type { Transaction } from '../store/queryable.ts';
@@ -38,8 +39,13 @@ export async function examine(
   scope: Scope,
   projection: Projection | null,
 ): Promise<Examined> {
-  const { offsets, rows, stored } = await examineScope(tx, scope, questionsOf(projection));
-  const typed = (await checkTypedEvents(tx, scope, null)).findings;
+  const hasTypes = await hasTypedEvents(tx);
+  const { offsets, rows, stored } = await examineScope(
+    tx,
+    hasTypes ? scope : withoutData(scope),
+    questionsOf(projection),
+  );
+  const typed = hasTypes ? (await checkTypedEvents(tx, scope, null)).findings : [];
   const findings = [
     ...offsets.map((f) => ({ kind: f.kind, subject: rangeText(f), message: MESSAGES[f.kind] })),
     ...[...rows, ...typed].map(({ kind, id, message }) => ({ kind, subject: id, message })),
@@ -48,9 +54,9 @@ export async function examine(
 }
 
 /** The scope in which a finding with this subject is found again, if it still exists. */
-export function scopeOfSubject(subject: string, projection: Projection | null): Scope {
+export function scopeOfSubject(subject: string): Scope {
   const range = parseRange(subject);
-  return range === null ? scopeOfId(subject) : scopeOfRanges([range], projection !== null);
+  return range === null ? scopeOfId(subject) : scopeOfRanges([range]);
 }
 
 /** Offsets as operators read them: log/partition/first-last. */

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { FAULTS, setUpAccount } from '../../test/support/account-faults.ts';
+import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
+import { processAll, setUpHeart } from '../../test/support/heart.ts';
 import { setUpTypedAccount, TYPED_FAULTS } from '../../test/support/typed-account.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { PARTS } from '../store/account-parts.ts';
@@ -91,6 +93,21 @@ describe('The continuous proof', () => {
     );
     await patrol(pool);
     assert.match(await found(pool), /^changed 0 0-20000$/);
+  });
+
+  it('judges which event an order shows, also where its events are too many to add up', async (t) => {
+    const { pool, context } = await setUpHeart(t);
+    const { order_id } = wireEvent();
+    const events = Array.from({ length: 5002 }, () => wireEvent({ order_id }));
+    await processAll(context, sliceOfEvents(0, events));
+    await patrol(pool);
+    assert.equal(await found(pool), '');
+    await pool.query(
+      `UPDATE orders SET (last_event_id, last_log_offset) = (
+         SELECT event_id, log_offset FROM processed_events WHERE log_offset = 7)`,
+    );
+    await patrol(pool);
+    assert.match(await found(pool), /^last event: does not show the last event of the log$/);
   });
 
   it('keeps a finding until it vanishes; acknowledged, it stays without counting', async (t) => {

@@ -81,11 +81,7 @@ export async function stepHead(
     const begun = pass ?? beginPass(unproven, await readSnapshotTime(tx));
     const { ranges, read } = planHead(begun, unproven, offsetsMax);
     if (read.length === 0) return { begun, ranges: [], findings: [] };
-    const { findings, stored } = await examine(
-      tx,
-      scopeOfRanges(read, projection !== null),
-      projection,
-    );
+    const { findings, stored } = await examine(tx, scopeOfRanges(read), projection);
     const proven = ranges.map((range) => {
       const sum = stored.find((s) => s.logId === range.logId && s.partition === range.partition);
       return { ...range, stored: sum?.stored ?? 0, digests: sum?.digests ?? '0' };
@@ -139,11 +135,7 @@ async function examineSegment(
   projection: Projection | null,
 ): Promise<readonly Finding[]> {
   const then = await readSegment(tx, place);
-  const { findings, stored } = await examine(
-    tx,
-    scopeOfRanges([then], projection !== null),
-    projection,
-  );
+  const { findings, stored } = await examine(tx, scopeOfRanges([then]), projection);
   const [now = { stored: 0, digests: '0' }] = stored;
   if (now.stored === then.stored && now.digests === then.digests) return findings;
   const from = place.segment * SEGMENT;
@@ -168,7 +160,7 @@ export async function recheckFindings(context: ProofContext): Promise<void> {
         const place = { ...range, segment: Math.floor(range.from / SEGMENT) };
         return await examineSegment(tx, place, projection);
       }
-      return (await examine(tx, scopeOfSubject(finding.subject, projection), projection)).findings;
+      return (await examine(tx, scopeOfSubject(finding.subject), projection)).findings;
     });
     const isThere = now.some((f) => f.kind === finding.kind && f.subject === finding.subject);
     if (!isThere) vanished.push(finding.id);
@@ -193,7 +185,7 @@ async function withoutUnfounded(
     await readWithoutPlaceIndex(tx);
     const found = [];
     for (const range of ranges.slice(0, RECHECKED_MAX)) {
-      found.push(...(await findOffsetFindings(tx, scopeOfRanges([range], false))));
+      found.push(...(await findOffsetFindings(tx, scopeOfRanges([range]))));
     }
     return found;
   });

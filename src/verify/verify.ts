@@ -10,9 +10,10 @@ import type { RecordRules } from '../log/decode-hook.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { findOffsetFindings, type OffsetFinding } from '../store/account-queries.ts';
 import { allowLargeSorts, ask } from '../store/account-questions.ts';
-import { WHOLE } from '../store/account-scope.ts';
+import { WHOLE, withoutData } from '../store/account-scope.ts';
 import { assertOrders } from '../store/assert-migrated.ts';
 import type { HandlersIdentity } from '../store/deployment-handlers.ts';
+import { hasTypedEvents } from '../store/event-data.ts';
 import type { Projection } from '../store/orders-projection.ts';
 import { type PartitionAccount, readAccounts } from '../store/partition-accounts.ts';
 import type { Pool } from '../store/pool.ts';
@@ -88,10 +89,11 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     const partitions = await readAccounts(tx);
     onStep(1, steps, 'offsets');
     const offsets = await findOffsetFindings(tx, WHOLE);
+    const scope = (await hasTypedEvents(tx)) ? WHOLE : withoutData(WHOLE);
     const rows: RowFinding[] = [];
     for (const [index, question] of questions.entries()) {
-      onStep(2 + index, steps, question.kind);
-      rows.push(...(await ask(tx, WHOLE, question)));
+      onStep(2 + index, steps, question.label);
+      rows.push(...(await ask(tx, scope, question)));
     }
     onStep(2 + questions.length, steps, 'event types');
     const typed = await checkTypedEvents(tx, WHOLE, rules.declared);
