@@ -21,6 +21,8 @@ export type ProofResult = {
 };
 
 const SENDS_PER_SECOND = 20;
+/** After this time a consumer has joined its group and compiled its code. */
+const WARM_MS = 15_000;
 let runs = 0;
 
 /** @param seconds how long each of the two measurements takes. */
@@ -28,6 +30,27 @@ export async function proof(
   servers: Servers,
   { rate, seconds, round }: { rate: number; seconds: number; round: number },
 ): Promise<ProofResult> {
+  const results: Partial<Record<'on' | 'off', Measured>> = {};
+  for (const PROOF of round % 2 === 0 ? (['on', 'off'] as const) : (['off', 'on'] as const)) {
+    results[PROOF] = await measure(servers, { PROOF, rate, seconds });
+  }
+  const { on, off } = results as Record<'on' | 'off', Measured>;
+  return {
+    off_cpu_share: off.all,
+    on_cpu_share: on.all,
+    proof_cpu_share: on.own,
+    behind_records: on.behind,
+    findings: on.findings,
+  };
+}
+
+type Measured = { all: number; own: number; behind: number; findings: number };
+
+/** Each measurement has a database and topic of its own, so that none finds the backlog of another. */
+async function measure(
+  servers: Servers,
+  { PROOF, rate, seconds }: { PROOF: 'on' | 'off'; rate: number; seconds: number },
+): Promise<Measured> {
   const topic = `proof_${process.pid}_${++runs}`;
   const env = {
     DATABASE_URL: await freshDatabase(servers, topic),
@@ -35,46 +58,33 @@ export async function proof(
     KAFKA_TOPIC: topic,
     KAFKA_GROUP_ID: topic,
     CONSUMER_PORT: '0',
+    PROOF,
   };
   const pool = openPool(env.DATABASE_URL);
   await ServiceProcess.command('migrate', env).ended();
+  const consumer = ServiceProcess.command('consumer', env);
   const load = startLoad(servers, topic, rate);
-  const measured = new Map<string, { all: number; own: number }>();
   try {
-    const order = round % 2 === 0 ? ['on', 'off'] : ['off', 'on'];
-    for (const PROOF of order) {
-      const consumer = ServiceProcess.command('consumer', { ...env, PROOF });
-      await pause(10_000);
-      const cpu = async () => ({
-        all: consumer.cpuSeconds() + cpuSecondsOfFamily(servers.databasePid),
-        own: PROOF === 'on' ? cpuSecondsOf(await pidOfProof(pool)) : 0,
-      });
-      const [before, began] = [await cpu(), performance.now()];
-      await pause(seconds * 1000);
-      const [after, took] = [await cpu(), (performance.now() - began) / 1000];
-      const share = (part: 'all' | 'own') => ((after[part] - before[part]) / took) * 100;
-      measured.set(PROOF, { all: share('all'), own: share('own') });
-      if (PROOF === 'off') await consumer.stop();
-      else {
-        const { rows } = await pool.query(
-          'SELECT (SELECT count(*) FROM proof_findings) AS findings, sum(next_offset - coalesce(head_to, 0))::bigint AS behind FROM consumer_positions LEFT JOIN proof_progress USING (log_id, log_partition)',
-        );
-        measured.set('end', { all: rows[0].behind, own: rows[0].findings });
-        await consumer.stop();
-      }
-    }
+    await pause(WARM_MS);
+    const cpu = async () => ({
+      all: consumer.cpuSeconds() + cpuSecondsOfFamily(servers.databasePid),
+      own: PROOF === 'on' ? cpuSecondsOf(await pidOfProof(pool)) : 0,
+    });
+    const [before, began] = [await cpu(), performance.now()];
+    await pause(seconds * 1000);
+    const [after, took] = [await cpu(), (performance.now() - began) / 1000];
+    const share = (part: 'all' | 'own') => ((after[part] - before[part]) / took) * 100;
+    const { rows } = await pool.query<{ findings: number; behind: number }>(
+      `SELECT (SELECT count(*) FROM proof_findings)::int AS findings,
+              sum(next_offset - coalesce(head_to, 0))::int AS behind
+         FROM consumer_positions LEFT JOIN proof_progress USING (log_id, log_partition)`,
+    );
+    return { all: share('all'), own: share('own'), ...(rows[0] as (typeof rows)[number]) };
   } finally {
     await load.stop();
+    await consumer.stop();
     await pool.end();
   }
-  const of = (what: string) => measured.get(what) ?? { all: Number.NaN, own: Number.NaN };
-  return {
-    off_cpu_share: of('off').all,
-    on_cpu_share: of('on').all,
-    proof_cpu_share: of('on').own,
-    behind_records: of('end').all,
-    findings: of('end').own,
-  };
 }
 
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -88,7 +98,7 @@ async function pidOfProof(pool: Pool): Promise<number> {
 
 function startLoad({ bootstrap }: Servers, topic: string, rate: number) {
   const appender = new KafkaAppender({ bootstrapServers: bootstrap, topic, clientId: 'bench' });
-  const nextRecord = recordSource('distinct');
+  const nextRecord = recordSource('m');
   const perSend = Math.round(rate / SENDS_PER_SECOND);
   const timer = setInterval(() => {
     void appender.append(Array.from({ length: perSend }, nextRecord)).catch(() => {});
