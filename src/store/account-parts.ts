@@ -47,6 +47,8 @@ const NOTHING: Scope = {
 
 /** How many rows of event_data outside of all positions are examined. */
 const STRAYS_MAX = 1000;
+/** In how many gaps before a range one is looked for that reaches into it. */
+const GAPS_BEFORE = 100;
 const INT_MAX = 2 ** 31 - 1;
 
 /** SQL: what the index processed_events_place holds, for a partition and an offset. */
@@ -102,14 +104,16 @@ export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
     duplicates: inRange('duplicates'),
     conflicts: inRange('conflicts'),
     deadLetters,
-    // The last gap that begins at or before the range may reach into it.
+    // A gap that begins before the range may reach into it, and others may lie between if it was widened.
     gaps: `(SELECT t.* FROM ${r} CROSS JOIN LATERAL (
-         SELECT g.* FROM orderonce.log_gaps g
-          WHERE g.log_id = range_log AND g.log_partition = range_partition AND g.to_offset > range_from
-            AND g.from_offset < range_to AND g.from_offset >= coalesce((
-              SELECT max(from_offset) FROM orderonce.log_gaps b
-               WHERE b.log_id = range_log AND b.log_partition = range_partition
-                 AND b.from_offset <= range_from), range_from)) t)`,
+         (SELECT * FROM orderonce.log_gaps g
+           WHERE g.log_id = range_log AND g.log_partition = range_partition
+             AND g.from_offset >= range_from AND g.from_offset < range_to)
+         UNION ALL SELECT * FROM (
+           SELECT * FROM orderonce.log_gaps g
+            WHERE g.log_id = range_log AND g.log_partition = range_partition AND g.from_offset < range_from
+            ORDER BY g.from_offset DESC LIMIT ${GAPS_BEFORE}) before
+          WHERE to_offset > range_from) t)`,
     claims: `(SELECT event_id FROM ${deadLetters} d WHERE digest IS NOT NULL
        UNION SELECT e.event_id FROM events e JOIN orderonce.dead_letter_claims c USING (event_id))`,
     windows: 'windows',

@@ -50,6 +50,13 @@ export const FAULTS: Readonly<Record<string, readonly [sql: string, finding: Reg
   ],
   'outcomes in a log that has no position': ['UPDATE duplicates SET log_id = 7', /unowned 0 2-3/],
   'a gap that was widened': ['UPDATE log_gaps SET to_offset = 5', /ahead 1 4-5/],
+  'a gap that was widened over the next ones': [
+    `UPDATE log_gaps SET to_offset = 2;
+     INSERT INTO log_gaps (log_id, log_partition, from_offset, to_offset, reason)
+     SELECT log_id, log_partition, n, n + 1, reason FROM log_gaps, generate_series(2, 3) n;
+     UPDATE log_gaps SET to_offset = 4 WHERE from_offset = 1`,
+    /overlap 1 3-4/,
+  ],
   'a letter that nobody discarded': [
     `UPDATE dead_letters SET state = 'discarded' WHERE reason = 'invalid_event'`,
     /unexplained: is discarded/,
