@@ -1,5 +1,5 @@
 /**
- * The client library's Consumer, with two faults of its group membership corrected by overriding
+ * The client library's Consumer, with three faults of its group membership corrected by overriding
  * methods that it leaves to subclasses (docs/decisions/010 says why its membership is used at all):
  *
  * - If one partition has no leader, its metadata request fails completely, and heartbeats and
@@ -8,6 +8,11 @@
  *   again. Here every request except JoinGroup and SyncGroup has a short deadline, after which its
  *   connection is closed. A broker is asked for metadata only after it has answered a small
  *   request.
+ * - It sends heartbeats and commits while it joins. The broker handles the requests of a connection
+ *   one after the other, so it answers these after the join, with an error because their generation is
+ *   over. The library then joins once more, which begins a rebalance for all, and so on without end.
+ *   Here nothing else is sent during a join, an error about an earlier generation is no error, and a
+ *   failed commit is never a reason to join.
  */
 import {
   apiVersionsV3,
@@ -31,6 +36,8 @@ type Api = { (connection: Connection, ...args: Any[]): void; readonly version: n
  * The broker answers these only when the other members have joined, so they have no short deadline.
  */
 const PATIENT = new Set(['JoinGroup', 'SyncGroup']);
+/** What a member sends now and then. A join makes it void. */
+const OF_GENERATION = new Set(['Heartbeat', 'OffsetCommit']);
 const ANSWER_MS = 2500;
 /** Path of an error of a single partition. Errors of the whole topic stay errors. */
 const OF_PARTITION = /^\/topics\/\d+\/partitions\/\d+$/;
@@ -38,6 +45,8 @@ const OF_PARTITION = /^\/topics\/\d+\/partitions\/\d+$/;
 export class GroupClient extends Consumer {
   /** When a broker last failed to answer. Such brokers are asked last. */
   readonly #silentSince = new Map<string, number>();
+  /** How many requests of PATIENT are under way. */
+  #joins = 0;
 
   override [kGetApi](name: string, callback: Callback<Any>): void {
     super[kGetApi](name, (error: Error | null, api?: Any) => {
@@ -49,15 +58,43 @@ export class GroupClient extends Consumer {
   #bounded(name: string, api: Api): Api {
     const call = (connection: Connection, ...args: Any[]) => {
       const callback = args.pop() as Callback<Any>;
-      const answer: Callback<Any> = (error, given) => {
-        const tolerable = name === 'Metadata' ? toleratedAnswer(error) : undefined;
-        if (tolerable === undefined) callback(error, given);
-        else callback(null, tolerable);
-      };
-      if (PATIENT.has(name)) api(connection, ...args, answer);
-      else this.#withDeadline(connection, answer, (done) => api(connection, ...args, done));
+      if (OF_GENERATION.has(name)) this.#ofGeneration(name, connection, callback, api, args);
+      else if (PATIENT.has(name)) this.#joining(connection, callback, api, args);
+      else
+        this.#withDeadline(connection, tolerating(name, callback), (done) =>
+          api(connection, ...args, done),
+        );
     };
     return Object.assign(call, { version: api.version });
+  }
+
+  #joining(connection: Connection, callback: Callback<Any>, api: Api, args: readonly Any[]): void {
+    this.#joins++;
+    api(connection, ...args, (error: Error | null, answer: Any) => {
+      this.#joins--;
+      callback(error, answer);
+    });
+  }
+
+  #ofGeneration(
+    name: string,
+    connection: Connection,
+    callback: Callback<Any>,
+    api: Api,
+    args: readonly Any[],
+  ): void {
+    const { generationId, memberId } = this;
+    const isOver = () =>
+      this.#joins > 0 || this.generationId !== generationId || this.memberId !== memberId;
+    const end: Callback<Any> = (error, answer) => {
+      if (!error) callback(null, answer);
+      else if (name === 'OffsetCommit') callback(new NetworkError(error.message));
+      else if (isOver()) callback(null, {});
+      else callback(error);
+    };
+    const joining = new NetworkError('The group is being joined');
+    if (this.#joins > 0) queueMicrotask(() => end(joining));
+    else this.#withDeadline(connection, end, (done) => api(connection, ...args, done));
   }
 
   #withDeadline(
@@ -121,6 +158,16 @@ export class GroupClient extends Consumer {
 
 function brokerAt(server: Broker | string): Broker {
   return typeof server === 'string' ? addressOf(server) : server;
+}
+
+/** Metadata may lack the leader of a single partition. */
+function tolerating(name: string, callback: Callback<Any>): Callback<Any> {
+  if (name !== 'Metadata') return callback;
+  return (error, given) => {
+    const answer = toleratedAnswer(error);
+    if (answer === undefined) callback(error, given);
+    else callback(null, answer);
+  };
 }
 
 /** The answer within the error, if its only errors are those of single partitions. */
