@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { it } from 'node:test';
+import { murmur2 } from '@platformatic/kafka';
+import fc from 'fast-check';
 import { partitionOf } from './partition.ts';
 
 /**
@@ -17,4 +19,15 @@ it("partitionOf agrees with Kafka's Java client [G5]", () => {
     assert.deepEqual(ours, [of6, of12, of1000], key);
   }
   assert.equal(golden.keys.length, 200);
+});
+
+it("partitionOf agrees with the client's own hash, whatever the bytes of the key", () => {
+  const bytes = fc.uint8Array({ maxLength: 200 });
+  fc.assert(
+    fc.property(bytes, (key) => {
+      const theirs = murmur2(Buffer.from(key)) & 0x7fffffff;
+      assert.equal(partitionOf(Buffer.from(key), 2 ** 31), theirs);
+    }),
+    { numRuns: 500 },
+  );
 });
