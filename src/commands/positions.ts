@@ -169,8 +169,8 @@ async function withLogs<T>(
   work: (readers: readonly [LogReader, ...LogReader[]], pool: Pool) => Promise<T>,
 ): Promise<T> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-positions');
-  const foreign = openForeignReaders(settings);
-  const readers = [openReader(settings, () => pool), ...foreign] as const;
+  const foreign = await openForeignReaders(settings);
+  const readers = [await openReader(settings, () => pool), ...foreign] as const;
   try {
     return await work(readers, pool);
   } finally {

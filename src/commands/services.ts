@@ -49,7 +49,7 @@ export async function runProducer({ settings, logger: unnamed }: Call): Promise<
     add(await startTracing(settings, 'producer', logger));
     const pools = add(new Pools(url, settings));
     if (url !== null) void refuseUnfit(settings, pools, fail);
-    const log = openAppender(settings, () => pools.open('orderonce-log', LOG));
+    const log = await openAppender(settings, () => pools.open('orderonce-log', LOG));
     const { port } = add(await startProducer(settings, log, logger));
     logger.info({ port, topic: log.topic }, 'Producer listens');
   });
@@ -63,7 +63,7 @@ export async function runConsumer({ settings, logger: unnamed }: Call): Promise<
     add(await startTracing(settings, 'consumer', logger));
     const pools = add(new Pools(url, settings));
     void refuseUnfit(settings, pools, fail);
-    const reader = openReader(settings, () => pools.open('orderonce-log', LOG));
+    const reader = await openReader(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
     const { port } = add(
       await startConsumer(settings, url, reader, logger, (pool) => examine(settings, pool)),
@@ -87,8 +87,8 @@ export async function runStart({ settings, logger: unnamed }: Call): Promise<num
     const { url: bare, embeddedPort } = await findOrStartPostgres(settings, say, add, fail);
     const url = joinSchema(bare, settings.DATABASE_SCHEMA);
     const pools = add(new Pools(url, settings));
-    const reader = openReader(settings, () => pools.open('orderonce-log-reader', LOG));
-    const appender = openAppender(settings, () => pools.open('orderonce-log', LOG));
+    const reader = await openReader(settings, () => pools.open('orderonce-log-reader', LOG));
+    const appender = await openAppender(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
     // Services are stopped in reverse order: the API first, so that no new events arrive while the
     // consumer finishes.

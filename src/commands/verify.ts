@@ -30,8 +30,8 @@ export async function runVerify({ settings, flags, out }: Call): Promise<number>
   });
   const logPool = openPool(url, 'orderonce-verify-log');
   const readsLog = flags['against-log'] === true;
-  const reader = readsLog ? openReader(settings, () => logPool) : null;
-  const foreignReaders = readsLog ? openForeignReaders(settings) : [];
+  const reader = readsLog ? await openReader(settings, () => logPool) : null;
+  const foreignReaders = readsLog ? await openForeignReaders(settings) : [];
   const started = performance.now();
   try {
     const verdict = await verify(pool, {

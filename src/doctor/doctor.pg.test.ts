@@ -94,9 +94,14 @@ describe('orderonce doctor', () => {
     const silent = createLogger('silent');
     const role = await asRole(t, db, 'orderonce_consumer');
     const open = () => role;
-    const producer = await startProducer(settings, openAppender(settings, open), silent);
+    const producer = await startProducer(settings, await openAppender(settings, open), silent);
     t.after(() => producer.stop());
-    const consumer = await startConsumer(settings, role.url, openReader(settings, open), silent);
+    const consumer = await startConsumer(
+      settings,
+      role.url,
+      await openReader(settings, open),
+      silent,
+    );
     t.after(() => consumer.stop());
     const running = {
       ...settings,

@@ -21,7 +21,6 @@ import { type Finding, judgeOf } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
 import { judgeKafka, judgeRetention } from './judge-kafka.ts';
 import { judgeTypes, type KnownTypes } from './judge-types.ts';
-import { readKafkaFacts } from './kafka-facts.ts';
 
 const CLOSE_MS = 1000;
 const HEALTH_MS = 3000;
@@ -35,7 +34,7 @@ const FREE_FAIL_BYTES = 100 * 2 ** 20;
  * @throws SETTING_INVALID if the Kafka settings contradict each other.
  */
 export async function examine(settings: Settings, pool: Pool | null): Promise<Finding[]> {
-  const reader = openReader(settings, () => pool as Pool);
+  const reader = await openReader(settings, () => pool as Pool);
   try {
     return [
       ...(await examineDatabase(settings, pool)),
@@ -91,6 +90,7 @@ async function examineLog(
     return [warn('log', 'embedded, in PostgreSQL', remedy), ...(await positions())];
   }
   try {
+    const { readKafkaFacts } = await import('./kafka-facts.ts');
     const facts = await readKafkaFacts(kafka);
     const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
     return [
@@ -109,7 +109,7 @@ async function examineLog(
 
 /** The topics of KAFKA_TOPICS. Their owners decide about replicas and their settings. */
 async function examineForeignTopics(settings: Settings, pool: Pool | null): Promise<Finding[]> {
-  const readers = openForeignReaders(settings);
+  const readers = await openForeignReaders(settings);
   try {
     const found = await Promise.all(
       readers.map(async (reader) => {
@@ -133,6 +133,7 @@ async function examineForeignTopic(
   const kafka = kafkaOptions(settings, 'doctor');
   if (kafka === null) return [];
   try {
+    const { readKafkaFacts } = await import('./kafka-facts.ts');
     const facts = await readKafkaFacts({ ...kafka, topic: reader.topic });
     const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
     return [

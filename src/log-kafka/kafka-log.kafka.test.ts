@@ -104,7 +104,7 @@ if (KAFKA !== undefined) {
           KAFKA_TOPIC: topic,
           KAFKA_COMPRESSION: compression,
         });
-        const appender = openAppender(settings, () => assert.fail('no PostgreSQL'));
+        const appender = await openAppender(settings, () => assert.fail('no PostgreSQL'));
         t.after(() => appender.close(1000));
         const positions = await append(appender, [{ key: Buffer.from(compression), value }]);
         assert.deepEqual(positions, [{ partition: 0, offset: i }]);

@@ -21,6 +21,7 @@ import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts
 import { foreignProducer, KAFKA, MODE, newTopic, withAdmin } from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
+import type { LogReader } from '../log/event-log.ts';
 import { openAppender, openReader } from '../services/open-log.ts';
 import { KafkaAppender } from './appender.ts';
 import { KafkaReader } from './reader.ts';
@@ -63,7 +64,7 @@ function openClosed(t: TestContext, bootstrapServers: string, topic: string, gro
 }
 
 const LISTENER = { onRevoke: async () => {}, onAssign: () => {} };
-const untilGroupSays = (reader: KafkaReader | ReturnType<typeof openReader>, what: RegExp) =>
+const untilGroupSays = (reader: KafkaReader | LogReader, what: RegExp) =>
   until(`the group says ${what}`, () => what.test(reader.groupTrouble ?? ''));
 
 describe('Reasons', { skip: KAFKA === undefined ? 'No Kafka' : false }, () => {
@@ -194,8 +195,8 @@ describe('Reasons', { skip: KAFKA === undefined ? 'No Kafka' : false }, () => {
         `127.0.0.1:${port}`,
       );
     const noPool = () => assert.fail('Kafka needs no database');
-    const appender = openAppender(settings, noPool);
-    const reader = openReader(settings, noPool);
+    const appender = await openAppender(settings, noPool);
+    const reader = await openReader(settings, noPool);
     t.after(() => Promise.all([appender.close(500), reader.close(500)]));
     await assert.rejects(appender.check(), /does not exist|grant it DESCRIBE/);
     await grant(ResourceTypes.TOPIC, topic, AclOperations.READ);

@@ -72,11 +72,11 @@ describe('Kafka with TLS and SASL', { skip: KAFKA === undefined ? 'No Kafka' : N
           : {}),
       });
       await createLog(settings, noPool);
-      const appender = openAppender(settings, noPool);
+      const appender = await openAppender(settings, noPool);
       const record = { key: Buffer.from('k'), value: Buffer.from('v') };
       await appender.append([record]);
       await appender.close(1000);
-      const reader = openReader(settings, noPool);
+      const reader = await openReader(settings, noPool);
       const { topicId } = await reader.identity();
       const limits = { waitMs: 1000, bytesPerPartition: 1 << 20 };
       const { slices } = await reader.fetch(topicId, [{ partition: 0, offset: 0 }], limits);
@@ -97,7 +97,7 @@ describe('Kafka with TLS and SASL', { skip: KAFKA === undefined ? 'No Kafka' : N
   for (const [what, more] of refused) {
     it(`does not get in with ${what}, and says so without the password`, async () => {
       const settings = settingsOf({ KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512', ...more });
-      const appender = openAppender(settings, noPool);
+      const appender = await openAppender(settings, noPool);
       await assert.rejects(appender.check(), (error: Error & { code?: string }) => {
         assert.equal(error.code, 'LOG_UNAVAILABLE');
         assert.doesNotMatch(JSON.stringify([error.message, error.stack]), /alice-secret/);
@@ -107,7 +107,7 @@ describe('Kafka with TLS and SASL', { skip: KAFKA === undefined ? 'No Kafka' : N
     });
   }
 
-  it('does not start with settings that contradict one another', () => {
+  it('does not start with settings that contradict one another', async () => {
     const wrong: [Record<string, string>, RegExp][] = [
       [{ KAFKA_SASL_MECHANISM: 'PLAIN', KAFKA_SASL_PASSWORD: '' }, /needs KAFKA_SASL_USERNAME/],
       [{ KAFKA_SASL_MECHANISM: 'OAUTHBEARER' }, /needs KAFKA_SASL_TOKEN_FILE/],
@@ -116,8 +116,8 @@ describe('Kafka with TLS and SASL', { skip: KAFKA === undefined ? 'No Kafka' : N
       [{ KAFKA_TLS_CERT_FILE: '/x', KAFKA_SASL_MECHANISM: 'SCRAM-SHA-512' }, /KAFKA_TLS_CERT_FILE/],
     ];
     for (const [more, message] of wrong) {
-      const open = () => openAppender(settingsOf(more), noPool);
-      assert.throws(open, { code: 'SETTING_INVALID', message });
+      const opening = openAppender(settingsOf(more), noPool);
+      await assert.rejects(opening, { code: 'SETTING_INVALID', message });
     }
   });
 });

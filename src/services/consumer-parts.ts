@@ -54,7 +54,7 @@ export async function partsOf(
   reader: LogReader,
   logger: Logger,
 ) {
-  const readers = [reader, ...openForeignReaders(settings)];
+  const readers = [reader, ...(await openForeignReaders(settings))];
   const limits = limitsOf(settings.SESSION_TIMEOUT_MS);
   const withoutMetrics = await handlersOf(settings);
   const { rules, projection } = await eventModelOf(settings);

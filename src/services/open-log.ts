@@ -1,4 +1,7 @@
-/** Opens the log: Kafka if KAFKA_BOOTSTRAP_SERVERS is set, else the embedded one. */
+/**
+ * Opens the log: Kafka if KAFKA_BOOTSTRAP_SERVERS is set, else the embedded one. The client of Kafka is
+ * loaded only where it is used: it has some 300 modules, which is half of the time to start.
+ */
 
 import type { LogAppender, LogReader } from '../log/event-log.ts';
 import {
@@ -6,21 +9,22 @@ import {
   EmbeddedAppender,
   EmbeddedReader,
 } from '../log-embedded/embedded-log.ts';
-import { KafkaAppender } from '../log-kafka/appender.ts';
 import type { KafkaOptions } from '../log-kafka/connection.ts';
-import { KafkaReader } from '../log-kafka/reader.ts';
 import { kafkaSecurityOf } from '../log-kafka/security.ts';
-import { createTopic } from '../log-kafka/topic.ts';
 import type { Settings } from '../settings/settings.ts';
 import type { Pool } from '../store/pool.ts';
 import { foreignTopicsOf } from './topics.ts';
 
 /** @param openPool called only for the embedded log, which is in PostgreSQL. */
-export function openAppender(settings: Settings, openPool: () => Pool): LogAppender {
+export async function openAppender(settings: Settings, openPool: () => Pool): Promise<LogAppender> {
   const kafka = kafkaOptions(settings, 'producer');
-  return kafka === null
-    ? new EmbeddedAppender(openPool(), settings.KAFKA_TOPIC)
-    : new KafkaAppender(kafka);
+  if (kafka === null) return new EmbeddedAppender(openPool(), settings.KAFKA_TOPIC);
+  return await openKafkaAppender(kafka);
+}
+
+async function openKafkaAppender(options: KafkaOptions): Promise<LogAppender> {
+  const { KafkaAppender } = await import('../log-kafka/appender.ts');
+  return new KafkaAppender(options);
 }
 
 /**
@@ -34,7 +38,7 @@ export async function openOutboxLog(
   topic: string,
 ): Promise<LogAppender> {
   const kafka = kafkaOptions(settings, 'outbox');
-  if (kafka !== null) return new KafkaAppender({ ...kafka, topic });
+  if (kafka !== null) return await openKafkaAppender({ ...kafka, topic });
   await createEmbeddedLog(pool, topic, settings.KAFKA_PARTITIONS);
   return new EmbeddedAppender(pool, topic);
 }
@@ -44,15 +48,16 @@ export async function openOutboxLog(
  * not make the members of another one's group rebalance.
  * @param openPool called only for the embedded log, which is in PostgreSQL.
  */
-export function openReader(
+export async function openReader(
   settings: Settings,
   openPool: () => Pool,
   topic = settings.KAFKA_TOPIC,
-): LogReader {
+): Promise<LogReader> {
   const kafka = kafkaOptions(settings, 'consumer');
   if (kafka === null) return new EmbeddedReader(openPool(), topic);
   const { KAFKA_GROUP_ID: group, SESSION_TIMEOUT_MS: sessionTimeoutMs } = settings;
   const groupId = topic === settings.KAFKA_TOPIC ? group : `${group}.${topic}`;
+  const { KafkaReader } = await import('../log-kafka/reader.ts');
   return new KafkaReader({ ...kafka, topic, groupId, sessionTimeoutMs });
 }
 
@@ -60,11 +65,13 @@ export function openReader(
  * Opens the topics of KAFKA_TOPICS other than KAFKA_TOPIC. @throws SETTING_INVALID if the settings
  * contradict each other.
  */
-export function openForeignReaders(settings: Settings): LogReader[] {
+export async function openForeignReaders(settings: Settings): Promise<LogReader[]> {
   const noPool = () => {
     throw new Error('Only the embedded log is in PostgreSQL');
   };
-  return foreignTopicsOf(settings).map((topic) => openReader(settings, noPool, topic));
+  return await Promise.all(
+    foreignTopicsOf(settings).map((topic) => openReader(settings, noPool, topic)),
+  );
 }
 
 /**
@@ -80,6 +87,7 @@ export async function createLog(settings: Settings, openPool: () => Pool): Promi
   } = settings;
   const kafka = kafkaOptions(settings, 'migrate');
   if (kafka === null) return await createEmbeddedLog(openPool(), KAFKA_TOPIC, partitions);
+  const { createTopic } = await import('../log-kafka/topic.ts');
   if (ORDER_PROCESSED_TOPIC !== undefined) {
     await createTopic({ ...kafka, topic: ORDER_PROCESSED_TOPIC }, { partitions, replicas });
   }

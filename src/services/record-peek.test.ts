@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { wireEvent } from '../../test/support/events.ts';
 import { FakeReader } from '../../test/support/fake-reader.ts';
 import { UNDECLARED } from '../event/event-rules.ts';
@@ -11,7 +12,7 @@ describe('recordPeek', () => {
     const [one, two] = [wireEvent(), wireEvent()];
     reader.put(0, one, 'garbage', two);
     let opened = 0;
-    const peek = recordPeek(() => {
+    const peek = recordPeek(async () => {
       opened++;
       return reader;
     }, UNDECLARED);
@@ -20,15 +21,16 @@ describe('recordPeek', () => {
     assert.deepEqual(found, [one.event_id, null, two.event_id]);
     assert.deepEqual([opened, reader.closed], [1, false]);
     peek.stop();
+    await setImmediate();
     assert.equal(reader.closed, true);
   });
 
   it('opens nothing while nobody asks, and recovers from a failure', async () => {
-    recordPeek(() => assert.fail('It opened a reader'), UNDECLARED).stop();
+    recordPeek(async () => assert.fail('It opened a reader'), UNDECLARED).stop();
     const reader = new FakeReader(1);
     const event = wireEvent();
     reader.put(0, event);
-    const peek = recordPeek(() => reader, UNDECLARED);
+    const peek = recordPeek(async () => reader, UNDECLARED);
     const of = { topic: 'order_events', topicId: 'topic-1', partition: 0, logId: 1, nextOffset: 1 };
     reader.failure = new Error('away');
     await assert.rejects(peek.eventIdAt(of, 0), /away/);
@@ -45,10 +47,11 @@ describe('recordPeek', () => {
     const readers = { order_events: new FakeReader(1), others: new FakeReader(1) };
     readers.others.put(0, JSON.stringify({ after: JSON.stringify(event) }));
     const rules = { ...UNDECLARED, decode: { topics, decode } };
-    const peek = recordPeek((topic) => readers[topic as keyof typeof readers], rules);
+    const peek = recordPeek(async (topic) => readers[topic as keyof typeof readers], rules);
     const of = { topic: 'others', topicId: 'topic-1', partition: 0, logId: 2, nextOffset: 1 };
     assert.equal(await peek.eventIdAt(of, 0), event.event_id);
     peek.stop();
+    await setImmediate();
     assert.deepEqual([readers.others.closed, readers.order_events.closed], [true, false]);
   });
 });

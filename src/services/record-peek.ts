@@ -19,13 +19,14 @@ const MESSAGES_MAX = 50;
  *
  * @param open opens that reader.
  */
-export function recordPeek(open: (topic: string) => LogReader, rules: RecordRules) {
-  const readers = new Map<string, LogReader>();
+export function recordPeek(open: (topic: string) => Promise<LogReader>, rules: RecordRules) {
+  const readers = new Map<string, Promise<LogReader>>();
   /** One at a time, for the same reason. */
   let reading: Promise<unknown> = Promise.resolve();
   const eventIdAt: FindSources['eventIdAt'] = async ({ topic, topicId, partition }, offset) => {
-    const reader = readers.get(topic) ?? open(topic);
-    readers.set(topic, reader);
+    const opening = readers.get(topic) ?? open(topic);
+    readers.set(topic, opening);
+    const reader = await opening;
     const read = readSlice.bind(null, reader, topicId, { partition, offset });
     const slice = reading.then(read, read);
     reading = slice.catch(() => {});
@@ -36,7 +37,9 @@ export function recordPeek(open: (topic: string) => LogReader, rules: RecordRule
     return event?.event.eventId ?? null;
   };
   const stop = () => {
-    for (const reader of readers.values()) void reader.close(500).catch(() => {});
+    for (const opening of readers.values()) {
+      void opening.then((reader) => reader.close(500)).catch(() => {});
+    }
   };
   return { eventIdAt, stop };
 }
