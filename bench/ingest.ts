@@ -11,7 +11,7 @@ import { KafkaReader } from '../src/log-kafka/reader.ts';
 import { freshDatabase, openPool } from './databases.ts';
 import { runScript } from './script.ts';
 import type { Servers } from './servers.ts';
-import { ServiceProcess, untilHealthy } from './service-process.ts';
+import { ServiceProcess, TREE, untilHealthy } from './service-process.ts';
 
 const PORT = 18_400;
 /** V8 compiles a fresh service for seconds; the figures are for a service that runs for long. */
@@ -23,6 +23,8 @@ export type IngestOptions = {
   readonly connections: number;
   readonly seconds: number;
   readonly round: number;
+  /** Default: `distinct`. */
+  readonly mix?: 'distinct' | 'typed';
 };
 
 type Load = {
@@ -82,6 +84,7 @@ async function ofKafka(
   options: IngestOptions,
   perRequest: number,
   settings: Readonly<Record<string, string>> = {},
+  tree = TREE,
 ): Promise<Measured> {
   const env = {
     ...settings,
@@ -90,8 +93,8 @@ async function ofKafka(
     DATABASE_URL: databaseUrl,
     PRODUCER_PORT: String(PORT),
   };
-  await ServiceProcess.command('migrate', env).ended();
-  const producer = ServiceProcess.command('producer', env);
+  await ServiceProcess.command('migrate', env, tree).ended();
+  const producer = ServiceProcess.command('producer', env, tree);
   const measured = await underLoad(producer, options, perRequest);
   const reader = new KafkaReader({
     bootstrapServers: bootstrap,
@@ -119,14 +122,25 @@ async function ofEmbedded(
   return measured;
 }
 
+/** Single posts to a producer with Kafka. @param tree the checkout whose code runs. */
+export async function postToKafka(
+  servers: Servers,
+  topic: string,
+  options: IngestOptions,
+  settings: Readonly<Record<string, string>> = {},
+  tree = TREE,
+): Promise<Measured> {
+  return await ofKafka(servers, topic, options, 1, settings, tree);
+}
+
 async function underLoad(
   server: ServiceProcess,
-  { connections, seconds }: IngestOptions,
+  { connections, seconds, mix = 'distinct' }: IngestOptions,
   perRequest = 1,
 ): Promise<Measured> {
   try {
     await untilHealthy(PORT);
-    const load = (s: number) => runScript<Load>('load.ts', [PORT, connections, s, perRequest]);
+    const load = (s: number) => runScript<Load>('load.ts', [PORT, connections, s, perRequest, mix]);
     const acceptedIn = ({ statuses }: Load) => (statuses['202'] ?? 0) * perRequest;
     const warmUp = await load(WARM_UP_SECONDS);
     const cpuBefore = server.cpuSeconds();

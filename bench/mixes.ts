@@ -1,13 +1,15 @@
 /** The mixes of events with which benchmarks fill the log. */
 
 import { randomBytes } from 'node:crypto';
+import { compileEvents } from '../src/event/declared-events.ts';
 import { UNDECLARED } from '../src/event/event-rules.ts';
 import { parseEvent } from '../src/event/parse-event.ts';
 import { recordOf } from '../src/ingest/accept-event.ts';
 import type { AppendRecord } from '../src/log/event-log.ts';
 import { RequestIds } from '../src/log/request-id.ts';
 import { traceHeaders } from '../src/log/trace-context.ts';
-import { type RandomEvent, randomEvent } from './random-event.ts';
+import { type RandomEvent, randomEvent, typedEvent } from './random-event.ts';
+import declared from './typed-events.ts';
 
 /**
  * - `distinct`: every event belongs to another order.
@@ -16,9 +18,10 @@ import { type RandomEvent, randomEvent } from './random-event.ts';
  * - `m0`, `m10`: as `m`, but with no duplicates, or with 10 %.
  * - `v7`: as `distinct`, but with ids that are ordered by time (UUID version 7).
  * - `duplicates`: the same 100 events are repeated.
+ * - `typed`: as `distinct`, but with a type and 1 KiB of data.
  * - `traced`: as `distinct`, but each request had a traceparent, and one in a hundred is sampled.
  */
-export const MIXES = ['distinct', 'm0', 'm', 'm10', 'v7', 'duplicates', 'traced'] as const;
+export const MIXES = ['distinct', 'm0', 'm', 'm10', 'v7', 'duplicates', 'traced', 'typed'] as const;
 export type Mix = (typeof MIXES)[number];
 
 const SAMPLED_SHARE = 0.01;
@@ -36,6 +39,8 @@ export function eventSource(mix: Mix): () => RandomEvent {
     case 'distinct':
     case 'traced':
       return randomEvent;
+    case 'typed':
+      return typedEvent;
     case 'v7':
       return () => ({ ...randomEvent(), event_id: uuidV7(), order_id: uuidV7() });
     case 'duplicates': {
@@ -75,10 +80,11 @@ function uuidV7(): string {
 
 /** @returns a function that makes the next record as the API does: canonical, with request id. */
 export function recordSource(mix: Mix): () => AppendRecord {
+  const rules = mix === 'typed' ? { ...UNDECLARED, declared: compileEvents(declared) } : UNDECLARED;
   const requestIds = new RequestIds();
   const nextEvent = eventSource(mix);
   return () => {
-    const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())), UNDECLARED);
+    const parsed = parseEvent(Buffer.from(JSON.stringify(nextEvent())), rules);
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
     const trace = mix === 'traced' ? traceHeaders(randomContext()) : [];
     return recordOf(parsed.event, { requestId: requestIds.next(), trace });

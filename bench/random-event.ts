@@ -9,6 +9,20 @@ export type RandomEvent = {
   readonly timestamp: string;
 };
 
+const LINES = 11;
+
+/** @returns a valid event of the type in typed-events.ts. */
+export function typedEvent() {
+  const line = (n: number) => ({
+    sku: `sku-${n}-${Math.trunc(Math.random() * 1e6)}`,
+    name: 'A thing that somebody has ordered',
+    quantity: (n % 3) + 1,
+    unit_price: '19.99',
+  });
+  const lines = Array.from({ length: LINES }, (_, n) => line(n));
+  return { ...randomEvent(), type: 'order.placed', data: { currency: 'EUR', lines } };
+}
+
 /** @returns a valid event with random ids. */
 export function randomEvent(): RandomEvent {
   return {

@@ -3,10 +3,10 @@
  *
  *   npm run bench                            runs the ladder: ingest, kafka, sink, end-to-end
  *   npm run bench -- drain --rounds 3        runs the named benchmarks. Others: embedded, ways,
- *                                            mixes, growth, tuning, tracing, verify, proof,
- *                                            routes, memory
+ *                                            mixes, growth, tuning, tracing, typed, verify,
+ *                                            proof, routes, post, memory
  *   npm run bench -- drain without           alternates the drain with one without the proof
- *   npm run bench -- drain --against DIR     alternates the drain with that of another checkout
+ *   npm run bench -- drain --against DIR     alternates drain or post with that of another checkout
  *   npm run bench -- --keep bench/results    writes JSON and charts to this folder
  */
 import { writeFile } from 'node:fs/promises';
@@ -18,7 +18,7 @@ import { drain } from './drain.ts';
 import { embedded } from './embedded.ts';
 import { endToEnd, Pipeline } from './end-to-end.ts';
 import { growth, mixes, tuning } from './growth.ts';
-import { ingest } from './ingest.ts';
+import { ingest, postToKafka } from './ingest.ts';
 import { backlog, soak } from './memory.ts';
 import { proof } from './proof.ts';
 import { routes } from './routes.ts';
@@ -26,6 +26,7 @@ import { runScript } from './script.ts';
 import { startServers } from './servers.ts';
 import { sink } from './sink.ts';
 import { tracing } from './tracing.ts';
+import { typed } from './typed.ts';
 import { verify } from './verify.ts';
 import { ways } from './ways.ts';
 
@@ -52,27 +53,39 @@ const LADDER = ['ingest', 'kafka', 'sink', 'end-to-end'];
 const names = positionals.length === 0 ? LADDER : positionals;
 
 const servers = await startServers();
+const load = (round: number) => ({ connections: Number(values.connections), seconds, round });
+let posts = 0;
+async function post(round: number, tree: string | undefined): Promise<Result> {
+  const topic = `post_${process.pid}_${++posts}`;
+  const { perSecond, cpuUs } = await postToKafka(servers, topic, load(round), {}, tree);
+  return { requests_per_second: perSecond, cpu_us: cpuUs };
+}
 type Result = Readonly<Record<string, number>>;
 const MEASURES: Readonly<Record<string, (round: number) => Promise<Result>>> = {
-  ingest: (round) => ingest(servers, { connections: Number(values.connections), seconds, round }),
+  ingest: (round) => ingest(servers, load(round)),
   kafka: (round) =>
     runScript('kafka.ts', [servers.bootstrap, `kafka_${process.pid}_${round}`, events]),
   sink: (round) => sink(servers, events, round),
   'end-to-end': (round) => endToEnd(servers, seconds, round),
   drain: () => drain(servers, { events }),
-  other: () => drain(servers, { events, tree: values.against as string }),
+  'other-drain': () => drain(servers, { events, tree: values.against as string }),
   mixes: () => mixes(servers, events),
   growth: () => growth(servers, events),
   embedded: (round) => embedded(servers, { events, seconds, round }),
   tuning: () => tuning(servers, events),
   tracing: () => tracing(servers, events),
+  typed: (round) => typed(servers, { ...load(round), events }),
+  post: (round) => post(round, undefined),
+  'other-post': (round) => post(round, values.against),
   ways: (round) => ways(servers, events, round),
   proof: (round) => proof(servers, { rate: Number(values['soak-rate']), seconds, round }),
   without: () => drain(servers, { events, settings: { PROOF: 'off' } }),
   routes: () => routes(servers, Number(values['verify-events'])),
   verify: (round) => verify(servers, Number(values['verify-events']), round),
 };
-if (values.against !== undefined) names.push('other');
+if (values.against !== undefined) {
+  names.push(...names.filter((name) => MEASURES[`other-${name}`]).map((name) => `other-${name}`));
+}
 
 const results: Record<string, Result[]> = {};
 try {

@@ -317,6 +317,14 @@ describe('The continuous proof', { skip: KAFKA === undefined }, () => {
     }
     const { rows: all } = await db.pool.query('SELECT * FROM proof_findings');
     assert.deepEqual(all, findings);
+    const positions = async () => {
+      const sql = 'SELECT next_offset AS next FROM consumer_positions ORDER BY log_partition';
+      return (await db.pool.query<{ next: number }>(sql)).rows.map(({ next }) => next);
+    };
+    const before = await positions();
+    assert.equal(before.length, 6);
+    const moves = async () => (await positions()).every((next, i) => next > (before[i] as number));
+    await until('every partition moves after all those kills', moves, { withinMs: 20_000 });
     await until(
       'all is proven, and a round was made',
       async () => {
