@@ -20,7 +20,7 @@ type Combination = {
 };
 
 /** The end-to-end tests that use Kafka; the others run on the embedded log. */
-const ON_KAFKA = ['.kafka.test.ts', 'account.e2e', 'kill.e2e', 'outage.e2e'];
+const ON_KAFKA = ['.kafka.test.ts', 'account.long', 'kill.e2e', 'outage.e2e'];
 const ON_BOTH = ['.kafka.test.ts', '.e2e.test.ts', '.pg.test.ts'];
 const COMBINATIONS: readonly Combination[] = [
   { name: 'Kafka 4.4 (KRaft), PostgreSQL 18', flags: [], words: ON_BOTH },
