@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { ConfigResourceTypes, IncrementalAlterConfigOperationTypes } from '@platformatic/kafka';
 import {
   describeEventLog,
   type LogUnderTest,
   PARTITIONS,
 } from '../../test/contract/event-log-contract.ts';
-import { KAFKA, newTopic, ownBroker, readTopic, withAdmin } from '../../test/support/kafka.ts';
+import {
+  KAFKA,
+  newTopic,
+  newTopicName,
+  ownBroker,
+  readTopic,
+  withAdmin,
+} from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import { type AppendRecord, type LogAppender, positionsOf } from '../log/event-log.ts';
@@ -113,19 +119,12 @@ if (KAFKA !== undefined) {
       assert.ok(read.every((record) => record.value?.equals(value)));
     });
 
+    /** With its limit from the beginning: brokers learn of a change some time later. */
     async function topicOfBatchesUpTo(bytes: string): Promise<string> {
-      const topic = await newTopic(1, broker.bootstrap);
-      const limit = {
-        name: 'max.message.bytes',
-        value: bytes,
-        configOperation: IncrementalAlterConfigOperationTypes.SET,
-      };
-      const { TOPIC: resourceType } = ConfigResourceTypes;
+      const topic = newTopicName();
+      const configs = [{ name: 'max.message.bytes', value: bytes }];
       await withAdmin(
-        (admin) =>
-          admin.incrementalAlterConfigs({
-            resources: [{ resourceType, resourceName: topic, configs: [limit] }],
-          }),
+        (admin) => admin.createTopics({ topics: [topic], partitions: 1, replicas: 1, configs }),
         broker.bootstrap,
       );
       return topic;
