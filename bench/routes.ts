@@ -2,7 +2,6 @@
  * Measures how long the routes take that the console asks: with many stored events, 10,000 dead
  * letters, 2,000 conflicts and 30 days of activity.
  */
-import { migrate } from '../src/store/migrate.ts';
 import type { Pool } from '../src/store/pool.ts';
 import { freshDatabase, openPool } from './databases.ts';
 import type { Servers } from './servers.ts';
@@ -22,7 +21,7 @@ export async function routes(servers: Servers, events: number): Promise<Record<s
   const pool = openPool(databaseUrl);
   const env = { DATABASE_URL: databaseUrl, KAFKA_TOPIC: topic, CONSUMER_PORT: String(PORT) };
   try {
-    await migrate(pool);
+    await ServiceProcess.command('migrate', env).ended();
     await fillTables(pool, topic, events);
     await fillLedgers(pool);
     const consumer = ServiceProcess.command('consumer', env);
