@@ -78,7 +78,8 @@ export async function ingest(servers: Servers, options: IngestOptions) {
   };
 }
 
-async function ofKafka(
+/** Posts to a producer with Kafka. @param tree the checkout whose code runs. */
+export async function ofKafka(
   { bootstrap, databaseUrl }: Servers,
   topic: string,
   options: IngestOptions,
@@ -120,17 +121,6 @@ async function ofEmbedded(
   await assertInLog(new EmbeddedReader(pool, 'order_events'), measured.accepted);
   await pool.end();
   return measured;
-}
-
-/** Single posts to a producer with Kafka. @param tree the checkout whose code runs. */
-export async function postToKafka(
-  servers: Servers,
-  topic: string,
-  options: IngestOptions,
-  settings: Readonly<Record<string, string>> = {},
-  tree = TREE,
-): Promise<Measured> {
-  return await ofKafka(servers, topic, options, 1, settings, tree);
 }
 
 async function underLoad(

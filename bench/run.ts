@@ -18,7 +18,7 @@ import { drain } from './drain.ts';
 import { embedded } from './embedded.ts';
 import { endToEnd, Pipeline } from './end-to-end.ts';
 import { growth, mixes, tuning } from './growth.ts';
-import { ingest, postToKafka } from './ingest.ts';
+import { ingest, ofKafka } from './ingest.ts';
 import { backlog, soak } from './memory.ts';
 import { proof } from './proof.ts';
 import { routes } from './routes.ts';
@@ -57,7 +57,7 @@ const load = (round: number) => ({ connections: Number(values.connections), seco
 let posts = 0;
 async function post(round: number, tree: string | undefined): Promise<Result> {
   const topic = `post_${process.pid}_${++posts}`;
-  const { perSecond, cpuUs } = await postToKafka(servers, topic, load(round), {}, tree);
+  const { perSecond, cpuUs } = await ofKafka(servers, topic, load(round), 1, {}, tree);
   return { requests_per_second: perSecond, cpu_us: cpuUs };
 }
 type Result = Readonly<Record<string, number>>;

@@ -1,7 +1,7 @@
 /** What a type with 1 KiB of data costs: the API and drains by turns, without and with it. */
 import { fileURLToPath } from 'node:url';
 import { drain } from './drain.ts';
-import { type IngestOptions, postToKafka } from './ingest.ts';
+import { type IngestOptions, ofKafka } from './ingest.ts';
 import type { Servers } from './servers.ts';
 
 const SETTINGS = { EVENTS_MODULE: fileURLToPath(new URL('typed-events.ts', import.meta.url)) };
@@ -14,8 +14,8 @@ export async function typed(
   const name = `typed_${process.pid}_${round}`;
   const drained = await drain(servers, { events });
   const drainedTyped = await drain(servers, { events, mix: 'typed', settings: SETTINGS });
-  const posted = await postToKafka(servers, `${name}_plain`, options);
-  const postedTyped = await postToKafka(servers, name, { ...options, mix: 'typed' }, SETTINGS);
+  const posted = await ofKafka(servers, `${name}_plain`, options, 1);
+  const postedTyped = await ofKafka(servers, name, { ...options, mix: 'typed' }, 1, SETTINGS);
   return {
     drain: drained.events_per_second,
     drain_typed: drainedTyped.events_per_second,

@@ -6,6 +6,7 @@ import { knownTypesOf } from '../event/declared-events.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { readSlice } from '../log/read-slice.ts';
+import type { KafkaOptions } from '../log-kafka/connection.ts';
 import { isHeldUp, reportPositions } from '../positions/report.ts';
 import { askHealth } from '../runtime/ask-health.ts';
 import { baseUrlOf, consumerPlace, producerPlace } from '../runtime/port.ts';
@@ -21,6 +22,7 @@ import { type Finding, judgeOf } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
 import { judgeKafka, judgeRetention } from './judge-kafka.ts';
 import { judgeTypes, type KnownTypes } from './judge-types.ts';
+import type { KafkaFacts } from './kafka-facts.ts';
 
 const CLOSE_MS = 1000;
 const HEALTH_MS = 3000;
@@ -90,8 +92,7 @@ async function examineLog(
     return [warn('log', 'embedded, in PostgreSQL', remedy), ...(await positions())];
   }
   try {
-    const { readKafkaFacts } = await import('./kafka-facts.ts');
-    const facts = await readKafkaFacts(kafka);
+    const facts = await factsOf(kafka);
     const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
     return [
       ok('reachable', `${kafka.bootstrapServers} answers, topic ${kafka.topic} exists`),
@@ -105,6 +106,12 @@ async function examineLog(
       : 'Start Kafka, or correct KAFKA_BOOTSTRAP_SERVERS, KAFKA_TLS and KAFKA_SASL_*';
     return [fail('reachable', reasonOf(error), remedy)];
   }
+}
+
+/** The client of Kafka is loaded only where Kafka is used. */
+async function factsOf(kafka: KafkaOptions): Promise<KafkaFacts> {
+  const { readKafkaFacts } = await import('./kafka-facts.ts');
+  return await readKafkaFacts(kafka);
 }
 
 /** The topics of KAFKA_TOPICS. Their owners decide about replicas and their settings. */
@@ -133,8 +140,7 @@ async function examineForeignTopic(
   const kafka = kafkaOptions(settings, 'doctor');
   if (kafka === null) return [];
   try {
-    const { readKafkaFacts } = await import('./kafka-facts.ts');
-    const facts = await readKafkaFacts({ ...kafka, topic: reader.topic });
+    const facts = await factsOf({ ...kafka, topic: reader.topic });
     const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
     return [
       ok('reachable', `${facts.partitions} partitions`),

@@ -30,8 +30,13 @@ describe('recordPeek', () => {
     const reader = new FakeReader(1);
     const event = wireEvent();
     reader.put(0, event);
-    const peek = recordPeek(async () => reader, UNDECLARED);
+    let opened = 0;
+    const peek = recordPeek(async () => {
+      if (opened++ === 0) throw new Error('not now');
+      return reader;
+    }, UNDECLARED);
     const of = { topic: 'order_events', topicId: 'topic-1', partition: 0, logId: 1, nextOffset: 1 };
+    await assert.rejects(peek.eventIdAt(of, 0), /not now/);
     reader.failure = new Error('away');
     await assert.rejects(peek.eventIdAt(of, 0), /away/);
     reader.failure = null;

@@ -26,6 +26,8 @@ export function recordPeek(open: (topic: string) => Promise<LogReader>, rules: R
   const eventIdAt: FindSources['eventIdAt'] = async ({ topic, topicId, partition }, offset) => {
     const opening = readers.get(topic) ?? open(topic);
     readers.set(topic, opening);
+    // What could not be opened is opened anew for the next search.
+    opening.catch(() => readers.delete(topic));
     const reader = await opening;
     const read = readSlice.bind(null, reader, topicId, { partition, offset });
     const slice = reading.then(read, read);
