@@ -8,16 +8,28 @@ import type { LogPartition } from './log-place.ts';
 
 const none = (table: string) => `(SELECT * FROM orderonce.${table} WHERE false)`;
 
-/** Each new event of an order makes the proof read all its events again. */
+/** Each look at an order makes the proof read all its events again. */
 const ORDER_EVENTS_MAX = 5000;
+/** Orders with more events take turns: in a range only one in HOT_TURNS of them is looked at. */
+const HOT_EVENTS = 30;
+const HOT_TURNS = 16;
 
-/** The effects of the orders in the relation `touched`. LIMIT keeps the planner to the index. */
-function effectsOf(touched: string): Scope['effects'] {
+/**
+ * The effects of the orders in the relation `touched`. LIMIT keeps the planner to the index.
+ * @param turn SQL: which of the orders with many events are looked at; NULL for all.
+ */
+function effectsOf(touched: string, turn = 'NULL::bigint'): Scope['effects'] {
   return (sumsOf) => `${touched} LEFT JOIN LATERAL (
          SELECT * FROM orderonce.orders x WHERE x.order_id = touched.order_id LIMIT 1) o ON true
-       LEFT JOIN LATERAL (${sumsOf(`(
-         SELECT * FROM orderonce.processed_events x WHERE x.order_id = touched.order_id
-          LIMIT ${ORDER_EVENTS_MAX + 1}) p`)}) e ON true`;
+       JOIN LATERAL (SELECT ${turn} AS turn) due ON turn IS NULL
+         OR coalesce(o.event_count, 0) <= ${HOT_EVENTS}
+         OR (hashtextextended(touched.order_id::text, 0) + turn) & ${HOT_TURNS - 1} = 0
+       LEFT JOIN LATERAL (${sumsOf(
+         `(SELECT * FROM orderonce.processed_events x WHERE x.order_id = touched.order_id
+            LIMIT ${ORDER_EVENTS_MAX + 1}) p`,
+         // Grouped by what is constant there, they need not be sorted.
+         'touched.order_id',
+       )}) e ON true`;
 }
 const OF_TOUCHED = { effects: effectsOf('touched') };
 
@@ -69,8 +81,10 @@ const OF_QUEUED: Pick<Scope, 'held' | 'queues'> = {
  * The rows in these ranges of offsets, and what depends on them: the orders of the stored events,
  * and the queues of the dead letters. A range that reaches OFFSETS_END includes what lies past the
  * position.
+ * @param turn a number that grows with each range that is examined, so that orders with many events,
+ * which have events in most ranges, take turns. null: all are looked at.
  */
-export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
+export function scopeOfRanges(ranges: readonly OffsetRange[], turn: number | null = null): Scope {
   const r = `unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[])
      AS r (range_log, range_partition, range_from, range_to)`;
   const isInRange = `t.log_id = range_log AND t.log_partition = range_partition
@@ -81,14 +95,16 @@ export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
   const bound = (i: number, n: number) =>
     placeOf(`($2::int[])[${i + 1}]`, `($${n}::bigint[])[${i + 1}]`);
   const place = placeOf('t.log_partition', 't.log_offset');
-  const places = ranges.map((_, i) => `(${place} >= ${bound(i, 3)} AND ${place} < ${bound(i, 4)})`);
+  const places = ranges.map(
+    (_, i) =>
+      `(t.log_id = ($1::int[])[${i + 1}] AND ${place} >= ${bound(i, 3)} AND ${place} < ${bound(i, 4)})`,
+  );
   return {
     ...NOTHING,
-    ...OF_TOUCHED,
     ...OF_QUEUED,
+    effects: effectsOf('touched', '$5::bigint'),
     common: `events AS MATERIALIZED (
-         SELECT t.* FROM orderonce.processed_events t JOIN ${r} ON ${isInRange}
-          WHERE ${places.join(' OR ')}
+         SELECT t.* FROM orderonce.processed_events t WHERE ${places.join(' OR ')}
        ), windows AS MATERIALIZED (
          SELECT log_id, log_partition, greatest(start_offset, range_from) AS start_offset,
                 least(next_offset, range_to) AS next_offset
@@ -122,8 +138,9 @@ export function scopeOfRanges(ranges: readonly OffsetRange[]): Scope {
       ranges.map(({ partition }) => partition),
       ranges.map(({ from }) => from),
       ranges.map(({ to }) => to),
+      turn,
     ],
-    types: ['int[]', 'int[]', 'bigint[]', 'bigint[]'],
+    types: ['int[]', 'int[]', 'bigint[]', 'bigint[]', 'bigint'],
   };
 }
 

@@ -28,10 +28,11 @@ export type Scope = {
   readonly dataOf: (alias: string) => string;
   /**
    * What follows FROM: `o`, rows of the table orders, each with `e`, what `sumsOf` says of its stored
-   * events. `o` is missing where only events exist, and `e` where none do.
-   * @param sumsOf SQL: a select from the given events `p` by `p.order_id`; it may read `o` as well.
+   * events. `o` is missing where only events exist, and `e` where none do. Orders with many events may
+   * be left out.
+   * @param sumsOf SQL: a select from the given events `p` by `orderId`; it may read `o` as well.
    */
-  readonly effects: (sumsOf: (events: string) => string) => string;
+  readonly effects: (sumsOf: (events: string, orderId: string) => string) => string;
   /** Of orders with more events than this `e` has a part only. */
   readonly orderEventsMax: number;
   readonly held: string;
@@ -87,6 +88,7 @@ export const WHOLE: Scope = {
   effects: (sumsOf) =>
     `orderonce.orders o FULL JOIN (${sumsOf(
       'orderonce.processed_events p LEFT JOIN orderonce.orders o USING (order_id)',
+      'p.order_id',
     )}) e ON e.order_id = o.order_id`,
   orderEventsMax: Number.MAX_SAFE_INTEGER,
   held: 'orderonce.held_orders',

@@ -116,16 +116,16 @@ const OF_EVENTS = `count(*) AS n, sum(p.total_amount) AS amount,
  */
 const sumsOf =
   ({ hasData, dataOf }: Scope) =>
-  (events: string) =>
+  (events: string, orderId: string) =>
     hasData
       ? `SELECT order_id, sum(n)::bigint AS n, sum(amount) FILTER (WHERE currency IS NULL) AS amount,
               jsonb_object_agg(currency, amount)
                 FILTER (WHERE currency IS NOT NULL AND amount IS NOT NULL) AS sums,
               bool_or(is_shown) AS is_shown, bool_or(is_behind) AS is_behind
-         FROM (SELECT p.order_id, ${CURRENCY} AS currency, ${OF_EVENTS}
+         FROM (SELECT ${orderId} AS order_id, ${CURRENCY} AS currency, ${OF_EVENTS}
                  FROM ${events} LEFT JOIN ${dataOf('p')} GROUP BY 1, 2) each
         GROUP BY order_id`
-      : `SELECT p.order_id, ${OF_EVENTS}, NULL::jsonb AS sums FROM ${events} GROUP BY 1`;
+      : `SELECT ${orderId} AS order_id, ${OF_EVENTS}, NULL::jsonb AS sums FROM ${events} GROUP BY 1`;
 
 /**
  * Both kinds are found by one look at the events of an order, because that look is most of what the

@@ -7,7 +7,7 @@ import { contextIn } from '../../test/support/heart.ts';
 import { until } from '../../test/support/until.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { migrate } from './migrate.ts';
-import { readPlaceIndex } from './place-index.ts';
+import { readPlaceIndex, summarisePlaces } from './place-index.ts';
 
 describe('The index of places', () => {
   it('is there in a new database', async (t) => {
@@ -43,5 +43,31 @@ describe('The index of places', () => {
     assert.equal(await readPlaceIndex(pool), 'invalid');
     await migrate(pool);
     assert.equal(await readPlaceIndex(pool), 'ready');
+  });
+
+  it('gets the summaries of full ranges of pages at once, once each, without waiting for others', async (t) => {
+    const { pool } = await createDatabase(t);
+    assert.equal(await summarisePlaces(pool, 0), 0);
+    await pool.query(
+      `INSERT INTO processed_events (event_id, order_id, user_id, total_amount, occurred_at, digest,
+         log_id, log_partition, log_offset)
+       SELECT gen_random_uuid(), gen_random_uuid(), 'u', 1, now(), '', 1, 0, n FROM generate_series(1, 20000) n`,
+    );
+    const unsummarised = async () => {
+      const { rows } = await pool.query<{ pages: number }>(
+        `SELECT sum(brin_summarize_range('processed_events_place', page)) * 128 AS pages
+           FROM generate_series(0, 128, 128) page`,
+      );
+      return rows[0]?.pages;
+    };
+    const vacuum = await pool.connect();
+    await vacuum.query('BEGIN; LOCK TABLE processed_events IN SHARE UPDATE EXCLUSIVE MODE');
+    assert.equal(await summarisePlaces(pool, 0), 0);
+    await vacuum.query('ROLLBACK');
+    vacuum.release();
+    const to = await summarisePlaces(pool, 0);
+    assert.ok(to >= 256 && to % 128 === 0, `${to}`);
+    assert.equal(Number(await unsummarised()), 0);
+    assert.equal(await summarisePlaces(pool, to), to);
   });
 });

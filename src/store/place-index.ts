@@ -11,6 +11,7 @@ import type { Queryable } from './queryable.ts';
 import { USUAL_SCHEMA } from './schema.ts';
 import { sqlStateOf } from './sqlstate.ts';
 import { quoted } from './statements.ts';
+import { inTransaction } from './transaction.ts';
 
 const POLL_MS = 200;
 /** How long a build waits for a lock or for a transaction of others. */
@@ -20,6 +21,11 @@ const BUILD_MS = 86_400_000;
 /** duplicate_table and unique_violation: another process has begun the build; deadlock_detected. */
 const OTHER_BUILDS = /^(42P07|23505|40P01)$/;
 const LOCK_TIMEOUT = '55P03';
+/** How many pages of the table a summary in the index covers: the default of pages_per_range. */
+const SUMMARY_PAGES = 128;
+const SUMMARIES_MAX = 100;
+/** The lock is given up before deadlock_timeout (1 s), when a wait for it would cancel an autovacuum. */
+const SUMMARY_LIMITS = { lockMs: 100, statementMs: 5000, idleMs: 5000 };
 
 export type PlaceIndexState =
   | 'ready'
@@ -64,6 +70,40 @@ export async function ensurePlaceIndex(pool: Pool): Promise<PlaceIndexState> {
       if (!OTHER_BUILDS.test(sqlState)) throw error;
       await pause(POLL_MS);
     }
+  }
+}
+
+/**
+ * Adds the summaries of full ranges of pages to the index. Autovacuum does so as well, but only once
+ * a minute, and each search reads all pages that have no summary. The last range is left out: each
+ * insert would have to change its summary. Only the owner of the table may do this (PostgreSQL
+ * manual, "BRIN Indexes: Index Maintenance"); for another role, or while another maintains the
+ * table, nothing happens.
+ *
+ * @param from the page up to which an earlier call has come; 0 at first.
+ * @returns the page up to which this call has come.
+ */
+export async function summarisePlaces(pool: Pool, from: number): Promise<number> {
+  try {
+    return await inTransaction(pool, SUMMARY_LIMITS, async (tx) => {
+      const { rows } = await tx.query<{ to: number | null }>(
+        `SELECT max(done) AS "to" FROM (
+           SELECT page + ${SUMMARY_PAGES} AS done, brin_summarize_range(i.oid, page)
+             FROM pg_catalog.pg_class t JOIN pg_catalog.pg_class i ON i.relnamespace = t.relnamespace
+            CROSS JOIN LATERAL (
+              SELECT pg_relation_size(t.oid) / current_setting('block_size')::int AS pages OFFSET 0) size
+            CROSS JOIN LATERAL generate_series(
+              greatest($1::bigint, pages / ${SUMMARY_PAGES} - ${SUMMARIES_MAX}) * ${SUMMARY_PAGES},
+              (pages / ${SUMMARY_PAGES} - 1) * ${SUMMARY_PAGES}, ${SUMMARY_PAGES}) page
+            WHERE t.oid = $name$orderonce.processed_events$name$::regclass
+              AND i.relname = 'processed_events_place' AND pg_has_role(t.relowner, 'USAGE')) summaries`,
+        [from / SUMMARY_PAGES],
+      );
+      return rows[0]?.to ?? from;
+    });
+  } catch (error) {
+    if (sqlStateOf(error) === LOCK_TIMEOUT) return from;
+    throw error;
   }
 }
 

@@ -19,6 +19,7 @@ const contextOf = (pool: Pool) => ({
   logger: createLogger('silent'),
   projection: ORDERS,
   statementMs: 2000,
+  turn: 0,
 });
 
 /** A pass of the head, with steps so small that it takes several. */
@@ -108,6 +109,24 @@ describe('The continuous proof', () => {
     );
     await patrol(pool);
     assert.match(await found(pool), /^last event: does not show the last event of the log$/);
+  });
+
+  it('looks at an order with many events in one of sixteen steps of its head', async (t) => {
+    const { pool, context } = await setUpHeart(t, 1);
+    const { order_id } = wireEvent();
+    const events = Array.from({ length: 47 }, () => wireEvent({ order_id }));
+    await processAll(context, sliceOfEvents(0, events.slice(0, 31)));
+    await pool.query('UPDATE orders SET amount_sum = amount_sum + 1');
+    const foundAt: number[] = [];
+    for (let turn = 0; turn < 16; turn++) {
+      await processAll(context, sliceOfEvents(31 + turn, events.slice(31 + turn, 32 + turn)));
+      await stepHead({ ...contextOf(pool), turn }, null, 100);
+      if ((await found(pool)).startsWith('effect')) foundAt.push(turn);
+      await pool.query('DELETE FROM proof_findings');
+    }
+    assert.equal(foundAt.length, 1, `${foundAt}`);
+    await patrol(pool);
+    assert.match(await found(pool), /^effect/, 'and the patrol looks at it in each round');
   });
 
   it('keeps a finding until it vanishes; acknowledged, it stays without counting', async (t) => {

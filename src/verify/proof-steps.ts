@@ -46,6 +46,8 @@ export type ProofContext = {
   readonly projection: Projection | null;
   /** The limit of a statement in milliseconds. It is short, so that no snapshot is held for long. */
   readonly statementMs: number;
+  /** Which step of the head this is. Orders with many events take turns in them. */
+  readonly turn: number;
 };
 
 const LIMITS = { lockMs: 1000, idleMs: 5000 };
@@ -75,13 +77,13 @@ export async function stepHead(
   pass: Pass | null,
   offsetsMax: number,
 ): Promise<Pass | null> {
-  const { pool, projection } = context;
+  const { pool, projection, turn } = context;
   const step = await onSnapshot(context, async (tx) => {
     const unproven = await readUnproven(tx);
     const begun = pass ?? beginPass(unproven, await readSnapshotTime(tx));
     const { ranges, read } = planHead(begun, unproven, offsetsMax);
     if (read.length === 0) return { begun, ranges: [], findings: [] };
-    const { findings, stored } = await examine(tx, scopeOfRanges(read), projection);
+    const { findings, stored } = await examine(tx, scopeOfRanges(read, turn), projection);
     const proven = ranges.map((range) => {
       const sum = stored.find((s) => s.logId === range.logId && s.partition === range.partition);
       return { ...range, stored: sum?.stored ?? 0, digests: sum?.digests ?? '0' };
@@ -135,7 +137,7 @@ async function examineSegment(
   projection: Projection | null,
 ): Promise<readonly Finding[]> {
   const then = await readSegment(tx, place);
-  const { findings, stored } = await examine(tx, scopeOfRanges([then]), projection);
+  const { findings, stored } = await examine(tx, scopeOfRanges([then], place.segment), projection);
   const [now = { stored: 0, digests: '0' }] = stored;
   if (now.stored === then.stored && now.digests === then.digests) return findings;
   const from = place.segment * SEGMENT;

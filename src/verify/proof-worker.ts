@@ -16,7 +16,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Service } from '../runtime/service.ts';
 import { PARTS } from '../store/account-parts.ts';
 import type { Projection } from '../store/orders-projection.ts';
-import { readPlaceIndex } from '../store/place-index.ts';
+import { readPlaceIndex, summarisePlaces } from '../store/place-index.ts';
 import type { Pool } from '../store/pool.ts';
 import { countSteps, type PatrolPart } from '../store/proof-patrol.ts';
 import { noteProofTrouble, releaseProofLease, takeProofLease } from '../store/proof-progress.ts';
@@ -47,7 +47,7 @@ const LEASE_MS = 20_000;
 const IDLE_MS = 5000;
 const STOP_MS = 1000;
 /** As many rows fit into the memory that a query may use (proof-plans.ts). */
-const OFFSETS_MAX = 20_000;
+const OFFSETS_MAX = 40_000;
 const OFFSETS_MIN = 500;
 /** A step that takes longer is made again with fewer offsets, or a step of the patrol with more time. */
 const STATEMENT_MS = 2000;
@@ -62,7 +62,7 @@ const CANCELED = '57014';
 
 export class ProofWorker implements Service {
   readonly #options: ProofWorkerOptions;
-  readonly #context: Omit<ProofContext, 'statementMs'>;
+  readonly #context: Omit<ProofContext, 'statementMs' | 'turn'>;
   readonly #parts: readonly PatrolPart[];
   readonly #lag: LagWatch;
   readonly #stopping = new AbortController();
@@ -70,6 +70,8 @@ export class ProofWorker implements Service {
   #summary: ProofSummary | null = null;
   #trouble: string | null = null;
   #pass: Pass | null = null;
+  #turn = 0;
+  #summarisedTo = 0;
   #headAt = 0;
   #patrolAt = 0;
   #restMs = 0;
@@ -121,7 +123,7 @@ export class ProofWorker implements Service {
       await this.#say(why);
       return IDLE_MS;
     }
-    const context = { ...this.#context, statementMs: this.#statementMs };
+    const context = { ...this.#context, statementMs: this.#statementMs, turn: this.#turn };
     // They take turns where both are due, so that a head that is far behind does not end the patrol.
     const makesPatrol = began >= this.#patrolAt && !(isHeadDue && this.#wasPatrol);
     if (makesPatrol) await this.#patrol(context, began);
@@ -152,8 +154,12 @@ export class ProofWorker implements Service {
   }
 
   async #head(context: ProofContext, began: number): Promise<void> {
-    if (this.#pass === null) await recheckFindings(context);
+    if (this.#pass === null) {
+      await recheckFindings(context);
+      this.#summarisedTo = await summarisePlaces(context.pool, this.#summarisedTo);
+    }
     this.#pass = await stepHead(context, this.#pass, this.#offsetsMax);
+    this.#turn++;
     // Events with much data take long to read; a snapshot should not be held for that time.
     const isLong = performance.now() - began > STATEMENT_MS;
     const next = isLong ? Math.floor(this.#offsetsMax / 4) : this.#offsetsMax * 2;
