@@ -188,7 +188,7 @@ export class PartitionWorker {
       const failure = new Error('Processes ended, again and again, while this event was handled');
       const verdict = { failure, reason: 'ends_the_process', attempts: 1 };
       const undecoded = { slice: head, events: [], invalid: head.records.map(deadlyRecord) };
-      const batch = mustPark === 'undecoded' ? undecoded : decodeSlice(head, context);
+      const batch = mustPark === 'undecoded' ? undecoded : await decodeSlice(head, context);
       return await parkUnrun(context, batch, verdict);
     }
     if (!this.#isFirstOnly) return await processBatch(context, slice);

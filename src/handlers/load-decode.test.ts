@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { UNDECLARED } from '../event/event-rules.ts';
-import { decodeSlice, decodeTopic } from '../log/decode-hook.ts';
+import { decodeInTurns, decodeSlice, decodeTopic } from '../log/decode-hook.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import { logRecord } from '../log/log-record.ts';
 import type { Decode, ForeignRecord } from './decode.ts';
@@ -170,7 +170,7 @@ describe('A decode function', () => {
     assert.equal(decodeTopic([record], asked).events.length, 1);
   });
 
-  it('makes gaps of what it ignores, among those of the log, and keeps the log order [G3]', () => {
+  it('makes gaps of what it ignores, among those of the log, and keeps the log order [G3]', async () => {
     const slice: LogSlice = {
       partition: 3,
       from: 0,
@@ -187,7 +187,7 @@ describe('A decode function', () => {
       if (offset === 7) throw new Error('bad');
       return offset === 8 ? EVENT : null;
     };
-    const { slice: given, events, invalid } = decodeSlice(slice, sourceOf(decode));
+    const { slice: given, events, invalid } = await decodeSlice(slice, sourceOf(decode));
     assert.deepEqual(given.gaps, [
       { from: 1, to: 3, reason: 'ignored' },
       { from: 3, to: 4, reason: 'control' },
@@ -203,6 +203,26 @@ describe('A decode function', () => {
       events.map(({ record }) => record.offset),
       [8],
     );
+  });
+
+  it('lets others have their turn while it decodes a large batch', async () => {
+    const large = ' '.repeat(300 * 1024);
+    const order: string[] = [];
+    const slow = () => {
+      for (const endAt = performance.now() + 30; performance.now() < endAt; );
+      order.push('decoded');
+      return null;
+    };
+    const others = setInterval(() => order.push('other'), 1);
+    const records = [0, 1, 2, 3].map((offset) => recordAt(offset, large));
+    const { ignored } = await decodeInTurns(records, sourceOf(slow));
+    clearInterval(others);
+    assert.deepEqual(
+      ignored.map(({ offset }) => offset),
+      [0, 1, 2, 3],
+    );
+    const firstOther = order.indexOf('other');
+    assert.ok(firstOther > 0 && firstOther < order.lastIndexOf('decoded'), order.join());
   });
 
   it('must be exported by a module that can be loaded', async () => {

@@ -11,7 +11,7 @@
  */
 import { reasonOf } from '../errors.ts';
 import { faultOf, parkReasonOf } from '../handlers/run-handlers.ts';
-import { decodeSlice, decodeTopic, isDecoded } from '../log/decode-hook.ts';
+import { decodeInTurns, decodeSlice, decodeTopic, isDecoded } from '../log/decode-hook.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
@@ -61,13 +61,14 @@ export async function processFirst(
   rules: WitnessRules = ANY_WITNESS,
 ): Promise<BatchOutcome> {
   const { head, tail } = firstOf(slice);
-  const batch = decodeSlice(head, context);
+  const batch = await decodeSlice(head, context);
   const [event] = batch.events;
   const failure = await tryOnce(context, batch);
   if ('next' in failure) return failure;
   // For an invalid record only a dead letter is written. If that fails, it is an outage.
   if (event === undefined) throw failure.error;
-  const later = candidatesIn(tail, context).filter(({ offset }) => rules.mayAsk(offset));
+  const candidates = await candidatesIn(tail, context);
+  const later = candidates.filter(({ offset }) => rules.mayAsk(offset));
   const othersSucceed = await anySucceeds(context, slice, later, rules);
   const suspect = known?.from === event.record.offset ? known : null;
   const isRefused = faultOf(failure.error) === 'refused';
@@ -138,9 +139,13 @@ async function tryOnce(
 }
 
 /** Records that may hold an event. Where a process may die of decoding, none is decoded yet. */
-function candidatesIn({ records }: LogSlice, context: BatchContext): readonly LogRecord[] {
+async function candidatesIn(
+  { records }: LogSlice,
+  context: BatchContext,
+): Promise<readonly LogRecord[]> {
   if (isDecoded(context)) return records;
-  return decodeTopic(records, context).events.map(({ record }) => record);
+  const { events } = await decodeInTurns(records, context);
+  return events.map(({ record }) => record);
 }
 
 async function anySucceeds(

@@ -40,7 +40,7 @@ import {
  * POSITION_MOVED.
  */
 export async function processBatch(context: BatchContext, slice: LogSlice): Promise<BatchOutcome> {
-  const batch = decodeSlice(slice, context);
+  const batch = await decodeSlice(slice, context);
   assertMayRefuse(context, [batch]);
   return noted(context, await settleOrIsolate(context, batch));
 }
@@ -92,7 +92,8 @@ export async function processTogether(
   context: BatchContext,
   slices: readonly LogSlice[],
 ): Promise<Settled> {
-  const batches = slices.map((slice) => decodeSlice(slice, context));
+  const batches: Batch[] = [];
+  for (const slice of slices) batches.push(await decodeSlice(slice, context));
   const failures = assertMayRefuse(context, batches);
   const settled = await settleWhole(context, batches);
   context.parkGuard.note(failures, settled.stored);

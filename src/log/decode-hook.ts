@@ -37,6 +37,46 @@ export function isDecoded({ rules, topic }: RecordSource): boolean {
   return rules.decode?.topics.has(topic) ?? false;
 }
 
+/** After a part of this size others get their turn, if decoding has kept them waiting for TURN_MS. */
+const PART_BYTES = 256 * 1024;
+const TURN_MS = 20;
+
+/**
+ * The same as decodeTopic for many records. A declared schema may need seconds for the megabytes of a
+ * batch, above all to say what is wrong with them; without turns a member of the group would be
+ * expelled meanwhile, and the next one would come no further.
+ */
+export async function decodeInTurns(
+  records: readonly LogRecord[],
+  source: RecordSource,
+): Promise<DecodedTopic> {
+  const parts: DecodedTopic[] = [];
+  let began = performance.now();
+  for (const part of partsOf(records)) {
+    parts.push(decodeTopic(part, source));
+    if (performance.now() - began < TURN_MS) continue;
+    await new Promise(setImmediate);
+    began = performance.now();
+  }
+  const [only] = parts;
+  if (parts.length === 1 && only !== undefined) return only;
+  return {
+    events: parts.flatMap(({ events }) => events),
+    invalid: parts.flatMap(({ invalid }) => invalid),
+    ignored: parts.flatMap(({ ignored }) => ignored),
+  };
+}
+
+function* partsOf(records: readonly LogRecord[]): Generator<readonly LogRecord[]> {
+  let [from, size] = [0, 0];
+  for (const [i, { bytes }] of records.entries()) {
+    size += bytes;
+    if (size < PART_BYTES && i < records.length - 1) continue;
+    yield records.slice(from, i + 1);
+    [from, size] = [i + 1, 0];
+  }
+}
+
 /** Decodes records of one partition, and checks each with the validator of the API. */
 export function decodeTopic(records: readonly LogRecord[], source: RecordSource): DecodedTopic {
   const { rules, topic } = source;
@@ -60,11 +100,11 @@ export function decodeTopic(records: readonly LogRecord[], source: RecordSource)
  * A slice and its decoded records. A record that is ignored has its outcome too: its offset is a gap
  * with that reason (G3).
  */
-export function decodeSlice(
+export async function decodeSlice(
   slice: LogSlice,
   source: RecordSource,
-): DecodedBatch & { readonly slice: LogSlice } {
-  const { events, invalid, ignored } = decodeTopic(slice.records, source);
+): Promise<DecodedBatch & { readonly slice: LogSlice }> {
+  const { events, invalid, ignored } = await decodeInTurns(slice.records, source);
   if (ignored.length === 0) return { slice, events, invalid };
   const gaps = [...slice.gaps, ...rangesOf(ignored)].sort((a, b) => a.from - b.from);
   return { slice: { ...slice, gaps }, events, invalid };

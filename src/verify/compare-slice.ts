@@ -1,6 +1,6 @@
 /** Compares the records of a slice with the outcomes that the tables have for them. */
 import { isRfc3339 } from '../event/timestamp.ts';
-import { decodeTopic, isDecoded, type RecordSource } from '../log/decode-hook.ts';
+import { decodeInTurns, isDecoded, type RecordSource } from '../log/decode-hook.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import type { LogPartition } from '../store/log-place.ts';
@@ -33,7 +33,7 @@ export async function compareSlice(
   // Processes may have died of decoding these, and their bytes are in the tables.
   const undecoded = isDecoded(source) ? await findUndecoded(db, place, range) : new Set<number>();
   const decodable = slice.records.filter(({ offset }) => !undecoded.has(offset));
-  const decoded = decodeTopic(decodable, source);
+  const decoded = await decodeInTurns(decodable, source);
   const events = new Map(decoded.events.map((e) => [e.record.offset, e]));
   const ignored = new Set(decoded.ignored.map(({ offset }) => offset));
   const ids = [...events.values()].map(({ event }) => event.eventId);
