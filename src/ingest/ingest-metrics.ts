@@ -1,6 +1,7 @@
 /** The metrics of the producer. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { FieldError } from '../event/field-error.ts';
+import { addBinnedHistogram } from '../runtime/binned-histogram.ts';
 import type { Acceptance } from './accept-event.ts';
 import type { AppendReport } from './append-lane.ts';
 import type { AppendQueue } from './append-queue.ts';
@@ -42,14 +43,13 @@ export function addIngestMetrics(
     registers,
   });
   for (const answer of ANSWERS) events.inc({ answer }, 0);
-  const seconds = new Histogram({
+  const seconds = addBinnedHistogram(registry, {
     name: 'orderonce_ingest_seconds',
     help: 'Seconds from a complete request to its answer, by route; for a batch from its first byte.',
-    labelNames: ['route'],
-    buckets: SECONDS,
-    registers,
+    label: 'route',
+    values: ['/events', '/events/batch'],
+    bounds: SECONDS,
   });
-  for (const route of ['/events', '/events/batch']) seconds.zero({ route });
   const rejections = new Counter({
     name: 'orderonce_ingest_rejections_total',
     help: 'Errors of rejected events, by field (body: the event as a whole; other: a field that events do not have) and problem, as in the answer.',
@@ -64,7 +64,7 @@ export function addIngestMetrics(
   return {
     answered: (answer, took) => {
       events.inc({ answer: answer.status });
-      seconds.observe({ route: '/events' }, took);
+      seconds['/events'].observe(took);
       note(answer);
     },
     answeredBatch: (answers, took) => {
@@ -72,7 +72,7 @@ export function addIngestMetrics(
         const n = answers.reduce((sum, { status }) => sum + (status === answer ? 1 : 0), 0);
         events.inc({ answer }, n);
       }
-      seconds.observe({ route: '/events/batch' }, took);
+      seconds['/events/batch'].observe(took);
       for (const answer of answers) if (answer.status === 'rejected') note(answer);
     },
     appended: addAppends(registers),
