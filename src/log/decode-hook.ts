@@ -39,6 +39,7 @@ export function isDecoded({ rules, topic }: RecordSource): boolean {
 
 /** After a part of this size others get their turn, if decoding has kept them waiting for TURN_MS. */
 const PART_BYTES = 256 * 1024;
+const PART_RECORDS = 100;
 const TURN_MS = 20;
 
 /**
@@ -71,7 +72,8 @@ function* partsOf(records: readonly LogRecord[]): Generator<readonly LogRecord[]
   let [from, size] = [0, 0];
   for (const [i, { bytes }] of records.entries()) {
     size += bytes;
-    if (size < PART_BYTES && i < records.length - 1) continue;
+    const isFull = size >= PART_BYTES || i + 1 - from >= PART_RECORDS;
+    if (!isFull && i + 1 < records.length) continue;
     yield records.slice(from, i + 1);
     [from, size] = [i + 1, 0];
   }

@@ -10,8 +10,9 @@ const none = (table: string) => `(SELECT * FROM orderonce.${table} WHERE false)`
 
 /** Each look at an order makes the proof read all its events again. */
 const ORDER_EVENTS_MAX = 5000;
-/** Orders with more events take turns: in a range only one in HOT_TURNS of them is looked at. */
+/** Orders with more events take turns: of those in a range, one in HOT_TURNS is looked at. */
 const HOT_EVENTS = 30;
+/** A power of two. */
 const HOT_TURNS = 16;
 
 /**
@@ -23,7 +24,7 @@ function effectsOf(touched: string, turn = 'NULL::bigint'): Scope['effects'] {
          SELECT * FROM orderonce.orders x WHERE x.order_id = touched.order_id LIMIT 1) o ON true
        JOIN LATERAL (SELECT ${turn} AS turn) due ON turn IS NULL
          OR coalesce(o.event_count, 0) <= ${HOT_EVENTS}
-         OR (hashtextextended(touched.order_id::text, 0) + turn) & ${HOT_TURNS - 1} = 0
+         OR (hashtextextended(touched.order_id::text, 0) # turn) & ${HOT_TURNS - 1} = 0
        LEFT JOIN LATERAL (${sumsOf(
          `(SELECT * FROM orderonce.processed_events x WHERE x.order_id = touched.order_id
             LIMIT ${ORDER_EVENTS_MAX + 1}) p`,
@@ -81,8 +82,8 @@ const OF_QUEUED: Pick<Scope, 'held' | 'queues'> = {
  * The rows in these ranges of offsets, and what depends on them: the orders of the stored events,
  * and the queues of the dead letters. A range that reaches OFFSETS_END includes what lies past the
  * position.
- * @param turn a number that grows with each range that is examined, so that orders with many events,
- * which have events in most ranges, take turns. null: all are looked at.
+ * @param turn a number. Orders with many events, which have events in most ranges, take turns by it;
+ * scopeOfPages has all of them. null: all are looked at.
  */
 export function scopeOfRanges(ranges: readonly OffsetRange[], turn: number | null = null): Scope {
   const r = `unnest($1::int[], $2::int[], $3::bigint[], $4::bigint[])

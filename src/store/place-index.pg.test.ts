@@ -69,5 +69,11 @@ describe('The index of places', () => {
     assert.ok(to >= 256 && to % 128 === 0, `${to}`);
     assert.equal(Number(await unsummarised()), 0);
     assert.equal(await summarisePlaces(pool, to), to);
+    await pool.query('TRUNCATE processed_events');
+    assert.equal(
+      await summarisePlaces(pool, to),
+      0,
+      'and begins again in a table that was emptied',
+    );
   });
 });

@@ -23,9 +23,14 @@ const OTHER_BUILDS = /^(42P07|23505|40P01)$/;
 const LOCK_TIMEOUT = '55P03';
 /** How many pages of the table a summary in the index covers: the default of pages_per_range. */
 const SUMMARY_PAGES = 128;
+/** How far before the end of the table summaries are added. Older ones have long had an autovacuum. */
 const SUMMARIES_MAX = 100;
-/** The lock is given up before deadlock_timeout (1 s), when a wait for it would cancel an autovacuum. */
-const SUMMARY_LIMITS = { lockMs: 100, statementMs: 5000, idleMs: 5000 };
+const SUMMARIES_MS = 1000;
+/**
+ * The lock is given up before deadlock_timeout (1 s), when a wait for it would cancel an autovacuum.
+ * The statement takes milliseconds; if it were cut off, its range would stay without a summary.
+ */
+const SUMMARY_LIMITS = { lockMs: 100, statementMs: 60_000, idleMs: 5000 };
 
 export type PlaceIndexState =
   | 'ready'
@@ -77,32 +82,37 @@ export async function ensurePlaceIndex(pool: Pool): Promise<PlaceIndexState> {
  * Adds the summaries of full ranges of pages to the index. Autovacuum does so as well, but only once
  * a minute, and each search reads all pages that have no summary. The last range is left out: each
  * insert would have to change its summary. Only the owner of the table may do this (PostgreSQL
- * manual, "BRIN Indexes: Index Maintenance"); for another role, or while another maintains the
- * table, nothing happens.
+ * manual, "BRIN Indexes: Index Maintenance"); for another role nothing happens.
  *
  * @param from the page up to which an earlier call has come; 0 at first.
- * @returns the page up to which this call has come.
+ * @returns the page up to which this call has come. It ends early when its time is over, or while
+ * another process maintains the table.
+ * @throws whatever failed.
  */
 export async function summarisePlaces(pool: Pool, from: number): Promise<number> {
+  const { rows } = await pool.query<{ pages: number }>(
+    `SELECT pg_relation_size(oid) / current_setting('block_size')::int AS pages FROM pg_catalog.pg_class
+      WHERE oid = $name$orderonce.processed_events$name$::regclass AND pg_has_role(relowner, 'USAGE')`,
+  );
+  const end = Math.floor((rows[0]?.pages ?? 0) / SUMMARY_PAGES) * SUMMARY_PAGES;
+  const endAt = performance.now() + SUMMARIES_MS;
+  // A table that was emptied or compacted is shorter than it was.
+  let page = Math.max(from > end ? 0 : from, end - SUMMARIES_MAX * SUMMARY_PAGES);
+  for (; page < end && performance.now() < endAt; page += SUMMARY_PAGES) {
+    if (!(await summarise(pool, page))) break;
+  }
+  return page;
+}
+
+async function summarise(pool: Pool, page: number): Promise<boolean> {
   try {
-    return await inTransaction(pool, SUMMARY_LIMITS, async (tx) => {
-      const { rows } = await tx.query<{ to: number | null }>(
-        `SELECT max(done) AS "to" FROM (
-           SELECT page + ${SUMMARY_PAGES} AS done, brin_summarize_range(i.oid, page)
-             FROM pg_catalog.pg_class t JOIN pg_catalog.pg_class i ON i.relnamespace = t.relnamespace
-            CROSS JOIN LATERAL (
-              SELECT pg_relation_size(t.oid) / current_setting('block_size')::int AS pages OFFSET 0) size
-            CROSS JOIN LATERAL generate_series(
-              greatest($1::bigint, pages / ${SUMMARY_PAGES} - ${SUMMARIES_MAX}) * ${SUMMARY_PAGES},
-              (pages / ${SUMMARY_PAGES} - 1) * ${SUMMARY_PAGES}, ${SUMMARY_PAGES}) page
-            WHERE t.oid = $name$orderonce.processed_events$name$::regclass
-              AND i.relname = 'processed_events_place' AND pg_has_role(t.relowner, 'USAGE')) summaries`,
-        [from / SUMMARY_PAGES],
-      );
-      return rows[0]?.to ?? from;
+    await inTransaction(pool, SUMMARY_LIMITS, async (tx) => {
+      const index = '$name$orderonce.processed_events_place$name$';
+      await tx.query(`SELECT brin_summarize_range(${index}::regclass, $1::bigint)`, [page]);
     });
+    return true;
   } catch (error) {
-    if (sqlStateOf(error) === LOCK_TIMEOUT) return from;
+    if (sqlStateOf(error) === LOCK_TIMEOUT) return false;
     throw error;
   }
 }

@@ -111,7 +111,7 @@ describe('The continuous proof', () => {
     assert.match(await found(pool), /^last event: does not show the last event of the log$/);
   });
 
-  it('looks at an order with many events in one of sixteen steps of its head', async (t) => {
+  it('looks at an order with many events in one of sixteen passes of its head', async (t) => {
     const { pool, context } = await setUpHeart(t, 1);
     const { order_id } = wireEvent();
     const events = Array.from({ length: 47 }, () => wireEvent({ order_id }));

@@ -46,7 +46,7 @@ export type ProofContext = {
   readonly projection: Projection | null;
   /** The limit of a statement in milliseconds. It is short, so that no snapshot is held for long. */
   readonly statementMs: number;
-  /** Which step of the head this is. Orders with many events take turns in them. */
+  /** Which pass of the head this is. Orders with many events take turns by it. */
   readonly turn: number;
 };
 

@@ -21,7 +21,7 @@ import type { Pool } from '../store/pool.ts';
 import { countSteps, type PatrolPart } from '../store/proof-patrol.ts';
 import { noteProofTrouble, releaseProofLease, takeProofLease } from '../store/proof-progress.ts';
 import { type ProofSummary, readProofSummary } from '../store/proof-summary.ts';
-import { sqlStateOf } from '../store/sqlstate.ts';
+import { isConnectionBroken, sqlStateOf } from '../store/sqlstate.ts';
 import type { Pass } from './head-plan.ts';
 import { LagWatch } from './lag-watch.ts';
 import { type ProofContext, recheckFindings, stepHead, stepPatrol } from './proof-steps.ts';
@@ -72,6 +72,7 @@ export class ProofWorker implements Service {
   #pass: Pass | null = null;
   #turn = 0;
   #summarisedTo = 0;
+  #maySummarise = true;
   #headAt = 0;
   #patrolAt = 0;
   #restMs = 0;
@@ -156,16 +157,30 @@ export class ProofWorker implements Service {
   async #head(context: ProofContext, began: number): Promise<void> {
     if (this.#pass === null) {
       await recheckFindings(context);
-      this.#summarisedTo = await summarisePlaces(context.pool, this.#summarisedTo);
+      await this.#summarise(context);
     }
+    const readAt = performance.now();
     this.#pass = await stepHead(context, this.#pass, this.#offsetsMax);
-    this.#turn++;
+    if (this.#pass === null) this.#turn++;
     // Events with much data take long to read; a snapshot should not be held for that time.
-    const isLong = performance.now() - began > STATEMENT_MS;
+    const isLong = performance.now() - readAt > STATEMENT_MS;
     const next = isLong ? Math.floor(this.#offsetsMax / 4) : this.#offsetsMax * 2;
     this.#offsetsMax = Math.min(OFFSETS_MAX, Math.max(OFFSETS_MIN, next));
     this.#statementMs = STATEMENT_MS;
     if (this.#pass === null) this.#headAt = began + this.#options.intervalMs;
+  }
+
+  /** Without new summaries the proof is as right, but reads more. */
+  async #summarise({ pool, logger }: ProofContext): Promise<void> {
+    if (!this.#maySummarise) return;
+    try {
+      this.#summarisedTo = await summarisePlaces(pool, this.#summarisedTo);
+    } catch (error) {
+      if (isConnectionBroken(error)) throw error;
+      this.#maySummarise = false;
+      const fields = { reason: reasonOf(error) };
+      logger.warn(fields, 'The index processed_events_place cannot be summarised by this process');
+    }
   }
 
   async #patrol(context: ProofContext, began: number): Promise<void> {
