@@ -10,6 +10,7 @@ import { until } from '../../test/support/until.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { ORDERS } from '../store/orders-projection.ts';
+import { summarisePlaces } from '../store/place-index.ts';
 import type { Pool } from '../store/pool.ts';
 import { takeProofLease } from '../store/proof-progress.ts';
 import { readProofSummary } from '../store/proof-summary.ts';
@@ -49,6 +50,22 @@ describe('The worker of the proof', () => {
     await first.stop();
     await second.turn();
     assert.equal((await readProofSummary(pool)).owner, 'second');
+  });
+
+  it('goes on where the index cannot be summarised', async (t) => {
+    const { pool } = await setUpAccount(t);
+    // Pages without rows count as well.
+    await pool.query(
+      `BEGIN; INSERT INTO processed_events (event_id, order_id, user_id, total_amount, occurred_at, digest,
+         log_id, log_partition, log_offset)
+       SELECT gen_random_uuid(), gen_random_uuid(), 'u', 1, now(), '', 1, 7, n FROM generate_series(1, 20000) n;
+       ROLLBACK; ALTER FUNCTION pg_catalog.brin_summarize_range (regclass, bigint) RENAME TO gone`,
+    );
+    await assert.rejects(summarisePlaces(pool, 0), /brin_summarize_range/);
+    const worker = workerOf(pool, 'first');
+    await untilRound(t, pool, worker);
+    const { behind_records, trouble } = await readProofSummary(pool);
+    assert.deepEqual({ behind_records, trouble }, { behind_records: 0, trouble: null });
   });
 
   it('a lease from before the clock of the database was set back does not count', async (t) => {

@@ -127,9 +127,10 @@ export class ProofWorker implements Service {
     const context = { ...this.#context, statementMs: this.#statementMs, turn: this.#turn };
     // They take turns where both are due, so that a head that is far behind does not end the patrol.
     const makesPatrol = began >= this.#patrolAt && !(isHeadDue && this.#wasPatrol);
+    // Also if the step fails: a head that fails each time does not end the patrol.
+    this.#wasPatrol = makesPatrol;
     if (makesPatrol) await this.#patrol(context, began);
     else if (isHeadDue) await this.#head(context, began);
-    this.#wasPatrol = makesPatrol;
     await this.#say(null);
     const tookMs = performance.now() - began;
     const nextMs = Math.min(this.#headAt, this.#patrolAt) - performance.now();
