@@ -14,7 +14,7 @@ import { unlessAborted } from '../runtime/deadline.ts';
 import { OutageLog } from '../runtime/outage-log.ts';
 import { readPositions, releasePositions } from '../store/positions.ts';
 import type { PartitionWorker } from './partition-worker.ts';
-import { mayEndProcess, type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
+import { type PrepareOptions, prepareWorkers } from './prepare-workers.ts';
 import { UnreadPartitions } from './unread-partitions.ts';
 
 export type AssignmentOptions = PrepareOptions & {
@@ -169,7 +169,7 @@ export class Assignment {
   async #prepare(partitions: readonly number[]): Promise<string> {
     const { reader, logger } = this.#options;
     const { signal } = this.#ended;
-    this.#hasTaken = mayEndProcess(this.#options);
+    this.#hasTaken = true;
     const { topicId, checked, workers } = await prepareWorkers(this.#options, partitions, signal);
     if (signal.aborted) return topicId;
     this.#workers.push(...workers);

@@ -117,7 +117,7 @@ describe('Consumer', () => {
     // Moving the position of partition 0 waits as for a lock. The first time it times out.
     let isFirst = true;
     db.query = async (text, values) => {
-      const partitions = text.includes('UPDATE orderonce.consumer_positions') ? values?.[3] : [];
+      const partitions = text.includes('SET next_offset') ? values?.[3] : [];
       if (!(partitions as number[]).includes(0)) return await query(text, values);
       if (isFirst) {
         isFirst = false;

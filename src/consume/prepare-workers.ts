@@ -76,7 +76,7 @@ export async function prepareWorkers(
  * Whether a record can end or block the process. Only handlers and decode functions can loop or end
  * it, so without them nothing has to be noted.
  */
-export function mayEndProcess({ handlers, rules, reader }: PrepareOptions): boolean {
+function mayEndProcess({ handlers, rules, reader }: PrepareOptions): boolean {
   return handlers.handlers.length > 0 || isDecoded({ rules, topic: reader.topic });
 }
 
@@ -90,7 +90,7 @@ async function makeWorkers(
   const { topic } = reader;
   const partitions = checked.map(({ position }) => position.partition);
   const mayEnd = mayEndProcess(options);
-  const unclean = mayEnd ? await takePositions(pool, topic, partitions, owner) : new Set<number>();
+  const unclean = await takePositions(pool, topic, partitions, owner);
   const workers: PartitionWorker[] = [];
   for (const { position } of checked) {
     const { logId } = position;
@@ -107,7 +107,7 @@ async function makeWorkers(
     };
     const context = { ...ofProcess, logId };
     const suspect = mayEnd ? await findSuspect(pool, position) : null;
-    const suspicion = new Suspicion(context, suspect, unclean.has(position.partition));
+    const suspicion = new Suspicion(context, suspect, mayEnd && unclean.has(position.partition));
     workers.push(
       new PartitionWorker(position, {
         ...{ context, suspicion, turns, batchMax, logger, signal, onCommitted, onRetry },

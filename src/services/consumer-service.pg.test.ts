@@ -58,3 +58,23 @@ describe('The health of the consumer service', () => {
     assert.equal((await health('/ready')).code, 200);
   });
 });
+
+it('a consumer owns its partitions from the assignment on, and until it stops, also without records', async (t) => {
+  const { db, reader } = await setUp(t);
+  const service = await startConsumer(testSettings(), db.url, reader, createLogger('silent'));
+  const owners = async () => {
+    const { rows } = await db.pool.query<{ owner: string | null }>(
+      'SELECT DISTINCT owner FROM consumer_positions',
+    );
+    return rows.map(({ owner }) => owner);
+  };
+  await until('both are owned', async () => {
+    const [owner, ...others] = await owners();
+    return typeof owner === 'string' && others.length === 0;
+  });
+  const answer = await fetch(`http://127.0.0.1:${service.port}/positions`);
+  const { items } = (await answer.json()) as { items: { owner: string | null }[] };
+  assert.deepEqual([...new Set(items.map(({ owner }) => owner))], await owners());
+  await service.stop();
+  assert.deepEqual(await owners(), [null]);
+});

@@ -55,6 +55,28 @@ describe('An operator', () => {
       .waitFor();
   });
 
+  it('keeps the focus of who types into the search field before the first page is there', async (t) => {
+    const { page } = await visit(t, browser, `${site.consumerUrl}/console/proof`);
+    let answer = () => {};
+    const typed = new Promise<void>((done) => {
+      answer = done;
+    });
+    await page.route('**/overview', async (route) => {
+      await typed;
+      await route.continue();
+    });
+    const [event] = seeded.good;
+    const id = event?.event_id as string;
+    await page.goto(`${site.consumerUrl}/console`, { waitUntil: 'commit' });
+    await page.locator('#query').focus();
+    await page.keyboard.type(id.slice(0, 10));
+    answer();
+    await page.getByRole('heading', { name: 'What needs you' }).waitFor();
+    await page.keyboard.type(id.slice(10));
+    await page.keyboard.press('Enter');
+    await page.waitForURL(`**/console/**${id}*`);
+  });
+
   it('is asked for a name once, and redrives one dead letter and those behind it', async (t) => {
     site.state.isFixed = false;
     const place = await letterOf(seeded.held[0]?.event_id as string);

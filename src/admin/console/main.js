@@ -38,6 +38,7 @@ const app = {
 function show() {
   const { pathname, searchParams } = new URL(location.href);
   const found = matchPath(pathname, PAGES) ?? { page: PAGES[0][1], rest: '' };
+  const isFirst = page === null;
   const isSamePath = page?.path === pathname;
   const focused = document.activeElement;
   const isFocusInside = at('main').contains(focused) && focused !== at('main');
@@ -54,7 +55,8 @@ function show() {
       entry.setAttribute('aria-current', 'page');
     else entry.removeAttribute('aria-current');
   }
-  if (isSamePath && !isFocusInside) return;
+  // Who is quick types into the search field before the first page is there.
+  if (isFirst || (isSamePath && !isFocusInside)) return;
   // Who changes a filter stays in its field.
   const field = isSamePath && focused.name ? `[name="${CSS.escape(focused.name)}"]` : null;
   if (field !== null) return page.root.querySelector(field)?.focus();
