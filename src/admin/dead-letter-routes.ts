@@ -1,4 +1,5 @@
 /** The routes that list and show dead letters. They only read. */
+import type { EventRules } from '../event/event-rules.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import {
   countDeadLetters,
@@ -16,15 +17,17 @@ import {
   SHOW_LETTER,
 } from './dead-letter-list-operations.ts';
 import { cursorText, pageOf, wrongCursor } from './page.ts';
+import { idParameters } from './path-id.ts';
 import { type PlaceParams, placeIn } from './path-place.ts';
 import { readQuery } from './query-string.ts';
 
 const LIMIT = 100;
 
 /** Adds the routes. */
-export function addDeadLetterRoutes(app: HttpServer, db: Queryable): void {
+export function addDeadLetterRoutes(app: HttpServer, db: Queryable, rules: EventRules): void {
+  const parameters = { ...OF_LETTERS, ...idParameters(rules) };
   app.get('/dead-letters', { config: { operation: LIST_LETTERS } }, async (request, reply) => {
-    const query = readQuery(request.url, OF_LETTERS);
+    const query = readQuery(request.url, parameters);
     if (!query.ok) return sendDetail(reply, 422, query.errors);
     const { event_id: eventId, order_id: orderId, total, ...rest } = query.values;
     const { sort = 'newest', after, limit = LIMIT, ...others } = rest;

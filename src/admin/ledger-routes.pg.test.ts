@@ -3,6 +3,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { contextIn, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { serve } from '../../test/support/serve.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { processBatch } from '../inbox/process-batch.ts';
 import { logRecord } from '../log/log-record.ts';
@@ -15,8 +16,8 @@ import { addLedgerRoutes } from './ledger-routes.ts';
 async function setUp(t: TestContext) {
   const { pool, context } = await setUpHeart(t, 1);
   const http = await serve(t, (app) => {
-    addLedgerRoutes(app, pool);
-    addDeadLetterRoutes(app, pool);
+    addLedgerRoutes(app, pool, UNDECLARED);
+    addDeadLetterRoutes(app, pool, UNDECLARED);
     addDeadLetterActions(app, { pool, handlers: NO_HANDLERS, ...USUAL_MODEL });
   });
   return { pool, context, ...http };

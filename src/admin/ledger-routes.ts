@@ -1,4 +1,5 @@
 /** Lists of the records that repeat an event: duplicates and conflicts. */
+import type { EventRules } from '../event/event-rules.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import type { Operation } from '../runtime/operation.ts';
 import { listConflicts } from '../store/conflicts.ts';
@@ -7,6 +8,7 @@ import type { LedgerFilter, LedgerRow } from '../store/ledger.ts';
 import { placeText } from '../store/log-place.ts';
 import type { Queryable } from '../store/queryable.ts';
 import { cursorText, pageOf, wrongCursor } from './page.ts';
+import { idParameters } from './path-id.ts';
 import { differencesOf } from './payload-differences.ts';
 import { readQuery } from './query-string.ts';
 import {
@@ -19,9 +21,10 @@ import {
 const LIMIT = 100;
 
 /** Adds the routes that list duplicates and conflicts. They only read. */
-export function addLedgerRoutes(app: HttpServer, db: Queryable): void {
-  addList(app, '/duplicates', LIST_DUPLICATES, (filter) => listDuplicates(db, filter));
-  addList(app, '/conflicts', LIST_CONFLICTS, async (filter) =>
+export function addLedgerRoutes(app: HttpServer, db: Queryable, rules: EventRules): void {
+  const parameters = { ...OF_LEDGER, event_id: idParameters(rules).event_id };
+  addList(app, '/duplicates', LIST_DUPLICATES, parameters, (filter) => listDuplicates(db, filter));
+  addList(app, '/conflicts', LIST_CONFLICTS, parameters, async (filter) =>
     (await listConflicts(db, filter)).map((row) => ({ ...row, differs: differencesOf(row) })),
   );
   app.get('/duplicates/sources', { config: { operation: COUNT_DUPLICATES } }, async () => {
@@ -34,10 +37,11 @@ function addList(
   app: HttpServer,
   url: string,
   operation: Operation,
+  parameters: typeof OF_LEDGER,
   list: (filter: LedgerFilter) => Promise<LedgerRow[]>,
 ): void {
   app.get(url, { config: { operation } }, async (request, reply) => {
-    const query = readQuery(request.url, OF_LEDGER);
+    const query = readQuery(request.url, parameters);
     if (!query.ok) return sendDetail(reply, 422, query.errors);
     const { event_id: eventId, sort = 'newest', after, limit = LIMIT, source } = query.values;
     const wrong = wrongCursor(sort, after);

@@ -3,7 +3,7 @@ import type { EventRules } from '../event/event-rules.ts';
 import { TEXT_ID_CODE_POINTS_MAX } from '../event/fields.ts';
 import { storedIdOf } from '../event/text-ids.ts';
 import { sendDetail } from '../runtime/http-server.ts';
-import { UUID } from './query-string.ts';
+import { type Parameter, UUID } from './query-string.ts';
 
 const PROPERTIES = { event_id: 'eventId', order_id: 'orderId' } as const;
 
@@ -27,4 +27,14 @@ export function storedIdFrom(
     { type: UUID.type, loc: ['path', name], msg, input: given.slice(0, 200) },
   ]);
   return null;
+}
+
+/** The parameters of a query that name events and orders as this deployment knows them. */
+export function idParameters({ declared }: EventRules) {
+  const idOf = (property: 'eventId' | 'orderId'): Parameter<string> => {
+    if (declared?.ids[property] === undefined) return UUID;
+    const shape = `a text of 1 to ${TEXT_ID_CODE_POINTS_MAX} characters`;
+    return { ...UUID, shape, parse: (text) => storedIdOf(text, property, declared) };
+  };
+  return { event_id: idOf('eventId'), order_id: idOf('orderId') };
 }

@@ -4,6 +4,7 @@ import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, processAll } from '../../test/support/heart.ts';
 import { poison, setUpLetters } from '../../test/support/letters.ts';
 import { serve } from '../../test/support/serve.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { addDeadLetterActions } from './dead-letter-actions.ts';
 import { addDeadLetterRoutes } from './dead-letter-routes.ts';
 import { addRedriveRoutes } from './redrive-routes.ts';
@@ -20,7 +21,7 @@ async function setUp(t: TestContext, letters: number) {
       created++;
     });
     addDeadLetterActions(app, redriving);
-    addDeadLetterRoutes(app, pool);
+    addDeadLetterRoutes(app, pool, UNDECLARED);
   });
   return { ...parts, ...http, events, created: () => created };
 }

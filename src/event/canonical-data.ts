@@ -22,7 +22,8 @@ export type DataProblem = {
 
 export type DataReading =
   | { readonly text: string; readonly value: unknown }
-  | { readonly problems: readonly DataProblem[] };
+  /** `value` is what JSON.parse makes of it. */
+  | { readonly problems: readonly DataProblem[]; readonly value: unknown };
 
 /** The most problems that one reading reports. */
 const PROBLEMS_MAX = 100;
@@ -36,7 +37,7 @@ export function readData(source: string): DataReading {
   if (isCanonical(source, value)) return { text: source, value };
   const reader = new DataReader(source);
   const text = reader.read();
-  if (reader.problems.length > 0) return { problems: reader.problems };
+  if (reader.problems.length > 0) return { problems: reader.problems, value };
   return { text, value: JSON.parse(text) };
 }
 

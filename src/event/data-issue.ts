@@ -44,13 +44,11 @@ const FORMAT_TYPES: Readonly<Record<string, string>> = {
 };
 
 /** @returns the error as an answer of the API names it. */
-export function issueOfAjv({
-  keyword,
-  instancePath,
-  params,
-  message = '',
-}: ErrorObject): DataIssue {
-  const path = pathOf(instancePath);
+export function issueOfAjv(
+  { keyword, instancePath, params, message = '' }: ErrorObject,
+  data: unknown,
+): DataIssue {
+  const path = pathOf(instancePath, data);
   const extra = params.additionalProperty ?? params.unevaluatedProperty;
   if (keyword === 'required') {
     return { type: 'missing', path: [...path, params.missingProperty], msg: 'Field required' };
@@ -67,11 +65,16 @@ function typeOf(keyword: string, params: ErrorObject['params']): string {
   return TYPES[keyword] ?? 'value_error';
 }
 
-/** The path of a JSON pointer (RFC 6901). Indexes become numbers, as FastAPI has them. */
-function pathOf(pointer: string): (string | number)[] {
-  const parts = pointer.split('/').slice(1);
-  return parts.map((part) => {
-    const key = part.replaceAll('~1', '/').replaceAll('~0', '~');
-    return /^\d+$/.test(key) ? Number(key) : key;
-  });
+/** The path of a JSON pointer (RFC 6901). Indexes of arrays become numbers, as FastAPI has them. */
+function pathOf(pointer: string, data: unknown): (string | number)[] {
+  let value = data;
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((part) => {
+      const text = part.replaceAll('~1', '/').replaceAll('~0', '~');
+      const key = Array.isArray(value) ? Number(text) : text;
+      value = (value as Record<string | number, unknown> | undefined)?.[key];
+      return key;
+    });
 }

@@ -32,19 +32,44 @@ export function findCoercion(
 }
 
 function* probesOf(schema: JsonSchema, depth: number): Generator<Probe> {
-  const type = String(schema.type);
   if (depth > DEPTH_MAX) return;
-  if (type in OF_OTHER_TYPE) yield { path: [], sample: OF_OTHER_TYPE[type] };
-  if (type === 'array' && isSchema(schema.items)) {
-    for (const { path, sample } of probesOf(schema.items, depth + 1)) {
-      yield { path: [0, ...path], sample: [sample] };
+  const type = String(schema.type);
+  const types = Array.isArray(schema.type) ? schema.type.map(String) : [type];
+  for (const one of types.filter((name) => name in OF_OTHER_TYPE)) {
+    const sample = OF_OTHER_TYPE[one];
+    if (!types.includes(typeof sample)) yield { path: [], sample };
+  }
+  yield* probesOfAlternatives(schema, depth);
+  if (type === 'array') yield* probesOfItems(schema, depth);
+  if (type !== 'object') return;
+  const { properties, additionalProperties } = schema;
+  const members = isSchema(properties) ? Object.entries(properties) : [];
+  for (const [key, member] of [...members, ['other', additionalProperties] as const]) {
+    if (!isSchema(member)) continue;
+    for (const { path, sample } of probesOf(member, depth + 1)) {
+      yield { path: [key, ...path], sample: { ...sampleOf(schema, depth), [key]: sample } };
     }
   }
-  if (type !== 'object' || !isSchema(schema.properties)) return;
-  for (const [key, property] of Object.entries(schema.properties)) {
-    if (!isSchema(property)) continue;
-    for (const { path, sample } of probesOf(property, depth + 1)) {
-      yield { path: [key, ...path], sample: { ...sampleOf(schema, depth), [key]: sample } };
+}
+
+/** A value that fits no alternative, such as text for a number or null. */
+function* probesOfAlternatives({ anyOf }: JsonSchema, depth: number): Generator<Probe> {
+  const alternatives = Array.isArray(anyOf) ? anyOf.filter(isSchema) : [];
+  const types = alternatives.map(({ type }) => String(type));
+  for (const alternative of alternatives) {
+    for (const probe of probesOf(alternative, depth + 1)) {
+      if (!types.includes(typeof probe.sample)) yield probe;
+    }
+  }
+}
+
+function* probesOfItems({ items, prefixItems }: JsonSchema, depth: number): Generator<Probe> {
+  const first = Array.isArray(prefixItems) ? prefixItems : isSchema(items) ? [items] : [];
+  const samples = first.map((item) => (isSchema(item) ? SAMPLES[String(item.type)] : null));
+  for (const [i, item] of first.entries()) {
+    if (!isSchema(item)) continue;
+    for (const { path, sample } of probesOf(item, depth + 1)) {
+      yield { path: [i, ...path], sample: samples.with(i, sample) };
     }
   }
 }

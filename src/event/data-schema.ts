@@ -7,6 +7,7 @@ import { type DataIssue, EXTRA, issueOfAjv } from './data-issue.ts';
 import { findCoercion, isUnchanged } from './data-probe.ts';
 import type { JsonSchema, StandardIssue, StandardResult, StandardSchema } from './declaration.ts';
 import { FIELD_ERRORS_MAX } from './field-error.ts';
+import { faultPath } from './schema-fault.ts';
 
 export type DataSchema = {
   readonly jsonSchema: JsonSchema;
@@ -54,6 +55,8 @@ function newAjv(options: { readonly validateSchema: boolean }): Ajv2020 {
     ownProperties: true,
     strict: true,
     ...{ strictTypes: false, strictTuples: false, strictRequired: false },
+    // Otherwise 4.35 is no multiple of 0.01.
+    multipleOfPrecision: 9,
     logger: false,
     ...options,
   });
@@ -66,13 +69,31 @@ const CHECKER = newAjv({ validateSchema: true });
 
 function compileJsonSchema(where: string, schema: JsonSchema): DataSchema['check'] {
   refuseDefaults(where, schema);
+  if (findKeyword(schema, '$async') !== null) {
+    throw invalid(where, 'is checked asynchronously ($async), but a check must not wait');
+  }
   try {
     CHECKER.validateSchema({ ...schema }, true);
     // One for each schema: an instance would not take the same `$id` twice.
     const validate = newAjv({ validateSchema: false }).compile({ ...schema });
-    return (value) => (validate(value) ? [] : first(validate.errors ?? []).map(issueOfAjv));
+    return (value) =>
+      validate(value) ? [] : first(validate.errors ?? []).map((error) => issueOfAjv(error, value));
   } catch (error) {
-    throw invalid(where, `cannot be compiled as a JSON Schema: ${reasonOf(error)}`, error);
+    const path = faultPath(schema, (part) => !canCompile(schema, part));
+    const reason = reasonOf(error);
+    throw invalid(where, `cannot be compiled as a JSON Schema: at ${path}: ${reason}`, error);
+  }
+}
+
+/** A part that refers to definitions needs those of the whole. */
+function canCompile({ $defs, definitions }: JsonSchema, part: object): boolean {
+  const whole = { ...($defs ? { $defs } : {}), ...(definitions ? { definitions } : {}), ...part };
+  try {
+    CHECKER.validateSchema(whole, true);
+    newAjv({ validateSchema: false }).compile(whole);
+    return true;
+  } catch {
+    return false;
   }
 }
 
@@ -159,18 +180,32 @@ type Convertible = {
   readonly toJSONSchema?: (options: object) => unknown;
 };
 
+function convert(schema: unknown, io: 'input' | 'output'): unknown {
+  const convertible = schema as Convertible;
+  const standard = convertible['~standard'].jsonSchema;
+  return standard !== undefined
+    ? standard[io]({ target: TARGET })
+    : convertible.toJSONSchema?.({ target: TARGET, io });
+}
+
+function isExpressible(part: object, io: 'input' | 'output'): boolean {
+  try {
+    convert(part, io);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The JSON Schema of what a Standard Schema takes or gives. @throws EVENTS_INVALID */
 function jsonSchemaOf(where: string, schema: StandardSchema, io: 'input' | 'output'): JsonSchema {
-  const convertible = schema as unknown as Convertible;
-  const standard = convertible['~standard'].jsonSchema;
   try {
-    const found =
-      standard !== undefined
-        ? standard[io]({ target: TARGET })
-        : convertible.toJSONSchema?.({ target: TARGET, io });
+    const found = convert(schema, io);
     if (typeof found === 'object' && found !== null) return withoutDialect(found);
   } catch (error) {
-    throw invalid(where, `cannot be expressed as a JSON Schema: ${reasonOf(error)}`, error);
+    const path = faultPath(schema, (part) => !isExpressible(part, io));
+    const reason = reasonOf(error);
+    throw invalid(where, `cannot be expressed as a JSON Schema: at ${path}: ${reason}`, error);
   }
   const { vendor } = schema['~standard'];
   const hint = 'Declare it as a JSON Schema, or with a library that supports Standard JSON Schema';

@@ -42,6 +42,85 @@ describe('compileEvents', () => {
     }
   });
 
+  it('refuses a JSON Schema that is checked asynchronously, and survives any asynchronous upgrade', async () => {
+    const data = { $async: true, type: 'object', properties: { a: { type: 'string' } } };
+    assert.match(refusal({ t: { data } }), /t@1 is checked asynchronously/);
+    const upgrade = { 1: async () => Promise.reject(new Error('boom')), 2: (old: unknown) => old };
+    const known = compile({ t: { data: OBJECT, version: 3, upgrade } }).types.get('t');
+    for (const version of [1, 2]) {
+      const [issue] = known?.check(version, {}) ?? [];
+      assert.equal(issue?.type, version === 1 ? 'upgrade_failed' : 'missing');
+    }
+    // An unhandled rejection would end the process now.
+    await new Promise(setImmediate);
+  });
+
+  it('says where in a schema the part is that cannot be used', () => {
+    const lines = z.array(z.object({ at: z.date().optional() }));
+    assert.match(
+      refusal({ t: { data: z.object({ lines }) } }),
+      /at #\/properties\/lines\/items\/properties\/at: /,
+    );
+    const trimmed = z.object({ of: z.union([z.string(), z.string().transform(Number)]) });
+    assert.match(refusal({ t: { data: trimmed } }), /#\/properties\/of/);
+    for (const wrong of [
+      { colour: 1 },
+      { pattern: '(' },
+      { $ref: 'https://example.com/x' },
+      { $ref: '#/$defs/no' },
+    ]) {
+      const data = { type: 'object', properties: { a: { type: 'array', items: wrong } } };
+      assert.match(refusal({ t: { data } }), /at #\/properties\/a\/items: /, JSON.stringify(wrong));
+    }
+  });
+
+  it('refuses conversions wherever they are', () => {
+    const n = z.coerce.number();
+    for (const a of [
+      n.nullable(),
+      z.record(z.string(), n),
+      z.tuple([z.string(), n]),
+      z.union([n, z.boolean()]),
+    ]) {
+      assert.match(refusal({ t: { data: z.object({ a }) } }), /converts the value at #\/a/);
+    }
+    assert.equal(
+      refusal({ t: { data: z.object({ a: z.union([z.string(), z.number()]) }) } }),
+      'accepted',
+    );
+  });
+
+  it('lifts data to a version that has none, and to the first that has some', () => {
+    const gained = { data: OBJECT, version: 2, upgrade: { 1: () => ({ a: 1 }) } };
+    const lost = { version: 2, upgrade: { 1: () => undefined } };
+    const { types } = compile({ gained, lost });
+    assert.deepEqual(types.get('gained')?.check(1, undefined), []);
+    assert.deepEqual(types.get('lost')?.check(1, { reason: 'x' }), []);
+    for (const data of [null, 'abc', [1]]) {
+      assert.equal(types.get('gained')?.check(1, data)[0]?.type, 'dict_type');
+    }
+  });
+
+  it('names an index by a number and a key by a text, and takes prices as multiples of a cent', () => {
+    const data = {
+      type: 'object',
+      properties: {
+        price: { type: 'number', multipleOf: 0.01 },
+        list: { type: 'array', items: { type: 'string' } },
+      },
+      additionalProperties: { type: 'string' },
+    };
+    const known = compile({ t: { data } }).types.get('t');
+    const issues = known?.check(1, { '007': 1, list: ['a', 2], '9007199254740993': 3 }) ?? [];
+    assert.deepEqual(issues.map(({ path }) => path).sort(), [
+      ['007'],
+      ['9007199254740993'],
+      ['list', 1],
+    ]);
+    for (const price of [0.07, 0.29, 4.35, 19.99]) assert.deepEqual(known?.check(1, { price }), []);
+    assert.equal(known?.check(1, { price: 0.001 })[0]?.type, 'multiple_of');
+  });
+
   it('survives checks and upgrades that throw or that are asynchronous', async () => {
     const throwing = z.object({ a: z.string() }).refine(() => {
       throw new Error('boom');

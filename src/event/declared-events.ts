@@ -131,7 +131,10 @@ function compileType(name: string, declaration: EventTypeDeclaration): DeclaredT
   const schema = data === undefined ? null : compileDataSchema(`${name}@${version}`, data);
   const lift = (from: number, given: unknown) => {
     let lifted = given;
-    for (let v = from; v < version; v++) lifted = steps.get(v)?.(structuredClone(lifted));
+    for (let v = from; v < version; v++) {
+      lifted = steps.get(v)?.(structuredClone(lifted));
+      if (isPromise(lifted)) throw new Error('it is asynchronous');
+    }
     return lifted;
   };
   return {
@@ -172,21 +175,25 @@ function checkData(
   lift: (data: unknown) => unknown,
   isNewest: boolean,
 ): readonly DataIssue[] {
-  if (schema === null) {
-    if (data === undefined) return [];
-    return [{ type: 'extra_forbidden', path: [], msg: 'Extra inputs are not permitted' }];
+  if (isNewest) return checkNewest(schema, data);
+  if (data !== undefined && (typeof data !== 'object' || data === null || Array.isArray(data))) {
+    return [{ type: 'dict_type', path: [], msg: 'Input should be an object' }];
   }
-  if (data === undefined) return [{ type: 'missing', path: [], msg: 'Field required' }];
-  if (isNewest) return schema.check(data);
   let lifted: unknown;
   try {
     lifted = lift(data);
-    if (isPromise(lifted)) throw new Error('it is asynchronous');
   } catch (error) {
     const msg = `The upgrade of this version failed: ${reasonOf(error)}`.slice(0, 500);
     return [{ type: 'upgrade_failed', path: [], msg }];
   }
-  return schema.check(lifted);
+  return checkNewest(schema, lifted);
+}
+
+function checkNewest(schema: DataSchema | null, data: unknown): readonly DataIssue[] {
+  if (schema !== null && data !== undefined) return schema.check(data);
+  if (schema !== null) return [{ type: 'missing', path: [], msg: 'Field required' }];
+  if (data === undefined) return [];
+  return [{ type: 'extra_forbidden', path: [], msg: 'Extra inputs are not permitted' }];
 }
 
 function hasCurrency(schema: DataSchema | null): boolean {

@@ -26,17 +26,24 @@ export const EVENT_SCHEMA = {
   properties: propertiesOf(null),
 };
 
-/** The schema of the events that a deployment accepts, with one alternative for each type. */
-export function eventSchemaOf(declared: DeclaredEvents | null): JsonSchema {
+/**
+ * The schema of the events that a deployment accepts, with one alternative for each type.
+ * @param at the JSON pointer under which a document holds the schema. References within the data of a
+ * type are from the root of its own schema, and here that is elsewhere.
+ */
+export function eventSchemaOf(declared: DeclaredEvents | null, at = '#'): JsonSchema {
   if (declared === null || declared.types.size === 0) {
     return { ...EVENT_SCHEMA, properties: propertiesOf(declared) };
   }
   const untyped = { ...EVENT_SCHEMA, title: 'untyped', properties: propertiesOf(declared) };
-  const typed = [...declared.types.values()].map((type) => schemaOfType(type, declared));
-  return { oneOf: declared.untyped === 'accept' ? [untyped, ...typed] : typed };
+  const before = declared.untyped === 'accept' ? [untyped] : [];
+  const typed = [...declared.types.values()].map((type, i) =>
+    schemaOfType(type, declared, `${at}/oneOf/${before.length + i}/properties/data`),
+  );
+  return { oneOf: [...before, ...typed] };
 }
 
-function schemaOfType(type: DeclaredType, declared: DeclaredEvents): JsonSchema {
+function schemaOfType(type: DeclaredType, declared: DeclaredEvents, dataAt: string): JsonSchema {
   const { name, version, amount, dataSchema } = type;
   const { total_amount: positive, ...others } = propertiesOf(declared);
   const signed = { ...positive, ...SIGNED_AMOUNT_SCHEMA };
@@ -56,9 +63,20 @@ function schemaOfType(type: DeclaredType, declared: DeclaredEvents): JsonSchema 
         enum: Array.from({ length: version }, (_, i) => i + 1).filter(type.knows),
         description: 'Data of an older version is described by that version.',
       },
-      ...(dataSchema === null ? {} : { data: dataSchema }),
+      ...(dataSchema === null ? {} : { data: placedAt(dataAt, dataSchema) }),
     },
   };
+}
+
+/** The schema with its references as they are where it is placed. With an `$id` they stay as they are. */
+function placedAt(pointer: string, schema: JsonSchema): JsonSchema {
+  if (schema.$id !== undefined) return schema;
+  const text = JSON.stringify(schema, (key, value: unknown) =>
+    key === '$ref' && typeof value === 'string' && /^#(\/|$)/.test(value)
+      ? pointer + value.slice(1)
+      : value,
+  );
+  return JSON.parse(text) as JsonSchema;
 }
 
 function propertiesOf(declared: DeclaredEvents | null): Record<string, JsonSchema> {

@@ -3,10 +3,11 @@
  * it on every record, because any Kafka client may write to the topic.
  */
 import { isUtf8 } from 'node:buffer';
+import type { AmountRule } from './declaration.ts';
 import type { DeclaredEvents } from './declared-events.ts';
 import { ENVELOPE, type Envelope, type EnvelopeField } from './envelope.ts';
 import type { EventRules } from './event-rules.ts';
-import { echoOf, FIELD_ERRORS_MAX, type FieldError } from './field-error.ts';
+import { echoOf, FIELD_ERRORS_MAX, type FieldError, refuse } from './field-error.ts';
 import { checkSignedAmount } from './fields.ts';
 import { type JsonMember, membersOf } from './json-members.ts';
 import type { OrderEvent } from './order-event.ts';
@@ -16,7 +17,7 @@ import {
   misfitOf,
   readTyping,
   TYPING_KEYS,
-  type Typing,
+  type TypingReading,
   type UnfitReason,
 } from './typing.ts';
 import { parseUsualForm } from './usual-form.ts';
@@ -33,7 +34,13 @@ export type ParsedEvent =
        * The event, if its envelope is valid and only this deployment does not know or refuses its
        * type, version or data. Another deployment may accept it.
        */
-      readonly unfit?: { readonly reason: UnfitReason; readonly event: OrderEvent };
+      readonly unfit?: {
+        readonly reason: UnfitReason;
+        readonly event: OrderEvent;
+        /** What the event says itself; null if it does not, or if no deployment can know it. */
+        readonly type: string | null;
+        readonly version: number | null;
+      };
     };
 
 const FIELDS: ReadonlyMap<string, EnvelopeField> = new Map(
@@ -69,16 +76,15 @@ export function parseAnyForm(text: string, rules: EventRules): ParsedEvent {
   return checkMembers(membersOf(source), source, rules);
 }
 
-/** What the members of a body say, before the type of the event is looked at. */
+/** What the members of a body say, before the data is looked at. */
 type Reading = {
-  readonly body: string;
-  readonly sources: ReadonlyMap<string, string>;
+  readonly typing: TypingReading | null;
   /** Canonical values of the envelope, by property; null where the field is absent. */
   readonly values: Readonly<Record<string, string | null>>;
   /** Text ids, by property. */
   readonly sent: Readonly<Record<string, string>>;
   readonly errors: readonly FieldError[];
-  /** Whether every deployment that declares types would accept the envelope. */
+  /** Whether another deployment may accept the envelope. */
   readonly isEnvelopeValid: boolean;
 };
 
@@ -88,91 +94,113 @@ function checkMembers(
   rules: EventRules,
 ): ParsedEvent {
   const reading = readMembers(members, body, rules);
-  const { values } = reading;
-  const { typing, errors: ofTyping } = readTyping(reading.sources);
-  const misfit = ofTyping.length > 0 ? null : misfitIn(reading, typing, rules);
+  const misfit = misfitIn(reading, body, rules);
   // Without a declaration, `type` is refused as any member is that the API does not know.
   const errors =
-    rules.declared === null
-      ? reading.errors
-      : [...reading.errors, ...ofTyping, ...(misfit?.errors ?? [])];
-  if (errors.length === 0) return { ok: true, event: eventOf(reading, typing, rules) };
-  const isUnfit = misfit !== null && reading.isEnvelopeValid;
-  return {
-    ok: false,
+    rules.declared === null ? reading.errors : [...reading.errors, ...(misfit?.errors ?? [])];
+  if (errors.length === 0) return { ok: true, event: eventOf(reading, rules) };
+  const { eventId } = reading.values;
+  const failed = {
+    ok: false as const,
     errors: errors.slice(0, FIELD_ERRORS_MAX),
-    ...(typeof values.eventId === 'string' ? { eventIdHint: values.eventId } : {}),
-    ...(isUnfit
-      ? { unfit: { reason: misfit.reason, event: eventOf(reading, typing, rules) } }
-      : {}),
+    ...(typeof eventId === 'string' ? { eventIdHint: eventId } : {}),
+  };
+  if (!reading.isEnvelopeValid || reading.typing?.hasType === false) return failed;
+  const { typing, isNamed = true } = reading.typing ?? { typing: null };
+  return {
+    ...failed,
+    unfit: {
+      reason: misfit?.reason ?? 'invalid_data',
+      event: eventOf(reading, rules),
+      type: isNamed ? (typing?.type ?? null) : null,
+      version: isNamed ? (typing?.version ?? null) : null,
+    },
   };
 }
 
 function readMembers(members: readonly JsonMember[], body: string, rules: EventRules): Reading {
-  const isTyped = members.some(({ key }) => TYPING_KEYS.includes(key));
+  const { declared } = rules;
   const sources = new Map<string, string>();
+  for (const { key, source } of members) if (!sources.has(key)) sources.set(key, source);
+  const typing = readTyping(sources);
   const values: Record<string, string | null> = {};
   const sent: Record<string, string> = {};
   const errors: FieldError[] = [];
+  const seen = new Set<string>();
   let isEnvelopeValid = true;
-  const refuse = (
-    type: string,
-    key: string,
-    msg: string,
-    source: string,
-    ctx?: FieldError['ctx'],
-  ) => {
-    isEnvelopeValid &&= type === 'extra_forbidden' && TYPING_KEYS.includes(key);
-    errors.push(fieldError(type, key, msg, source, ctx));
-  };
   for (const { key, source } of members) {
     const field = FIELDS.get(key);
-    if (sources.has(key)) refuse('duplicate_key', key, 'Key given more than once', source);
+    let verdict: MemberVerdict | null = null;
+    if (seen.has(key)) verdict = refuse('duplicate_key', 'Key given more than once');
     else if (field !== undefined) {
-      const verdict = checkField(field, source, isTyped, rules.declared);
-      if (!verdict.ok) refuse(verdict.type, key, verdict.msg, source, verdict.ctx);
-      else values[field.property] = verdict.value;
-      if (verdict.sent !== undefined) sent[field.property] = verdict.sent;
-    } else if (rules.declared === null || !TYPING_KEYS.includes(key)) {
-      refuse('extra_forbidden', key, 'Extra inputs are not permitted', source);
+      verdict = checkField(field, source, typing, declared);
+      values[field.property] = verdict.ok ? verdict.value : (verdict.elsewhere ?? null);
+      if (verdict.ok && verdict.sent !== undefined) sent[field.property] = verdict.sent;
+    } else if (declared === null || !TYPING_KEYS.includes(key)) {
+      verdict = {
+        ...refuse('extra_forbidden', 'Extra inputs are not permitted'),
+        ...(TYPING_KEYS.includes(key) ? { elsewhere: null } : {}),
+      };
     }
-    sources.set(key, source);
+    seen.add(key);
+    if (verdict === null || verdict.ok) continue;
+    errors.push(fieldError(verdict.type, key, verdict.msg, source, verdict.ctx));
+    isEnvelopeValid &&= verdict.elsewhere !== undefined;
     if (errors.length === FIELD_ERRORS_MAX) break;
   }
   for (const { name, property, presence } of ENVELOPE as readonly EnvelopeField[]) {
-    if (sources.has(name)) continue;
+    if (seen.has(name)) continue;
     values[property] = null;
-    const isNeeded = presence === 'always' || (presence === 'by type' && !isTyped);
-    if (isNeeded) refuse('missing', name, 'Field required', body);
+    const rule = presence === 'by type' ? amountRuleOf(typing, declared) : null;
+    if (presence === 'optional' || rule === 'none' || rule === 'unknown') continue;
+    errors.push(fieldError('missing', name, 'Field required', body));
+    // An event of a type that another deployment declares may have no amount.
+    isEnvelopeValid &&= presence === 'by type' && typing !== null;
   }
-  return { body, sources, values, sent, errors, isEnvelopeValid };
+  return { typing, values, sent, errors, isEnvelopeValid };
 }
 
-/**
- * Whether an amount may be negative depends on the event's type, which a typed event may name after
- * it, and which this deployment may not know. So that is not decided here.
- */
+/** `elsewhere`: another deployment may accept the member, and then this is its canonical value. */
+type MemberVerdict = IdVerdict & { readonly elsewhere?: string | null };
+
 function checkField(
   { property, presence, check }: EnvelopeField,
   source: string,
-  isTyped: boolean,
+  typing: TypingReading | null,
   declared: DeclaredEvents | null,
-): IdVerdict {
-  if (presence === 'by type' && isTyped) return checkSignedAmount(source);
+): MemberVerdict {
   if (property === 'eventId' || property === 'orderId') {
     return checkId(source, declared?.ids[property]);
   }
-  return check(source);
+  if (presence !== 'by type' || typing === null) return check(source);
+  const signed = checkSignedAmount(source);
+  const rule = amountRuleOf(typing, declared);
+  if (rule === 'signed' || rule === 'unknown') return signed;
+  const { type } = typing.typing;
+  const verdict =
+    rule === 'positive'
+      ? check(source)
+      : refuse('extra_forbidden', `Events of the type "${type}" have no amount`);
+  return verdict.ok || !signed.ok ? verdict : { ...verdict, elsewhere: signed.value };
 }
 
-function eventOf({ values, sent }: Reading, typing: Typing | null, rules: EventRules): OrderEvent {
+/** What the amount of an event may be; `unknown` if this deployment does not know its type. */
+function amountRuleOf(
+  typing: TypingReading | null,
+  declared: DeclaredEvents | null,
+): AmountRule | 'unknown' {
+  if (typing === null || declared === null) return 'positive';
+  return declared.types.get(typing.typing.type)?.amount ?? 'unknown';
+}
+
+function eventOf({ values, sent, typing }: Reading, rules: EventRules): OrderEvent {
   const envelope = values as unknown as Envelope;
   const { eventId = null, orderId = null } = sent;
   const isText = eventId !== null || orderId !== null;
   const event = { ...inOrder(envelope), ...(isText ? { sentIds: { eventId, orderId } } : {}) };
   if (typing === null) return event;
-  const { type, data } = typing;
-  const version = typing.version ?? rules.declared?.types.get(type)?.version ?? 1;
+  const { type, version: said, data } = typing.typing;
+  const version = said ?? rules.declared?.types.get(type)?.version ?? 1;
   return { ...event, type, version, ...(data === undefined ? {} : { data: data.text }) };
 }
 
@@ -182,20 +210,24 @@ function inOrder(envelope: Envelope): Envelope {
   return Object.fromEntries(members) as Envelope;
 }
 
+/** What does not fit this deployment, with all that is wrong with the typing; null if all of it fits. */
 function misfitIn(
-  { body, values, sources }: Reading,
-  typing: Typing | null,
-  rules: EventRules,
+  { typing: reading }: Reading,
+  body: string,
+  { declared }: EventRules,
 ): Misfit | null {
-  const { declared } = rules;
-  if (typing !== null) {
-    return misfitOf(typing, values.totalAmount, declared, sources.get('total_amount'));
+  if (reading === null) {
+    if (declared?.untyped !== 'refuse') return null;
+    const errors = [fieldError('missing', 'type', 'Field required', body)];
+    return { reason: 'unknown_type', errors };
   }
-  if (declared?.untyped !== 'refuse') return null;
-  return {
-    reason: 'unknown_type',
-    errors: [fieldError('missing', 'type', 'Field required', body)],
-  };
+  const { typing, errors, isNamed, isJudgeable } = reading;
+  const misfit = isNamed && isJudgeable ? misfitOf(typing, declared) : null;
+  if (errors.length === 0) return misfit;
+  // Where the data has a problem already, a schema judges what JSON.parse made of it.
+  const places = new Set(errors.map(({ loc }) => JSON.stringify(loc)));
+  const others = (misfit?.errors ?? []).filter(({ loc }) => !places.has(JSON.stringify(loc)));
+  return { reason: misfit?.reason ?? 'invalid_data', errors: [...errors, ...others] };
 }
 
 function fieldError(

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { declarationsWith } from '../../test/support/random-declarations.ts';
 import type { EventOptions, EventTypes } from './declaration.ts';
 import { compileEvents } from './declared-events.ts';
-import { UNDECLARED } from './event-rules.ts';
+import { type EventRules, UNDECLARED } from './event-rules.ts';
 import { eventSchemaOf } from './event-schema.ts';
 import { digestOf, toCanonicalJson } from './order-event.ts';
 import { parseAnyForm, parseEvent } from './parse-event.ts';
@@ -30,7 +30,7 @@ const BASE = {
 };
 const bytesOf = (parts: object) => Buffer.from(JSON.stringify({ ...BASE, ...parts }));
 
-function errorsOf(body: Buffer | string, rules = RULES): string[] {
+function errorsOf(body: Buffer | string, rules: EventRules = RULES): string[] {
   const parsed = parseEvent(Buffer.from(body), rules);
   return parsed.ok ? [] : parsed.errors.map(({ loc, type }) => `${loc.join('.')} ${type}`);
 }
@@ -114,7 +114,11 @@ describe('Typed events', () => {
     assert.ok(!undeclared.ok);
     assert.deepEqual(
       undeclared.errors.map(({ loc, type }) => `${loc.join('.')} ${type}`),
-      ['body.type extra_forbidden', 'body.version extra_forbidden'],
+      [
+        'body.total_amount greater_than',
+        'body.type extra_forbidden',
+        'body.version extra_forbidden',
+      ],
     );
     assert.equal(undeclared.unfit?.reason, 'unknown_type');
     const known = eventOf(body);
@@ -123,10 +127,94 @@ describe('Typed events', () => {
     assert.ok(!invalid.ok && invalid.unfit === undefined);
   });
 
+  it('are the five fields of today, with the same errors, to a deployment that declares none', () => {
+    const errorsOfUntyped = (parts: object) => errorsOf(bytesOf(parts), UNDECLARED);
+    const forbidden = 'body.type extra_forbidden';
+    for (const total_amount of [-5, 0, 'x', undefined, '1.23456']) {
+      assert.deepEqual(
+        errorsOfUntyped({ total_amount, type: 't' }).sort(),
+        [...errorsOfUntyped({ total_amount }), forbidden].sort(),
+      );
+    }
+    const absent = parseEvent(bytesOf({ total_amount: undefined, type: 't' }), UNDECLARED);
+    assert.ok(!absent.ok && absent.unfit?.event.totalAmount === null);
+  });
+
+  it('are refused for their amount as their type has it', () => {
+    const amountOf = (type: string, total_amount: unknown) =>
+      errorsOf(bytesOf({ type, total_amount, data: { currency: 'EUR' } }))[0];
+    assert.equal(amountOf('order.placed', 0), 'body.total_amount greater_than');
+    assert.equal(amountOf('order.placed', '-0.00'), 'body.total_amount greater_than');
+    for (const amount of [0, null, 'x', '5']) {
+      assert.equal(amountOf('order.cancelled', amount), 'body.total_amount extra_forbidden');
+    }
+  });
+
+  it('keep id and order if their data is wrong in any deployment, with all errors [G5]', () => {
+    const data = '{"currency":5,"x":1e400,"x":"\\u0000"}';
+    const body = (from: object) =>
+      `${JSON.stringify({ ...BASE, ...from }).slice(0, -1)},"data":${data}}`;
+    const parsed = parseEvent(Buffer.from(body({ type: 'order.placed', total_amount: -1 })), RULES);
+    assert.ok(!parsed.ok);
+    assert.deepEqual(
+      parsed.errors.map(({ loc, type }) => `${loc.slice(1).join('.')} ${type}`),
+      [
+        'total_amount greater_than',
+        'data.x number_not_exact',
+        'data.x string_unicode',
+        'data.x duplicate_key',
+        'data.currency value_error',
+      ],
+    );
+    const { reason, event } = parsed.unfit ?? {};
+    assert.deepEqual([reason, event?.orderId, event?.data], ['invalid_data', BASE.order_id, data]);
+    for (const version of ['1', 0, 1.5]) {
+      const wrong = parseEvent(bytesOf({ type: 'order.refunded', version }), RULES);
+      assert.equal(!wrong.ok && wrong.unfit?.reason, 'invalid_data');
+    }
+    const unknown = parseEvent(Buffer.from(body({ type: 'late' })), RULES);
+    assert.equal(!unknown.ok && unknown.unfit?.reason, 'unknown_type');
+    const nested = `${'['.repeat(30_000)}${']'.repeat(30_000)}`;
+    const deep = `${JSON.stringify({ ...BASE, type: 'order.placed' }).slice(0, -1)},"data":${nested}}`;
+    assert.deepEqual(errorsOf(deep), [
+      `body.data.${Array(31).fill(0).join('.')}.0 nesting_too_deep`,
+    ]);
+  });
+
+  it('whose version is not said keep that unsaid, and may write it with decimals', () => {
+    const unknown = parseEvent(bytesOf({ type: 'late' }), RULES);
+    assert.ok(!unknown.ok);
+    assert.deepEqual([unknown.unfit?.type, unknown.unfit?.version], ['late', null]);
+    const said = bytesOf({ type: 'order.refunded' }).toString().replace('}', ',"version":1.0}');
+    assert.equal(eventOf(said).version, 1);
+  });
+
   it('may be required', () => {
     const rules = rulesOf({ t: {} }, { untyped: 'refuse' });
     assert.deepEqual(errorsOf(bytesOf({}), rules), ['body.type missing']);
     assert.deepEqual(errorsOf(bytesOf({ type: 't' }), rules), []);
+  });
+
+  it('are described with references that lead to where the schema is placed', () => {
+    const line = { type: 'object', properties: { of: { $ref: '#/$defs/line' } } };
+    const data = {
+      type: 'object',
+      properties: { line: { $ref: '#/$defs/line' } },
+      $defs: { line },
+    };
+    const { declared } = rulesOf({ t: { data } });
+    const at = '#/components/schemas/Event';
+    const root = { components: { schemas: { Event: eventSchemaOf(declared, at) } } };
+    const text = JSON.stringify(root);
+    const refs = [...text.matchAll(/"\$ref":"#([^"]*)"/g)].map(([, pointer]) => pointer as string);
+    assert.equal(refs.length, 2);
+    for (const pointer of refs) {
+      const found = pointer
+        .split('/')
+        .slice(1)
+        .reduce<unknown>((value, key) => (value as Record<string, unknown>)[key], root);
+      assert.equal((found as { type: string }).type, 'object', pointer);
+    }
   });
 
   it('are described by one alternative for each type', () => {

@@ -1,9 +1,8 @@
 /** The members of the envelope that only typed events have: `type`, `version` and `data`. */
 import { type DataProblem, readData } from './canonical-data.ts';
 import { TYPE_NAME, VERSION_MAX } from './declaration.ts';
-import type { DeclaredEvents, DeclaredType } from './declared-events.ts';
+import type { DeclaredEvents } from './declared-events.ts';
 import { echoOf, type FieldError } from './field-error.ts';
-import { POSITIVE } from './fields.ts';
 
 /** The keys of these members, in the order of the canonical form. */
 export const TYPING_KEYS: readonly string[] = ['type', 'version', 'data'];
@@ -13,7 +12,10 @@ export type Typing = {
   readonly type: string;
   /** null if the event does not say it. */
   readonly version: number | null;
-  /** Its canonical JSON and its value; absent if the event has no data. */
+  /**
+   * Its canonical JSON and its value; absent if the event has no data. Data that no deployment takes
+   * has no canonical form, and keeps its text.
+   */
   readonly data?: { readonly text: string; readonly value: unknown };
 };
 
@@ -23,38 +25,60 @@ export type UnfitReason = 'unknown_type' | 'unknown_version' | 'invalid_data';
 /** What does not fit. At least one error. */
 export type Misfit = { readonly reason: UnfitReason; readonly errors: readonly FieldError[] };
 
+/** The typing of an event, and what is wrong with it in any deployment. */
+export type TypingReading = {
+  readonly typing: Typing;
+  readonly errors: readonly FieldError[];
+  /** Whether some deployment can declare the type. */
+  readonly hasType: boolean;
+  /** Whether type and version can be looked up. */
+  readonly isNamed: boolean;
+  /** Whether a schema can judge the data beside the errors that it has already. */
+  readonly isJudgeable: boolean;
+};
+
 /**
  * Reads the typing of an event.
  * @param sources the JSON source texts of the event's members.
- * @returns null if it has none, and what is wrong with it in any deployment.
+ * @returns null if it has none.
  */
-export function readTyping(sources: ReadonlyMap<string, string>): {
-  readonly typing: Typing | null;
-  readonly errors: readonly FieldError[];
-} {
+export function readTyping(sources: ReadonlyMap<string, string>): TypingReading | null {
   const [type, version, data] = TYPING_KEYS.map((key) => sources.get(key));
-  if (type === undefined && version === undefined && data === undefined) {
-    return { typing: null, errors: [] };
-  }
+  if (type === undefined && version === undefined && data === undefined) return null;
   const errors: FieldError[] = [];
-  const name = type?.startsWith('"') ? (JSON.parse(type) as string) : '';
+  const name = type?.startsWith('"') ? (JSON.parse(type) as string) : (type ?? '');
   if (type === undefined) errors.push(error('missing', ['type'], 'Field required', 'null'));
-  else if (!TYPE_NAME.test(name)) {
+  else if (!type.startsWith('"') || !TYPE_NAME.test(name)) {
     const msg =
       'Input should be the name of a type: a letter, then letters, digits, ".", "-" and "_"';
     errors.push(error('string_pattern_mismatch', ['type'], msg, type));
   }
+  const hasType = errors.length === 0;
   const number = version === undefined ? null : Number(version);
-  if (number !== null && !(/^[1-9]\d*$/.test(version as string) && number <= VERSION_MAX)) {
+  if (number !== null && !(INTEGER.test(version as string) && number <= VERSION_MAX)) {
     const msg = `Input should be an integer from 1 to ${VERSION_MAX}`;
     errors.push(error('int_parsing', ['version'], msg, version as string));
   }
-  if (data === undefined) return { typing: { type: name, version: number }, errors };
-  const reading = readData(data);
-  if ('problems' in reading) errors.push(...reading.problems.map(errorOfProblem));
+  const isNamed = errors.length === 0;
   const typing = { type: name, version: number };
-  return { typing: 'text' in reading ? { ...typing, data: reading } : typing, errors };
+  if (data === undefined) return { typing, errors, hasType, isNamed, isJudgeable: true };
+  const reading = readData(data);
+  if ('text' in reading) {
+    return { typing: { ...typing, data: reading }, errors, hasType, isNamed, isJudgeable: true };
+  }
+  const { problems } = reading;
+  errors.push(...problems.map(errorOfProblem));
+  return {
+    typing: { ...typing, data: { text: data, value: reading.value } },
+    errors,
+    hasType,
+    isNamed,
+    isJudgeable: !problems.some((problem) => problem.type === 'nesting_too_deep'),
+  };
 }
+
+/** Also as a client writes it that has no integers, such as 2.0. */
+const INTEGER = /^[1-9]\d*(\.0+)?$/;
 
 function error(type: string, path: FieldError['loc'], msg: string, source: string): FieldError {
   return { type, loc: ['body', ...path.map(shown)], msg, input: echoOf(source) };
@@ -69,18 +93,8 @@ function errorOfProblem({ type, path, msg, source }: DataProblem): FieldError {
   return error(type, ['data', ...path], msg, source);
 }
 
-/**
- * What does not fit this deployment; null if all of it fits.
- * @param amount in its canonical form, with its sign; null if the event has none; undefined if it was
- * refused already.
- * @param amountSource as it was sent, for the errors.
- */
-export function misfitOf(
-  typing: Typing,
-  amount: string | null | undefined,
-  declared: DeclaredEvents | null,
-  amountSource = 'null',
-): Misfit | null {
+/** What does not fit this deployment; null if all of it fits. */
+export function misfitOf(typing: Typing, declared: DeclaredEvents | null): Misfit | null {
   const { type, version, data } = typing;
   const known = declared?.types.get(type);
   if (known === undefined) {
@@ -97,12 +111,9 @@ export function misfitOf(
     return { reason: 'unknown_version', errors };
   }
   const issues = known.check(version ?? known.version, data?.value);
-  const errors = [
-    ...(amount === undefined ? [] : amountErrors(known, amount, amountSource)),
-    ...issues.map(({ type: issue, path, msg }) =>
-      error(issue, ['data', ...path], msg, sourceAt(data?.value, path)),
-    ),
-  ];
+  const errors = issues.map(({ type: issue, path, msg }) =>
+    error(issue, ['data', ...path], msg, sourceAt(data?.value, path)),
+  );
   return errors.length === 0 ? null : { reason: 'invalid_data', errors };
 }
 
@@ -114,20 +125,4 @@ function sourceAt(data: unknown, path: readonly (string | number)[]): string {
     value = (value as Record<string | number, unknown>)[key];
   }
   return JSON.stringify(value) ?? 'null';
-}
-
-function amountErrors(
-  { amount: rule, name }: DeclaredType,
-  amount: string | null,
-  source: string,
-): FieldError[] {
-  const path = ['total_amount'];
-  if (rule === 'none') {
-    if (amount === null) return [];
-    const msg = `Events of the type "${name}" have no amount`;
-    return [error('extra_forbidden', path, msg, source)];
-  }
-  if (amount === null) return [error('missing', path, 'Field required', 'null')];
-  if (rule === 'signed' || !amount.startsWith('-') || POSITIVE.ok) return [];
-  return [{ ...error(POSITIVE.type, path, POSITIVE.msg, source), ctx: { gt: 0 } }];
 }

@@ -56,9 +56,15 @@ function parseTyped(text: string, declared: DeclaredEvents): OrderEvent | null {
   if (data === null) return null;
   const version = written === undefined ? null : Number(written);
   const typing = data === undefined ? { type, version } : { type, version, data };
-  if (misfitOf(typing, envelope.totalAmount, declared) !== null) return null;
-  const known = version ?? declared.types.get(type)?.version;
-  return { ...envelope, type, version: known, ...(data === undefined ? {} : { data: data.text }) };
+  const known = declared.types.get(type);
+  // In the usual form there is an amount.
+  if (known?.amount === 'none' || misfitOf(typing, declared) !== null) return null;
+  return {
+    ...envelope,
+    type,
+    version: version ?? known?.version,
+    ...(data === undefined ? {} : { data: data.text }),
+  };
 }
 
 function readDataOrNull(source: string) {

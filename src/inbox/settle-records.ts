@@ -181,7 +181,7 @@ export async function settleRecords(
   const blocked = await readBlocked(tx, logId, records.events, mode);
   const plan = planRecords(records.events, blocked);
   const [unfit] = plan.unfit;
-  if (isRedrive && unfit?.unfit !== undefined) throw new UnfitEvent(unfit.unfit, unfit.event);
+  if (isRedrive && unfit?.unfit !== undefined) throw new UnfitEvent(unfit.unfit);
   const inserted = await insertEvents(tx, logId, plan.firsts, { projection, isRedrive });
   // This must be a later statement than the insert. Within one statement, the loser of a race for
   // an id would see that id neither as new nor as existing, and the record would vanish.
@@ -311,8 +311,9 @@ function deadLetterOfInvalid(invalid: InvalidRecord): DeadLetter {
 }
 
 function deadLetterOfUnfit(event: EventRecord): DeadLetter {
-  const { reason, errors = [] } = event.unfit ?? { reason: 'invalid_data' };
-  const detail = unfitDetail(errors, event.event);
+  const unknown = { reason: 'invalid_data', errors: [], type: null, version: null } as const;
+  const { reason, ...unfit } = event.unfit ?? unknown;
+  const detail = unfitDetail(unfit);
   return { record: event.record, event, state: 'parked', reason, detail };
 }
 

@@ -20,7 +20,7 @@ import {
 } from '../log/event-log.ts';
 import type { RequestIds } from '../log/request-id.ts';
 import { BodyRefused } from '../runtime/body-refused.ts';
-import { failureOf, recordOf } from './accept-event.ts';
+import { failureOf, recordOf, tooLongOf } from './accept-event.ts';
 import type { AppendQueue } from './append-queue.ts';
 import { type BodyForm, type BodyItem, BodyItems } from './body-items.ts';
 
@@ -152,13 +152,18 @@ class Batch {
       this.#verdicts.push({ status: 'rejected', errors: this.#listed(parsed.errors) });
       return;
     }
+    const { requestIds, trace } = this.#parts;
+    const requestId = requestIds.next();
+    const record = recordOf(parsed.event, { requestId, trace });
+    const tooLong = tooLongOf(record, this.#parts.rules);
+    if (tooLong !== null) {
+      this.#verdicts.push({ status: 'rejected', errors: tooLong.errors });
+      return;
+    }
     const eventId = sentEventId(parsed.event);
     // The verdict until the log answers, and if the event is never sent.
     const reason = 'Not sent: an earlier event was not acknowledged';
-    const { requestIds, trace } = this.#parts;
-    const requestId = requestIds.next();
     this.#verdicts.push({ status: 'unknown', eventId, reason, requestId });
-    const record = recordOf(parsed.event, { requestId, trace });
     this.#piece.push({ index, eventId, requestId, record });
     if (this.#piece.length >= this.#pieceMax) await this.#send();
   }

@@ -46,6 +46,22 @@ describe('acceptEvent', () => {
     assert.deepEqual(log.appended, []);
   });
 
+  it('refuses an event that only its canonical form makes too long for the consumer [G1]', async () => {
+    const { log, queue } = setUp();
+    const body = Buffer.from(JSON.stringify(wireEvent({ total_amount: 1 })));
+    const rules = { ...UNDECLARED, bytesMax: body.length };
+    const verdict = await acceptEvent({ queue, rules }, ORIGIN, body);
+    assert.ok(verdict.status === 'rejected' && verdict.isTooLarge);
+    assert.match(verdict.errors[0]?.msg ?? '', /canonical form .* bytes/);
+    assert.deepEqual(log.appended, []);
+    const wider = await acceptEvent(
+      { queue, rules: { ...UNDECLARED, bytesMax: body.length + 50 } },
+      ORIGIN,
+      body,
+    );
+    assert.equal(wider.status, 'accepted');
+  });
+
   it('tells "unknown" from "refused": only the first may be in the log [G9]', async () => {
     const { log, queue } = setUp();
     log.isAutomatic = false;

@@ -42,8 +42,11 @@ export async function acceptEvent(
 ): Promise<Acceptance> {
   const parsed = parseEvent(body, rules);
   if (!parsed.ok) return { status: 'rejected', errors: parsed.errors };
+  const record = recordOf(parsed.event, origin);
+  const tooLong = tooLongOf(record, rules);
+  if (tooLong !== null) return tooLong;
   try {
-    const position = await queue.append(recordOf(parsed.event, origin));
+    const position = await queue.append(record);
     return { status: 'accepted', eventId: sentEventId(parsed.event), position };
   } catch (error) {
     return failureOf(error);
@@ -58,6 +61,18 @@ export function recordOf(event: OrderEvent, { requestId, trace }: Origin): Appen
     value: Buffer.from(toCanonicalJson(event)),
     headers: [requestIdHeader(requestId), ...trace],
   };
+}
+
+/**
+ * The answer to an event whose canonical form is over the limit: `1e20` becomes 21 digits. The
+ * consumer, which has the same limit, would park its record.
+ */
+export function tooLongOf({ value }: AppendRecord, { bytesMax }: EventRules) {
+  const bytes = value?.length ?? 0;
+  if (bytes <= bytesMax) return null;
+  const msg = `In its canonical form the event has ${bytes} bytes, which is over the limit of ${bytesMax} (EVENT_BYTES_MAX)`;
+  const errors: FieldError[] = [{ type: 'record_too_large', loc: ['body'], msg, input: null }];
+  return { status: 'rejected', errors, isTooLarge: true } as const;
 }
 
 type Failure = Exclude<Acceptance, { status: 'accepted' }>;

@@ -20,11 +20,17 @@ export type EventRecord = {
 };
 
 /** Why an event cannot take effect in this deployment. */
-export type Unfit = { readonly reason: UnfitReason; readonly errors: readonly FieldError[] };
+export type Unfit = {
+  readonly reason: UnfitReason;
+  readonly errors: readonly FieldError[];
+  /** What the event says itself; null if it does not, or if no deployment can know it. */
+  readonly type: string | null;
+  readonly version: number | null;
+};
 
 /** What a dead letter keeps about an event that its deployment could not take. */
-export function unfitDetail(errors: readonly FieldError[], { type, version }: OrderEvent): object {
-  return { errors, event_type: type ?? null, event_version: version ?? null };
+export function unfitDetail({ errors, type, version }: Omit<Unfit, 'reason'>): object {
+  return { errors, event_type: type, event_version: version };
 }
 
 /** The failure of a redrive whose event this deployment cannot take. */
@@ -33,11 +39,12 @@ export class UnfitEvent extends Error {
   readonly reason: UnfitReason;
   readonly detail: object;
 
-  constructor({ reason, errors }: Unfit, event: OrderEvent) {
+  constructor(unfit: Unfit) {
+    const { reason, errors } = unfit;
     const problems = errors.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`);
     super(problems.join('; ').slice(0, 1000));
     this.reason = reason;
-    this.detail = unfitDetail(errors, event);
+    this.detail = unfitDetail(unfit);
   }
 }
 
@@ -83,8 +90,8 @@ export function decodeRecords(
       const { event } = parsed;
       events.push({ record, event, digest: digestOf(event) });
     } else if (parsed.unfit !== undefined) {
-      const { reason, event } = parsed.unfit;
-      const unfit = { reason, errors: parsed.errors };
+      const { event, ...unfitness } = parsed.unfit;
+      const unfit = { ...unfitness, errors: parsed.errors };
       events.push({ record, event, digest: digestOf(event), unfit });
     } else {
       invalid.push({ record, ...parsed });

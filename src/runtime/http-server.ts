@@ -57,6 +57,8 @@ const GET_OPENAPI: Operation = {
   },
 };
 const CONNECTIONS_MAX = 10_000;
+/** Of a part of a path: a text id of 200 characters may be as long with each byte escaped. */
+const PARAM_LENGTH_MAX = 200 * 4 * 3;
 /** How long clients may take to read the last answers before their connections are closed. */
 const CLOSE_MS = 1000;
 
@@ -69,7 +71,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
   const app = Fastify({
     // The cast is needed because Fastify's types differ for an HTTPS server.
     ...(options.tls === null ? {} : ({ https: options.tls } as object)),
-    routerOptions: { ignoreTrailingSlash: true },
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: PARAM_LENGTH_MAX },
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: 72_000,
     return503OnClosing: false,

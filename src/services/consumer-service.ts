@@ -79,7 +79,7 @@ export async function startConsumer(
   };
   const app = await createHttpServer({
     ...API,
-    schemas: { Event: eventSchemaOf(parts.rules.declared) },
+    schemas: { Event: eventSchemaOf(parts.rules.declared, '#/components/schemas/Event') },
     needsKey: settings.API_KEYS_FILE !== undefined,
     // An edit of a dead letter has a whole event as its body.
     bodyBytesMax: settings.EVENT_BYTES_MAX,
@@ -160,8 +160,8 @@ function addRoutes(app: HttpServer, parts: Parts): void {
   addEventRoutes(app, pools.queries, waiters, rules);
   addOrderRoutes(app, pools.queries, { rules, projection });
   addPositionRoute(app, () => reportsOf(readers, (reader) => readReports(reader, pools.queries)));
-  addLedgerRoutes(app, pools.ledgers);
-  addDeadLetterRoutes(app, pools.ledgers);
+  addLedgerRoutes(app, pools.ledgers, rules);
+  addDeadLetterRoutes(app, pools.ledgers, rules);
   addConsoleRoutes(app);
   addDeadLetterActions(app, redrives);
   addProofRoutes(app, pools.queries);

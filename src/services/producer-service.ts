@@ -74,7 +74,7 @@ export async function startProducer(
   let draining = false;
   const app = await createHttpServer({
     ...API,
-    schemas: { Event: eventSchemaOf(rules.declared) },
+    schemas: { Event: eventSchemaOf(rules.declared, '#/components/schemas/Event') },
     needsKey: settings.API_KEYS_FILE !== undefined,
     bodyBytesMax: rules.bytesMax,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,

@@ -26,6 +26,7 @@ import { Output } from '../commands/output.ts';
 import { runLag, runPositions } from '../commands/positions.ts';
 import { runVerify } from '../commands/verify.ts';
 import { discard, redrive, redriveEdited } from '../dead-letters/redrive.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import {
   createEmbeddedLog,
@@ -97,8 +98,8 @@ async function readAll(t: TestContext, url: string, { events }: Traffic, syncs: 
   const { get } = await serve(t, (app) => {
     addEventRoutes(app, pool, new EventWaiters(pool), USUAL_MODEL.rules);
     addOrderRoutes(app, pool, USUAL_MODEL);
-    addLedgerRoutes(app, pool);
-    addDeadLetterRoutes(app, pool);
+    addLedgerRoutes(app, pool, UNDECLARED);
+    addDeadLetterRoutes(app, pool, UNDECLARED);
     const { rules } = USUAL_MODEL;
     const sources = { db: pool, topic: TOPIC, rules, eventIdAt: async () => null };
     addLookupRoutes(app, pool, sources, async () => []);
