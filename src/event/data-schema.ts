@@ -103,14 +103,18 @@ function refuseDefaults(where: string, schema: JsonSchema): void {
   throw invalid(where, `declares a default at ${path}, but values are never changed`);
 }
 
+/** Keywords whose members are not keywords: schemas by name, or names. */
+const MAPS =
+  /^(properties|patternProperties|\$defs|definitions|dependentRequired|dependentSchemas)$/;
+const VALUES = ['enum', 'const', 'examples'];
+
 /** The path of the first schema that has this keyword, as a JSON pointer; or null. */
-function findKeyword(schema: unknown, keyword: string, path = '#'): string | null {
+function findKeyword(schema: unknown, keyword: string, path = '#', isMap = false): string | null {
   if (typeof schema !== 'object' || schema === null) return null;
-  const isMap = /\/(properties|patternProperties|\$defs|definitions)$/.test(path);
   if (!isMap && !Array.isArray(schema) && Object.hasOwn(schema, keyword)) return path;
   for (const [key, part] of Object.entries(schema)) {
-    if (!isMap && ['enum', 'const', 'examples'].includes(key)) continue;
-    const found = findKeyword(part, keyword, `${path}/${key}`);
+    if (!isMap && VALUES.includes(key)) continue;
+    const found = findKeyword(part, keyword, `${path}/${key}`, !isMap && MAPS.test(key));
     if (found !== null) return found;
   }
   return null;
@@ -158,6 +162,7 @@ function compileStandard(where: string, schema: StandardSchema): DataSchema {
       const result = validate(value);
       if (isPromise(result)) throw new Error('the check threw an error, or is asynchronous');
       const { issues, value: output } = result as StandardResult;
+      if (issues?.length === 0) throw new Error('it refuses the data without an issue');
       if (issues !== undefined) return first(first(issues).flatMap((i) => issuesOf(i, value)));
       return isUnchanged(value, output) ? [] : [CHANGED];
     } catch (error) {

@@ -90,6 +90,21 @@ describe('compileEvents', () => {
     );
   });
 
+  it('names the type of a schema that cannot be read at all, and knows keywords from names', () => {
+    const circle: Record<string, unknown> = { type: 'object' };
+    circle.properties = { circle };
+    assert.match(refusal({ t: { data: circle } }), /"t" cannot be compiled/);
+    assert.match(refusal({ t: { upgrade: null } as never }), /"t"/);
+    const named = {
+      type: 'object',
+      properties: { default: {} },
+      dependentRequired: { default: [] },
+    };
+    assert.equal(refusal({ t: { data: named } }), 'accepted');
+    const hidden = { type: 'object', properties: { properties: { default: 1 } } };
+    assert.match(refusal({ t: { data: hidden } }), /default at #\/properties\/properties/);
+  });
+
   it('lifts data to a version that has none, and to the first that has some', () => {
     const gained = { data: OBJECT, version: 2, upgrade: { 1: () => ({ a: 1 }) } };
     const lost = { version: 2, upgrade: { 1: () => undefined } };

@@ -70,9 +70,9 @@ export function compileEvents({ types, options }: EventDefinition): DeclaredEven
       throw invalid(`The types "${other}" and "${name}" would share the view ${viewNameOf(name)}`);
     }
     views.set(viewNameOf(name), name);
-    compiled.set(name, compileType(name, declaration));
+    compiled.set(name, compileNamed(name, declaration));
   }
-  return { types: compiled, untyped: untypedOf(options.untyped), ids: idsOf(options.ids) };
+  return { types: compiled, untyped: untypedOf(options.untyped), ids: idsOf(options.ids ?? {}) };
 }
 
 /** The name of the view that shows the stored events of a type. */
@@ -98,7 +98,7 @@ function untypedOf(untyped: unknown): 'accept' | 'refuse' {
   throw invalid('The option "untyped" must be "accept" or "refuse"');
 }
 
-function idsOf(ids: EventDefinition['options']['ids'] = {}): DeclaredEvents['ids'] {
+function idsOf(ids: NonNullable<EventDefinition['options']['ids']>): DeclaredEvents['ids'] {
   const namespaces: { eventId?: string; orderId?: string } = {};
   for (const key of ['event', 'order'] as const) {
     const name = ids[key];
@@ -111,6 +111,16 @@ function idsOf(ids: EventDefinition['options']['ids'] = {}): DeclaredEvents['ids
     namespaces[`${key}Id`] = namespaceOf(name);
   }
   return namespaces;
+}
+
+/** A library may throw anything, as may a schema that contains itself. */
+function compileNamed(name: string, declaration: EventTypeDeclaration): DeclaredType {
+  try {
+    return compileType(name, declaration);
+  } catch (error) {
+    if (error instanceof OrderonceError) throw error;
+    throw invalid(`The type "${name}" cannot be compiled: ${reasonOf(error)}`, error);
+  }
 }
 
 const KEYS = ['amount', 'version', 'data', 'upgrade'];

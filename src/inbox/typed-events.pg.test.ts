@@ -5,6 +5,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { z } from 'zod';
 import { sliceOfEvents } from '../../test/support/events.ts';
 import { count, setUpHeart } from '../../test/support/heart.ts';
+import { redriveEdited } from '../dead-letters/redrive.ts';
 import { TypeResumer } from '../dead-letters/type-resumer.ts';
 import { compileEvents } from '../event/declared-events.ts';
 import { UNDECLARED } from '../event/event-rules.ts';
@@ -12,6 +13,7 @@ import { defineEvents } from '../handlers/define-events.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import type { RecordRules } from '../log/decode-hook.ts';
 import { createLogger } from '../runtime/logger.ts';
+import { listDeadLetters } from '../store/dead-letter-queue.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { findEvent, findOrder } from '../store/event-status.ts';
 import { migrate } from '../store/migrate.ts';
@@ -193,6 +195,44 @@ describe('Typed events', () => {
     const again = await processBatch(typed, sliceOfEvents(5, [unknown]));
     assert.equal(again.duplicates.length, 1);
     await prove();
+  });
+
+  it('whose data is wrong in any deployment hold their order, and can be edited [G5]', async (t) => {
+    const { pool, typed, prove } = await setUp(t);
+    const event = placed();
+    const text = JSON.stringify(event);
+    const behind = placed({ order_id: event.order_id });
+    const wrong = [text.replace('"quantity":2', '"quantity":1e400'), JSON.stringify(behind)];
+    const { deadLetters, stored } = await processBatch(typed, sliceOfEvents(0, wrong));
+    assert.deepEqual(
+      deadLetters.map(({ reason }) => reason),
+      ['invalid_data', 'order_held'],
+    );
+    assert.equal(stored, 0);
+    const again = await processBatch(typed, sliceOfEvents(2, [wrong[0] as string, event]));
+    assert.deepEqual([again.duplicates.length, again.conflicts.length], [1, 1]);
+    const redriving = { pool, handlers: NO_HANDLERS, rules: RULES, projection: typed.projection };
+    const [letter] = await listDeadLetters(pool, { reason: 'invalid_data', limit: 1 });
+    assert.ok(letter);
+    await redriveEdited({ ...redriving, actor: 'ann' }, letter, Buffer.from(text));
+    const { rows } = await pool.query('SELECT event_id FROM processed_events ORDER BY log_offset');
+    assert.deepEqual(
+      rows.map((row) => row.event_id),
+      [event.event_id, behind.event_id],
+    );
+    await prove();
+  });
+
+  it('of an unknown type that say no version are redriven once any version is known [G3]', async (t) => {
+    const { pool, context, typed, prove } = await setUp(t);
+    await processBatch(context, sliceOfEvents(0, [placed({ type: 'late', data: undefined })]));
+    const late = { types: { late: { version: 7 } }, options: {} };
+    const rules = { ...UNDECLARED, declared: compileEvents(late) };
+    const redriving = { pool, handlers: NO_HANDLERS, rules, projection: typed.projection };
+    await new TypeResumer(redriving, createLogger('silent')).check();
+    const { rows } = await pool.query('SELECT event_type, event_version FROM event_data');
+    assert.deepEqual(rows, [{ event_type: 'late', event_version: 7 }]);
+    await prove(rules);
   });
 
   it('of an older version reach handlers lifted, and stay as they were sent [G2]', async (t) => {
