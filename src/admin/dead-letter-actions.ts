@@ -18,6 +18,7 @@ import {
   REDRIVE_MANY,
   RESULTS_MAX,
 } from './dead-letter-operations.ts';
+import { idParameters } from './path-id.ts';
 import { type PlaceParams, placeIn } from './path-place.ts';
 import { readQuery } from './query-string.ts';
 import { isRefused, reasonIn } from './requested-change.ts';
@@ -38,12 +39,13 @@ export function addDeadLetterActions(app: HttpServer, parts: Omit<RedriveContext
     discard(context, place, whyDiscard(body)),
   );
   addCheck(app, parts);
+  const parameters = { ...OF_MANY, order_id: idParameters(parts.rules).order_id };
   app.post(
     '/dead-letters/redrive',
     { config: { operation: REDRIVE_MANY } },
     async (request, reply) => {
       if (isRefused(request, reply)) return reply;
-      const query = readQuery(request.url, OF_MANY);
+      const query = readQuery(request.url, parameters);
       if (!query.ok) return sendDetail(reply, 422, query.errors);
       const { all, after, reason, order_id: orderId, limit = RESULTS_MAX } = query.values;
       if (all === undefined && reason === undefined && orderId === undefined) {

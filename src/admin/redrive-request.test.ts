@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { UNDECLARED } from '../event/event-rules.ts';
 import { readRedriveRequest } from './redrive-request.ts';
 import { needsOf } from './redrive-routes.ts';
 
-const read = (value: unknown) => readRedriveRequest(Buffer.from(JSON.stringify(value)));
+const read = (value: unknown) => readRedriveRequest(Buffer.from(JSON.stringify(value)), UNDECLARED);
 const wrongAt = (value: unknown) => {
   const verdict = read(value);
   assert.equal(verdict.ok, false, JSON.stringify(value));
@@ -46,7 +47,7 @@ describe('readRedriveRequest', () => {
     assert.deepEqual(wrongAt({ filter: {}, places: ['1/1/1'] }), ['']);
     assert.deepEqual(wrongAt({ filter: [] }), ['filter']);
     for (const value of [null, [], 'all', 7]) assert.deepEqual(wrongAt(value), ['']);
-    assert.equal(readRedriveRequest(Buffer.from('{')).ok, false);
+    assert.equal(readRedriveRequest(Buffer.from('{'), UNDECLARED).ok, false);
   });
 
   it('answers any JSON, and never with more than it was given', () => {

@@ -1,6 +1,7 @@
 /** Reads the body of POST /redrives strictly: a misspelt filter must not mean "all". Pure. */
+import type { EventRules } from '../event/event-rules.ts';
 import type { FieldError } from '../event/field-error.ts';
-import { checkUuid } from '../event/fields.ts';
+import { storedIdOf } from '../event/text-ids.ts';
 import { type LogPlace, parsePlace } from '../store/log-place.ts';
 import type { JobAction, JobFilter } from '../store/redrive-jobs.ts';
 import { CHARS_MAX, PER_SECOND_MAX, PLACES_MAX } from './redrive-operations.ts';
@@ -45,19 +46,18 @@ const textOf = (max: number, pattern: RegExp, shape: string): Field<string> => (
 const NO_CONTROLS = /^\P{Cc}*$/u;
 const WORD = textOf(100, /^[\w.-]+$/, 'a word of letters, digits, dots, hyphens and underscores');
 
-const FILTER: Readonly<Record<keyof JobFilter, Field<string>>> = {
+const filterOf = ({
+  declared,
+}: Pick<EventRules, 'declared'>): Readonly<Record<keyof JobFilter, Field<string>>> => ({
   reason: WORD,
   sqlstate: WORD,
   shape: textOf(CHARS_MAX, NO_CONTROLS, `a text of up to ${CHARS_MAX} characters`),
   order_id: {
-    read: (value) => {
-      const verdict = typeof value === 'string' ? checkUuid(JSON.stringify(value)) : null;
-      return verdict?.ok === true ? verdict.value : null;
-    },
-    shape: 'a valid UUID',
+    read: (value) => (typeof value === 'string' ? storedIdOf(value, 'orderId', declared) : null),
+    shape: 'the id of an order',
   },
   q: textOf(200, /^\P{Cc}+$/u, 'a text of 1 to 200 characters'),
-};
+});
 
 const FIELDS = {
   action: {
@@ -87,7 +87,10 @@ const FIELDS = {
 };
 
 /** @returns the request; or all errors together, in the form of every 422 answer. */
-export function readRedriveRequest(body: Buffer): RequestVerdict {
+export function readRedriveRequest(
+  body: Buffer,
+  rules: Pick<EventRules, 'declared'>,
+): RequestVerdict {
   const errors: FieldError[] = [];
   const wrong = (loc: readonly string[], type: string, msg: string, input: unknown) => {
     errors.push({ type, loc: ['body', ...loc], msg, input: echo(input) });
@@ -125,7 +128,7 @@ export function readRedriveRequest(body: Buffer): RequestVerdict {
   const fields = fieldsOf(others, FIELDS, []);
   let filter: JobFilter | null = null;
   if (Object.hasOwn(given, 'filter')) {
-    if (isObject(filterGiven)) filter = fieldsOf(filterGiven, FILTER, ['filter']);
+    if (isObject(filterGiven)) filter = fieldsOf(filterGiven, filterOf(rules), ['filter']);
     else wrong(['filter'], 'value_error', 'Input should be an object', filterGiven);
   }
   if (Object.hasOwn(given, 'filter') === Object.hasOwn(given, 'places')) {

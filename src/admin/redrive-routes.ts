@@ -69,7 +69,10 @@ export function addRedriveRoutes(
   );
   app.post('/redrives', { config: { operation: CREATE_JOB } }, async (request, reply) => {
     if (isRefused(request, reply)) return reply;
-    const verdict = readRedriveRequest((request.body as Buffer | undefined) ?? Buffer.alloc(0));
+    const verdict = readRedriveRequest(
+      (request.body as Buffer | undefined) ?? Buffer.alloc(0),
+      parts.rules,
+    );
     if (!verdict.ok) return sendDetail(reply, 422, verdict.errors);
     const context = { ...parts, actor: actorOf(request) };
     if (verdict.request.isDryRun) return reply.send(await planAnswer(context, verdict.request));
