@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { setUpHeart } from '../../test/support/heart.ts';
+import { compileEvents } from '../event/declared-events.ts';
+import { UNDECLARED } from '../event/event-rules.ts';
+import { processBatch } from '../inbox/process-batch.ts';
 import { compareSlice } from './compare-slice.ts';
 
 it('compareSlice accepts a dead letter of a release that read fewer spellings of a timestamp [G3]', async (t) => {
@@ -25,4 +28,19 @@ it('compareSlice accepts a dead letter of a release that read fewer spellings of
     findings.map(({ kind, offset }) => [kind, offset]),
     [['differs', 1]],
   );
+});
+
+it('compareSlice accepts what a deployment parked that did not know the version of a type [G3]', async (t) => {
+  const { pool, context } = await setUpHeart(t, 1);
+  const first = { ...wireEvent(), type: 'late' };
+  const slice = sliceOfEvents(0, [first, { ...first, user_id: 'other' }]);
+  const { deadLetters, conflicts } = await processBatch(context, slice);
+  assert.deepEqual([deadLetters.length, conflicts.length], [1, 1]);
+  const types = { late: { version: 7 } };
+  const rules = { ...UNDECLARED, declared: compileEvents({ types, options: {} }) };
+  const place = { logId: context.logId, partition: 0 };
+  const source = { rules, topic: context.topic };
+  assert.deepEqual(await compareSlice(pool, place, slice, source), []);
+  await pool.query(`UPDATE dead_letters SET digest = sha256('x')`);
+  assert.equal((await compareSlice(pool, place, slice, source)).length, 1);
 });

@@ -1,4 +1,5 @@
 /** Compares the records of a slice with the outcomes that the tables have for them. */
+import { digestOf } from '../event/order-event.ts';
 import { isRfc3339 } from '../event/timestamp.ts';
 import { decodeInTurns, isDecoded, type RecordSource } from '../log/decode-hook.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
@@ -97,15 +98,23 @@ function isOf(outcome: Outcome, { value }: LogRecord, event: EventRecord | undef
   }
   if (event?.event.eventId !== outcome.eventId) return false;
   // If the tables have no digest for it, only the ids can be compared.
-  return outcome.digest === null || outcome.digest === event?.digest;
+  return outcome.digest === null || isDigestOf(outcome.digest, event);
+}
+
+/** A deployment that did not know the type took an event that says no version for one of version 1. */
+function isDigestOf(digest: string, { event, digest: ofEvent }: EventRecord): boolean {
+  if (digest === ofEvent || event.type === undefined) return digest === ofEvent;
+  return digest === digestOf({ ...event, version: 1 });
 }
 
 /** The digest of a dead letter is that of the event in its bytes; it has none without an event. */
 function hasDigestOf({ digest }: Outcome, event: EventRecord | undefined): boolean {
-  if (digest !== null || event === undefined) return digest === (event?.digest ?? null);
+  if (event === undefined) return digest === null;
+  if (digest !== null) return isDigestOf(digest, event);
+  const { event: read } = event;
   // A deployment that did not know types or text ids found no event in such bytes. Older releases
   // accepted timestamps in RFC 3339 only.
-  if (event.event.type !== undefined || event.event.sentIds !== undefined) return true;
+  if (read.type !== undefined || read.sentIds !== undefined) return true;
   const { timestamp } = JSON.parse(String(event.record.value)) as { timestamp: string };
   return !isRfc3339(timestamp);
 }
