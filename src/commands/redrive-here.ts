@@ -5,6 +5,7 @@
 import { discard, redrive, redriveEdited, redriveMatching } from '../dead-letters/redrive.ts';
 import type { RedriveContext, RedriveResult } from '../dead-letters/redrive-one.ts';
 import { OrderonceError } from '../errors.ts';
+import { storedIdOf } from '../event/text-ids.ts';
 import { assertSameHandlers, identityOf } from '../handlers/handlers-identity.ts';
 import { eventModelOf } from '../services/event-model.ts';
 import { handlerSetOf } from '../services/handler-set.ts';
@@ -53,10 +54,13 @@ export async function redriveManyHere(
     throw usageError('--count, --why, --rate and --first need a consumer, which runs the job');
   }
   const { out } = call;
-  const { reason, order_id: orderId } = filter;
+  const { reason, order_id: order } = filter;
   const outcomes: Record<string, number> = {};
   let tried = 0;
   await withContext(call, url, async (context) => {
+    const { declared } = context.rules;
+    const orderId = order === undefined ? undefined : storedIdOf(order, 'orderId', declared);
+    if (orderId === null) throw usageError(`"${order}" is not the id of an order`);
     for await (const { results } of redriveMatching(context, { reason, orderId })) {
       tried += 1;
       for (const { outcome, message = '', ...place } of results) {
@@ -65,7 +69,7 @@ export async function redriveManyHere(
       }
     }
   });
-  if (tried === 0 && (reason ?? orderId) !== undefined) {
+  if (tried === 0 && (reason ?? order) !== undefined) {
     const message = 'No parked dead letter matches. See "orderonce dead-letters groups"';
     throw new OrderonceError('NOTHING_MATCHES', message);
   }

@@ -57,6 +57,8 @@ export class Assignment {
   #running: Promise<void> = Promise.resolve();
   #logTrouble: string | null = 'Positions are being read';
   #hasTaken = false;
+  /** Set when the positions are being released. */
+  #released: Promise<void> | undefined;
 
   constructor(partitions: readonly number[], options: AssignmentOptions) {
     this.partitions = partitions;
@@ -107,8 +109,11 @@ export class Assignment {
   async end(): Promise<void> {
     this.#ended.abort();
     await this.#running;
-    if (!this.#hasTaken) return;
-    this.#hasTaken = false;
+    this.#released ??= this.#hasTaken ? this.#release() : Promise.resolve();
+    await this.#released;
+  }
+
+  async #release(): Promise<void> {
     const { reader, pool, owner } = this.#options;
     // If this fails, the next owner assumes that this process died, and runs the first batch of
     // each partition alone. That costs a little time, and nothing else.

@@ -22,8 +22,13 @@ export type DataProblem = {
 
 export type DataReading =
   | { readonly text: string; readonly value: unknown }
-  /** `value` is what JSON.parse makes of it. */
-  | { readonly problems: readonly DataProblem[]; readonly value: unknown };
+  | {
+      readonly problems: readonly DataProblem[];
+      /** What JSON.parse makes of it. */
+      readonly value: unknown;
+      /** Whether a part of it is nested too deep, or was not looked at after so many problems. */
+      readonly isTooDeep: boolean;
+    };
 
 /** The most problems that one reading reports. */
 const PROBLEMS_MAX = 100;
@@ -37,7 +42,8 @@ export function readData(source: string): DataReading {
   if (isCanonical(source, value)) return { text: source, value };
   const reader = new DataReader(source);
   const text = reader.read();
-  if (reader.problems.length > 0) return { problems: reader.problems, value };
+  const { problems, isTooDeep } = reader;
+  if (problems.length > 0) return { problems, value, isTooDeep };
   return { text, value: JSON.parse(text) };
 }
 
@@ -69,6 +75,7 @@ function isSortedAndFlat(value: unknown, depth: number): boolean {
 /** A parser of text that is known to be valid JSON. It keeps what JSON.parse drops. */
 class DataReader {
   readonly problems: DataProblem[] = [];
+  isTooDeep = false;
   readonly #source: string;
   readonly #path: (string | number)[] = [];
   #at = 0;
@@ -94,6 +101,7 @@ class DataReader {
   #readNested(open: '{' | '['): string {
     const start = this.#at;
     if (this.#path.length >= DATA_DEPTH_MAX || this.problems.length >= PROBLEMS_MAX) {
+      this.isTooDeep = true;
       this.#at = endOfNested(this.#source, start);
       const msg = `Data may be nested at most ${DATA_DEPTH_MAX} levels deep`;
       if (this.#path.length >= DATA_DEPTH_MAX) {

@@ -12,6 +12,8 @@ const OF_OTHER_TYPE: Readonly<Record<string, unknown>> = {
   string: 1,
 };
 const DEPTH_MAX = 8;
+/** Each probe checks a whole sample, so the time of a large schema is bounded. */
+const PROBES_MAX = 500;
 /** A sample with one place that has a value of another type than is declared. */
 type Probe = { readonly path: readonly (string | number)[]; readonly sample: unknown };
 
@@ -23,7 +25,9 @@ export function findCoercion(
   schema: JsonSchema,
   issuePaths: (value: unknown) => readonly (readonly (string | number)[])[],
 ): string | null {
+  let left = PROBES_MAX;
   for (const { path, sample } of probesOf(schema, 0)) {
+    if (left-- === 0) break;
     // Other places of the sample may be wrong too: patterns, for example, are not followed.
     const isRefused = issuePaths(sample).some((found) => found.every((key, i) => key === path[i]));
     if (!isRefused) return `#/${path.join('/')}`;
@@ -33,18 +37,13 @@ export function findCoercion(
 
 function* probesOf(schema: JsonSchema, depth: number): Generator<Probe> {
   if (depth > DEPTH_MAX) return;
-  const type = String(schema.type);
-  const types = Array.isArray(schema.type) ? schema.type.map(String) : [type];
-  for (const one of types.filter((name) => name in OF_OTHER_TYPE)) {
-    const sample = OF_OTHER_TYPE[one];
-    if (!types.includes(typeof sample)) yield { path: [], sample };
-  }
-  yield* probesOfAlternatives(schema, depth);
+  yield* probesOfTypes(schema);
+  const { type, properties, additionalProperties } = schema;
   if (type === 'array') yield* probesOfItems(schema, depth);
   if (type !== 'object') return;
-  const { properties, additionalProperties } = schema;
   const members = isSchema(properties) ? Object.entries(properties) : [];
-  for (const [key, member] of [...members, ['other', additionalProperties] as const]) {
+  const others = members.length === 0 ? [['other', additionalProperties] as const] : [];
+  for (const [key, member] of [...members, ...others]) {
     if (!isSchema(member)) continue;
     for (const { path, sample } of probesOf(member, depth + 1)) {
       yield { path: [key, ...path], sample: { ...sampleOf(schema, depth), [key]: sample } };
@@ -52,14 +51,16 @@ function* probesOf(schema: JsonSchema, depth: number): Generator<Probe> {
   }
 }
 
-/** A value that fits no alternative, such as text for a number or null. */
-function* probesOfAlternatives({ anyOf }: JsonSchema, depth: number): Generator<Probe> {
-  const alternatives = Array.isArray(anyOf) ? anyOf.filter(isSchema) : [];
-  const types = alternatives.map(({ type }) => String(type));
-  for (const alternative of alternatives) {
-    for (const probe of probesOf(alternative, depth + 1)) {
-      if (!types.includes(typeof probe.sample)) yield probe;
-    }
+/** A value that fits none of the types that a schema names: text, for a number or null. */
+function* probesOfTypes({ type, anyOf }: JsonSchema): Generator<Probe> {
+  const alternatives = Array.isArray(anyOf) ? anyOf : [{ type }];
+  const types = alternatives.flatMap((one) => (isSchema(one) ? one.type : undefined));
+  // An alternative without a type may accept anything.
+  if (!types.every((name) => typeof name === 'string')) return;
+  const accepted = types.map((name) => (name === 'integer' ? 'number' : name));
+  for (const name of types.filter((one) => one in OF_OTHER_TYPE)) {
+    const sample = OF_OTHER_TYPE[name];
+    if (!accepted.includes(typeof sample)) yield { path: [], sample };
   }
 }
 

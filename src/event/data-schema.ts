@@ -69,7 +69,7 @@ const CHECKER = newAjv({ validateSchema: true });
 
 function compileJsonSchema(where: string, schema: JsonSchema): DataSchema['check'] {
   refuseDefaults(where, schema);
-  if (findKeyword(schema, '$async') !== null) {
+  if (schema.$async === true) {
     throw invalid(where, 'is checked asynchronously ($async), but a check must not wait');
   }
   try {

@@ -55,6 +55,24 @@ describe('compileEvents', () => {
     await new Promise(setImmediate);
   });
 
+  it('accepts unions of which one takes what another would have to convert', () => {
+    const id = z.union([z.string(), z.int()]);
+    for (const a of [
+      ...[
+        id,
+        id.optional(),
+        z.array(id),
+        z.union([z.int32(), z.uuid()]),
+        z.union([z.enum(['x']), z.int()]),
+      ],
+      ...[z.union([z.string(), z.unknown()]), z.union([z.string(), z.literal([1, 'x'])])],
+      ...[z.union([z.array(z.number()), z.array(z.string())]), z.union([z.number(), z.object({})])],
+      z.object({ other: z.string() }).catchall(z.number()),
+    ]) {
+      assert.equal(refusal({ t: { data: z.object({ a }) } }), 'accepted');
+    }
+  });
+
   it('says where in a schema the part is that cannot be used', () => {
     const lines = z.array(z.object({ at: z.date().optional() }));
     assert.match(

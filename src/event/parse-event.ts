@@ -37,7 +37,7 @@ export type ParsedEvent =
       readonly unfit?: {
         readonly reason: UnfitReason;
         readonly event: OrderEvent;
-        /** What the event says itself; null if it does not, or if no deployment can know it. */
+        /** What the event says itself; null if it does not. */
         readonly type: string | null;
         readonly version: number | null;
       };
@@ -105,15 +105,15 @@ function checkMembers(
     errors: errors.slice(0, FIELD_ERRORS_MAX),
     ...(typeof eventId === 'string' ? { eventIdHint: eventId } : {}),
   };
-  if (!reading.isEnvelopeValid || reading.typing?.hasType === false) return failed;
-  const { typing, isNamed = true } = reading.typing ?? { typing: null };
+  if (!reading.isEnvelopeValid || reading.typing?.isNamed === false) return failed;
+  const { type = null, version = null } = reading.typing?.typing ?? {};
   return {
     ...failed,
     unfit: {
       reason: misfit?.reason ?? 'invalid_data',
       event: eventOf(reading, rules),
-      type: isNamed ? (typing?.type ?? null) : null,
-      version: isNamed ? (typing?.version ?? null) : null,
+      type,
+      version,
     },
   };
 }

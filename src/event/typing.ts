@@ -14,7 +14,7 @@ export type Typing = {
   readonly version: number | null;
   /**
    * Its canonical JSON and its value; absent if the event has no data. Data that no deployment takes
-   * has no canonical form, and keeps its text.
+   * has no canonical form; a JSON string with its text stands for it.
    */
   readonly data?: { readonly text: string; readonly value: unknown };
 };
@@ -29,9 +29,7 @@ export type Misfit = { readonly reason: UnfitReason; readonly errors: readonly F
 export type TypingReading = {
   readonly typing: Typing;
   readonly errors: readonly FieldError[];
-  /** Whether some deployment can declare the type. */
-  readonly hasType: boolean;
-  /** Whether type and version can be looked up. */
+  /** Whether some deployment can declare the type and version. */
   readonly isNamed: boolean;
   /** Whether a schema can judge the data beside the errors that it has already. */
   readonly isJudgeable: boolean;
@@ -53,7 +51,6 @@ export function readTyping(sources: ReadonlyMap<string, string>): TypingReading 
       'Input should be the name of a type: a letter, then letters, digits, ".", "-" and "_"';
     errors.push(error('string_pattern_mismatch', ['type'], msg, type));
   }
-  const hasType = errors.length === 0;
   const number = version === undefined ? null : Number(version);
   if (number !== null && !(INTEGER.test(version as string) && number <= VERSION_MAX)) {
     const msg = `Input should be an integer from 1 to ${VERSION_MAX}`;
@@ -61,19 +58,18 @@ export function readTyping(sources: ReadonlyMap<string, string>): TypingReading 
   }
   const isNamed = errors.length === 0;
   const typing = { type: name, version: number };
-  if (data === undefined) return { typing, errors, hasType, isNamed, isJudgeable: true };
+  if (data === undefined) return { typing, errors, isNamed, isJudgeable: true };
   const reading = readData(data);
   if ('text' in reading) {
-    return { typing: { ...typing, data: reading }, errors, hasType, isNamed, isJudgeable: true };
+    return { typing: { ...typing, data: reading }, errors, isNamed, isJudgeable: true };
   }
   const { problems } = reading;
   errors.push(...problems.map(errorOfProblem));
   return {
-    typing: { ...typing, data: { text: data, value: reading.value } },
+    typing: { ...typing, data: { text: JSON.stringify(data), value: reading.value } },
     errors,
-    hasType,
     isNamed,
-    isJudgeable: !problems.some((problem) => problem.type === 'nesting_too_deep'),
+    isJudgeable: !reading.isTooDeep,
   };
 }
 

@@ -223,6 +223,41 @@ describe('Typed events', () => {
     await prove();
   });
 
+  it('whose data PostgreSQL could not read are conflicts as any others, first and second [G4] [G6]', async (t) => {
+    const { pool, context, typed, prove } = await setUp(t);
+    const deep = `${'['.repeat(20_000)}${']'.repeat(20_000)}`;
+    let next = 0;
+    for (const bad of ['"\\u0000"', '"\\ud800"', '1e400000', deep, '1,"currency":2']) {
+      for (const isFirst of [true, false]) {
+        const good = placed();
+        const wrong = JSON.stringify(good).replace('"currency":"EUR"', `"currency":${bad}`);
+        const records = isFirst ? [wrong, good] : [good, wrong];
+        for (const deployment of [typed, context]) {
+          const slice = sliceOfEvents(next, records);
+          next += records.length;
+          const { conflicts, duplicates } = await processBatch(deployment, slice);
+          const seen = [1, deployment === typed ? 0 : 1];
+          assert.deepEqual([conflicts.length, duplicates.length], seen, bad.slice(0, 20));
+        }
+        const id = good.event_id;
+        assert.ok(await findEvent(pool, id));
+      }
+    }
+    const { rows } = await pool.query(
+      `SELECT DISTINCT jsonb_typeof(payload) AS this, jsonb_typeof(first_payload) AS first FROM conflicts`,
+    );
+    assert.deepEqual(rows, [{ this: 'object', first: 'object' }]);
+    // What a decode function read need not be JSON at all.
+    const [letter] = await listDeadLetters(pool, { reason: 'invalid_data', limit: 1 });
+    await pool.query(`UPDATE dead_letters SET value = '\\x00ff00' WHERE event_id = $1`, [
+      letter?.eventId,
+    ]);
+    const other = placed({ event_id: letter?.eventId as string, user_id: 'other' });
+    assert.equal((await processBatch(typed, sliceOfEvents(next, [other]))).conflicts.length, 1);
+    assert.ok(await findEvent(pool, letter?.eventId as string));
+    await prove();
+  });
+
   it('of an unknown type that say no version are redriven once any version is known [G3]', async (t) => {
     const { pool, context, typed, prove } = await setUp(t);
     await processBatch(context, sliceOfEvents(0, [placed({ type: 'late', data: undefined })]));

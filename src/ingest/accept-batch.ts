@@ -157,7 +157,7 @@ class Batch {
     const record = recordOf(parsed.event, { requestId, trace });
     const tooLong = tooLongOf(record, this.#parts.rules);
     if (tooLong !== null) {
-      this.#verdicts.push({ status: 'rejected', errors: tooLong.errors });
+      this.#verdicts.push({ status: 'rejected', errors: this.#listed(tooLong.errors) });
       return;
     }
     const eventId = sentEventId(parsed.event);

@@ -83,8 +83,8 @@ export const POST_EVENT: Operation = {
     ),
     413: {
       description:
-        'The body is larger than 64 KiB after decompression, or the record is larger than the topic ' +
-        'accepts. Nothing was appended.',
+        'The event is larger than `EVENT_BYTES_MAX` (64 KiB by default) after decompression or in its ' +
+        'canonical form, or the record is larger than the topic accepts. Nothing was appended.',
       content: jsonBody(
         { anyOf: [{ $ref: '#/components/schemas/Error' }, FIELD_ERRORS] },
         { detail: 'Request body is over 65536 bytes' },

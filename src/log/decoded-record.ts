@@ -23,7 +23,7 @@ export type EventRecord = {
 export type Unfit = {
   readonly reason: UnfitReason;
   readonly errors: readonly FieldError[];
-  /** What the event says itself; null if it does not, or if no deployment can know it. */
+  /** What the event says itself; null if it does not. */
   readonly type: string | null;
   readonly version: number | null;
 };

@@ -2,6 +2,7 @@
 import { IS_DATA_OF, selectEnvelope } from './event-columns.ts';
 import type { LogPlace } from './log-place.ts';
 import type { Queryable } from './queryable.ts';
+import { storablePayload } from './storable-json.ts';
 import { UTC } from './utc.ts';
 
 const POSITION = `jsonb_build_object('topic', l.topic, 'log_id', e.log_id,
@@ -41,16 +42,16 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
     [eventId],
   );
   if (stored.rows[0] !== undefined) return withoutAbsent(stored.rows[0]);
-  const deadLetter = await db.query(
-    `SELECT e.event_id, e.state AS status, e.reason, e.sqlstate,
-            convert_from(e.value, 'UTF8')::jsonb AS payload,
+  const deadLetter = await db.query<{ payload: Buffer }>(
+    `SELECT e.event_id, e.state AS status, e.reason, e.sqlstate, e.value AS payload,
             encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
             ${UTC('e.parked_at')} AS parked_at, ${COUNTS}
        FROM orderonce.dead_letter_claims e JOIN orderonce.logs l USING (log_id)
       WHERE e.event_id = $1`,
     [eventId],
   );
-  return deadLetter.rows[0] ?? null;
+  const [letter] = deadLetter.rows;
+  return letter === undefined ? null : { ...letter, payload: storablePayload(letter.payload) };
 }
 
 /** The order as the sum of its stored events, or null. */

@@ -43,4 +43,13 @@ it('compareSlice accepts what a deployment parked that did not know the version 
   assert.deepEqual(await compareSlice(pool, place, slice, source), []);
   await pool.query(`UPDATE dead_letters SET digest = sha256('x')`);
   assert.equal((await compareSlice(pool, place, slice, source)).length, 1);
+  // What says its version was never taken for another one.
+  const versioned = { ...wireEvent(), type: 'late', version: 1 };
+  const said = sliceOfEvents(2, [versioned]);
+  await processBatch(context, said);
+  const [record] = said.records;
+  const bytes = Buffer.from(String(record?.value).replace('"version":1', '"version":7'));
+  await pool.query('UPDATE dead_letters SET value = $1 WHERE log_offset = 2', [bytes]);
+  const other = { ...said, records: [{ ...record, value: bytes }] } as typeof said;
+  assert.equal((await compareSlice(pool, place, other, source)).length, 1);
 });

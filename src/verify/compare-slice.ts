@@ -101,10 +101,26 @@ function isOf(outcome: Outcome, { value }: LogRecord, event: EventRecord | undef
   return outcome.digest === null || isDigestOf(outcome.digest, event);
 }
 
-/** A deployment that did not know the type took an event that says no version for one of version 1. */
-function isDigestOf(digest: string, { event, digest: ofEvent }: EventRecord): boolean {
-  if (digest === ofEvent || event.type === undefined) return digest === ofEvent;
-  return digest === digestOf({ ...event, version: 1 });
+/**
+ * The digest covers the version. An event that says none was taken for one of the newest version that
+ * its deployment knew, or of version 1 if that did not know the type.
+ */
+function isDigestOf(digest: string, { event, digest: ofEvent, record }: EventRecord): boolean {
+  if (digest === ofEvent || event.type === undefined || saysVersion(record)) {
+    return digest === ofEvent;
+  }
+  const { version: newest = 1 } = event;
+  const versions = Array.from({ length: newest }, (_, n) => n + 1);
+  return versions.some((version) => digest === digestOf({ ...event, version }));
+}
+
+/** Records that a function decodes are not read here, and count as saying one. */
+function saysVersion({ value }: LogRecord): boolean {
+  try {
+    return 'version' in (JSON.parse(String(value)) as object);
+  } catch {
+    return true;
+  }
 }
 
 /** The digest of a dead letter is that of the event in its bytes; it has none without an event. */
