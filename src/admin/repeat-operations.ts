@@ -96,7 +96,11 @@ export const LIST_CONFLICTS = listOf(
     ...LEDGER,
     payload: payload({ type: 'object', description: 'Of this record, which never takes effect.' }),
     digest: DIGEST,
-    first_payload: payload({ type: 'object', description: 'Of the record that came first.' }),
+    first_payload: payload({
+      type: 'object',
+      description:
+        'Of the record that came first. `{"text": …}` if that is no event in JSON that the database could hold.',
+    }),
     first_digest: DIGEST,
     differs: payload({
       type: 'array',
