@@ -35,12 +35,13 @@ const PROBLEMS_MAX = 100;
 
 /**
  * @param source JSON text that JSON.parse accepts.
+ * @param depthMax how many levels it may have.
  * @throws SyntaxError if it is none.
  */
-export function readData(source: string): DataReading {
+export function readData(source: string, depthMax = DATA_DEPTH_MAX): DataReading {
   const value: unknown = JSON.parse(source);
-  if (isCanonical(source, value)) return { text: source, value };
-  const reader = new DataReader(source);
+  if (isCanonical(source, value, depthMax)) return { text: source, value };
+  const reader = new DataReader(source, depthMax);
   const text = reader.read();
   const { problems, isTooDeep } = reader;
   if (problems.length > 0) return { problems, value, isTooDeep };
@@ -48,25 +49,25 @@ export function readData(source: string): DataReading {
 }
 
 /** Whether the text is canonical already, as records of our own API are. Fast, without a parser. */
-function isCanonical(source: string, value: unknown): boolean {
+function isCanonical(source: string, value: unknown, depthMax: number): boolean {
   // An escape that is neither needed nor canonical makes the text differ from that of
   // JSON.stringify. Those of NUL and of lone surrogates do not, so texts with \u are left to the
   // parser.
-  if (source.includes('\\u') || !isSortedAndFlat(value, 1)) return false;
+  if (source.includes('\\u') || !isSortedAndFlat(value, depthMax)) return false;
   return JSON.stringify(value) === source;
 }
 
-function isSortedAndFlat(value: unknown, depth: number): boolean {
+function isSortedAndFlat(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return true;
-  if (depth > DATA_DEPTH_MAX) return false;
+  if (levels === 0) return false;
   if (Array.isArray(value)) {
-    for (const item of value) if (!isSortedAndFlat(item, depth + 1)) return false;
+    for (const item of value) if (!isSortedAndFlat(item, levels - 1)) return false;
     return true;
   }
   let before: string | null = null;
   for (const key of Object.keys(value)) {
     if (before !== null && before > key) return false;
-    if (!isSortedAndFlat((value as Record<string, unknown>)[key], depth + 1)) return false;
+    if (!isSortedAndFlat((value as Record<string, unknown>)[key], levels - 1)) return false;
     before = key;
   }
   return true;
@@ -77,11 +78,13 @@ class DataReader {
   readonly problems: DataProblem[] = [];
   isTooDeep = false;
   readonly #source: string;
+  readonly #depthMax: number;
   readonly #path: (string | number)[] = [];
   #at = 0;
 
-  constructor(source: string) {
+  constructor(source: string, depthMax: number) {
     this.#source = source;
+    this.#depthMax = depthMax;
   }
 
   /** @returns the canonical text; meaningless if there are problems. */
@@ -100,11 +103,11 @@ class DataReader {
 
   #readNested(open: '{' | '['): string {
     const start = this.#at;
-    if (this.#path.length >= DATA_DEPTH_MAX || this.problems.length >= PROBLEMS_MAX) {
+    if (this.#path.length >= this.#depthMax || this.problems.length >= PROBLEMS_MAX) {
       this.isTooDeep = true;
       this.#at = endOfNested(this.#source, start);
-      const msg = `Data may be nested at most ${DATA_DEPTH_MAX} levels deep`;
-      if (this.#path.length >= DATA_DEPTH_MAX) {
+      const msg = `Data may be nested at most ${this.#depthMax} levels deep`;
+      if (this.#path.length >= this.#depthMax) {
         this.#refuse('nesting_too_deep', msg, this.#source.slice(start, this.#at));
       }
       return 'null';

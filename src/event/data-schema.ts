@@ -157,21 +157,27 @@ function compileStandard(where: string, schema: StandardSchema): DataSchema {
   if (isPromise(validate({}))) {
     throw invalid(where, 'is checked asynchronously, but a check must not wait for anything');
   }
-  const check = (value: unknown) => {
+  const judge = (value: unknown, issuesMax: number): readonly DataIssue[] => {
     try {
       const result = validate(value);
       if (isPromise(result)) throw new Error('the check threw an error, or is asynchronous');
       const { issues, value: output } = result as StandardResult;
       if (issues?.length === 0) throw new Error('it refuses the data without an issue');
-      if (issues !== undefined) return first(first(issues).flatMap((i) => issuesOf(i, value)));
+      if (issues !== undefined)
+        return issues.slice(0, issuesMax).flatMap((i) => issuesOf(i, value));
       return isUnchanged(value, output) ? [] : [CHANGED];
     } catch (error) {
       const msg = `The schema (${vendor}) failed: ${reasonOf(error)}`.slice(0, 500);
       return [{ type: 'validator_failed', path: [], msg }];
     }
   };
-  const refused = (value: unknown) => check(value).filter((issue) => issue !== CHANGED);
-  const coerced = findCoercion(jsonSchema, (value) => refused(value).map(({ path }) => path));
+  const check = (value: unknown) => first(judge(value, FIELD_ERRORS_MAX));
+  // A sample has an issue at each place with a pattern, so the one that is looked for may come late.
+  const pathsOf = (value: unknown) =>
+    judge(value, Number.POSITIVE_INFINITY)
+      .filter((issue) => issue !== CHANGED)
+      .map(({ path }) => path);
+  const coerced = findCoercion(jsonSchema, pathsOf);
   if (coerced !== null) {
     throw invalid(where, `cannot be used: it converts the value at ${coerced}. ${UNCHANGED}`);
   }
@@ -223,7 +229,10 @@ function jsonSchemaOf(where: string, schema: StandardSchema, io: 'input' | 'outp
 /** A plain copy without `$schema` and without what a library adds for itself. */
 function withoutDialect(schema: object): JsonSchema {
   const { $schema: _, ...rest } = JSON.parse(JSON.stringify(schema)) as Record<string, unknown>;
-  return rest;
+  // A schema with an id of its own is a reference to a definition.
+  const { $ref, $defs } = rest as { $ref?: string; $defs?: Record<string, object> };
+  const named = $ref?.startsWith('#/$defs/') ? $defs?.[$ref.slice('#/$defs/'.length)] : undefined;
+  return named === undefined ? rest : { ...named, $defs };
 }
 
 /** Libraries describe their output as closed, because they drop unknown members from it. */

@@ -73,6 +73,13 @@ describe('compileEvents', () => {
     }
   });
 
+  it('accepts many places with a pattern, and a schema with an id of its own', () => {
+    const ids = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`id${i}`, z.uuid()]));
+    assert.equal(refusal({ t: { data: z.object({ ...ids, n: z.number() }) } }), 'accepted');
+    const named = z.object({ a: z.string() }).meta({ id: 'Order' });
+    assert.equal(compile({ t: { data: named } }).types.get('t')?.dataSchema?.type, 'object');
+  });
+
   it('says where in a schema the part is that cannot be used', () => {
     const lines = z.array(z.object({ at: z.date().optional() }));
     assert.match(
@@ -121,6 +128,19 @@ describe('compileEvents', () => {
     assert.equal(refusal({ t: { data: named } }), 'accepted');
     const hidden = { type: 'object', properties: { properties: { default: 1 } } };
     assert.match(refusal({ t: { data: hidden } }), /default at #\/properties\/properties/);
+  });
+
+  it('survives an upgrade that returns what no check can read', () => {
+    const data = { type: 'object', properties: { a: { $ref: '#' } } };
+    const upgrade = {
+      1: () => {
+        const circle: Record<string, unknown> = {};
+        circle.a = circle;
+        return circle;
+      },
+    };
+    const known = compile({ t: { data, version: 2, upgrade } }).types.get('t');
+    assert.equal(known?.check(1, {})[0]?.type, 'upgrade_failed');
   });
 
   it('lifts data to a version that has none, and to the first that has some', () => {

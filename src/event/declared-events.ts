@@ -189,14 +189,13 @@ function checkData(
   if (data !== undefined && (typeof data !== 'object' || data === null || Array.isArray(data))) {
     return [{ type: 'dict_type', path: [], msg: 'Input should be an object' }];
   }
-  let lifted: unknown;
   try {
-    lifted = lift(data);
+    // What an upgrade returns may be anything, and a check of it may throw.
+    return checkNewest(schema, lift(data));
   } catch (error) {
     const msg = `The upgrade of this version failed: ${reasonOf(error)}`.slice(0, 500);
     return [{ type: 'upgrade_failed', path: [], msg }];
   }
-  return checkNewest(schema, lifted);
 }
 
 function checkNewest(schema: DataSchema | null, data: unknown): readonly DataIssue[] {

@@ -61,7 +61,7 @@ async function readFirstLetters(
   tx: Transaction,
   repeats: readonly Repeat[],
 ): Promise<ReadonlyMap<string, object>> {
-  const { rows } = await tx.query<{ id: string; value: Buffer }>(
+  const { rows } = await tx.query<{ id: string; value: Buffer | null }>(
     'SELECT event_id AS id, value FROM orderonce.dead_letter_claims WHERE event_id = ANY ($1::uuid[])',
     [repeats.map(({ event }) => event.event.eventId)],
   );

@@ -42,7 +42,7 @@ export async function findEvent(db: Queryable, eventId: string): Promise<object 
     [eventId],
   );
   if (stored.rows[0] !== undefined) return withoutAbsent(stored.rows[0]);
-  const deadLetter = await db.query<{ payload: Buffer }>(
+  const deadLetter = await db.query<{ payload: Buffer | null }>(
     `SELECT e.event_id, e.state AS status, e.reason, e.sqlstate, e.value AS payload,
             encode(e.digest, 'hex') AS digest, e.request_id, ${POSITION},
             ${UTC('e.parked_at')} AS parked_at, ${COUNTS}

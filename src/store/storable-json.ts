@@ -1,4 +1,4 @@
-import { readData } from '../event/canonical-data.ts';
+import { DATA_DEPTH_MAX, readData } from '../event/canonical-data.ts';
 
 /**
  * Makes JSON text that jsonb accepts, even if the value quotes foreign input. PostgreSQL refuses
@@ -25,18 +25,29 @@ export function storableText(text: string): string {
 }
 
 /**
- * The payload of a record as a JSON object that jsonb accepts unchanged. What is no such object (bytes
- * of another format, a key given twice, a number that is not exact) becomes `{ text }`.
+ * The payload of a record as an object that jsonb accepts. Numbers that a double would change become
+ * texts. Bytes that are no JSON object, or one that is nested too deep for PostgreSQL, become
+ * `{ text }`; no bytes at all become `{}`.
  */
-export function storablePayload(bytes: Buffer): object {
+export function storablePayload(bytes: Buffer | null): object {
+  if (bytes === null) return {};
   const text = bytes.toString('utf8');
   try {
-    const reading = readData(text);
-    if ('text' in reading && typeof reading.value === 'object' && reading.value !== null) {
-      return reading.value;
-    }
+    // The event is a level around its data.
+    const reading = readData(text, DATA_DEPTH_MAX + 1);
+    const value = 'text' in reading ? reading.value : reading.isTooDeep ? null : readRoughly(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
   } catch {
     // It is no JSON.
   }
   return { text: storableText(text) };
+}
+
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
+
+/** Of a key that is given twice, the last value; of a number that is not exact, its text. */
+function readRoughly(text: string): unknown {
+  const reviver: Reviver = (_, value, { source }) =>
+    typeof value === 'number' && String(value) !== source ? source : value;
+  return storable(JSON.parse(text, reviver as (key: string, value: unknown) => unknown));
 }
