@@ -229,21 +229,9 @@ export type AssignmentListener = {
   onAssign(partitions: readonly number[]): void;
 };
 
-/**
- * The bounds of all of these partitions, for callers whose result would be wrong without one of
- * them.
- * @throws LOG_UNAVAILABLE if the bounds of one partition cannot be read.
- */
-export async function boundsOfAll(
-  reader: Pick<LogReader, 'bounds'>,
-  partitions: readonly number[],
-): Promise<Map<number, LogBounds>> {
-  const bounds = await reader.bounds(partitions, true);
-  const missing = partitions.filter((partition) => !bounds.has(partition));
-  if (missing.length === 0) return bounds;
-  const message = `The log does not report where partitions ${missing.join(', ')} begin and end`;
-  throw new OrderonceError('LOG_UNAVAILABLE', message);
-}
+/** Whether the log, or the part of it that was asked for, does not answer now. */
+export const isUnavailable = (error: unknown): error is OrderonceError =>
+  error instanceof OrderonceError && error.code === 'LOG_UNAVAILABLE';
 
 export type LogReader = {
   readonly topic: string;

@@ -8,7 +8,7 @@
 
 import { type ErrorCode, OrderonceError } from '../errors.ts';
 import type { RecordRules } from '../log/decode-hook.ts';
-import { boundsOfAll, type LogReader } from '../log/event-log.ts';
+import type { LogReader } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
 import { insertAcceptedGap } from '../store/log-gaps.ts';
@@ -29,6 +29,7 @@ import {
 import type { Transaction } from '../store/queryable.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';
+import { boundsOfAll, onceAvailable } from '../verify/patient-reads.ts';
 import { type CheckedPosition, checkPositions } from './check.ts';
 
 /** What each decision needs, and who makes it. */
@@ -141,14 +142,12 @@ async function findTrouble(
   if (!positions.some((position) => position.partition === partition)) {
     throw notInTrouble(`Partition ${partition} has no position`);
   }
-  const [checked] = await checkPositions(reader, pool, topicId, [partition]);
-  if (checked === undefined) {
-    throw new OrderonceError(
-      'LOG_UNAVAILABLE',
-      `No broker leads partition ${partition} now. Try again later`,
-    );
-  }
-  const { trouble, position, bounds } = checked;
+  const { trouble, position, bounds } = await onceAvailable(async () => {
+    const [checked] = await checkPositions(reader, pool, topicId, [partition]);
+    if (checked !== undefined) return checked;
+    const message = `No broker leads partition ${partition} now. Try again later`;
+    throw new OrderonceError('LOG_UNAVAILABLE', message);
+  });
   if (trouble === null) throw notInTrouble(`Partition ${partition} has no trouble`);
   if (!codes.includes(trouble.error.code)) {
     throw notInTrouble(`Partition ${partition} has another trouble: ${trouble.error.message}`);
@@ -193,7 +192,7 @@ async function compareWindow(
   let records = 0;
   for (let offset = from; offset < to; ) {
     const wish = { partition: place.partition, offset };
-    const whole = await readSlice(reader, topicId, wish);
+    const whole = await onceAvailable(() => readSlice(reader, topicId, wish));
     const { head } = splitSlice(whole, Math.min(whole.next, to));
     const [first] = await compareSlice(pool, place, head, { rules, topic: reader.topic });
     if (first !== undefined) return { difference: first.offset, records };

@@ -5,7 +5,7 @@
  */
 import { type ErrorCode, OrderonceError } from '../errors.ts';
 import { recordDigest } from '../log/decoded-record.ts';
-import type { LogBounds, LogReader } from '../log/event-log.ts';
+import { isUnavailable, type LogBounds, type LogReader } from '../log/event-log.ts';
 import { readSlice } from '../log/read-slice.ts';
 import type { Pool } from '../store/pool.ts';
 import { type Position, readPositions } from '../store/positions.ts';
@@ -66,7 +66,7 @@ async function checkOne(
   try {
     return await checkLastRecord(reader, topicId, position, bounds);
   } catch (error) {
-    if (error instanceof OrderonceError && error.code === 'LOG_UNAVAILABLE') return 'unavailable';
+    if (isUnavailable(error)) return 'unavailable';
     throw error;
   }
 }

@@ -1,6 +1,5 @@
 /** The state of each partition: position, log, lag, and what holds it up. */
-import { OrderonceError } from '../errors.ts';
-import type { LogBounds, LogReader } from '../log/event-log.ts';
+import { isUnavailable, type LogBounds, type LogReader } from '../log/event-log.ts';
 import type { Pool } from '../store/pool.ts';
 import { type ReadTrouble, readTroubles } from '../store/position-troubles.ts';
 import { type Position, readPositions } from '../store/positions.ts';
@@ -118,7 +117,7 @@ async function unlessUnavailable<T>(
   try {
     return [await ask(), NO_LEADER];
   } catch (error) {
-    if (!(error instanceof OrderonceError) || error.code !== 'LOG_UNAVAILABLE') throw error;
+    if (!isUnavailable(error)) throw error;
     return [otherwise, error.message];
   }
 }

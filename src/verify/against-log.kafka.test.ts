@@ -7,8 +7,18 @@ import { createDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { foreignProducer, KAFKA, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
+import { type LogReader, NOTHING_NEW } from '../log/event-log.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { verify } from './verify.ts';
+
+/** The reader with some methods replaced. */
+const withMethods = (reader: LogReader, methods: Partial<LogReader>): LogReader =>
+  new Proxy(reader, {
+    get: (target, name) => {
+      const value = Reflect.get({ ...methods }, name) ?? Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 
 /** A log with every kind of outcome, a committed and an aborted transaction. */
 async function setUp(t: TestContext) {
@@ -31,22 +41,42 @@ async function setUp(t: TestContext) {
   await untilStored(db, 3);
   await until('the end is reached', () => consumer.partitions[0]?.next_offset === 9);
   const reader = newReader(t, topic);
-  const ask = (isAgainstLog: boolean) =>
+  const askWith = (from: LogReader | null) =>
     verify(db.pool, {
       topic,
       receipts: null,
       handlers: [],
-      reader: isAgainstLog ? reader : null,
+      reader: from,
       onStep: () => {},
       ...USUAL_MODEL,
     });
-  return { db, ask, event };
+  const ask = (isAgainstLog: boolean) => askWith(isAgainstLog ? reader : null);
+  return { db, ask, askWith, event, reader };
 }
 
 describe('verify --against-log', { skip: KAFKA === undefined }, () => {
   it('proves a true account record by record, gaps included [G3]', async (t) => {
     const { ask } = await setUp(t);
     const verdict = await ask(true);
+    assert.deepEqual(verdict.log, { compared: 9, gone: 0, findings: [] });
+    assert.equal(verdict.isProven, true);
+  });
+
+  it('waits while a partition changes its leader, before and during the comparison [G3]', async (t) => {
+    const { askWith, reader } = await setUp(t);
+    const toFail = { bounds: 2, fetch: 50 };
+    const changing = withMethods(reader, {
+      // Some partitions answer, this one does not.
+      bounds: async (...args) => (toFail.bounds-- > 0 ? new Map() : await reader.bounds(...args)),
+      fetch: async (topicId, wishes, limits) => {
+        if (toFail.fetch-- <= 0) return await reader.fetch(topicId, wishes, limits);
+        const failed = new Map(
+          wishes.map(({ partition }) => [partition, 'No broker leads it now']),
+        );
+        return { ...NOTHING_NEW, failed };
+      },
+    });
+    const verdict = await askWith(changing);
     assert.deepEqual(verdict.log, { compared: 9, gone: 0, findings: [] });
     assert.equal(verdict.isProven, true);
   });

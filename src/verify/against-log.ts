@@ -1,13 +1,13 @@
 /** Reads the records that the log still holds, and compares each with the tables. */
 
-import { OrderonceError } from '../errors.ts';
 import type { RecordRules } from '../log/decode-hook.ts';
-import { boundsOfAll, type LogReader } from '../log/event-log.ts';
+import { isUnavailable, type LogReader, type LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { readSlice } from '../log/read-slice.ts';
 import { type Position, readGenerations, readPositions } from '../store/positions.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { compareSlice, type LogFinding } from './compare-slice.ts';
+import { boundsOfAll, onceAvailable } from './patient-reads.ts';
 
 export type LogComparison = {
   /** How many offsets were compared. */
@@ -24,7 +24,7 @@ const FINDINGS_MAX = 1000;
  * Compares all processed offsets that the logs still hold with the tables, one topic after the other.
  * @param tx a transaction with a snapshot, which decides what has been processed.
  * @param onProgress called with the number of offsets compared so far and their total.
- * @throws LOG_UNAVAILABLE if the log cannot be read.
+ * @throws LOG_UNAVAILABLE if a part of the log cannot be read for half a minute.
  */
 export async function compareWithLogs(
   tx: Transaction,
@@ -135,35 +135,36 @@ class Comparison {
 
   async #compare({ partition, logId, from, to }: Range): Promise<void> {
     for (let offset = from; offset < to; ) {
-      const slice = await this.#read(partition, offset, to);
-      if (slice === null) {
+      const read = await onceAvailable(() => this.#read(partition, offset, to));
+      if (typeof read === 'number') {
         // Retention has removed records during the comparison.
-        const start = (await boundsOfAll(this.#reader, [partition])).get(partition)?.start ?? 0;
-        const next = Math.min(to, start);
-        this.#gone += next - offset;
-        offset = next;
+        this.#gone += read - offset;
+        offset = read;
         continue;
       }
-      const found = await compareSlice(this.#tx, { logId, partition }, slice, {
+      const found = await compareSlice(this.#tx, { logId, partition }, read, {
         rules: this.#rules,
         topic: this.#reader.topic,
       });
       this.#findings.push(...found.slice(0, FINDINGS_MAX - this.#findings.length));
-      this.#compared += slice.next - offset;
-      offset = slice.next;
+      this.#compared += read.next - offset;
+      offset = read.next;
       this.#onProgress(this.#compared, this.#total);
     }
   }
 
-  /** @returns null if the log now begins behind this offset. */
-  async #read(partition: number, offset: number, to: number) {
+  /**
+   * Reads from the offset on, but nothing behind `to`.
+   * @returns the offset at which the log begins now, at most `to`, if it has removed this one.
+   */
+  async #read(partition: number, offset: number, to: number): Promise<LogSlice | number> {
     try {
       const whole = await readSlice(this.#reader, this.#topicId, { partition, offset });
       return splitSlice(whole, Math.min(whole.next, to)).head;
     } catch (error) {
-      const { start = 0 } = (await boundsOfAll(this.#reader, [partition])).get(partition) ?? {};
-      const isGone = error instanceof OrderonceError && error.code === 'LOG_UNAVAILABLE';
-      if (isGone && start > offset) return null;
+      if (!isUnavailable(error)) throw error;
+      const start = (await this.#reader.bounds([partition], true)).get(partition)?.start ?? 0;
+      if (start > offset) return Math.min(start, to);
       throw error;
     }
   }

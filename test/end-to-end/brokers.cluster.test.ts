@@ -105,7 +105,7 @@ async function setUp(
     assert.equal(await proof.exit(), 0, proof.output);
     for (const service of services) assert.equal(await service.kill('SIGTERM'), 0);
   };
-  return { topic, shop, untilProcessed, assertNothingLost };
+  return { env, topic, shop, untilProcessed, assertNothingLost };
 }
 
 /** Six partitions with replicas on all three brokers, two led by each broker. */
@@ -228,7 +228,7 @@ const loseBroker = async (
   replicas: readonly (readonly number[])[],
   suffering: readonly number[],
 ) => {
-  const { shop, untilProcessed, assertNothingLost } = await setUp(t, cluster, replicas);
+  const { env, shop, untilProcessed, assertNothingLost } = await setUp(t, cluster, replicas);
   const well = ALL.filter((partition) => !suffering.includes(partition));
   await cluster.broker(1).crash();
   await shop.untilAcknowledged(well, TAKEN_OVER_MS);
@@ -245,9 +245,12 @@ const loseBroker = async (
     const { detail = '' } = (await answer.json()) as { detail?: string };
     return answer.status === 503 && named.test(detail) && ready.status === 200;
   });
+  // A command that needs every partition waits for those that suffer.
+  const proof = new Orderonce(t, ['verify', '--against-log'], env);
   await cluster.broker(1).restart();
   t.diagnostic(`back: ${await shop.untilAcknowledged(ALL, RECOVERED_MS)} ms`);
   await untilProcessed(ALL, RECOVERED_MS);
+  assert.equal(await proof.exit(), 0, proof.output);
   await assertNothingLost();
 };
 
