@@ -20,7 +20,7 @@ export const STEPS: readonly Step[] = [
   {
     name: 'Fence',
     does: 'moves each position, but only from where its slice begins',
-    code: ['inbox/settle-records.ts', 'fence'],
+    code: ['inbox/fence.ts', 'fence'],
     endedBy: 'POSITION_MOVED',
   },
   {

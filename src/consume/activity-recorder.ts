@@ -3,7 +3,7 @@
  * the batch transaction, so that a chart costs processing nothing: a process that is killed loses
  * its last seconds of the chart, and nothing else.
  */
-import type { Settled } from '../inbox/settle-records.ts';
+import type { Settled } from '../inbox/batch.ts';
 import {
   type ActivityCount,
   addActivity,

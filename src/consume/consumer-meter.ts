@@ -1,5 +1,5 @@
 import type { ErrorCode } from '../errors.ts';
-import type { Phase, Settled } from '../inbox/settle-records.ts';
+import type { Phase, Settled } from '../inbox/batch.ts';
 import type { Moved } from './turns.ts';
 
 /** What the metrics are told of. None of these methods throws, and none waits. */

@@ -1,7 +1,7 @@
 /** The metrics of a consumer: counters and histograms of what its transactions do. */
 import { Counter, Histogram, type Registry } from 'prom-client';
 import type { ErrorCode } from '../errors.ts';
-import type { Settled } from '../inbox/settle-records.ts';
+import type { Settled } from '../inbox/batch.ts';
 import { requestMs } from '../log/request-id.ts';
 import { addBinnedHistogram } from '../runtime/binned-histogram.ts';
 import { RETRY_WINDOW_MS, type RepeatSource } from '../store/duplicates.ts';

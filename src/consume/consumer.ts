@@ -1,5 +1,5 @@
 /** The consumer of a topic: a member of its consumer group, with one Assignment between two rebalances. */
-import type { Settled } from '../inbox/settle-records.ts';
+import type { Settled } from '../inbox/batch.ts';
 import { within } from '../runtime/deadline.ts';
 import { Assignment, type AssignmentOptions } from './assignment.ts';
 import type { ConsumerMeter } from './consumer-meter.ts';

@@ -1,4 +1,4 @@
-import type { Settled } from '../inbox/settle-records.ts';
+import type { Settled } from '../inbox/batch.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import { traceIdOf } from '../log/trace-context.ts';
 import type { Logger } from '../runtime/logger.ts';

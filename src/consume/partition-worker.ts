@@ -1,10 +1,10 @@
 /** Processes one assigned partition, from buffer to COMMIT, one batch after the other. */
 import { OrderonceError, reasonOf } from '../errors.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/batch.ts';
 import { mayBlameBatch } from '../inbox/blame.ts';
 import { firstOf } from '../inbox/first-event.ts';
 import { parkUnrun } from '../inbox/isolate.ts';
 import { processBatch, processSuspect } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
 import { deadlyRecord, decodeSlice } from '../log/decode-hook.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';

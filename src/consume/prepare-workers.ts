@@ -5,8 +5,8 @@
 
 import { OrderonceError } from '../errors.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
+import type { BatchContext } from '../inbox/batch.ts';
 import type { ParkGuard } from '../inbox/park-guard.ts';
-import type { BatchContext } from '../inbox/settle-records.ts';
 import { isDecoded, type RecordRules } from '../log/decode-hook.ts';
 import type { LogReader } from '../log/event-log.ts';
 import { type CheckedPosition, checkPositions } from '../positions/check.ts';

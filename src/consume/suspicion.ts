@@ -16,8 +16,9 @@
  *
  * Only handlers and decode functions can loop or end the process. Without them nothing is noted.
  */
+
+import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/batch.ts';
 import { firstOf, type KnownSuspect, type WitnessRules } from '../inbox/first-event.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from '../inbox/settle-records.ts';
 import { decodeTopic, isDecoded } from '../log/decode-hook.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { clearSuspect, noteAttempt, noteDecoded, type Suspect } from '../store/suspects.ts';

@@ -7,8 +7,8 @@ import { sliceOfEvents, type WireEvent, wireEvent } from '../../test/support/eve
 import { count, nextOffset, orderRow, setUpHeart } from '../../test/support/heart.ts';
 import type { OrderonceError } from '../errors.ts';
 import { TerminalError } from '../handlers/handler.ts';
+import type { BatchContext, BatchOutcome } from '../inbox/batch.ts';
 import { processBatch } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { type CarriedOut, type Turn, Turns } from './turns.ts';
 

@@ -6,8 +6,9 @@
  * If a shared transaction fails, for whatever reason, each of its turns gets a transaction of its
  * own. So a partition whose batch fails does not hold up the others.
  */
+
+import type { BatchContext, BatchOutcome, Settled } from '../inbox/batch.ts';
 import { processTogether } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome, Settled } from '../inbox/settle-records.ts';
 import type { LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
 import { pause } from '../runtime/backoff.ts';

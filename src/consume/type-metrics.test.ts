@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { Registry } from 'prom-client';
-import type { Settled } from '../inbox/settle-records.ts';
+import type { Settled } from '../inbox/batch.ts';
 import { addTypeMetrics } from './type-metrics.ts';
 
 /** A transaction that stored events of these types; undefined: without a type. */

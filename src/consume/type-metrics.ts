@@ -1,6 +1,6 @@
 /** Counts records by the type of their event, in deployments that declare types. */
 import { Counter, type Registry } from 'prom-client';
-import type { Settled } from '../inbox/settle-records.ts';
+import type { Settled } from '../inbox/batch.ts';
 import type { EventRecord } from '../log/decoded-record.ts';
 
 /** The labels beside the declared types. No name of a type begins like them. */

@@ -21,7 +21,8 @@ import {
   parkReasonOf,
   sqlStateBehind,
 } from '../handlers/run-handlers.ts';
-import { type Settled, settleRecords } from '../inbox/settle-records.ts';
+import type { Settled } from '../inbox/batch.ts';
+import { settleRecords } from '../inbox/settle-records.ts';
 import type { RecordRules } from '../log/decode-hook.ts';
 import { type EventRecord, UnfitEvent } from '../log/decoded-record.ts';
 import {

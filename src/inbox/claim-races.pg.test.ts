@@ -11,7 +11,7 @@ import type { OrderonceError } from '../errors.ts';
 import { type Handler, TerminalError } from '../handlers/handler.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { verify } from '../verify/verify.ts';
-import type { BatchContext } from './settle-records.ts';
+import type { BatchContext } from './batch.ts';
 
 /** A handler refuses the amount 666; at the amount 777 it waits until the test continues it. */
 async function setUp(t: TestContext) {

@@ -15,10 +15,10 @@ import { decodeInTurns, decodeSlice, decodeTopic, isDecoded } from '../log/decod
 import type { EventRecord } from '../log/decoded-record.ts';
 import type { LogRecord, LogSlice } from '../log/event-log.ts';
 import { splitSlice } from '../log/log-slice.ts';
+import type { BatchContext, BatchOutcome, HeldEvent } from './batch.ts';
 import { allRefused, mayBlameBatch } from './blame.ts';
 import { parkUnrun, settleParking, wouldSucceed } from './isolate.ts';
 import { type Batch, holdOf, isTakenAtWord } from './isolation.ts';
-import type { BatchContext, BatchOutcome, HeldEvent } from './settle-records.ts';
 import { witnessesOf } from './witnesses.ts';
 
 /** An event that failed alone before. */

@@ -14,16 +14,11 @@ import { findDoubleClaim } from '../store/processed-events.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { checkDeferredConstraints, inTransaction, lockParking } from '../store/transaction.ts';
 import { inPhase } from '../tracing/tracing.ts';
+import { type BatchContext, type BatchOutcome, type HeldEvent, logPartitionOf } from './batch.ts';
 import { blaming, mayBlameBatch } from './blame.ts';
+import { fence } from './fence.ts';
 import { type Batch, Isolation, type Item, type Verdict } from './isolation.ts';
-import {
-  type BatchContext,
-  type BatchOutcome,
-  fence,
-  type HeldEvent,
-  logPartitionOf,
-  settleRecords,
-} from './settle-records.ts';
+import { settleRecords } from './settle-records.ts';
 
 /**
  * Settles the longest prefix of the batch that can be settled now, parking refused events in it,

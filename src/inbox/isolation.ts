@@ -21,13 +21,9 @@ import { holdOrders, lockHeldOrders } from '../store/held-orders.ts';
 import { findClaims } from '../store/processed-events.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { checkDeferredConstraints, inSavepoint } from '../store/transaction.ts';
+import type { BatchContext, HeldEvent, Settled } from './batch.ts';
 import { allRefused } from './blame.ts';
-import {
-  type BatchContext,
-  type HeldEvent,
-  type Settled,
-  settleRecords,
-} from './settle-records.ts';
+import { settleRecords } from './settle-records.ts';
 import { witnessesOf } from './witnesses.ts';
 
 export const SAVEPOINTS_MAX = 50;

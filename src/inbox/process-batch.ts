@@ -15,20 +15,19 @@ import { Laps } from '../runtime/laps.ts';
 import { insertGaps } from '../store/log-gaps.ts';
 import { inStoringTransaction } from '../store/transaction.ts';
 import { inPhase } from '../tracing/tracing.ts';
-import { blaming } from './blame.ts';
-import { type KnownSuspect, processFirst, type WitnessRules } from './first-event.ts';
-import { isolate } from './isolate.ts';
-import type { Batch } from './isolation.ts';
 import {
   type BatchContext,
   type BatchOutcome,
-  fence,
   logPartitionOf,
-  ParkingNeeded,
   type Phase,
   type Settled,
-  settleRecords,
-} from './settle-records.ts';
+} from './batch.ts';
+import { blaming } from './blame.ts';
+import { fence } from './fence.ts';
+import { type KnownSuspect, processFirst, type WitnessRules } from './first-event.ts';
+import { isolate } from './isolate.ts';
+import type { Batch } from './isolation.ts';
+import { ParkingNeeded, settleRecords } from './settle-records.ts';
 
 /**
  * Processes a slice of one partition. If a record is refused, it may process only the first part;

@@ -1,34 +1,27 @@
 /**
- * The steps of the batch transaction: the fence, which moves positions; and settling, which inserts
- * events, classifies the others, runs handlers and accounts for every record. The transaction
- * itself belongs to the caller.
+ * Settling, the step of a transaction that inserts events, classifies the others, runs handlers and
+ * accounts for every record. The transaction itself belongs to the caller.
  */
 import { OrderonceError } from '../errors.ts';
 import { handledEvents } from '../handlers/handled-events.ts';
-import { type HandlerInput, type HandlerSet, runHandlers } from '../handlers/run-handlers.ts';
+import { type HandlerInput, runHandlers } from '../handlers/run-handlers.ts';
 import type { RecordRules } from '../log/decode-hook.ts';
 import {
   type DecodedBatch,
   type EventRecord,
   type InvalidRecord,
-  recordDigest,
   UnfitEvent,
   unfitDetail,
 } from '../log/decoded-record.ts';
-import type { LogSlice, TraceContext } from '../log/event-log.ts';
+import type { TraceContext } from '../log/event-log.ts';
 import type { Laps } from '../runtime/laps.ts';
 import { insertConflicts } from '../store/conflicts.ts';
 import { type DeadLetter, insertDeadLetters } from '../store/dead-letters.ts';
 import { insertDuplicates, type Repeat } from '../store/duplicates.ts';
 import { holdOrders, lockHeldOrders } from '../store/held-orders.ts';
-import type { LogPartition } from '../store/log-place.ts';
-import type { Projection } from '../store/orders-projection.ts';
-import type { Pool } from '../store/pool.ts';
-import { movePositions, type PositionMove } from '../store/positions.ts';
 import { type Claim, findClaims, findParkedIds, insertEvents } from '../store/processed-events.ts';
 import type { Transaction } from '../store/queryable.ts';
-import type { TransactionLimits } from '../store/transaction.ts';
-import type { ParkGuard } from './park-guard.ts';
+import type { BatchContext, Phase, Settled } from './batch.ts';
 import {
   type Blocked,
   NOTHING_BLOCKED,
@@ -37,30 +30,6 @@ import {
   type Settlement,
   settle,
 } from './settle.ts';
-
-/** What processing the batches of one log needs. */
-export type BatchContext = {
-  readonly pool: Pool;
-  readonly limits: TransactionLimits;
-  readonly topic: string;
-  readonly logId: number;
-  /** This process; written with each position that it moves, for operators. */
-  readonly owner: string;
-  readonly handlers: HandlerSet;
-  readonly parkGuard: ParkGuard;
-  /** What is an event in this deployment. */
-  readonly rules: RecordRules;
-  /** null: the table `orders` is not kept (ORDERS_PROJECTION=off). */
-  readonly projection: Projection | null;
-  /** Called after each COMMIT of whole batches with the time of each phase in ms, for metrics. */
-  readonly onTimed?: ((ms: ReadonlyMap<Phase, number>) => void) | undefined;
-};
-
-/**
- * The phases of a batch transaction. `fence`: from asking for a connection until the positions are
- * locked. `settle`: all statements of ours. `handlers`: the handlers. `commit`: COMMIT.
- */
-export type Phase = 'fence' | 'settle' | 'handlers' | 'commit';
 
 /** The part of the context that settling needs. A redrive has no more: it moves no position. */
 export type SettleContext = Pick<
@@ -87,77 +56,6 @@ export type SettleMode =
    * and the hold on its order do not count. Later events of the log may already be stored.
    */
   | { readonly kind: 'redrive' };
-
-/** An event that fails alone and is not parked yet. It is retried before anything behind it. */
-export type HeldEvent = {
-  readonly offset: number;
-  readonly code: 'HANDLER_FAILS' | 'ALL_REFUSED';
-  readonly reason: string;
-  /**
-   * How many failures were followed by a success of another event; with this one if `isConfirmed`.
-   */
-  readonly attempts: number;
-  /** Whether another event succeeded after this failure. */
-  readonly isConfirmed: boolean;
-  /** Its handler threw OutageError, so the waits between the attempts are longer. */
-  readonly isOutage: boolean;
-};
-
-/** What a transaction did with its records. The lists serve logs, metrics and waiting requests. */
-export type Settled = {
-  readonly stored: number;
-  readonly storedRecords: readonly EventRecord[];
-  readonly duplicates: readonly Repeat[];
-  readonly conflicts: readonly Repeat[];
-  readonly deadLetters: readonly DeadLetter[];
-};
-
-/** The result of processing one slice. */
-export type BatchOutcome = Settled & {
-  /** The position now: the end of the slice, or before it if events had to be isolated. */
-  readonly next: number;
-  /** Set if the event at `next` is held: it failed, and is not parked yet. */
-  readonly held?: HeldEvent;
-};
-
-/** The partition of a slice, in the log of the context. */
-export function logPartitionOf(context: BatchContext, slice: LogSlice): LogPartition {
-  return { logId: context.logId, partition: slice.partition };
-}
-
-/** The position of the slice's partition moves from the start of the slice to `to`. */
-export type Advance = { readonly slice: LogSlice; readonly to: number };
-
-/**
- * The fence (G7): moves each position from its slice's start to `to`, by compare-and-set, and locks
- * its row until COMMIT.
- * @returns `anyClaims`: whether any dead letter has taken an event id.
- * @throws POSITION_MOVED if a position is not at the start of its slice.
- */
-export async function fence(
-  tx: Transaction,
-  context: BatchContext,
-  advances: readonly Advance[],
-): Promise<{ anyClaims: boolean }> {
-  const { moved, anyClaims } = await movePositions(tx, context, advances.map(moveOf));
-  const missed = advances.find(({ slice }) => !moved.has(slice.partition));
-  if (missed === undefined) return { anyClaims };
-  const { partition, from } = missed.slice;
-  const message = `Partition ${partition} is no longer at offset ${from}`;
-  throw new OrderonceError('POSITION_MOVED', message);
-}
-
-function moveOf({ slice, to }: Advance): PositionMove {
-  const { partition, from, leaderEpoch } = slice;
-  const last = slice.records.findLast((record) => record.offset < to);
-  return {
-    partition,
-    from,
-    to,
-    leaderEpoch,
-    last: last && { offset: last.offset, digest: recordDigest(last) },
-  };
-}
 
 /** Thrown if an event has to wait behind a parked one, but `mayPark` is false. Not an error. */
 export class ParkingNeeded extends Error {}

@@ -15,17 +15,15 @@ import { insertAcceptedGap } from '../store/log-gaps.ts';
 import type { LogPartition } from '../store/log-place.ts';
 import { insertGeneration, logIdOf } from '../store/logs.ts';
 import type { Pool } from '../store/pool.ts';
-import { clearTroubles } from '../store/position-troubles.ts';
 import {
   closePosition,
   forgetWaitsFor,
   openPosition,
-  type Position,
   type PositionPlace,
-  readGenerations,
-  readPositions,
   skipTo,
-} from '../store/positions.ts';
+} from '../store/position-decisions.ts';
+import { clearTroubles } from '../store/position-troubles.ts';
+import { type Position, readGenerations, readPositions } from '../store/positions.ts';
 import type { Transaction } from '../store/queryable.ts';
 import { inTransaction } from '../store/transaction.ts';
 import { compareSlice } from '../verify/compare-slice.ts';

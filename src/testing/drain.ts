@@ -8,11 +8,11 @@
  * PostgreSQL's word is enough.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
+import type { BatchContext, BatchOutcome } from '../inbox/batch.ts';
 import { mayBlameBatch } from '../inbox/blame.ts';
 import { firstOf, type KnownSuspect } from '../inbox/first-event.ts';
 import { ParkGuard } from '../inbox/park-guard.ts';
 import { processBatch, processSuspect } from '../inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome } from '../inbox/settle-records.ts';
 import type { Pool } from '../store/pool.ts';
 import { readPositions } from '../store/positions.ts';
 import type { Drained } from './kit-results.ts';

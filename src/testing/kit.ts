@@ -3,7 +3,7 @@ import type { EventDefinition } from '../event/declaration.ts';
 import { compileEvents } from '../event/declared-events.ts';
 import type { Handler } from '../handlers/handler.ts';
 import type { HandlerSet } from '../handlers/run-handlers.ts';
-import type { BatchContext } from '../inbox/settle-records.ts';
+import type { BatchContext } from '../inbox/batch.ts';
 import { listDeadLetters } from '../store/dead-letter-queue.ts';
 import { type EventModel, USUAL_MODEL } from '../store/event-model.ts';
 import { findEvent } from '../store/event-status.ts';

@@ -1,7 +1,7 @@
 import { reasonOf } from '../errors.ts';
 import type { EventRules } from '../event/event-rules.ts';
 import type { Handler } from '../handlers/handler.ts';
-import type { BatchContext } from '../inbox/settle-records.ts';
+import type { BatchContext } from '../inbox/batch.ts';
 import type { Pool } from '../store/pool.ts';
 import { disturb, type FaultRule } from '../store/test-faults.ts';
 import { type DrainOptions, drain } from './drain.ts';

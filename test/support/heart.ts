@@ -3,10 +3,10 @@
 import type { TestContext } from 'node:test';
 import { UNDECLARED } from '../../src/event/event-rules.ts';
 import { NO_HANDLERS } from '../../src/handlers/run-handlers.ts';
+import type { BatchContext, BatchOutcome } from '../../src/inbox/batch.ts';
 import type { KnownSuspect } from '../../src/inbox/first-event.ts';
 import { ParkGuard } from '../../src/inbox/park-guard.ts';
 import { processBatch, processSuspect } from '../../src/inbox/process-batch.ts';
-import type { BatchContext, BatchOutcome } from '../../src/inbox/settle-records.ts';
 import type { LogSlice } from '../../src/log/event-log.ts';
 import { splitSlice } from '../../src/log/log-slice.ts';
 import { logIdOf } from '../../src/store/logs.ts';
