@@ -18,12 +18,17 @@ export type MigrateReport = {
 };
 
 /** Creates the tables, those of the handlers too, then the topic or the embedded log, each only if it is missing. */
-export async function migrateAll(settings: Settings, pool: Pool): Promise<MigrateReport> {
+export async function migrateAll(
+  settings: Settings,
+  pool: Pool,
+  onWait: (why: string) => void,
+): Promise<MigrateReport> {
   const { rules, projection } = await eventModelOf(settings);
   const migrations = await migrate(pool, {
     projection,
     declared: rules.declared,
     handlerMigrations: settings.HANDLERS_MIGRATIONS,
+    onWait,
   });
   const log_created = await createLog(settings, () => pool);
   return { migrations, schema: pool.schema ?? '', log: settings.KAFKA_TOPIC, log_created };
@@ -33,7 +38,8 @@ export async function migrateAll(settings: Settings, pool: Pool): Promise<Migrat
 export async function runMigrate({ settings, out }: Call): Promise<number> {
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-migrate');
   try {
-    const report = await migrateAll(settings, pool).catch((error: unknown) => {
+    const onWait = (why: string) => out.say(`Waiting for a lock on a table: ${why}`);
+    const report = await migrateAll(settings, pool, onWait).catch((error: unknown) => {
       if (!isConnectionBroken(error)) throw error;
       throw new OrderonceError('DATABASE_UNAVAILABLE', reasonOf(error), { cause: error });
     });

@@ -150,7 +150,7 @@ async function migrateWhenReady(
 ): Promise<void> {
   for (let attempt = 1; !stopping.aborted; attempt++) {
     try {
-      await migrateAll(settings, pool);
+      await migrateAll(settings, pool, (why) => say(`Waiting for a lock on a table: ${why}`));
       return;
     } catch (error) {
       if (error instanceof OrderonceError && error.kind === 'terminal') throw error;

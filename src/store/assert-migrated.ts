@@ -24,6 +24,8 @@ export type MigrateOptions = {
   readonly declared?: DeclaredEvents | null;
   /** HANDLERS_MIGRATIONS: a folder of SQL files, from the working directory. */
   readonly handlerMigrations?: string | undefined;
+  /** Called while `migrate` waits for locks, with who holds them. */
+  readonly onWait?: ((why: string) => void) | undefined;
 };
 
 /**

@@ -65,6 +65,14 @@ describe('HANDLERS_MIGRATIONS', () => {
     assert.deepEqual(await names(), ['1.sql', '2.sql']);
   });
 
+  it('lets a file take longer than any other statement of this process may', async (t) => {
+    const { url, folder } = await setUp(t, { '1.sql': `${ACCOUNTS} SELECT pg_sleep(1)` });
+    const limits = { connectionsMax: 2, queryTimeoutMs: 500 };
+    const pool = createPool({ connectionString: url, name: 'test', ...limits });
+    t.after(() => pool.end());
+    assert.deepEqual(await migrate(pool, { handlerMigrations: folder }), ['1.sql']);
+  });
+
   it('refuses a changed file, and a new file before an applied one, and applies nothing', async (t) => {
     const { write, run, names } = await setUp(t, { '0002-a.sql': ACCOUNTS });
     await run();

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import { long, UNLIMITED } from './long-statements.ts';
 import type { Pool } from './pool.ts';
 import type { Queryable, Transaction } from './queryable.ts';
 import { noteForeignCode } from './session.ts';
@@ -11,7 +12,6 @@ import { inTransaction } from './transaction.ts';
 
 /** Any fixed number: whoever applies such a file takes this lock first. */
 const LOCK = 7_140_211_004;
-const UNLIMITED = { lockMs: 0, statementMs: 0, idleMs: 0 };
 /**
  * Classes of errors that are not the file's fault: connection, serialization and deadlock, resources,
  * operator intervention, system.
@@ -99,7 +99,7 @@ function changedAfterwards({ name }: File): OrderonceError {
 }
 
 async function applyUnlessApplied(tx: Transaction, file: File): Promise<boolean> {
-  await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+  await tx.query(long(`SELECT pg_advisory_xact_lock(${LOCK})`));
   // Another process may have applied it meanwhile.
   const applied = (await readApplied(tx)).get(file.name);
   if (isChanged(file.checksum, applied)) throw changedAfterwards(file);
@@ -108,8 +108,7 @@ async function applyUnlessApplied(tx: Transaction, file: File): Promise<boolean>
   noteForeignCode(tx);
   const before = await transactionId(tx);
   try {
-    // As an object, the text is sent as it is: statements.ts puts no schema into it.
-    await tx.query({ text: file.sql });
+    await tx.query(long(file.sql));
   } catch (error) {
     const state = sqlStateOf(error);
     if (state === undefined || PASSING.test(state)) throw error;

@@ -1,18 +1,12 @@
 -- Creates a trigger on each table that a handler must not change, which refuses the change
--- (migration 0010). Every "migrate" runs this, with the schema as search_path, because the table
--- orders may be created later. A table orders of another application gets no trigger.
+-- (migration 0010, core-tables.ts). Every "migrate" runs this, with the schema as search_path, because
+-- the table orders may be created later. A table orders of another application gets no trigger.
 DO $$
 DECLARE
   core text;
   place regclass;
 BEGIN
-  FOREACH core IN ARRAY ARRAY[
-    'schema_migrations', 'handler_migrations', 'logs', 'processed_events', 'event_data', 'event_data_other', 'event_types', 'orders', 'consumer_positions', 'duplicates',
-    'conflicts', 'dead_letters', 'dead_letter_audit', 'held_orders', 'log_gaps', 'suspects',
-    'position_troubles', 'closed_positions', 'outbox', 'outbox_shards', 'outbox_relays',
-    'event_log', 'event_log_partitions', 'deployment_handlers', 'activity', 'processes', 'redrive_jobs',
-    'proof_worker', 'proof_progress', 'proof_segments', 'proof_findings'
-  ] LOOP
+  FOREACH core IN ARRAY string_to_array(current_setting('orderonce_core.tables'), ',') LOOP
     place := to_regclass(format('%I.%I', current_schema(), core));
     CONTINUE WHEN place IS NULL
       OR EXISTS (SELECT FROM pg_trigger WHERE tgrelid = place AND tgname = 'refuse_handlers');

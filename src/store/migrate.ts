@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { assertUtf8, type MigrateOptions } from './assert-migrated.ts';
+import { CORE_TABLES } from './core-tables.ts';
 import { recordTypes } from './event-types.ts';
 import { migrateHandlers } from './handler-migrations.ts';
+import { long, UNLIMITED } from './long-statements.ts';
 import {
   assertUnchanged,
   type Migrations,
@@ -17,6 +19,7 @@ import { findSchemas, OWN_SCHEMA, onlySchema, readSchema, USUAL_SCHEMA } from '.
 import { sqlStateOf } from './sqlstate.ts';
 import { quoted } from './statements.ts';
 import { inTransaction } from './transaction.ts';
+import { LOCK_MS, whileLocked } from './while-locked.ts';
 
 const GRANTS = new URL('./grants.sql', import.meta.url);
 const ORDERS_COLUMNS = new URL('./orders-columns.sql', import.meta.url);
@@ -24,16 +27,15 @@ const HANDLER_TRIGGERS = new URL('./handler-triggers.sql', import.meta.url);
 
 /** The advisory lock of `migrate`. The number is arbitrary. */
 const LOCK = 7_140_211_001;
-/** A migration may take any time. */
-const UNLIMITED = { lockMs: 0, statementMs: 0, idleMs: 0 };
 const FORBIDDEN = '42501';
 /** duplicate_table (also for indexes), duplicate_object, duplicate_function */
 const NAME_TAKEN = /^(42P07|42710|42723)$/;
 
 /**
  * Brings the tables to this release in one transaction, so all of it is applied or nothing. If two
- * run at the same time, the second waits for the first and then finds nothing to do. Rights are
- * granted every time, because a role may have been created since.
+ * run at the same time, the second waits for the first and then finds nothing to do. Statements may
+ * take any time; if a lock is not free, all is tried again for ten minutes. Rights are granted every
+ * time, because a role may have been created since.
  *
  * The schema is that of the pool; it is created if it does not exist. If the pool has none, it is
  * the schema that holds our tables. If no schema does, it is `public` if our names are free there,
@@ -45,24 +47,30 @@ const NAME_TAKEN = /^(42P07|42710|42723)$/;
  * @returns what was applied: names of files, and `orders` if only that table was missing.
  * @throws DATABASE_NOT_UTF8, SCHEMA_AMBIGUOUS, SCHEMA_TAKEN, SCHEMA_FORBIDDEN, each with the
  * remedy; MIGRATION_CHANGED if an applied migration differs from its file;
- * HANDLER_MIGRATION_CHANGED, HANDLER_MIGRATION_FAILED.
+ * HANDLER_MIGRATION_CHANGED, HANDLER_MIGRATION_FAILED; DATABASE_UNAVAILABLE if locks are never free.
  */
 export async function migrate(pool: Pool, options: MigrateOptions = {}): Promise<string[]> {
   const migrations = await readMigrations();
-  const { schema, applied } = await inTransaction(pool, UNLIMITED, async (tx) => {
+  const change = () => applyAll(pool, migrations, options);
+  const { schema, applied } = await whileLocked(pool, change, options.onWait ?? (() => {}));
+  pool.useSchema(schema);
+  await ensurePlaceIndex(pool);
+  const { handlerMigrations } = options;
+  if (handlerMigrations === undefined) return applied;
+  return [...applied, ...(await migrateHandlers(pool, handlerMigrations))];
+}
+
+async function applyAll(pool: Pool, migrations: Migrations, options: MigrateOptions) {
+  return await inTransaction(pool, UNLIMITED, async (tx) => {
     await assertUtf8(tx);
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
+    await tx.query(long(`SELECT pg_advisory_xact_lock(${LOCK})`));
+    await tx.query(`SET LOCAL lock_timeout = ${LOCK_MS}`);
     const apply = async (name: string) => {
       return { schema: name, applied: await applyIn(tx, name, migrations, options) };
     };
     const found = pool.schema ?? onlySchema(await findSchemas(tx));
     return found === null ? await applySomewhere(tx, apply) : await apply(found);
   });
-  pool.useSchema(schema);
-  await ensurePlaceIndex(pool);
-  const { handlerMigrations } = options;
-  if (handlerMigrations === undefined) return applied;
-  return [...applied, ...(await migrateHandlers(pool, handlerMigrations))];
 }
 
 /** Applies to the usual schema, if it may be used and our names are free in it; else to our own. */
@@ -109,6 +117,8 @@ async function applyIn(
     if (lacksOrders) await asItIs(tx, orders);
     await asItIs(tx, await readFile(ORDERS_COLUMNS, 'utf8'));
     const types = declared === null ? [] : await recordTypes(tx, declared);
+    const core = CORE_TABLES.join(',');
+    await tx.query(`SELECT set_config('orderonce_core.tables', $1, true)`, [core]);
     await asItIs(tx, await readFile(HANDLER_TRIGGERS, 'utf8'));
     await asItIs(tx, await readFile(GRANTS, 'utf8'));
     return [
@@ -131,7 +141,7 @@ async function applyIn(
 
 /** Sends a text unchanged. Its names are unqualified, or it contains the schema's name itself. */
 async function asItIs(tx: Transaction, text: string): Promise<void> {
-  await tx.query({ text });
+  await tx.query(long(text));
 }
 
 /**

@@ -4,8 +4,8 @@
  * block the writers, so it is CREATE INDEX CONCURRENTLY, which cannot run in the transaction of
  * `migrate` (PostgreSQL manual, CREATE INDEX, "Building Indexes Concurrently").
  */
-import type pg from 'pg';
 import { pause } from '../runtime/backoff.ts';
+import { long } from './long-statements.ts';
 import type { Pool } from './pool.ts';
 import type { Queryable } from './queryable.ts';
 import { USUAL_SCHEMA } from './schema.ts';
@@ -16,8 +16,6 @@ import { inTransaction } from './transaction.ts';
 const POLL_MS = 200;
 /** How long a build waits for a lock or for a transaction of others. */
 const WAIT_MS = 30_000;
-/** How long a build may take: the client's own limit, which must not end it. */
-const BUILD_MS = 86_400_000;
 /** duplicate_table and unique_violation: another process has begun the build; deadlock_detected. */
 const OTHER_BUILDS = /^(42P07|23505|40P01)$/;
 const LOCK_TIMEOUT = '55P03';
@@ -129,7 +127,7 @@ async function build(pool: Pool): Promise<void> {
          USING brin (((log_partition::bigint << 44) + log_offset) int8_minmax_multi_ops (values_per_range = 64))
          WITH (autosummarize = on)`,
     ]) {
-      await client.query({ text, query_timeout: BUILD_MS } as pg.QueryConfig);
+      await client.query(long(text));
     }
   } finally {
     // Its settings must not remain in the pool.

@@ -14,6 +14,7 @@ import { WHOLE, withoutData } from '../store/account-scope.ts';
 import { assertOrders } from '../store/assert-migrated.ts';
 import type { HandlersIdentity } from '../store/deployment-handlers.ts';
 import { hasTypedEvents } from '../store/event-data.ts';
+import { UNLIMITED } from '../store/long-statements.ts';
 import type { Projection } from '../store/orders-projection.ts';
 import { type PartitionAccount, readAccounts } from '../store/partition-accounts.ts';
 import type { Pool } from '../store/pool.ts';
@@ -70,8 +71,6 @@ export type VerifyOptions = {
 };
 
 const MISSING_MAX = 1000;
-/** No limits: a query over large tables may take long, and so may reading the log between two. */
-const LIMITS = { lockMs: 0, statementMs: 0, idleMs: 0 };
 
 /**
  * Verifies the account. A contradiction is a result, not an error.
@@ -83,7 +82,7 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
   const questions = questionsOf(projection);
   const steps = questions.length + 4 + (receipts === null ? 0 : 1) + readers.length;
   if (projection !== null) await assertOrders(pool);
-  return await inSnapshot(pool, LIMITS, async (tx) => {
+  return await inSnapshot(pool, UNLIMITED, async (tx) => {
     await allowLargeSorts(tx);
     onStep(0, steps, 'counting');
     const partitions = await readAccounts(tx);
