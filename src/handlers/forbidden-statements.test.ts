@@ -83,6 +83,12 @@ describe('The statements of a handler', () => {
       'CREATE OR REPLACE TRIGGER t BEFORE INSERT ON duplicates EXECUTE FUNCTION f()',
       'CREATE RULE r AS ON INSERT TO outbox DO INSTEAD NOTHING',
       'LOCK consumer_positions',
+      'DROP TABLE event_data CASCADE',
+      'ALTER TABLE event_data_20260101 DISABLE TRIGGER refuse_handlers',
+      'DROP FUNCTION refuse_change_by_handler CASCADE',
+      'CREATE OR REPLACE FUNCTION refuse_change_by_handler() RETURNS trigger AS $$$$ LANGUAGE plpgsql',
+      'DROP SCHEMA public CASCADE',
+      'DROP OWNED BY CURRENT_USER',
     ]) {
       assert.match(whyForbidden(statement) ?? '', /belongs to Orderonce$/);
     }

@@ -5,6 +5,7 @@
  * extended protocol takes one statement at a time. So the first word of the text decides. Triggers
  * protect the tables (handler-triggers.sql). Pure.
  */
+import { CORE_TABLES } from '../store/core-tables.ts';
 
 /**
  * What a handler may run; any other first word is refused. It is a list of what is harmless, so
@@ -28,9 +29,13 @@ const SESSION_LOCK = /\bpg_(try_)?advisory_lock(_shared)?"?\s*\(/i;
 const TEMPORARY = /^create\s+((global|local)\s+)?temp(orary)?\b(?![\s\S]*\bon\s+commit\s+drop\b)/i;
 /** Triggers refuse changes of rows, but these statements could remove or outwit the triggers. */
 const DEFINITION =
-  /^(alter|drop|lock|reindex|grant|revoke|create\s+(or\s+replace\s+)?(constraint\s+)?(trigger|rule|policy))\b/i;
-const CORE_TABLE =
-  /\b(schema_migrations|handler_migrations|processed_events|consumer_positions|duplicates|conflicts|dead_letters|dead_letter_audit|held_orders|log_gaps|suspects|position_troubles|closed_positions|deployment_handlers|outbox|outbox_shards|outbox_relays|event_log|event_log_partitions|orders|logs)\b/i;
+  /^(alter|drop|lock|reindex|grant|revoke|create\s+(or\s+replace\s+)?(constraint\s+)?(trigger|rule|policy)|create\s+(or\s+replace\s+)?function\s+[^(]*refuse_change_by_handler)\b/i;
+const CORE = new RegExp(
+  `\\b(${CORE_TABLES.join('|')}|event_data_\\d+|refuse_change_by_handler)\\b`,
+  'i',
+);
+/** These reach the tables without a name of one. */
+const WHOLE_SCHEMA = /^(alter|drop)\s+(schema|owned|database)\b/i;
 
 /** @returns why a handler must not run this statement; null if it may. */
 export function whyForbidden(text: string): string | null {
@@ -48,8 +53,9 @@ export function whyForbidden(text: string): string | null {
   if (TEMPORARY.test(bare)) {
     return `${quoted}: the table would outlive the transaction. Add ON COMMIT DROP`;
   }
-  const core = DEFINITION.test(bare) ? CORE_TABLE.exec(bare)?.[0] : undefined;
-  return core === undefined ? null : `${quoted}: the table "${core}" belongs to Orderonce`;
+  if (WHOLE_SCHEMA.test(bare)) return `${quoted}: it could reach what belongs to Orderonce`;
+  const core = DEFINITION.test(bare) ? CORE.exec(bare)?.[0] : undefined;
+  return core === undefined ? null : `${quoted}: "${core}" belongs to Orderonce`;
 }
 
 /**

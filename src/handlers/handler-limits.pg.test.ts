@@ -2,10 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { createDatabase } from '../../test/support/database.ts';
 import { sliceOfEvents, wireEvent } from '../../test/support/events.ts';
 import { count, nextOffset, processAll, setUpHeart } from '../../test/support/heart.ts';
 import { redrive } from '../dead-letters/redrive.ts';
+import { CORE_TABLES } from '../store/core-tables.ts';
+import { createEventDataDays } from '../store/event-data-days.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
+import { whyForbidden } from './forbidden-statements.ts';
 import type { HandledEvent, Handler, HandlerTransaction } from './handler.ts';
 
 type Act = (tx: HandlerTransaction, events: readonly HandledEvent[]) => unknown;
@@ -78,6 +82,22 @@ describe('A handler that changes the tables of the guarantees', () => {
       assert.match(message, new RegExp(`^Handler "rogue": .*must not change the table "${table}"`));
     });
   }
+
+  it('finds each of them protected, in its rows and in what it is', async (t) => {
+    const { pool } = await createDatabase(t);
+    await createEventDataDays(pool);
+    const { rows } = await pool.query<{ name: string; protected: boolean }>(
+      `SELECT c.relname AS name,
+              EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = 'refuse_handlers'
+                         AND t.tgenabled = 'A') AS protected
+         FROM pg_class c WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace`,
+    );
+    assert.ok(rows.length > CORE_TABLES.length, 'with days of event_data');
+    for (const table of rows) {
+      assert.ok(table.protected, table.name);
+      assert.match(whyForbidden(`DROP TABLE ${table.name}`) ?? '', /belongs to Orderonce/);
+    }
+  });
 
   it('is stopped also where triggers are switched off, and by a trigger of its own table', async (t) => {
     await runOneBad(t, async (tx) => {
