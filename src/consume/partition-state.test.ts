@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { pino } from 'pino';
 import { FakePool, sqlError } from '../../test/support/fake-pool.ts';
+import { until } from '../../test/support/until.ts';
 import { PartitionState } from './partition-state.ts';
 
 const TROUBLE = { code: 'HANDLER_FAILS', message: 'no', from: 3, to: 3 } as const;
@@ -11,16 +12,18 @@ function setUp() {
   const pool = new FakePool();
   const lines: string[] = [];
   const clock = { ms: 0 };
+  const ended = new AbortController();
   const state = new PartitionState({
     pool: pool.asPool(),
     topic: 'order_events',
     owner: 'test',
     partition: 3,
     logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line).msg) }),
+    signal: ended.signal,
     now: () => clock.ms,
   });
   const written = () => pool.statements.map((text) => text.trim().split(' ')[0]);
-  return { pool, state, lines, clock, written };
+  return { pool, state, lines, clock, written, ended };
 }
 
 describe('PartitionState', () => {
@@ -72,6 +75,29 @@ describe('PartitionState', () => {
     state.retry(TROUBLE);
     await state.settled();
     assert.deepEqual(written(), ['INSERT', 'INSERT', 'INSERT']);
+  });
+
+  it('writes that it stopped while PostgreSQL was away, although nothing else happens any more', async () => {
+    const { pool, state, written, ended } = setUp();
+    pool.script = [['INSERT', () => sqlError('57P03', 'starting up')]];
+    state.stop(TROUBLE);
+    await until('a second attempt', async () => written().length === 2);
+    pool.script = [];
+    await until('it is written', async () => written().length === 3);
+    ended.abort();
+    await state.settled();
+  });
+
+  it('does not repeat a failed write once the partition was given up', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { pool, state, written, ended } = setUp();
+    pool.script = [['INSERT', () => sqlError('57P03', 'starting up')]];
+    ended.abort();
+    state.stop(TROUBLE);
+    await state.settled();
+    t.mock.timers.tick(60_000);
+    await state.settled();
+    assert.deepEqual(written(), ['INSERT']);
   });
 
   it('never leaves stopped', () => {

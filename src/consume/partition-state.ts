@@ -10,6 +10,7 @@
  * - `stopped`: continuing would skip or repeat records. Only an operator can resolve that.
  */
 import type { ErrorCode } from '../errors.ts';
+import { backoffMs } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Pool } from '../store/pool.ts';
 import { clearTroubles, noteTrouble } from '../store/position-troubles.ts';
@@ -42,6 +43,8 @@ export type StateOptions = {
   readonly owner: string;
   readonly partition: number;
   readonly logger: Logger;
+  /** Aborted when this process gives the partition up: then failed writes are not repeated. */
+  readonly signal: AbortSignal;
   readonly now?: () => number;
   /** Called for each failed attempt, with its code; for metrics. */
   readonly onRetry?: ((code: ErrorCode) => void) | undefined;
@@ -52,6 +55,7 @@ const WRITTEN_FROM_ATTEMPT = 2;
 /** How often the row and the log line of a lasting trouble are repeated. */
 const REFRESH_MS = 30_000;
 const REMINDER_MS = 60_000;
+const REWRITE = { firstMs: 500, mostMs: 10_000 };
 
 /** Keeps the state of one partition. Its methods never throw, and none waits for the database. */
 export class PartitionState {
@@ -63,6 +67,9 @@ export class PartitionState {
   /** What the row in position_troubles says, and when it was written; null if there is no row. */
   #written: (Trouble & { readonly state: WorkerState; readonly at: number }) | null = null;
   #writing: Promise<void> = Promise.resolve();
+  /** Writes that failed since the last that succeeded, and the timer of the next. */
+  #failures = 0;
+  #rewrite: NodeJS.Timeout | undefined;
 
   constructor(options: StateOptions) {
     this.#options = options;
@@ -140,10 +147,21 @@ export class PartitionState {
   }
 
   /**
-   * Writes in the background, one write after the other. A failed write is retried with the next.
+   * Writes in the background, one write after the other. A failed write is repeated until it
+   * succeeds: a partition may have been stopped while PostgreSQL was away, and nothing else would
+   * ever write that.
    */
   #write(): void {
-    this.#writing = this.#writing.then(() => this.#writeNow()).catch(() => {});
+    clearTimeout(this.#rewrite);
+    const written = () => {
+      this.#failures = 0;
+    };
+    const failed = () => {
+      if (this.#options.signal.aborted) return;
+      this.#rewrite = setTimeout(() => this.#write(), backoffMs(++this.#failures, REWRITE));
+      this.#rewrite.unref();
+    };
+    this.#writing = this.#writing.then(() => this.#writeNow()).then(written, failed);
   }
 
   async #writeNow(): Promise<void> {
@@ -167,7 +185,7 @@ export class PartitionState {
     this.#written = { ...trouble, state, at: this.#now() };
   }
 
-  /** Resolves when the pending writes have succeeded or failed. */
+  /** Resolves when the pending write has succeeded or failed. */
   async settled(): Promise<void> {
     await this.#writing;
   }

@@ -75,7 +75,7 @@ export class PartitionWorker {
     const { pool, topic, owner } = options.context;
     const { logger, onRetry } = options;
     const ofPartition = { pool, topic, owner, partition: position.partition };
-    this.#state = new PartitionState({ ...ofPartition, logger, onRetry });
+    this.#state = new PartitionState({ ...ofPartition, logger, signal: options.signal, onRetry });
     this.buffer = new PartitionBuffer(position.nextOffset, {
       recordsMax: options.batchMax,
       bytesMax: BUFFER_BYTES_MAX,
@@ -287,7 +287,7 @@ export class PartitionWorker {
     if (waitsFor === null || this.isStopped) return;
     const code = 'WAITS_FOR_OLDER_PARTITIONS';
     const ends = Object.entries(waitsFor).map(([partition, end]) => `${partition} to ${end}`);
-    this.#state.wait({ code, message: `${GROWTH_WAIT}: ${ends.join(', ')}`, ...this.#here });
+    const message = `${GROWTH_WAIT}: ${ends.join(', ')}`;
     while (!signal.aborted && !this.isStopped) {
       try {
         const all = await readPositions(context.pool, context.topic);
@@ -296,9 +296,10 @@ export class PartitionWorker {
           this.#state.run();
           return;
         }
+        this.#state.wait({ code, message, ...this.#here });
       } catch (error) {
-        const message = this.#describe(error);
-        this.#state.wait({ code: 'DATABASE_UNAVAILABLE', message, ...this.#here });
+        const why = this.#describe(error);
+        this.#state.wait({ code: 'DATABASE_UNAVAILABLE', message: why, ...this.#here });
       }
       await pause(WAIT_CHECK_MS, signal);
     }

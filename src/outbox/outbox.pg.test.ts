@@ -279,4 +279,18 @@ describe('Relay', () => {
     assert.equal(await deletePublished(pool, 1, 10), 1);
     assert.equal(await count(pool, 'outbox'), 1, 'what is not published stays');
   });
+
+  it('publishes also while a table of the team keeps old messages from being deleted, and says so [G6] [G10]', async (t) => {
+    const { pool, context } = await setUp(t);
+    await processBatch(context, sliceOfEvents(0, [wireEvent()]));
+    await pool.query(`UPDATE outbox SET published_at = now() - interval '2 hours'`);
+    await pool.query('CREATE TABLE bills (message_id uuid REFERENCES outbox (message_id))');
+    await pool.query('INSERT INTO bills SELECT message_id FROM outbox');
+    await processBatch(context, sliceOfEvents(1, [wireEvent()]));
+    const relay = startRelay(t, pool);
+    await untilEmpty(pool);
+    await until('it is named', async () => relay.troubles.length > 0);
+    assert.match(relay.troubles.join(), /published messages cannot be deleted: .*bills/);
+    await pool.query('DROP TABLE bills');
+  });
 });

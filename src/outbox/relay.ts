@@ -79,7 +79,8 @@ export class Relay implements Service {
   readonly #blocked = new Map<string, Trouble>();
   #databaseTrouble: string | null = null;
   #leasedUntil = 0;
-  #cleanedAt = 0;
+  #cleanAt = 0;
+  #cleanTrouble: string | null = null;
   #wake = Promise.withResolvers<void>();
   #running: Promise<void> = Promise.resolve();
 
@@ -105,7 +106,7 @@ export class Relay implements Service {
     const now = performance.now();
     const slow = [...this.#underWay].filter(([, since]) => now - since > ACKNOWLEDGED_MS);
     const ofSlow = slow.map(([topic]) => `Outbox: "${topic}" does not acknowledge messages`);
-    const ofDatabase = this.#databaseTrouble === null ? [] : [this.#databaseTrouble];
+    const ofDatabase = [this.#databaseTrouble, this.#cleanTrouble].filter((why) => why !== null);
     return [...ofDatabase, ...ofTopics, ...ofSlow];
   }
 
@@ -134,13 +135,13 @@ export class Relay implements Service {
 
   async #turn(): Promise<void> {
     await this.#renewLease();
-    await this.#clean();
     const { pool, owner } = this.#options;
     for (const topic of await findPendingTopics(pool)) {
       if (!this.#isFree(topic)) continue;
       const messages = await findUnpublished(pool, owner, topic, BATCH_MAX);
       if (messages.length > 0) void this.#publish(topic, messages);
     }
+    await this.#clean();
   }
 
   #isFree(topic: string): boolean {
@@ -235,10 +236,16 @@ export class Relay implements Service {
   }
 
   async #clean(): Promise<void> {
-    if (performance.now() - this.#cleanedAt < CLEAN_MS) return;
+    if (performance.now() < this.#cleanAt) return;
     const { pool, retentionHours } = this.#options;
-    const deleted = await deletePublished(pool, retentionHours, CLEAN_ROWS);
-    if (deleted < CLEAN_ROWS) this.#cleanedAt = performance.now();
+    try {
+      const deleted = await deletePublished(pool, retentionHours, CLEAN_ROWS);
+      this.#cleanTrouble = null;
+      if (deleted === CLEAN_ROWS) return;
+    } catch (error) {
+      this.#cleanTrouble = `Outbox: published messages cannot be deleted: ${reasonOf(error)}`;
+    }
+    this.#cleanAt = performance.now() + CLEAN_MS;
   }
 
   /**

@@ -99,7 +99,7 @@ export async function acceptCut(
  */
 export async function acceptNewLog(context: AcceptContext): Promise<{ partitions: number }> {
   const { reader, pool } = context;
-  const identity = await reader.identity();
+  const identity = await onceAvailable(() => reader.identity());
   const all = Array.from({ length: identity.partitions }, (_, partition) => partition);
   const bounds = await boundsOfAll(reader, all);
   const logId = await logIdOf(pool, identity);
@@ -135,7 +135,7 @@ async function findTrouble(
   partition: number,
   codes: readonly ErrorCode[],
 ) {
-  const { topicId } = await reader.identity();
+  const { topicId } = await onceAvailable(() => reader.identity());
   const positions = await readPositions(pool, reader.topic);
   if (!positions.some((position) => position.partition === partition)) {
     throw notInTrouble(`Partition ${partition} has no position`);

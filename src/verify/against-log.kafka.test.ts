@@ -7,6 +7,7 @@ import { createDatabase } from '../../test/support/database.ts';
 import { wireEvent } from '../../test/support/events.ts';
 import { foreignProducer, KAFKA, newTopic } from '../../test/support/kafka.ts';
 import { until } from '../../test/support/until.ts';
+import { OrderonceError } from '../errors.ts';
 import { type LogReader, NOTHING_NEW } from '../log/event-log.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { verify } from './verify.ts';
@@ -64,8 +65,12 @@ describe('verify --against-log', { skip: KAFKA === undefined }, () => {
 
   it('waits while a partition changes its leader, before and during the comparison [G3]', async (t) => {
     const { askWith, reader } = await setUp(t);
-    const toFail = { bounds: 2, fetch: 50 };
+    const toFail = { identity: 2, bounds: 2, fetch: 50 };
     const changing = withMethods(reader, {
+      identity: async () => {
+        if (toFail.identity-- <= 0) return await reader.identity();
+        throw new OrderonceError('LOG_UNAVAILABLE', 'No broker answers');
+      },
       // Some partitions answer, this one does not.
       bounds: async (...args) => (toFail.bounds-- > 0 ? new Map() : await reader.bounds(...args)),
       fetch: async (topicId, wishes, limits) => {

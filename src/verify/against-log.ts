@@ -50,7 +50,7 @@ async function compareWithLog(
   { reader, rules }: { readonly reader: LogReader; readonly rules: RecordRules },
   onProgress: (done: number, of: number) => void,
 ): Promise<LogComparison> {
-  const { topicId } = await reader.identity();
+  const { topicId } = await onceAvailable(() => reader.identity());
   const comparison = new Comparison(tx, { reader, rules, topicId, onProgress });
   const positions = await readPositions(tx, reader.topic);
   await comparison.plan(positions);
