@@ -64,6 +64,17 @@ describe('orderonce doctor', () => {
     assert.doesNotMatch(remedy ?? '', /GRANT/);
   });
 
+  it('blames a module that cannot be loaded, and not PostgreSQL', async (t) => {
+    const { db, settings } = await setUp(t, { EVENTS_MODULE: '/nowhere/events.ts' });
+    const findings = await examine(settings, db.pool);
+    const of = (name: string) => findings.find(({ check }) => check === name);
+    assert.equal(of('reachable')?.verdict, 'ok');
+    assert.equal(of('tables')?.verdict, 'fail');
+    assert.match(of('tables')?.found ?? '', /events\.ts/);
+    assert.match(of('tables')?.remedy ?? '', /EVENTS_MODULE/);
+    assert.ok(of('rights') !== undefined, 'the other findings are there');
+  });
+
   it('asks for no right to a table that is not used', async (t) => {
     const { db, settings } = await setUp(t, { ORDERS_PROJECTION: 'off' });
     const role = await asRole(t, db, null);

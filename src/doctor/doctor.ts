@@ -1,7 +1,7 @@
 /** Checks a running deployment: one finding for each condition that the guarantees depend on. */
 
 import { statfs } from 'node:fs/promises';
-import { OrderonceError, reasonOf } from '../errors.ts';
+import { ERRORS, OrderonceError, reasonOf } from '../errors.ts';
 import { knownTypesOf } from '../event/declared-events.ts';
 import { identityOf, nameOf } from '../handlers/handlers-identity.ts';
 import type { LogReader } from '../log/event-log.ts';
@@ -20,12 +20,13 @@ import { readDeployedHandlers } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';
 import { type Finding, judgeOf } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
-import { judgeKafka, judgeRetention } from './judge-kafka.ts';
+import { judgeKafka, judgeRetention, type OldestRecord } from './judge-kafka.ts';
 import { judgeTypes, type KnownTypes } from './judge-types.ts';
 import type { KafkaFacts } from './kafka-facts.ts';
 
 const CLOSE_MS = 1000;
 const HEALTH_MS = 3000;
+const MIGRATE = 'Run "orderonce migrate"';
 const FREE_WARN_BYTES = 2 ** 30;
 const FREE_FAIL_BYTES = 100 * 2 ** 20;
 
@@ -63,18 +64,25 @@ async function examineDatabase(settings: Settings, pool: Pool | null): Promise<F
   };
   try {
     const found = judgeDatabase(await readDatabaseFacts(pool, use));
+    return [ok('reachable', 'answers'), await examineTables(settings, pool), ...found];
+  } catch (error) {
+    return [fail('reachable', reasonOf(error), 'Start PostgreSQL, or correct DATABASE_URL')];
+  }
+}
+
+async function examineTables(settings: Settings, pool: Pool): Promise<Finding> {
+  const { ok, fail } = judgeOf('postgresql');
+  try {
     const { rules, projection } = await eventModelOf(settings);
-    const tables = await assertMigrated(pool, {
+    await assertMigrated(pool, {
       projection,
       declared: rules.declared,
       handlerMigrations: settings.HANDLERS_MIGRATIONS,
-    }).then(
-      () => ok('tables', 'match this release'),
-      (error: unknown) => fail('tables', reasonOf(error), 'Run "orderonce migrate"'),
-    );
-    return [ok('reachable', 'answers'), tables, ...found];
+    });
+    return ok('tables', 'match this release');
   } catch (error) {
-    return [fail('reachable', reasonOf(error), 'Start PostgreSQL, or correct DATABASE_URL')];
+    const isOther = error instanceof OrderonceError && error.code !== 'NOT_MIGRATED';
+    return fail('tables', reasonOf(error), isOther ? ERRORS[error.code].help : MIGRATE);
   }
 }
 
@@ -93,16 +101,16 @@ async function examineLog(
   }
   try {
     const facts = await factsOf(kafka);
-    const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
+    const oldest = pool === null ? 'unknown' : await ageOfOldest(reader, pool);
     return [
       ok('reachable', `${kafka.bootstrapServers} answers, topic ${kafka.topic} exists`),
-      ...judgeKafka(facts, oldestMs, settings.EVENT_BYTES_MAX),
+      ...judgeKafka(facts, oldest, settings.EVENT_BYTES_MAX),
       ...(await positions()),
     ];
   } catch (error) {
     const isMissing = error instanceof OrderonceError && error.code === 'NOT_MIGRATED';
     const remedy = isMissing
-      ? 'Run "orderonce migrate"'
+      ? MIGRATE
       : 'Start Kafka, or correct KAFKA_BOOTSTRAP_SERVERS, KAFKA_TLS and KAFKA_SASL_*';
     return [fail('reachable', reasonOf(error), remedy)];
   }
@@ -141,10 +149,10 @@ async function examineForeignTopic(
   if (kafka === null) return [];
   try {
     const facts = await factsOf({ ...kafka, topic: reader.topic });
-    const oldestMs = pool === null ? null : await ageOfOldest(reader, pool).catch(() => null);
+    const oldest = pool === null ? 'unknown' : await ageOfOldest(reader, pool);
     return [
       ok('reachable', `${facts.partitions} partitions`),
-      judgeRetention(facts, oldestMs),
+      judgeRetention(facts, oldest),
       ...(pool === null ? [] : await examinePositions(reader, pool)),
     ];
   } catch (error) {
@@ -173,17 +181,22 @@ async function examinePositions(reader: LogReader, pool: Pool): Promise<Finding[
   }
 }
 
-/** @returns the age in ms of the oldest record that is still to be processed; null for none. */
-async function ageOfOldest(reader: LogReader, pool: Pool): Promise<number | null> {
-  const { topicId } = await reader.identity();
-  let oldest: number | null = null;
-  for (const report of await reportPositions(reader, pool)) {
-    if (!report.lag || report.position < (report.log_start ?? 0)) continue;
-    const wish = { partition: report.partition, offset: report.position };
-    const [first] = (await readSlice(reader, topicId, wish)).records;
-    if (first !== undefined) oldest = Math.max(oldest ?? 0, Date.now() - first.appendedMs);
+/** If a partition cannot be read, its records may be the oldest. */
+async function ageOfOldest(reader: LogReader, pool: Pool): Promise<OldestRecord> {
+  let oldest = 0;
+  try {
+    const { topicId } = await reader.identity();
+    for (const report of await reportPositions(reader, pool)) {
+      if (report.lag === null) return 'unknown';
+      if (report.lag === 0 || report.position < (report.log_start ?? 0)) continue;
+      const wish = { partition: report.partition, offset: report.position };
+      const [first] = (await readSlice(reader, topicId, wish)).records;
+      if (first !== undefined) oldest = Math.max(oldest, Date.now() - first.appendedMs);
+    }
+    return oldest === 0 ? 'none' : oldest;
+  } catch {
+    return 'unknown';
   }
-  return oldest;
 }
 
 async function examineServices(settings: Settings): Promise<Finding[]> {
@@ -219,9 +232,14 @@ async function examineHandlers(settings: Settings, pool: Pool | null): Promise<F
   try {
     const { handlers } = await handlerSetOf(settings);
     const here = await identityOf(settings, handlers);
-    const deployed = pool && (await readDeployedHandlers(pool).catch(() => null));
+    const names = handlers.map(({ name }) => name).join(', ') || 'none';
+    const deployed = pool && (await readDeployedHandlers(pool).catch(() => 'unknown' as const));
+    if (deployed === 'unknown') {
+      const remedy = 'Run "orderonce doctor" again once PostgreSQL answers and has its tables';
+      return [warn('handlers', `${names}; those of the deployment are not known`, remedy)];
+    }
     if (deployed === null || deployed.digest === here.digest) {
-      return [ok('handlers', handlers.map(({ name }) => name).join(', ') || 'none')];
+      return [ok('handlers', names)];
     }
     const found = `this machine has ${nameOf(here)}; the deployment runs ${nameOf(deployed)}`;
     const remedy =

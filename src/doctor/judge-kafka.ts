@@ -14,12 +14,12 @@ const SHARE_MAX = 0.8;
 const { ok, warn, fail } = judgeOf('kafka');
 
 /**
- * @param oldestMs age in ms of the oldest record that is still to be processed; null for none.
+ * @param oldest the oldest record that is still to be processed.
  * @param eventBytesMax the largest event that the API accepts (EVENT_BYTES_MAX).
  */
 export function judgeKafka(
   facts: KafkaFacts,
-  oldestMs: number | null,
+  oldest: OldestRecord,
   eventBytesMax: number,
 ): Finding[] {
   return [
@@ -27,7 +27,7 @@ export function judgeKafka(
     judgeInSync(facts),
     judgeElection(facts),
     judgeCleanup(facts),
-    judgeRetention(facts, oldestMs),
+    judgeRetention(facts, oldest),
     judgeMessageSize(facts, eventBytesMax + RECORD_OVERHEAD),
     judgePartitions(facts),
   ];
@@ -108,16 +108,24 @@ function judgeCleanup({ config }: KafkaFacts): Finding {
   );
 }
 
-/** @param oldestMs as of judgeKafka. */
-export function judgeRetention({ config }: KafkaFacts, oldestMs: number | null): Finding {
+/** The age of the oldest record that is still to be processed, in ms. */
+export type OldestRecord = number | 'none' | 'unknown';
+
+const AGES = {
+  none: 'no record to process',
+  unknown: 'the age of the oldest record to process is not known',
+};
+
+/** @param oldest as of judgeKafka. */
+export function judgeRetention({ config }: KafkaFacts, oldest: OldestRecord): Finding {
   const retentionMs = Number(config['retention.ms'] ?? -1);
   const bytes = Number(config['retention.bytes'] ?? -1);
   const age =
-    oldestMs === null
-      ? 'no record to process'
-      : `the oldest record to process is ${hours(oldestMs)} old`;
+    typeof oldest === 'string'
+      ? AGES[oldest]
+      : `the oldest record to process is ${hours(oldest)} old`;
   const found = `retention.ms=${retentionMs < 0 ? 'unlimited' : hours(retentionMs)}, retention.bytes=${bytes}; ${age}`;
-  if (retentionMs >= 0 && oldestMs !== null && oldestMs > retentionMs * SHARE_MAX) {
+  if (retentionMs >= 0 && typeof oldest === 'number' && oldest > retentionMs * SHARE_MAX) {
     return fail(
       'retention',
       found,
@@ -129,6 +137,13 @@ export function judgeRetention({ config }: KafkaFacts, oldestMs: number | null):
       'retention',
       found,
       'Make sure that retention.bytes is far larger than any backlog: it removes even recent events',
+    );
+  }
+  if (retentionMs >= 0 && oldest === 'unknown') {
+    return warn(
+      'retention',
+      found,
+      'Run "orderonce doctor" where PostgreSQL and the leaders of all partitions can be reached: unread records may be about to be removed',
     );
   }
   if (retentionMs >= 0 && retentionMs < DAY_MS) {

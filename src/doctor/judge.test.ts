@@ -4,7 +4,7 @@ import { EVENT_BYTES_DEFAULT } from '../event/event-rules.ts';
 import type { DatabaseFacts } from '../store/database-facts.ts';
 import type { Finding } from './finding.ts';
 import { judgeDatabase } from './judge-database.ts';
-import { judgeKafka } from './judge-kafka.ts';
+import { judgeKafka, type OldestRecord } from './judge-kafka.ts';
 import type { KafkaFacts } from './kafka-facts.ts';
 
 const CLUSTER: KafkaFacts = {
@@ -54,7 +54,7 @@ describe('judgeKafka', () => {
   it('warns of what is merely a development set-up, instead of failing', () => {
     const single = { ...CLUSTER, brokers: 1, replicas: 1, inSync: 1, partitions: 1 };
     const facts = { ...single, config: { ...CLUSTER.config, 'min.insync.replicas': '1' } };
-    assert.deepEqual(notOk(judgeKafka(facts, null, EVENT_BYTES_DEFAULT)), [
+    assert.deepEqual(notOk(judgeKafka(facts, 'none', EVENT_BYTES_DEFAULT)), [
       'warn replication',
       'warn in-sync replicas',
       'warn partitions',
@@ -62,49 +62,55 @@ describe('judgeKafka', () => {
   });
 
   const HOUR = 3_600_000;
-  const cases: [what: string, facts: KafkaFacts, oldestMs: number | null, finding: string][] = [
-    ['one replica', { ...CLUSTER, replicas: 1, inSync: 1 }, null, 'fail replication'],
-    ['two replicas', { ...CLUSTER, replicas: 2, inSync: 2 }, null, 'warn replication'],
+  const cases: [what: string, facts: KafkaFacts, oldest: OldestRecord, finding: string][] = [
+    ['one replica', { ...CLUSTER, replicas: 1, inSync: 1 }, 'none', 'fail replication'],
+    ['two replicas', { ...CLUSTER, replicas: 2, inSync: 2 }, 'none', 'warn replication'],
     [
       'a partition without leader',
       { ...CLUSTER, withoutLeader: [3] },
-      null,
+      'none',
       'fail in-sync replicas',
     ],
-    ['too few in sync', { ...CLUSTER, inSync: 1 }, null, 'fail in-sync replicas'],
+    ['too few in sync', { ...CLUSTER, inSync: 1 }, 'none', 'fail in-sync replicas'],
     [
       'one in sync is enough',
       withConfig({ 'min.insync.replicas': '1' }),
-      null,
+      'none',
       'fail in-sync replicas',
     ],
     [
       'all must be in sync',
       withConfig({ 'min.insync.replicas': '3' }),
-      null,
+      'none',
       'warn in-sync replicas',
     ],
     [
       'unclean elections',
       withConfig({ 'unclean.leader.election.enable': 'true' }),
-      null,
+      'none',
       'fail leader election',
     ],
-    ['compaction', withConfig({ 'cleanup.policy': 'compact,delete' }), null, 'fail cleanup'],
+    ['compaction', withConfig({ 'cleanup.policy': 'compact,delete' }), 'none', 'fail cleanup'],
     [
       'retention about to pass',
       withConfig({ 'retention.ms': `${10 * HOUR}` }),
       9 * HOUR,
       'fail retention',
     ],
-    ['short retention', withConfig({ 'retention.ms': `${HOUR}` }), null, 'warn retention'],
-    ['retention by size', withConfig({ 'retention.bytes': '1000000' }), null, 'warn retention'],
-    ['records too small', withConfig({ 'max.message.bytes': '1000' }), null, 'fail message size'],
-    ['batches too small', withConfig({ 'max.message.bytes': '100000' }), null, 'warn message size'],
+    ['short retention', withConfig({ 'retention.ms': `${HOUR}` }), 'none', 'warn retention'],
+    ['an unread partition', CLUSTER, 'unknown', 'warn retention'],
+    ['retention by size', withConfig({ 'retention.bytes': '1000000' }), 'none', 'warn retention'],
+    ['records too small', withConfig({ 'max.message.bytes': '1000' }), 'none', 'fail message size'],
+    [
+      'batches too small',
+      withConfig({ 'max.message.bytes': '100000' }),
+      'none',
+      'warn message size',
+    ],
   ];
-  for (const [what, facts, oldestMs, finding] of cases) {
+  for (const [what, facts, oldest, finding] of cases) {
     it(`says of ${what}: ${finding}`, () => {
-      const findings = judgeKafka(facts, oldestMs, EVENT_BYTES_DEFAULT);
+      const findings = judgeKafka(facts, oldest, EVENT_BYTES_DEFAULT);
       assert.ok(notOk(findings).includes(finding), notOk(findings).join());
       assert.ok(findings.every(({ verdict, remedy }) => verdict === 'ok' || remedy !== undefined));
     });

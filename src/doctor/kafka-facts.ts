@@ -34,6 +34,9 @@ export async function readKafkaFacts(options: KafkaOptions): Promise<KafkaFacts>
 async function ask(admin: Admin, topic: string): Promise<KafkaFacts> {
   const { brokers, topics } = await admin.metadata({ topics: [topic], forceUpdate: true });
   const { partitions = [] } = topics.get(topic) ?? {};
+  if (partitions.length === 0) {
+    throw new OrderonceError('LOG_UNAVAILABLE', `Kafka names no partitions of "${topic}" now`);
+  }
   const resources = [
     {
       resourceType: ConfigResourceTypes.TOPIC,
