@@ -90,6 +90,10 @@ export const ERRORS = {
     kind: 'transient',
     help: 'The log (Kafka or the embedded log) does not answer. The services wait and retry.',
   },
+  LOG_NOT_CREATED: {
+    kind: 'transient',
+    help: 'Kafka refuses to create the topic, because a right is missing or because of its settings. The message gives the reason. Remove it, or let an administrator create the topic; the services wait until it exists.',
+  },
   LOG_NOT_ACKNOWLEDGED: {
     kind: 'transient',
     help: 'The log did not acknowledge an append in time, so the outcome is unknown. Send the same event again: this is safe.',

@@ -5,6 +5,7 @@ import type { Settings } from '../settings/settings.ts';
 import { migrate } from '../store/migrate.ts';
 import type { Pool } from '../store/pool.ts';
 import { isConnectionBroken } from '../store/sqlstate.ts';
+import { onceAvailable } from '../verify/patient-reads.ts';
 import { type Call, EXIT } from './command.ts';
 import { databaseUrlOf, openPool } from './database.ts';
 
@@ -17,11 +18,17 @@ export type MigrateReport = {
   readonly log_created: boolean;
 };
 
-/** Creates the tables, those of the handlers too, then the topic or the embedded log, each only if it is missing. */
+/**
+ * Creates the tables, those of the handlers too, then the topic or the embedded log, each only if it
+ * is missing.
+ * @param onWait called while a table is locked by others.
+ * @param patienceMs how long to wait for a log that does not answer.
+ */
 export async function migrateAll(
   settings: Settings,
   pool: Pool,
   onWait: (why: string) => void,
+  patienceMs?: number,
 ): Promise<MigrateReport> {
   const { rules, projection } = await eventModelOf(settings);
   const migrations = await migrate(pool, {
@@ -30,7 +37,7 @@ export async function migrateAll(
     handlerMigrations: settings.HANDLERS_MIGRATIONS,
     onWait,
   });
-  const log_created = await createLog(settings, () => pool);
+  const log_created = await onceAvailable(() => createLog(settings, () => pool), patienceMs);
   return { migrations, schema: pool.schema ?? '', log: settings.KAFKA_TOPIC, log_created };
 }
 

@@ -150,7 +150,8 @@ async function migrateWhenReady(
 ): Promise<void> {
   for (let attempt = 1; !stopping.aborted; attempt++) {
     try {
-      await migrateAll(settings, pool, (why) => say(`Waiting for a lock on a table: ${why}`));
+      const onWait = (why: string) => say(`Waiting for a lock on a table: ${why}`);
+      await migrateAll(settings, pool, onWait, 0);
       return;
     } catch (error) {
       if (error instanceof OrderonceError && error.kind === 'terminal') throw error;

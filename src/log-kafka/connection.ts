@@ -89,7 +89,8 @@ export function isProtocolError(error: unknown, apiId: string): boolean {
   return error instanceof Error && findErrorBy(error, 'apiId', apiId) !== null;
 }
 
-function deepestReason(error: unknown): string {
+/** The innermost message of an error of the client, which wraps those of brokers several times. */
+export function deepestReason(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) {
     return deepestReason(error.errors.at(-1));
   }

@@ -18,11 +18,18 @@ import {
 } from '@platformatic/kafka';
 import { Broker } from '../../dev/kafka/broker.ts';
 import { makeCertificates, NO_OPENSSL } from '../../test/support/certificates.ts';
-import { foreignProducer, KAFKA, MODE, newTopic, withAdmin } from '../../test/support/kafka.ts';
+import {
+  foreignProducer,
+  KAFKA,
+  MODE,
+  newTopic,
+  newTopicName,
+  withAdmin,
+} from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
 import type { LogReader } from '../log/event-log.ts';
-import { openAppender, openReader } from '../services/open-log.ts';
+import { createLog, openAppender, openReader } from '../services/open-log.ts';
 import { KafkaAppender } from './appender.ts';
 import { KafkaReader } from './reader.ts';
 
@@ -153,6 +160,26 @@ describe('Reasons', { skip: KAFKA === undefined ? 'No Kafka' : false }, () => {
     });
   });
 
+  it('a topic that Kafka does not create, and whether waiting helps', async () => {
+    const create = (parts: Record<string, string>) =>
+      createLog(
+        testSettings({
+          KAFKA_BOOTSTRAP_SERVERS: KAFKA ?? '',
+          KAFKA_TOPIC: newTopicName(),
+          ...parts,
+        }),
+        () => assert.fail('Kafka needs no database'),
+      );
+    await assert.rejects(create({ KAFKA_REPLICATION_FACTOR: '3' }), {
+      code: 'LOG_UNAVAILABLE',
+      message: /does not create the topic .*replication factor/i,
+    });
+    await assert.rejects(create({ KAFKA_TOPIC: '..' }), {
+      code: 'LOG_NOT_CREATED',
+      message: /does not create the topic .*invalid topic/i,
+    });
+  });
+
   it('rights that are missing, one after the other', {
     skip: MODE === 'zookeeper' ? 'KRaft only' : NO_OPENSSL,
   }, async (t) => {
@@ -198,6 +225,8 @@ describe('Reasons', { skip: KAFKA === undefined ? 'No Kafka' : false }, () => {
     const appender = await openAppender(settings, noPool);
     const reader = await openReader(settings, noPool);
     t.after(() => Promise.all([appender.close(500), reader.close(500)]));
+    const forbidden = { code: 'LOG_NOT_CREATED', message: /not create the topic.*uthoriz/ };
+    await assert.rejects(createLog(settings, noPool), forbidden);
     await assert.rejects(appender.check(), /does not exist|grant it DESCRIBE/);
     await grant(ResourceTypes.TOPIC, topic, AclOperations.READ);
     await until('the topic is seen', () =>
@@ -206,6 +235,7 @@ describe('Reasons', { skip: KAFKA === undefined ? 'No Kafka' : false }, () => {
         () => false,
       ),
     );
+    assert.equal(await createLog(settings, noPool), false, 'it exists, so no right is needed');
     const record = { key: Buffer.from('k'), value: Buffer.from('v') };
     await assert.rejects(appender.append([record]), /AUTHORIZATION_FAILED.*Grant this user/);
     await grant(ResourceTypes.TOPIC, topic, AclOperations.WRITE);

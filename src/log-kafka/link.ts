@@ -9,7 +9,7 @@
  */
 import * as kafka from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';
-import { type BrokerAddress, withWayOut } from './connection.ts';
+import { type BrokerAddress, deepestReason, withWayOut } from './connection.ts';
 import type { KafkaSecurity } from './security.ts';
 
 /** A request of the Kafka protocol. */
@@ -98,7 +98,7 @@ export class KafkaLink {
     } catch (error) {
       this.#forget(connection);
       destroy(connection);
-      throw this.#unavailable(`cannot be reached: ${withWayOut(deepestMessage(error))}`, error);
+      throw this.#unavailable(`cannot be reached: ${withWayOut(deepestReason(error))}`, error);
     }
   }
 
@@ -170,10 +170,4 @@ function responseIn<Answer>(error: Error): Answer | undefined {
   return error instanceof kafka.ResponseError
     ? (error as unknown as { readonly response?: Answer }).response
     : undefined;
-}
-
-function deepestMessage(error: unknown): string {
-  const { cause } = error as { cause?: unknown };
-  if (cause instanceof Error) return deepestMessage(cause);
-  return error instanceof Error ? error.message : String(error);
 }

@@ -7,8 +7,8 @@ const ATTEMPTS = 20;
 /**
  * Reads from an offset that is known to be in the log, such as the record before a position.
  * @returns a slice that begins at the offset and covers at least one offset.
- * @throws LOG_UNAVAILABLE with the reason if the log does not return it within 20 fetches, which
- * is at once while the partition has no leader.
+ * @throws LOG_UNAVAILABLE with the reason if the log does not return it within 20 fetches,
+ * which take no time while the partition has no leader.
  */
 export async function readSlice(
   reader: LogReader,

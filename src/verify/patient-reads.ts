@@ -1,4 +1,4 @@
-/** Lets a command pass over the moments in which a part of the log has no leader. */
+/** Lets a command wait while a part of the log has no leader. */
 import { OrderonceError } from '../errors.ts';
 import { isUnavailable, type LogBounds, type LogReader } from '../log/event-log.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
@@ -13,9 +13,9 @@ const BACKOFF = { firstMs: 100, mostMs: 1000 };
 /**
  * The result of `work`, which is repeated while it fails with LOG_UNAVAILABLE. For commands whose
  * result needs every partition: a restart of one broker must not end an hour of reading. Consumers
- * go on with the other partitions instead.
+ * continue with the other partitions instead.
  *
- * @param work reads only, so that repeating it is safe.
+ * @param work can be repeated safely, as reads can.
  * @throws what `work` throws; LOG_UNAVAILABLE only if it still does so after `patienceMs`.
  */
 export async function onceAvailable<T>(
