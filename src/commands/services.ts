@@ -45,10 +45,10 @@ export async function runProducer({ settings, logger: unnamed }: Call): Promise<
     });
   }
   const url = settings.KAFKA_BOOTSTRAP_SERVERS ? null : await databaseUrlOf(settings);
-  return await runServices(logger, async ({ add, fail }) => {
+  return await runServices(logger, async ({ add, stopping, fail }) => {
     add(await startTracing(settings, 'producer', logger));
     const pools = add(new Pools(url, settings));
-    if (url !== null) void refuseUnfit(settings, pools, fail);
+    if (url !== null) void refuseUnfit(settings, pools, { fail, stopping });
     const log = await openAppender(settings, () => pools.open('orderonce-log', LOG));
     const { port } = add(await startProducer(settings, log, logger));
     logger.info({ port, topic: log.topic }, 'Producer listens');
@@ -59,10 +59,10 @@ export async function runProducer({ settings, logger: unnamed }: Call): Promise<
 export async function runConsumer({ settings, logger: unnamed }: Call): Promise<number> {
   const logger = unnamed.child({ service: 'consumer' });
   const url = await databaseUrlOf(settings);
-  return await runServices(logger, async ({ add, fail }) => {
+  return await runServices(logger, async ({ add, stopping, fail }) => {
     add(await startTracing(settings, 'consumer', logger));
     const pools = add(new Pools(url, settings));
-    void refuseUnfit(settings, pools, fail);
+    void refuseUnfit(settings, pools, { fail, stopping });
     const reader = await openReader(settings, () => pools.open('orderonce-log', LOG));
     keepRetention(settings, pools, logger, add);
     const { port } = add(
@@ -103,19 +103,31 @@ export async function runStart({ settings, logger: unnamed }: Call): Promise<num
 /**
  * Ends a service whose database can never be used: its encoding is not UTF8, or the tables are
  * those of another application. A server or tables that are only missing may still appear, so the
- * service itself waits for them.
+ * service itself waits for them, and they are examined here once they are there.
  */
-async function refuseUnfit(settings: Settings, pools: Pools, fail: Run['fail']): Promise<void> {
-  const { rules, projection } = await eventModelOf(settings);
+async function refuseUnfit(
+  settings: Settings,
+  pools: Pools,
+  { fail, stopping }: Pick<Run, 'fail' | 'stopping'>,
+): Promise<void> {
+  // The service itself says what is wrong with a module.
+  const model = await eventModelOf(settings).catch(() => null);
+  if (model === null) return;
   const pool = pools.open('orderonce-check');
-  try {
-    await assertMigrated(pool, { projection, declared: rules.declared });
-  } catch (error) {
-    const isHopeless = error instanceof OrderonceError && error.kind === 'terminal';
-    if (isHopeless) fail(`${error.code}: ${error.message}`);
-  } finally {
-    await pool.end().catch(() => {});
+  const tables = { projection: model.projection, declared: model.rules.declared };
+  for (let attempt = 1; !stopping.aborted; attempt++) {
+    try {
+      await assertMigrated(pool, tables);
+      break;
+    } catch (error) {
+      if (error instanceof OrderonceError && error.kind === 'terminal') {
+        fail(`${error.code}: ${error.message}`);
+        break;
+      }
+    }
+    await pause(backoffMs(attempt, { firstMs: 500, mostMs: 10_000 }), stopping);
   }
+  await pool.end().catch(() => {});
 }
 
 /** Starts the retention of the embedded log. Kafka has its own. */

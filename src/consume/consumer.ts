@@ -44,6 +44,8 @@ export class Consumer {
   readonly #outcomes: OutcomeLog;
   readonly #hints = new Map<number, number>();
   #assignment: Assignment | undefined;
+  /** Settles when every earlier assignment has ended. */
+  #ended: Promise<unknown> = Promise.resolve();
   #hintTimer: NodeJS.Timeout | undefined;
   #isStarted = false;
   #stopping = false;
@@ -94,7 +96,9 @@ export class Consumer {
       },
     });
     this.#assignment = assignment;
-    await before?.end();
+    // All earlier ones: the one before this may have been replaced while it waited for another.
+    this.#ended = Promise.all([this.#ended, before?.end()]);
+    await this.#ended;
     if (this.#stopping || this.#assignment !== assignment) return;
     this.#hints.clear();
     assignment.start();

@@ -51,6 +51,7 @@ export class UnattendedWatch {
   }
 
   start(): void {
+    // Health and the logs of the partitions tell of an outage; this watch has no more to say of it.
     this.#timer = setInterval(() => void this.look().catch(() => {}), CHECK_MS).unref();
   }
 

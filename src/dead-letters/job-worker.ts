@@ -12,6 +12,7 @@
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { OutageLog } from '../runtime/outage-log.ts';
 import { findDeadLetter } from '../store/dead-letter-queue.ts';
 import type { LogPlace } from '../store/log-place.ts';
 import type { Queryable } from '../store/queryable.ts';
@@ -47,12 +48,17 @@ export type WorkerOptions = {
 /** Looks for jobs every 2 seconds, from start() to stop(). */
 export class JobWorker {
   readonly #options: WorkerOptions;
+  readonly #outage: OutageLog;
   readonly #stopping = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> | null = null;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
+    this.#outage = new OutageLog(options.logger, {
+      failed: 'Redrive jobs cannot be taken, will retry',
+      over: 'Redrive jobs are taken again',
+    });
   }
 
   start(): void {
@@ -64,7 +70,10 @@ export class JobWorker {
   notify(): void {
     if (this.#timer === undefined || this.#stopping.signal.aborted) return;
     this.#working ??= this.work()
-      .catch(() => {})
+      .then(
+        () => this.#outage.over(),
+        (error: unknown) => this.#outage.failed(reasonOf(error)),
+      )
       .finally(() => {
         this.#working = null;
       });

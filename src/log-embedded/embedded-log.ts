@@ -246,29 +246,30 @@ async function readWishes(
   const bounds = await readLogBounds(tx, logId);
   const slices: LogSlice[] = [];
   const outOfRange: number[] = [];
+  const failed = new Map<number, string>();
   for (const { partition, offset } of wishes) {
     const { start, end } = bounds.get(partition) ?? { start: 0, end: 0 };
     if (offset < start || offset > end) outOfRange.push(partition);
     if (offset < start || offset >= end) continue;
     const records = await readLogRecords(tx, logId, partition, offset, RECORDS_PER_FETCH_MAX);
-    slices.push(sliceOfDense(partition, offset, records));
+    const dense = denseFrom(offset, records);
+    if (dense.length === 0)
+      failed.set(partition, `Offset ${offset} is missing from the embedded log`);
+    else slices.push(sliceOf(partition, offset, dense));
   }
-  return { ...NOTHING_NEW, slices, outOfRange, served: wishes.map(({ partition }) => partition) };
+  const served = wishes.map(({ partition }) => partition).filter((p) => !failed.has(p));
+  return { ...NOTHING_NEW, slices, outOfRange, failed, served };
 }
 
 /**
- * Offsets of the embedded log are dense. If one is missing, reading on would skip a record, so this
- * throws. The caller must know that there is a record at `from`.
+ * The records before the first missing one. Offsets of the embedded log are dense, so reading behind
+ * a missing one would skip a record.
  */
-function sliceOfDense(partition: number, from: number, records: LogSlice['records']): LogSlice {
-  if (records.length === 0) throw missing(from, partition);
-  records.forEach((record, index) => {
-    if (record.offset !== from + index) throw missing(from + index, partition);
-  });
-  return { partition, from, next: from + records.length, records, gaps: [], leaderEpoch: -1 };
+function denseFrom(from: number, records: LogSlice['records']): LogSlice['records'] {
+  const hole = records.findIndex((record, index) => record.offset !== from + index);
+  return hole === -1 ? records : records.slice(0, hole);
 }
 
-function missing(offset: number, partition: number): OrderonceError {
-  const message = `Offset ${offset} of partition ${partition} is missing from the embedded log`;
-  return new OrderonceError('LOG_UNAVAILABLE', message);
+function sliceOf(partition: number, from: number, records: LogSlice['records']): LogSlice {
+  return { partition, from, next: from + records.length, records, gaps: [], leaderEpoch: -1 };
 }

@@ -5,6 +5,7 @@
  */
 import { reasonOf } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { OutageLog } from '../runtime/outage-log.ts';
 import type { Service } from '../runtime/service.ts';
 import { listLogPartitions, trimLogPartition } from '../store/event-log-table.ts';
 import type { Pool } from '../store/pool.ts';
@@ -13,11 +14,12 @@ import { inTransaction } from '../store/transaction.ts';
 const CHECK_MS = 60_000;
 const LIMITS = { lockMs: 1000, statementMs: 10_000, idleMs: 1000 };
 
-/** Trims once a minute. A failure is logged at level debug, and the next minute retries. */
+/** Trims once a minute. The next minute retries what failed; an outage is logged, because disks fill. */
 export class EmbeddedRetention implements Service {
   readonly #pool: Pool;
   readonly #hours: number;
   readonly #logger: Logger;
+  readonly #outage: OutageLog;
   #timer: NodeJS.Timeout | undefined;
   #trimming: Promise<void> = Promise.resolve();
   #isStopped = false;
@@ -27,6 +29,10 @@ export class EmbeddedRetention implements Service {
     this.#pool = pool;
     this.#hours = hours;
     this.#logger = logger;
+    this.#outage = new OutageLog(logger, {
+      failed: 'The embedded log cannot be trimmed, will retry',
+      over: 'The embedded log is trimmed again',
+    });
   }
 
   start(): void {
@@ -34,12 +40,8 @@ export class EmbeddedRetention implements Service {
       this.#trimming = this.#trimming
         .then(() => this.trim())
         .then(
-          () => {},
-          (error: unknown) =>
-            this.#logger.debug(
-              { reason: reasonOf(error) },
-              'The embedded log could not be trimmed',
-            ),
+          () => this.#outage.over(),
+          (error: unknown) => this.#outage.failed(reasonOf(error)),
         );
     }, CHECK_MS).unref();
   }
