@@ -27,10 +27,12 @@ function viewOf(event: OrderEvent, { declared }: EventRules) {
   const view = sentIds === undefined ? envelope : { ...envelope, sentEventId, sentOrderId };
   const known = type === undefined ? undefined : declared?.types.get(type);
   if (known === undefined) return view;
-  if (data === undefined) return { ...view, type, version: known.version };
   try {
-    const lifted = deepFrozen(known.lift(version, JSON.parse(data)));
-    return { ...view, type, version: known.version, data: lifted };
+    const given = data === undefined ? undefined : JSON.parse(data);
+    // An upgrade may be the first to make data, or leave none.
+    const lifted = deepFrozen(known.lift(version, given));
+    const newest = { ...view, type, version: known.version };
+    return lifted === undefined ? newest : { ...newest, data: lifted };
   } catch (error) {
     throw new HandlerFailure(`the upgrade of ${type}@${version}`, error);
   }

@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import { describe, it } from 'node:test';
+import { z } from 'zod';
 import { sliceOfEvents } from '../../test/support/events.ts';
 import { EVENTS, placed, refunded, setUpTyped } from '../../test/support/typed-shop.ts';
+import { compileEvents } from '../event/declared-events.ts';
+import { defineEvents } from '../handlers/define-events.ts';
+import type { Handler } from '../handlers/handler.ts';
 import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { USUAL_MODEL } from '../store/event-model.ts';
 import { findEvent, findOrder } from '../store/event-status.ts';
@@ -73,6 +77,33 @@ describe('Typed events', () => {
     const status = (await findEvent(pool, rows[0].event_id)) as Record<string, unknown>;
     assert.deepEqual([status.sent_event_id, status.sent_order_id], ['evt_1', '#1001']);
     await prove();
+  });
+
+  it('reach handlers with data that only a newer version has', async (t) => {
+    const { pool, typed } = await setUpTyped(t);
+    const types = {
+      noted: {
+        version: 2,
+        data: z.object({ note: z.string() }),
+        upgrade: { 1: () => ({ note: 'none' }) },
+      },
+    };
+    const declared = compileEvents(defineEvents(types));
+    const seen: unknown[] = [];
+    const handler: Handler = { name: 'see', handle: async (events) => void seen.push(...events) };
+    await processBatch(
+      {
+        ...typed,
+        rules: { ...typed.rules, declared },
+        handlers: { handlers: [handler], timeoutMs: 1000, attemptsMax: 1 },
+      },
+      sliceOfEvents(0, [placed({ type: 'noted', version: 1, data: undefined })]),
+    );
+    assert.deepEqual(
+      seen.map((event) => (event as { data: unknown }).data),
+      [{ note: 'none' }],
+    );
+    assert.equal((await pool.query('SELECT FROM event_data WHERE data IS NULL')).rowCount, 1);
   });
 
   it('of an older version reach handlers lifted, and stay as they were sent [G2]', async (t) => {

@@ -36,6 +36,16 @@ describe('migrate with declared types', () => {
     assert.match(error.message, /^The event type order\.shipped@1 differs .*carrier.* version 2/s);
   });
 
+  it('refuses another amount in a newer version, since events of the older one keep theirs', async (t) => {
+    const { pool } = await createDatabase(t);
+    await record(pool, { fee: { amount: 'signed' } });
+    const next = { fee: { amount: 'none', version: 2, upgrade: { 1: () => undefined } } } as const;
+    await assert.rejects(record(pool, next), {
+      code: 'EVENT_TYPE_CHANGED',
+      message: /version 1 was recorded with "signed".*Declare a type with another name/,
+    });
+  });
+
   it('gives the view another name where the team has that one, and never that of another type', async (t) => {
     const { pool } = await createDatabase(t);
     await pool.query({ text: 'CREATE TABLE paid (n integer)' });

@@ -36,6 +36,7 @@ export async function recordTypes(tx: Transaction, declared: DeclaredEvents): Pr
   const recorded = await readTypes(tx);
   const changed: string[] = [];
   for (const type of declared.types.values()) {
+    assertSameAmount(type, recorded);
     const before = recorded.find((r) => r.type === type.name && r.version === type.version);
     if (before !== undefined) assertCompatible(type, before);
     // An older release does not know the fields that a newer one has added. They stay recorded, so
@@ -70,6 +71,7 @@ async function writeType(tx: Transaction, { name, version, amount, dataSchema }:
 export async function assertTypesRecorded(db: Queryable, declared: DeclaredEvents): Promise<void> {
   const recorded = await readTypes(db);
   for (const type of declared.types.values()) {
+    assertSameAmount(type, recorded);
     const found = recorded.find((r) => r.type === type.name && r.version === type.version);
     if (found === undefined) {
       const what = `the event type ${type.name}@${type.version}`;
@@ -82,17 +84,28 @@ export async function assertTypesRecorded(db: Queryable, declared: DeclaredEvent
   }
 }
 
+/** Records of the log and parked events of older versions have the amount that they were sent with. */
+function assertSameAmount({ name, amount }: DeclaredType, recorded: readonly RecordedType[]): void {
+  const other = recorded.find((r) => r.type === name && r.amount !== amount);
+  if (other === undefined) return;
+  throw new OrderonceError(
+    'EVENT_TYPE_CHANGED',
+    `The amount of the event type ${name} is "${amount}", but version ${other.version} was recorded with ` +
+      `"${other.amount}". It never changes within a type, because events of all versions are read by it. ` +
+      'Declare a type with another name',
+  );
+}
+
 /** During a roll-out the recorded schema may be newer than this release's, or older. */
 function assertCompatible(type: DeclaredType, recorded: RecordedType): void {
-  const { name, version, amount, dataSchema } = type;
+  const { name, version, dataSchema } = type;
   const forward = firstBreakingChange(recorded.schema, dataSchema);
   const backward = firstBreakingChange(dataSchema, recorded.schema);
-  if (amount === recorded.amount && (forward === null || backward === null)) return;
-  const what = amount === recorded.amount ? `at ${forward}` : `its amount was "${recorded.amount}"`;
+  if (forward === null || backward === null) return;
   const next = version + 1;
   throw new OrderonceError(
     'EVENT_TYPE_CHANGED',
-    `The event type ${name}@${version} differs from what was recorded (${what}). Only optional fields may be added ` +
+    `The event type ${name}@${version} differs from what was recorded (at ${forward}). Only optional fields may be added ` +
       `to a version. Declare version ${next} with upgrade: { ${version}: (old) => … }, which lifts data of version ${version}`,
   );
 }
