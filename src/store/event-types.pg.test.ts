@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { createDatabase } from '../../test/support/database.ts';
+import { createRole } from '../../test/support/roles.ts';
 import type { EventTypes } from '../event/declaration.ts';
 import { compileEvents } from '../event/declared-events.ts';
 import { migrate } from './migrate.ts';
@@ -34,6 +35,73 @@ describe('migrate with declared types', () => {
     Object.assign(other.data.properties, { carrier: { type: 'integer' } });
     const error = await record(pool, { 'order.shipped': other }).catch((reason) => reason);
     assert.match(error.message, /^The event type order\.shipped@1 differs .*carrier.* version 2/s);
+  });
+
+  it('keeps the columns and the roles of a view, whatever is declared next', async (t) => {
+    const { pool, url } = await createDatabase(t);
+    const role = await createRole(t, url);
+    await record(pool, { note: withFields('a', 'total_amount') });
+    await pool.query(`GRANT SELECT ON note TO ${role.name}`);
+    const own = (await columnsOf(pool, 'note')).slice(0, -3);
+    await record(pool, { note: withFields('b', 'a', 'total_amount') });
+    assert.deepEqual(await columnsOf(pool, 'note'), [
+      ...own,
+      'a',
+      'data_total_amount',
+      'data',
+      'b',
+    ]);
+    // A newer version without one of the fields, and the older release again.
+    const next = { ...withFields('c'), version: 2, upgrade: { 1: () => ({}) } };
+    await record(pool, { note: next });
+    await record(pool, { note: withFields('b', 'a', 'total_amount') });
+    const all = [...own, 'a', 'data_total_amount', 'data', 'b', 'c'];
+    assert.deepEqual(await columnsOf(pool, 'note'), all);
+    const number = { type: 'object', properties: { c: { type: ['integer', 'null'] } } };
+    const third = { data: number, version: 3, upgrade: { 1: () => ({}), 2: () => ({}) } };
+    await record(pool, { note: third });
+    assert.deepEqual(await columnsOf(pool, 'note'), [...own, 'c', 'data']);
+    const { rows } = await pool.query(`SELECT has_table_privilege($1, 'note', 'SELECT') AS may`, [
+      role.name,
+    ]);
+    assert.equal(rows[0]?.may, true);
+  });
+
+  it('gives columns their type, also where they may be null or refer to a definition', async (t) => {
+    const { pool } = await createDatabase(t);
+    const properties = {
+      text: { anyOf: [{ type: 'string' }, { type: 'null' }] },
+      amount: { type: ['number', 'null'] },
+      state: { enum: ['on', 'off'] },
+      given: { $ref: '#/$defs/given' },
+      list: { type: 'array' },
+      mixed: { type: ['string', 'number'] },
+    };
+    await record(pool, {
+      note: { data: { type: 'object', properties, $defs: { given: { type: 'boolean' } } } },
+    });
+    const { rows } = await pool.query(
+      `SELECT attname AS name, format_type(atttypid, NULL) AS type FROM pg_attribute
+        WHERE attrelid = 'note'::regclass AND attname = ANY ($1) ORDER BY attnum`,
+      [Object.keys(properties)],
+    );
+    const types = ['text', 'numeric', 'text', 'boolean', 'jsonb', 'jsonb'];
+    assert.deepEqual(
+      rows.map(({ type }) => type),
+      types,
+    );
+  });
+
+  it('names the type that PostgreSQL cannot hold', async (t) => {
+    const { pool } = await createDatabase(t);
+    const many = Array.from({ length: 1640 }, (_, n) => `f${n}`);
+    const code = 'EVENTS_INVALID';
+    await assert.rejects(record(pool, { wide: withFields(...many) }), {
+      code,
+      message: /wide@1: .*1600/,
+    });
+    const data = { type: 'object', description: 'a\0b' };
+    await assert.rejects(record(pool, { nul: { data } }), { code, message: /nul@1: / });
   });
 
   it('refuses another amount in a newer version, since events of the older one keep theirs', async (t) => {

@@ -1,10 +1,11 @@
 /** The table event_types: every version of every declared type, as `migrate` recorded it. */
-import { OrderonceError } from '../errors.ts';
+import { OrderonceError, reasonOf } from '../errors.ts';
 import type { JsonSchema } from '../event/declaration.ts';
 import type { DeclaredEvents, DeclaredType } from '../event/declared-events.ts';
 import { firstBreakingChange } from '../event/schema-changes.ts';
 import { replaceTypeView } from './event-views.ts';
 import type { Queryable, Transaction } from './queryable.ts';
+import { sqlStateOf } from './sqlstate.ts';
 
 /** A version of a type that was recorded. */
 export type RecordedType = {
@@ -44,14 +45,26 @@ export async function recordTypes(tx: Transaction, declared: DeclaredEvents): Pr
     if (before !== undefined && firstBreakingChange(before.schema, type.dataSchema) !== null) {
       continue;
     }
-    if (before === undefined || !isSameSchema(before.schema, type.dataSchema)) {
-      await writeType(tx, type);
-      changed.push(`type ${type.name}@${type.version}`);
+    try {
+      if (before === undefined || !isSameSchema(before.schema, type.dataSchema)) {
+        await writeType(tx, type);
+        changed.push(`type ${type.name}@${type.version}`);
+      }
+      await replaceTypeView(tx, type);
+    } catch (error) {
+      throw UNFIT.test(sqlStateOf(error) ?? '') ? unfit(type, error) : error;
     }
-    await replaceTypeView(tx, type);
   }
   await tx.query('SELECT orderonce.create_event_data_days($1)', [DAYS_AHEAD]);
   return changed;
+}
+
+/** too_many_columns; untranslatable_character, which is NUL in a schema */
+const UNFIT = /^(54011|22P05)$/;
+
+function unfit({ name, version }: DeclaredType, cause: unknown): OrderonceError {
+  const message = `PostgreSQL cannot hold the event type ${name}@${version}: ${reasonOf(cause)}`;
+  return new OrderonceError('EVENTS_INVALID', message, { cause });
 }
 
 async function writeType(tx: Transaction, { name, version, amount, dataSchema }: DeclaredType) {
