@@ -174,6 +174,10 @@ export const ERRORS = {
     kind: 'rejected',
     help: 'There is no dead letter at this place: it was already redriven or discarded, or the place is wrong. Run "orderonce dead-letters list". The exit code is 4.',
   },
+  TOO_MANY_FINDINGS: {
+    kind: 'transient',
+    help: 'The continuous proof has found more contradictions than it stores, and does not advance. Resolve what it found, or acknowledge findings whose reason is known.',
+  },
   FINDING_UNKNOWN: {
     kind: 'rejected',
     help: 'There is no finding of the continuous proof with this number, or it has vanished. Run "orderonce proof".',

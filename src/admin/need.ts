@@ -15,7 +15,7 @@ export type OverviewFacts = {
   readonly heldSince: string | null;
   readonly conflictsLastHour: number;
   readonly outboxOldestSeconds: number;
-  /** null: nothing has been proven or found yet, or this process does not prove. */
+  /** null: this process does not prove (PROOF=off). */
   readonly proof: ProofState | null;
   /** The last result of the doctor; null if there is none. */
   readonly doctor: { readonly failures: number; readonly checkedAt: string } | null;

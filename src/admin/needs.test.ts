@@ -94,7 +94,14 @@ describe('needsOf', () => {
       processes: [process],
       troubledJobs: [{ redriveId: 7, trouble: 'DATABASE_UNAVAILABLE', updatedAt: at(9) }],
       outboxOldestSeconds: 600,
-      proof: { findings: 1, kinds: ['hole'], since: at(30), headAgeSeconds: 901, trouble: null },
+      proof: {
+        findings: 1,
+        kinds: ['hole'],
+        since: at(30),
+        headAgeSeconds: 901,
+        deployedSeconds: 9e9,
+        trouble: null,
+      },
       doctor: { failures: 2, checkedAt: at(1) },
       databaseTrouble: 'connect ECONNREFUSED',
     }).map((line) => line.split(':')[0]);
@@ -120,8 +127,29 @@ describe('needsOf', () => {
     );
   });
 
+  it('asks to look where nothing was ever proven, but not in the first two minutes', () => {
+    const proof = {
+      findings: 0,
+      kinds: [],
+      since: null,
+      headAgeSeconds: null,
+      trouble: 'no index',
+    };
+    assert.deepEqual(shown({ proof: { ...proof, deployedSeconds: 120 } }), []);
+    assert.deepEqual(shown({ proof: { ...proof, deployedSeconds: 121 } }), [
+      'look proof_stale: Nothing has been proven yet',
+    ]);
+  });
+
   it('is silent about an outbox, a doctor and a proof without findings', () => {
-    const proof = { findings: 0, kinds: [], since: null, headAgeSeconds: 900, trouble: null };
+    const proof = {
+      findings: 0,
+      kinds: [],
+      since: null,
+      headAgeSeconds: 900,
+      deployedSeconds: 9e9,
+      trouble: null,
+    };
     const doctor = { failures: 0, checkedAt: at(1) };
     assert.deepEqual(shown({ proof, doctor, outboxOldestSeconds: 119 }), []);
   });

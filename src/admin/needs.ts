@@ -1,5 +1,5 @@
 /** What needs an operator: pure decisions from the facts of a deployment. */
-import { HEAD_AGE_MAX_SECONDS } from '../store/proof-summary.ts';
+import { FIRST_PROOF_MAX_SECONDS, HEAD_AGE_MAX_SECONDS } from '../store/proof-summary.ts';
 import { LINKS } from './console-links.ts';
 import { many, type Need, type OverviewFacts, oldestOf } from './need.ts';
 import { ofPartitions } from './needs-of-partitions.ts';
@@ -47,7 +47,7 @@ function ofDatabase({ databaseTrouble }: OverviewFacts): Need[] {
 
 function ofProof({ proof, nowMs }: OverviewFacts): Need[] {
   if (proof === null) return [];
-  const { findings, kinds, since, headAgeSeconds, trouble } = proof;
+  const { findings, kinds, since, headAgeSeconds, deployedSeconds, trouble } = proof;
   const needs: Need[] = [];
   if (findings > 0) {
     needs.push({
@@ -62,14 +62,19 @@ function ofProof({ proof, nowMs }: OverviewFacts): Need[] {
       link: LINKS.proof,
     });
   }
-  if (headAgeSeconds !== null && headAgeSeconds > HEAD_AGE_MAX_SECONDS) {
+  const ageSeconds = headAgeSeconds ?? deployedSeconds;
+  const maxSeconds = headAgeSeconds === null ? FIRST_PROOF_MAX_SECONDS : HEAD_AGE_MAX_SECONDS;
+  if (ageSeconds > maxSeconds) {
     needs.push({
       kind: 'proof_stale',
       severity: 'look',
-      title: 'The newest events have not been proven',
+      title:
+        headAgeSeconds === null
+          ? 'Nothing has been proven yet'
+          : 'The newest events have not been proven',
       detail: trouble,
       count: null,
-      since: new Date(nowMs - headAgeSeconds * 1000).toISOString().replace('Z', '000Z'),
+      since: new Date(nowMs - ageSeconds * 1000).toISOString().replace('Z', '000Z'),
       next: 'See why the proof does not advance. Consumers with PROOF=on prove.',
       command: 'npx orderonce proof',
       link: LINKS.proof,

@@ -46,8 +46,7 @@ const NEED_EXAMPLE = {
 
 const PROOF = {
   type: ['object', 'null'],
-  description:
-    'The state of the continuous proof; null if nothing has been proven yet, or with PROOF=off.',
+  description: 'The state of the continuous proof; null with PROOF=off in this consumer.',
   required: ['findings'],
   properties: {
     findings: {

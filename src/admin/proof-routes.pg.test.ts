@@ -5,6 +5,8 @@ import { serve } from '../../test/support/serve.ts';
 import { noteFindings } from '../store/proof-findings.ts';
 import { addProofRoutes } from './proof-routes.ts';
 
+const FINDING = { kind: 'hole', subject: '1/0/7-8', message: 'm', evidence: 'e' };
+
 describe('/proof', () => {
   it('shows what was found, and takes an acknowledgement with a reason and who gave it', async (t) => {
     const { pool } = await createDatabase(t);
@@ -14,7 +16,7 @@ describe('/proof', () => {
       [empty.body.findings, empty.body.items, empty.body.behind_records],
       [{}, [], 0],
     );
-    await noteFindings(pool, [{ kind: 'hole', subject: '1/0/7-8', message: 'm' }]);
+    await noteFindings(pool, [FINDING]);
     const { body } = await get('/proof');
     assert.deepEqual(body.findings, { hole: 1 });
     const [{ id, subject }] = body.items;

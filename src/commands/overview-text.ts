@@ -45,7 +45,7 @@ export function overviewLine(overview: Overview): string {
 }
 
 function numbersOf(overview: Overview): [name: string, value: string][] {
-  const { rates, lag, dead_letters, held_orders, outbox, processes } = overview;
+  const { rates, lag, dead_letters, held_orders, outbox, processes, proof } = overview;
   const arrived = rates.arrived_per_second;
   const stateOf = (wanted: string) =>
     dead_letters.filter(({ state }) => state === wanted).reduce((sum, { count }) => sum + count, 0);
@@ -60,7 +60,15 @@ function numbersOf(overview: Overview): [name: string, value: string][] {
     ],
     ['outbox', `${numberText(outbox.pending)} to publish`],
     ['consumers', `${processes.running} run, ${processes.missing} missing`],
+    ['proof', proofText(proof)],
   ];
+}
+
+function proofText(proof: Overview['proof']): string {
+  if (proof === null) return 'off in this consumer (PROOF=off)';
+  const { head_age_seconds: age, findings } = proof;
+  const found = findings === 0 ? 'nothing found' : `${numberText(findings)} contradictions`;
+  return age === null ? `nothing proven yet, ${found}` : `${found}, ${durationText(age)} old`;
 }
 
 function numberText(value: number): string {

@@ -12,7 +12,8 @@ export const QUESTIONS: readonly Question[] = [
     // An edited row has the values of the edit, but keeps the digest of the record. Rows with data are
     // judged by typed-events.ts.
     sql: ({ events, dataOf }) => `
-          SELECT 'altered' AS kind, p.event_id AS id, 'the row does not have its digest' AS message
+          SELECT 'altered' AS kind, p.event_id AS id, 'the row does not have its digest' AS message,
+                 ${envelopeDigest('p')} AS evidence
             FROM ${events} p LEFT JOIN (
               SELECT DISTINCT ON (event_id) event_id, edited_digest FROM orderonce.dead_letter_audit
                WHERE action = 'edit' AND outcome = 'stored'
@@ -84,9 +85,10 @@ export async function allowLargeSorts(tx: Transaction): Promise<void> {
   await tx.query(`SET LOCAL work_mem = '128MB'`);
 }
 
-/** SQL: one question in a scope. */
+/** SQL: one question in a scope. Only some of them give evidence beside their message. */
 export const askedIn = (scope: Scope, { sql }: Question): string =>
-  `SELECT kind, id::text AS id, message FROM (${sql(scope)}) findings LIMIT ${FINDINGS_MAX}`;
+  `SELECT kind, id::text AS id, message, coalesce(to_jsonb(findings) ->> 'evidence', message) AS evidence
+     FROM (${sql(scope)}) findings LIMIT ${FINDINGS_MAX}`;
 
 /** Asks one question in a scope. */
 export async function ask(tx: Transaction, scope: Scope, q: Question): Promise<RowFinding[]> {

@@ -127,6 +127,16 @@ const sumsOf =
         GROUP BY order_id`
       : `SELECT ${orderId} AS order_id, ${OF_EVENTS}, NULL::jsonb AS sums FROM ${events} GROUP BY 1`;
 
+/** SQL: the member of a JSON object of numbers; 0 if it has none, or is no such object. */
+const MEMBER = (object: string) =>
+  `coalesce(CASE WHEN jsonb_typeof(${object} -> k) = 'number' THEN (${object} -> k)::numeric END, 0)`;
+const KEYS = (object: string) =>
+  `SELECT jsonb_object_keys(CASE WHEN jsonb_typeof(${object}) = 'object' THEN ${object} ELSE '{}' END)`;
+/** SQL: by how much an order is off, which stays the same when further events are added properly. */
+const OFF_BY = `concat_ws(' ', coalesce(event_count, 0) - coalesce(n, 0), coalesce(amount_sum, 0) - amount,
+                 (SELECT string_agg(k || ' ' || (${MEMBER('amount_sums')} - ${MEMBER('sums')}), ' ' ORDER BY k)
+                    FROM (${KEYS('amount_sums')} UNION ${KEYS('sums')}) AS each_key (k)))`;
+
 /**
  * Both kinds are found by one look at the events of an order, because that look is most of what the
  * continuous proof costs. An order with more events than the look includes may show one of the others.
@@ -135,7 +145,7 @@ const QUESTIONS: readonly Question[] = [
   {
     label: 'orders',
     sql: (scope) => `
-          SELECT f.kind, order_id AS id, f.message FROM (
+          SELECT f.kind, order_id AS id, f.message, f.evidence FROM (
             SELECT coalesce(o.order_id, e.order_id) AS order_id, o.event_count, o.amount_sum, o.amount_sums,
                    e.n, coalesce(e.amount, 0) AS amount, e.sums,
                    coalesce(e.n, 0) <= ${scope.orderEventsMax} AND (
@@ -149,9 +159,9 @@ const QUESTIONS: readonly Question[] = [
             ('effect', is_off, 'orders says ' || coalesce(event_count || ' events, ' || amount_sum
                    || coalesce(', ' || amount_sums::text, ''), 'nothing') ||
                  '; processed_events says ' || coalesce(n || ' events, ' || amount
-                   || coalesce(', ' || sums::text, ''), 'nothing')),
-            ('last event', shows_other, 'does not show the last event of the log')
-          ) f (kind, is_found, message)
+                   || coalesce(', ' || sums::text, ''), 'nothing'), ${OFF_BY}),
+            ('last event', shows_other, 'does not show the last event of the log', NULL)
+          ) f (kind, is_found, message, evidence)
           WHERE (is_off OR shows_other) AND f.is_found`,
   },
 ];

@@ -13,36 +13,52 @@ export type Finding = {
   /** The id of an event, an order or a message; or log/partition/offset, or log/partition/from-to. */
   readonly subject: string;
   readonly message: string;
+  /** What is wrong; see RowFinding. */
+  readonly evidence: string;
 };
 
-/** More are not stored: what is wrong with so many is seen from fewer. */
+/** More that nobody acknowledged are not stored: what is wrong with so many is seen from fewer. */
 const OPEN_MAX = 10_000;
+/** SQL: whether the finding is still the one that somebody may have acknowledged. */
+const SAME = `f.vanished_at IS NULL AND coalesce(f.evidence, excluded.evidence) = excluded.evidence`;
 
 /**
- * Stores findings; those that are known are marked as seen again.
- * @returns those that are new, or have come back.
+ * Stores findings; those that are known are marked as seen again. An acknowledgement holds only for
+ * what was seen: if something else is wrong with the same subject, the finding is new.
+ * @returns those that are new, or have come back, or say something else than was acknowledged.
+ * @throws TOO_MANY_FINDINGS if some were not stored.
  */
 export async function noteFindings(pool: Pool, findings: readonly Finding[]): Promise<Finding[]> {
   if (findings.length === 0) return [];
   const { rows } = await pool.query<Finding & { isNew: boolean }>(
-    `INSERT INTO orderonce.proof_findings AS f (kind, subject, message)
-     SELECT DISTINCT ON (kind, subject) kind, subject, message
-       FROM unnest($1::text[], $2::text[], $3::text[]) AS n (kind, subject, message)
-      WHERE (SELECT count(*) FROM orderonce.proof_findings WHERE vanished_at IS NULL) < ${OPEN_MAX}
+    `INSERT INTO orderonce.proof_findings AS f (kind, subject, message, evidence)
+     SELECT DISTINCT ON (kind, subject) kind, subject, message, evidence
+       FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS n (kind, subject, message, evidence)
+      WHERE EXISTS (SELECT FROM orderonce.proof_findings k
+                     WHERE (k.kind, k.subject) = (n.kind, n.subject) AND k.vanished_at IS NULL)
+         OR (SELECT count(*) FROM orderonce.proof_findings
+              WHERE vanished_at IS NULL AND acknowledged_at IS NULL) < ${OPEN_MAX}
       ORDER BY kind, subject
      ON CONFLICT (kind, subject) DO UPDATE
-       SET message = excluded.message, seen_at = now(), vanished_at = NULL,
-           found_at = CASE WHEN f.vanished_at IS NULL THEN f.found_at ELSE now() END,
-           acknowledged_at = CASE WHEN f.vanished_at IS NULL THEN f.acknowledged_at END,
-           acknowledged_by = CASE WHEN f.vanished_at IS NULL THEN f.acknowledged_by END,
-           reason = CASE WHEN f.vanished_at IS NULL THEN f.reason END
-     RETURNING kind, subject, message, found_at = now() AS "isNew"`,
+       SET message = excluded.message, evidence = excluded.evidence, seen_at = now(), vanished_at = NULL,
+           found_at = CASE WHEN ${SAME} OR (f.vanished_at IS NULL AND f.acknowledged_at IS NULL)
+                           THEN f.found_at ELSE now() END,
+           acknowledged_at = CASE WHEN ${SAME} THEN f.acknowledged_at END,
+           acknowledged_by = CASE WHEN ${SAME} THEN f.acknowledged_by END,
+           reason = CASE WHEN ${SAME} THEN f.reason END
+     RETURNING kind, subject, message, evidence, found_at = now() AS "isNew"`,
     [
       findings.map(({ kind }) => kind),
       findings.map(({ subject }) => subject),
       findings.map(({ message }) => message),
+      findings.map(({ evidence }) => evidence),
     ],
   );
+  const given = new Set(findings.map(({ kind, subject }) => `${kind} ${subject}`)).size;
+  if (rows.length < given) {
+    const message = `${OPEN_MAX} findings are open, and ${given - rows.length} more cannot be stored: resolve or acknowledge some`;
+    throw new OrderonceError('TOO_MANY_FINDINGS', message);
+  }
   return rows.filter(({ isNew }) => isNew).map(({ isNew, ...finding }) => finding);
 }
 
@@ -50,7 +66,7 @@ export async function noteFindings(pool: Pool, findings: readonly Finding[]): Pr
 export async function oldestFindings(
   db: Queryable,
   limit: number,
-): Promise<(Finding & { readonly id: number })[]> {
+): Promise<(Omit<Finding, 'evidence'> & { readonly id: number })[]> {
   const { rows } = await db.query(
     `SELECT finding_id AS id, kind, subject, message FROM orderonce.proof_findings
       WHERE vanished_at IS NULL ORDER BY seen_at, finding_id LIMIT $1`,
@@ -97,7 +113,7 @@ export async function listFindings(db: Queryable, limit: number): Promise<Listed
 
 /**
  * Notes that somebody knows of a finding, and why it may stay. It no longer counts, unless it
- * vanishes and comes back.
+ * vanishes and comes back, or something else is wrong with the same subject.
  * @throws FINDING_UNKNOWN
  */
 export async function acknowledgeFinding(

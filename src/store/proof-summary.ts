@@ -5,6 +5,8 @@ import { MILLISECONDS, UTC } from './utc.ts';
 
 /** An older proof of the newest events counts as none. The alert OrderonceProofStale has the same limit. */
 export const HEAD_AGE_MAX_SECONDS = 900;
+/** A proof that has not begun after this time most likely cannot. */
+export const FIRST_PROOF_MAX_SECONDS = 120;
 
 /** The state of the proof, in the form of the HTTP API. */
 export type ProofSummary = {
@@ -57,21 +59,23 @@ export type ProofState = {
   readonly since: string | null;
   /** Seconds since everything up to the positions of that moment was proven; null if never. */
   readonly headAgeSeconds: number | null;
+  /** Seconds since consumers first ran here: for so long, something could have been proven. */
+  readonly deployedSeconds: number;
   /** Why the proof does not advance; null if it does. */
   readonly trouble: string | null;
 };
 
-/** @returns null if nothing has been proven or found yet. */
-export async function readProofState(db: Queryable): Promise<ProofState | null> {
+export async function readProofState(db: Queryable): Promise<ProofState> {
   const { rows } = await db.query(
     `SELECT count(finding_id) AS findings, coalesce(array_agg(DISTINCT kind ORDER BY kind) FILTER (
               WHERE finding_id IS NOT NULL), '{}') AS kinds, ${UTC('min(found_at)')} AS since,
-            CASE WHEN head_at IS NOT NULL THEN ${AGE('head_at')} END AS head_ms, trouble
+            CASE WHEN head_at IS NOT NULL THEN ${AGE('head_at')} END AS head_ms,
+            coalesce((SELECT ${AGE('min(recorded_at)')} FROM orderonce.deployment_handlers), 0) AS deployed_ms,
+            trouble
        FROM orderonce.proof_worker LEFT JOIN orderonce.proof_findings
             ON vanished_at IS NULL AND acknowledged_at IS NULL
       GROUP BY head_at, trouble`,
   );
-  const [{ head_ms, ...state }] = rows;
-  if (head_ms === null && state.findings === 0) return null;
-  return { ...state, headAgeSeconds: secondsOf(head_ms) };
+  const [{ head_ms, deployed_ms, ...state }] = rows;
+  return { ...state, headAgeSeconds: secondsOf(head_ms), deployedSeconds: deployed_ms / 1000 };
 }

@@ -19,9 +19,17 @@ export type RowFinding = {
   /** An event, order or message; the place of what has no such id. */
   readonly id: string;
   readonly message: string;
+  /**
+   * What is wrong, as text that changes only if something else is wrong: an event that arrives
+   * properly changes the message about its order, and not this.
+   */
+  readonly evidence: string;
 };
 
-/** A query about the rows of a scope. It selects `kind`, `id` and `message` for each contradiction. */
+/**
+ * A query about the rows of a scope. It selects `kind`, `id` and `message` for each contradiction, and
+ * `evidence` where that is not the message.
+ */
 export type Question = {
   /** What is looked for, for the progress of `verify`. */
   readonly label: string;

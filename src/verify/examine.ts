@@ -47,8 +47,11 @@ export async function examine(
   );
   const typed = hasTypes ? (await checkTypedEvents(tx, scope, null)).findings : [];
   const findings = [
-    ...offsets.map((f) => ({ kind: f.kind, subject: rangeText(f), message: MESSAGES[f.kind] })),
-    ...[...rows, ...typed].map(({ kind, id, message }) => ({ kind, subject: id, message })),
+    ...offsets.map(({ kind, ...range }) => {
+      const message = MESSAGES[kind];
+      return { kind, subject: rangeText(range), message, evidence: message };
+    }),
+    ...[...rows, ...typed].map(({ id, ...found }) => ({ ...found, subject: id })),
   ];
   return { findings, stored };
 }

@@ -146,7 +146,8 @@ async function examineSegment(
     now.stored === then.stored
       ? 'the events that are stored are not those that were stored when this was proven'
       : `${now.stored} events are stored; ${then.stored} were when this was proven`;
-  return [...findings, { kind: 'changed', subject, message }];
+  const evidence = `${now.stored} ${now.digests}`;
+  return [...findings, { kind: 'changed', subject, message, evidence }];
 }
 
 /** Looks for open findings again, the oldest first, and notes which have vanished. */
@@ -196,10 +197,10 @@ async function withoutUnfounded(
     const fields = { offsets: holes.map(({ subject }) => subject) };
     logger.warn(fields, 'The index processed_events_place does not find stored events: REINDEX it');
   }
-  const [{ kind, message } = { kind: 'hole', message: '' }] = holes;
+  const [hole] = holes;
   return [
     ...findings.filter((finding) => !holes.slice(0, RECHECKED_MAX).includes(finding)),
-    ...found.map((subject) => ({ kind, subject, message })),
+    ...found.map((subject) => ({ ...(hole as Finding), subject })),
   ];
 }
 

@@ -28,7 +28,8 @@ export async function checkSentIds(
       isIdOf(row.orderId, row.sentOrderId, ofOrders);
     if (fits) continue;
     const message = 'the text of its event_id or order_id is not the one that was sent';
-    findings.push({ kind: 'altered', id: row.eventId, message });
+    const evidence = `${row.sentEventId} ${row.sentOrderId}`;
+    findings.push({ kind: 'altered', id: row.eventId, message, evidence });
     if (findings.length === FINDINGS_MAX) break;
   }
   return findings;

@@ -30,12 +30,10 @@ export async function checkTypedEvents(
   let undeclared = 0;
   for await (const row of readTypedEvents(tx, scope)) {
     const { eventId: id, type, version } = row;
-    if (!hasItsDigest(row) && altered.length < FINDINGS_MAX) {
-      altered.push({
-        kind: 'altered',
-        id,
-        message: 'the row or its data does not have its digest',
-      });
+    const found = digestIn(row);
+    if (found !== row.digest && altered.length < FINDINGS_MAX) {
+      const message = 'the row or its data does not have its digest';
+      altered.push({ kind: 'altered', id, message, evidence: found ?? message });
     }
     const known = declared?.types.get(type);
     if (known === undefined || !known.knows(version)) {
@@ -47,13 +45,14 @@ export async function checkTypedEvents(
     if (issue === undefined) continue;
     const path = ['data', ...issue.path].join('.');
     const message = `is no valid ${type}@${version}: ${path}: ${issue.msg}`;
-    misfits.push({ kind: 'event type', id, message });
+    misfits.push({ kind: 'event type', id, message, evidence: message });
   }
   return { findings: [...altered, ...misfits], undeclared };
 }
 
-function hasItsDigest({ type, version, data, envelopeDigest, digest }: TypedRow): boolean {
+/** @returns null if the data is no data of an event at all. */
+function digestIn({ type, version, data, envelopeDigest }: TypedRow): string | null {
   const reading = data === null ? { text: undefined } : readData(data);
-  if (!('text' in reading)) return false;
-  return typedDigestOf(envelopeDigest, { type, version, data: reading.text }) === digest;
+  if (!('text' in reading)) return null;
+  return typedDigestOf(envelopeDigest, { type, version, data: reading.text });
 }

@@ -122,7 +122,8 @@ function numbersOf(overview) {
 }
 
 function proofText(proof, old) {
-  if (proof === null) return 'not yet';
+  if (proof === null) return 'off';
+  if (proof.head_age_seconds === null && proof.findings === 0) return 'not yet';
   return proof.findings === 0 ? 'no findings' : `${number(proof.findings)} ${old(proof)}`;
 }
 
