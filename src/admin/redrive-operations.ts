@@ -66,7 +66,8 @@ const OUTCOMES = {
   type: 'object',
   description:
     'How many ended how, by outcome: those of a redrive, and `discarded`. It includes the ones that ' +
-    'waited behind a dead letter of the job and followed it.',
+    'waited behind a dead letter of the job and followed it. `changed`: the job did not try them, ' +
+    'because another redrive, an edit or a discard changed them after it was created.',
   additionalProperties: COUNT,
 } as const;
 

@@ -1,6 +1,6 @@
 /** The routes about redrive jobs. A consumer of the deployment carries the jobs out. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { JobLetters } from '../dead-letters/job-letters.ts';
+import { type JobLetters, lastOfFirst } from '../dead-letters/job-letters.ts';
 import { planOf } from '../dead-letters/plan.ts';
 import type { RedriveContext } from '../dead-letters/redrive-one.ts';
 import type { FieldError } from '../event/field-error.ts';
@@ -119,7 +119,8 @@ async function create(
     return false;
   }
   const { action, filter, places, perSecond, reason } = request;
-  const job = { action, filter, places, total, perSecond, askedBy: actor, reason };
+  const until = total < count ? await lastOfFirst(pool, request, total) : null;
+  const job = { action, filter, places, until, total, perSecond, askedBy: actor, reason };
   const stored = await insertJob(pool, job, OPEN_MAX);
   if (stored === null) {
     sendDetail(reply, 409, `${OPEN_MAX} jobs wait or run already. Stop one, or wait`);

@@ -4,7 +4,7 @@ import { plain } from './output.ts';
 import { durationText } from './overview-text.ts';
 
 /** What a job that redrives has left undone: these outcomes are failures. */
-const LEFT = ['failed', 'behind'];
+const LEFT = ['failed', 'behind', 'changed'];
 
 export type Outcomes = Readonly<Record<string, number>>;
 

@@ -3,6 +3,7 @@ import {
   countAllDeadLetters,
   type DeadLetterChoice,
   pageOfDeadLetters,
+  placeOfNth,
 } from '../store/dead-letter-choice.ts';
 import type { LogPlace } from '../store/log-place.ts';
 import type { Queryable } from '../store/queryable.ts';
@@ -17,17 +18,35 @@ export type JobLetters = {
    * again, nor is one that was parked after the job was created. Default: now.
    */
   readonly unchangedSince?: string;
+  /** The last one in log order. Default: all. */
+  readonly until?: LogPlace | null;
 };
 
 /** The dead letters of a job. */
-export function lettersOf({ filter, places, createdAt }: RedriveJob): JobLetters {
-  return { filter, places, unchangedSince: createdAt };
+export function lettersOf({ filter, places, createdAt, until }: RedriveJob): JobLetters {
+  return { filter, places, unchangedSince: createdAt, until };
 }
 
-/** How many there are, exactly. Of places, how many are given. */
-export async function countLetters(db: Queryable, letters: JobLetters): Promise<number> {
+/** The place of the last one of the first `n`; null if there are no more than those. */
+export async function lastOfFirst(
+  db: Queryable,
+  letters: JobLetters,
+  n: number,
+): Promise<LogPlace | null> {
   const { places } = letters;
-  return places === null ? await countAllDeadLetters(db, choiceOf(letters)) : sorted(places).length;
+  if (places === null) return await placeOfNth(db, choiceOf(letters), n);
+  return sorted(places)[n - 1] ?? null;
+}
+
+/** How many there are behind a place, exactly. Of places, how many are given. */
+export async function countLetters(
+  db: Queryable,
+  letters: JobLetters,
+  after: LogPlace | null = null,
+): Promise<number> {
+  const { places } = letters;
+  if (places === null) return await countAllDeadLetters(db, { ...choiceOf(letters), from: after });
+  return (await pageOfLetters(db, letters, after, places.length)).length;
 }
 
 /** The next ones in log order, at most `limit`. @param after the last one of the page before. */
@@ -39,8 +58,10 @@ export async function pageOfLetters(
 ): Promise<LogPlace[]> {
   const { places } = letters;
   if (places !== null) {
+    const { until = null } = letters;
     return sorted(places)
       .filter((place) => after === null || compare(place, after) > 0)
+      .filter((place) => until === null || compare(place, until) <= 0)
       .slice(0, limit);
   }
   const behind = after === null ? undefined : { at: null, place: after };
@@ -50,9 +71,9 @@ export async function pageOfLetters(
   }));
 }
 
-function choiceOf({ filter, unchangedSince }: JobLetters): DeadLetterChoice {
+function choiceOf({ filter, unchangedSince, until }: JobLetters): DeadLetterChoice {
   const { reason, sqlstate, shape, order_id: orderId, q } = filter ?? {};
-  return { state: 'parked', reason, sqlstate, shape, orderId, q, unchangedSince };
+  return { state: 'parked', reason, sqlstate, shape, orderId, q, unchangedSince, until };
 }
 
 function sorted(places: readonly LogPlace[]): LogPlace[] {

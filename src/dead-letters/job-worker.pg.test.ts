@@ -17,10 +17,10 @@ import {
   takeJob,
 } from '../store/redrive-jobs.ts';
 import { JobWorker } from './job-worker.ts';
-import { redrive } from './redrive.ts';
+import { discard, redrive } from './redrive.ts';
 
 const JOB: NewJob = {
-  ...{ action: 'redrive', filter: {}, places: null, total: 0, perSecond: null },
+  ...{ action: 'redrive', filter: {}, places: null, until: null, total: 0, perSecond: null },
   ...{ askedBy: 'ann', reason: 'fixed' },
 };
 
@@ -92,7 +92,7 @@ describe('A redrive job', () => {
   it('tries only the first ones, or those at the given places in log order', async (t) => {
     const { pool, state, worker, create, job, place } = await setUp(t, 5);
     state.isFixed = true;
-    const first = await create({ total: 2 });
+    const first = await create({ total: 2, until: place(2) });
     await worker().work();
     assert.deepEqual((await job(first)).outcomes, { stored: 2 });
     const places = [place(8), place(6), place(6), place(0)];
@@ -141,6 +141,45 @@ describe('A redrive job', () => {
     // The one that was taken for dead learns that it has lost the job.
     const late = await noteProgress(pool, { redriveId: id, owner: 'killed' }, progress);
     assert.equal(late, null);
+  });
+
+  it('of the first ones never reaches others, and none twice, whenever its consumer was killed [G2]', async (t) => {
+    const { pool, redriving, worker, create, job, place } = await setUp(t, 12);
+    const killed = async (id: number, done: readonly number[], noted: number) => {
+      await takeJob(pool, 'killed');
+      for (const offset of done) {
+        const { reason: why, ...of } = {
+          ...redriving,
+          actor: 'ann',
+          redriveId: id,
+          reason: 'test',
+        };
+        if ((await job(id)).action === 'discard') await discard(of, place(offset), why);
+        else await redrive(of, place(offset));
+      }
+      const progress = { tried: noted, outcomes: {}, after: null, trouble: null };
+      await noteProgress(pool, { redriveId: id, owner: 'killed' }, progress);
+      await pool.query(END_LEASES);
+      await worker('two').work();
+      return await job(id);
+    };
+    // Three were discarded after the last progress was noted.
+    const discards = { action: 'discard', reason: 'test', total: 5, until: place(8) } as const;
+    const first = await killed(await create(discards), [0, 2, 4], 0);
+    assert.deepEqual([first.state, first.tried, first.outcomes], ['done', 5, { discarded: 5 }]);
+    // The handler still refuses these events. Two were tried after the last progress was noted.
+    const places = [place(10), place(12), place(14), place(16)];
+    const second = await killed(await create({ filter: null, places, total: 4 }), [10, 12], 0);
+    assert.deepEqual([second.state, second.tried, second.outcomes], ['done', 4, { failed: 4 }]);
+  });
+
+  it('says how many others have changed since it was created', async (t) => {
+    const { redriving, worker, create, job, place } = await setUp(t, 3);
+    const id = await create();
+    await redrive({ ...redriving, actor: 'ann' }, place(2));
+    await worker().work();
+    const { tried, outcomes } = await job(id);
+    assert.deepEqual([tried, outcomes], [2, { failed: 2, changed: 1 }]);
   });
 
   it('stops when it is asked to, after the dead letter under way', async (t) => {

@@ -6,8 +6,8 @@
  * 3. Finish it: all were tried, or somebody asked to stop it.
  *
  * If the process is killed, the lease ends after 15 seconds, and another consumer continues behind
- * the last place that was noted. What was redriven after that place is no dead letter any more, and
- * one that failed has changed since, so that none is tried twice.
+ * the last place that was noted. What was done after that place is in the audit, so none is tried
+ * twice, and a job of the first ones never reaches others.
  */
 import { OrderonceError, reasonOf } from '../errors.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
@@ -22,10 +22,11 @@ import {
   type JobState,
   noteProgress,
   type RedriveJob,
+  readJobPlaces,
   releaseJob,
   takeJob,
 } from '../store/redrive-jobs.ts';
-import { lettersOf, pageOfLetters } from './job-letters.ts';
+import { countLetters, lettersOf, pageOfLetters } from './job-letters.ts';
 import { discard, redrive } from './redrive.ts';
 import type { RedriveContext } from './redrive-one.ts';
 
@@ -117,6 +118,7 @@ class JobRun {
   #outcomes: Record<string, number>;
   #tried: number;
   #after: LogPlace | null;
+  #done: ReadonlySet<string> = new Set();
   #trouble: string | null = null;
   #state: JobState | null = 'running';
   #notedAt = 0;
@@ -150,6 +152,9 @@ class JobRun {
       clearInterval(keeper);
     }
     await this.#count().catch(() => {});
+    // Others have redriven, edited or discarded these since the job was created.
+    const changed = this.#job.total - this.#tried;
+    if (end === 'done' && changed > 0) this.#outcomes = { ...this.#outcomes, changed };
     await this.#note();
     if (end === 'released') await releaseJob(db, this.#key).catch(() => {});
     if (end === 'done' || end === 'stopped')
@@ -158,7 +163,8 @@ class JobRun {
   }
 
   async #run(): Promise<End> {
-    const { total, perSecond } = this.#job;
+    const { perSecond } = this.#job;
+    if ((await this.#insist(() => this.#recall())) === null) return this.#endedBy() ?? 'released';
     let nextAt = performance.now();
     for (;;) {
       const page = await this.#insist(() => this.#page());
@@ -167,7 +173,10 @@ class JobRun {
       for (const place of page) {
         const end = this.#endedBy();
         if (end !== null) return end;
-        if (this.#tried >= total) return 'done';
+        if (this.#done.has(keyOf(place))) {
+          this.#after = place;
+          continue;
+        }
         await pause(Math.max(0, nextAt - performance.now()), this.#signal);
         nextAt = Math.max(nextAt, performance.now()) + (perSecond === null ? 0 : 1000 / perSecond);
         if (this.#signal.aborted) return 'released';
@@ -181,6 +190,18 @@ class JobRun {
         if (performance.now() - this.#notedAt >= NOTE_MS) await this.#note();
       }
     }
+  }
+
+  /** What a consumer before this one has tried, and could not note any more. */
+  async #recall(): Promise<true> {
+    const { redriveId, places, total, ranMs } = this.#job;
+    if (ranMs === 0) return true;
+    const { pool } = this.#context;
+    this.#done = new Set((await readJobPlaces(pool, redriveId)).map(keyOf));
+    const left = places?.filter((place) => !this.#done.has(keyOf(place))) ?? null;
+    const letters = { ...lettersOf(this.#job), places: left };
+    this.#tried = Math.max(this.#tried, total - (await countLetters(pool, letters, this.#after)));
+    return true;
   }
 
   async #page(): Promise<LogPlace[]> {
@@ -248,3 +269,5 @@ class JobRun {
     this.#outcomes = { ...this.#outcomes, ...counted };
   }
 }
+
+const keyOf = ({ logId, partition, offset }: LogPlace) => `${logId}/${partition}/${offset}`;

@@ -19,6 +19,9 @@ export type DeadLetterChoice = {
   readonly q?: string | undefined;
   /** Only those that have not changed since this time: UTC, as UTC() spells it. */
   readonly unchangedSince?: string | undefined;
+  /** Only those behind this place in log order, and only those up to that one. */
+  readonly from?: LogPlace | null | undefined;
+  readonly until?: LogPlace | null | undefined;
 };
 
 export type Sort = 'newest' | 'oldest' | 'place';
@@ -32,12 +35,14 @@ export type DeadLetterPage = DeadLetterChoice & {
   readonly limit: number;
 };
 
-/** `$1` to `$8`; the order of parametersOf(). */
+/** `$1` to `$14`; the order of parametersOf(). */
 const CHOSEN = `($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR reason = $2)
   AND ($3::text IS NULL OR coalesce(sqlstate, 'none') = $3) AND ($4::text IS NULL OR shape = $4)
   AND ($5::uuid IS NULL OR event_id = $5)
   AND ($6::uuid IS NULL OR (order_id = $6 AND digest IS NOT NULL))
-  AND ($8::timestamptz IS NULL OR updated_at <= $8)`;
+  AND ($8::timestamptz IS NULL OR updated_at <= $8)
+  AND ($9::int IS NULL OR (log_id, log_partition, log_offset) > ($9, $10::int, $11::bigint))
+  AND ($12::int IS NULL OR (log_id, log_partition, log_offset) <= ($12, $13::int, $14::bigint))`;
 const FOUND = `($7::text IS NULL OR strpos(lower(concat_ws(' ', event_id, order_id, reason, sqlstate, detail)),
                                            lower($7)) > 0)`;
 const PLACE = 'log_id, log_partition, log_offset';
@@ -47,15 +52,17 @@ const ORDERS = {
   place: PLACE,
 } as const;
 const BEHIND = {
-  newest: `(parked_at, ${PLACE}) < ($9::timestamptz, $10::int, $11::int, $12::bigint)`,
-  oldest: `(parked_at, ${PLACE}) > ($9::timestamptz, $10::int, $11::int, $12::bigint)`,
-  place: `(${PLACE}) > ($10::int, $11::int, $12::bigint) AND $9::text IS NULL`,
+  newest: `(parked_at, ${PLACE}) < ($15::timestamptz, $16::int, $17::int, $18::bigint)`,
+  oldest: `(parked_at, ${PLACE}) > ($15::timestamptz, $16::int, $17::int, $18::bigint)`,
+  place: `(${PLACE}) > ($16::int, $17::int, $18::bigint) AND $15::text IS NULL`,
 } as const;
 
 function parametersOf(choice: DeadLetterChoice) {
   const { state, reason, sqlstate, shape, eventId, orderId, q, unchangedSince } = choice;
   const given = [state, reason, sqlstate, shape, eventId, orderId, q, unchangedSince];
-  return given.map((value) => value ?? null);
+  const partsOf = (place?: LogPlace | null) => [place?.logId, place?.partition, place?.offset];
+  const all = [...given, ...partsOf(choice.from), ...partsOf(choice.until)];
+  return all.map((value) => value ?? null);
 }
 
 /**
@@ -79,7 +86,7 @@ export async function pageOfDeadLetters(
       : [after.at, after.place.logId, after.place.partition, after.place.offset];
   const { rows } = await db.query<ListedDeadLetter>(
     `SELECT ${LISTED} FROM (${searched}) chosen WHERE ${FOUND} ORDER BY ${order}
-      LIMIT $${9 + behind.length}`,
+      LIMIT $${15 + behind.length}`,
     [...parametersOf(page), ...behind, limit],
   );
   return rows;
@@ -105,6 +112,21 @@ export async function countAllDeadLetters(
     parametersOf(choice),
   );
   return rows[0]?.n ?? 0;
+}
+
+/** The place of the n-th in log order, from 1; null if there are fewer. It reads all before it. */
+export async function placeOfNth(
+  db: Queryable,
+  choice: DeadLetterChoice,
+  n: number,
+): Promise<LogPlace | null> {
+  const { rows } = await db.query<LogPlace>(
+    `SELECT log_id AS "logId", log_partition AS partition, log_offset AS offset
+       FROM orderonce.dead_letters WHERE ${CHOSEN} AND ${FOUND}
+      ORDER BY ${PLACE} OFFSET $15 LIMIT 1`,
+    [...parametersOf(choice), n - 1],
+  );
+  return rows[0] ?? null;
 }
 
 /** Dead letters of one cause. Times are UTC, as events spell them. */

@@ -67,7 +67,14 @@ it('the role of consumers can report processes and activity, and carry out jobs'
   await removeProcess(pool, 'a');
   await addActivity(pool, 'a', [{ outcome: 'stored', source: '', n: 1 }]);
   await compactActivity(pool);
-  const job = { action: 'redrive', filter: {}, places: null, total: 0, perSecond: null } as const;
+  const job = {
+    action: 'redrive',
+    filter: {},
+    places: null,
+    until: null,
+    total: 0,
+    perSecond: null,
+  } as const;
   await insertJob(pool, { ...job, askedBy: 'ann', reason: null }, 1);
   await new JobWorker({
     ...{ db: pool, owner: 'a', redrives: { pool, handlers: NO_HANDLERS, ...USUAL_MODEL } },

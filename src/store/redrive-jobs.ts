@@ -21,6 +21,8 @@ export type NewJob = {
   /** One of these two is null. */
   readonly filter: JobFilter | null;
   readonly places: readonly LogPlace[] | null;
+  /** The last one in log order; null if it is for all that match or are given. */
+  readonly until: LogPlace | null;
   readonly total: number;
   /** null: as fast as it can. */
   readonly perSecond: number | null;
@@ -51,9 +53,11 @@ export type RedriveJob = NewJob & {
 /** A consumer that has not renewed its lease for this time is taken for ended. */
 const LEASE_SECONDS = 15;
 
+const PLACE = (name: string) =>
+  `CASE WHEN ${name}_log_id IS NOT NULL THEN jsonb_build_object('logId', ${name}_log_id,
+    'partition', ${name}_partition, 'offset', ${name}_offset) END AS ${name}`;
 const COLUMNS = `redrive_id AS "redriveId", action, state, filter, places, total, tried, outcomes,
-  CASE WHEN after_log_id IS NOT NULL THEN jsonb_build_object('logId', after_log_id,
-    'partition', after_partition, 'offset', after_offset) END AS after,
+  ${PLACE('after')}, ${PLACE('until')},
   per_second AS "perSecond", asked_by AS "askedBy", reason, owner, trouble, stopped_by AS "stoppedBy",
   ${UTC('created_at')} AS "createdAt", ${UTC('started_at')} AS "startedAt",
   ${UTC('updated_at')} AS "updatedAt", ${UTC('finished_at')} AS "finishedAt",
@@ -66,8 +70,9 @@ export async function insertJob(
   openMax: number,
 ): Promise<RedriveJob | null> {
   const { rows } = await db.query<RedriveJob>(
-    `INSERT INTO orderonce.redrive_jobs (action, filter, places, total, per_second, asked_by, reason)
-     SELECT $1, $2::jsonb, $3::jsonb, $4::bigint, $5::int, $6, $7
+    `INSERT INTO orderonce.redrive_jobs (action, filter, places, total, per_second, asked_by, reason,
+                                         until_log_id, until_partition, until_offset)
+     SELECT $1, $2::jsonb, $3::jsonb, $4::bigint, $5::int, $6, $7, $9::int, $10::int, $11::bigint
       WHERE (SELECT count(*) FROM orderonce.redrive_jobs WHERE finished_at IS NULL) < $8
      RETURNING ${COLUMNS}`,
     [
@@ -79,6 +84,9 @@ export async function insertJob(
       job.askedBy,
       job.reason,
       openMax,
+      job.until?.logId ?? null,
+      job.until?.partition ?? null,
+      job.until?.offset ?? null,
     ],
   );
   return rows[0] ?? null;
@@ -222,10 +230,20 @@ export async function releaseJob(
   );
 }
 
+/** The places of the dead letters that a job has tried, with those that followed them. */
+export async function readJobPlaces(db: Queryable, redriveId: number): Promise<LogPlace[]> {
+  const { rows } = await db.query<LogPlace>(
+    `SELECT DISTINCT log_id AS "logId", log_partition AS partition, log_offset AS offset
+       FROM orderonce.dead_letter_audit WHERE redrive_id = $1`,
+    [redriveId],
+  );
+  return rows;
+}
+
 /**
  * How the dead letters of a job ended, from the audit, which is written in the transactions of the
  * redrives. It is exact after the job's consumer was killed, except for outcomes without an audit:
- * `behind`, `gone` and `invalid`.
+ * `behind`, `gone` and `invalid`; `changed` is what remains.
  */
 export async function countJobAudit(
   db: Queryable,

@@ -8,6 +8,7 @@ const MOODS = {
   failed: 'bad',
   invalid: 'bad',
   behind: 'look',
+  changed: 'look',
   gone: 'idle',
   parked: 'bad',
   waiting: 'look',
