@@ -24,6 +24,8 @@ const KEPT_MS = 60_000;
 /** Checks ask brokers, PostgreSQL and both services; they are not repeated more often. */
 const SPACING_MS = 10_000;
 const EXAMINE_MS = 20_000;
+/** An older result says nothing about now. */
+const EXPIRED_MS = 300_000;
 
 /** Keeps the last result. */
 export class DoctorCache {
@@ -45,13 +47,17 @@ export class DoctorCache {
   async read(isFresh: boolean): Promise<DoctorResult> {
     const age = this.#now() - (this.#last?.at ?? Number.NEGATIVE_INFINITY);
     if (age >= (isFresh ? SPACING_MS : KEPT_MS)) {
-      this.#running ??= this.#run().finally(() => {
-        this.#running = null;
-      });
       const late = () => new Error(`The checks take longer than ${EXAMINE_MS / 1000} s`);
-      await within(EXAMINE_MS, this.#running, late);
+      await within(EXAMINE_MS, this.#start(), late);
     }
     return (this.#last as { result: DoctorResult }).result;
+  }
+
+  #start(): Promise<void> {
+    this.#running ??= this.#run().finally(() => {
+      this.#running = null;
+    });
+    return this.#running;
   }
 
   async #run(): Promise<void> {
@@ -62,10 +68,16 @@ export class DoctorCache {
     this.#last = { at, result: { fit, checked_at, findings } };
   }
 
-  /** The last result in numbers; null if there is none. */
+  /**
+   * The last result in numbers; null if there is none, or only one of more than five minutes ago. After
+   * a minute, failures are checked again in the background, since somebody may have mended them.
+   */
   get summary(): DoctorSummary | null {
     if (this.#last === null) return null;
+    const age = this.#now() - this.#last.at;
     const { fit, checked_at, findings } = this.#last.result;
+    if (!fit && age >= KEPT_MS) this.#start().catch(() => {});
+    if (age >= EXPIRED_MS) return null;
     const count = (wanted: string) => findings.filter(({ verdict }) => verdict === wanted).length;
     return { fit, checked_at, failures: count('fail'), warnings: count('warn') };
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { until } from '../../test/support/until.ts';
 import type { PartitionReport } from '../positions/report.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import { DoctorCache, type DoctorFinding } from './doctor-cache.ts';
@@ -93,6 +94,24 @@ describe('DoctorCache', () => {
       ...{ fit: false, failures: 1, warnings: 0 },
       checked_at: '1970-01-01T00:01:10.000000Z',
     });
+  });
+
+  it('checks failures again after a minute, and says nothing of what it knew five minutes ago', async () => {
+    let now = 0;
+    const verdicts: DoctorFinding['verdict'][] = ['fail', 'ok'];
+    const cache = new DoctorCache(
+      async () => [{ area: 'a', check: 'c', verdict: verdicts.shift() ?? 'ok', found: 'f' }],
+      () => now,
+    );
+    await cache.read(false);
+    now = 59_999;
+    assert.equal(cache.summary?.failures, 1);
+    assert.equal(verdicts.length, 1);
+    now = 60_000;
+    assert.equal(cache.summary?.failures, 1);
+    await until('it was checked again', () => cache.summary?.failures === 0);
+    now = 360_001;
+    assert.equal(cache.summary, null);
   });
 
   it('says why the checks failed, and tries again next time', async () => {

@@ -54,12 +54,14 @@ describe('PartitionState', () => {
     assert.equal(state.record.attempts, 125);
     assert.equal(state.record.since.getTime(), 0);
     state.retry({ ...TROUBLE, code: 'DATABASE_UNAVAILABLE' });
-    assert.equal(state.record.since.getTime(), 125_000);
+    assert.equal(state.record.since.getTime(), 0, 'the same trouble under another code');
     state.moved();
     state.run();
     await state.settled();
     assert.equal(written().at(-1), 'DELETE');
     assert.equal(lines.at(-1), 'Partition runs again');
+    state.retry(TROUBLE);
+    assert.equal(state.record.since.getTime(), 125_000);
   });
 
   it('writes as soon as it can where PostgreSQL was away', async () => {

@@ -23,7 +23,7 @@ export type PartitionRecord = {
   /** Why it does not run; null while it runs. */
   readonly code: ErrorCode | null;
   readonly reason: string | null;
-  /** When it entered this state, for this reason. */
+  /** Since when it runs, or since when it does not, whatever the reasons were. */
   readonly since: Date;
   /** Failed attempts since the position last moved. */
   readonly attempts: number;
@@ -128,7 +128,8 @@ export class PartitionState {
     const { code, message } = trouble;
     const before = this.#record;
     const isNew = before.state !== state || before.code !== code;
-    const since = isNew ? new Date(this.#now()) : before.since;
+    // A trouble that shows itself under changing codes has not begun anew.
+    const since = before.state === 'running' ? new Date(this.#now()) : before.since;
     this.#trouble = trouble;
     this.#record = { state, code, reason: `${code}: ${message}`, since, attempts };
     this.#say(isNew);
