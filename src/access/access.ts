@@ -20,10 +20,16 @@ const MAY: Readonly<Record<Role, readonly Role[]>> = {
 const BEARER = /^Bearer ([\w-]{1,200})$/i;
 
 const keysOfRequests = new WeakMap<object, ApiKey>();
+const rechecks = new WeakMap<object, () => boolean>();
 
 /** The key that a request presented; undefined if no keys are configured. */
 export function keyOfRequest(request: object): ApiKey | undefined {
   return keysOfRequests.get(request);
+}
+
+/** Whether the request would be accepted now too: for answers that last longer than a key may. */
+export function isStillAllowed(request: object): boolean {
+  return rechecks.get(request)?.() ?? true;
 }
 
 /** What addAccess returns to the service. */
@@ -73,7 +79,8 @@ export function addAccess(
     const { url = '' } = request.routeOptions;
     if (isOpenPath(url)) return done();
     const { authorization } = request.headers;
-    const key = keys.find(BEARER.exec(authorization ?? '')?.[1] ?? '');
+    const token = BEARER.exec(authorization ?? '')?.[1] ?? '';
+    const key = keys.find(token);
     if (key === null) {
       onRefused(authorization === undefined ? 'no_key' : 'unknown_key');
       return void refuseUnknown(reply, authorization);
@@ -84,6 +91,10 @@ export function addAccess(
       return void sendDetail(reply, 403, `This key is for "${key.role}", not for "${need}"`);
     }
     keysOfRequests.set(request, key);
+    rechecks.set(request, () => {
+      const now = keys.find(token);
+      return now !== null && MAY[now.role].includes(need);
+    });
     // Only a POST brings events. The redirect to the status of an event is free.
     if (need !== 'ingest' || request.method !== 'POST') return done();
     const allowance = allowances.get(key.name) ?? new Allowance();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { actorOf, whyNoChange, whyNoChanges } from './change-guard.ts';
+import { actorOf, whyNoActor, whyNoChange, whyNoChanges } from './change-guard.ts';
 
 const LOCAL = { host: 'localhost:8001', 'content-type': 'application/json' };
 
@@ -54,11 +54,20 @@ describe('whyNoChange', () => {
     assert.match(whyNoChanges(request('::1', { ...page, via: '1.1 a' })) ?? '', /proxy/);
   });
 
-  it('takes a name for the audit only where it is one', () => {
-    const named = (name: string) => actorOf(request('::1', { 'orderonce-actor': name }));
-    assert.equal(named('ann@shop'), 'ann@shop (http ::1)');
-    for (const name of ['', 'a\nb', '\u001b[31m', 'x'.repeat(101)]) {
-      assert.equal(named(name), 'http ::1');
+  it('takes every name of a person, as UTF-8 or percent-encoded, and says why another is none', () => {
+    const of = (name: string) => request('::1', { 'orderonce-actor': name });
+    const names = ['ann@shop', 'Jürgen O’Neill', 'Łucja Żak-Nowak', '山田 太郎', "d'Arc, J."];
+    for (const name of names) {
+      // Node gives the bytes of a header as Latin-1.
+      const asBytes = Buffer.from(name, 'utf8').toString('latin1');
+      for (const sent of [asBytes, encodeURIComponent(name)]) {
+        assert.deepEqual([actorOf(of(sent)), whyNoActor(of(sent))], [`${name} (http ::1)`, null]);
+      }
+    }
+    assert.deepEqual([actorOf(of('')), whyNoActor(of(''))], ['http ::1', null]);
+    for (const name of ['a\nb', '\u001b[31m', 'x'.repeat(101), '%0A', '%E2%80%AE', '%', '\u00ff']) {
+      assert.match(whyNoActor(of(name)) ?? '', /Orderonce-Actor takes/);
+      assert.equal(actorOf(of(name)), 'http ::1');
     }
   });
 });

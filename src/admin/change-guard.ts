@@ -14,7 +14,8 @@ import { keyOfRequest } from '../access/access.ts';
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
-const ACTOR = /^[\w .@-]{1,100}$/;
+/** A name as people and programs write it. */
+const ACTOR = /^[\p{L}\p{M}\p{N} _.,'’@+-]{1,100}$/u;
 
 type Asked = Pick<FastifyRequest, 'raw' | 'headers'>;
 
@@ -65,15 +66,35 @@ export function whyNoChange(request: Asked): string | null {
   return null;
 }
 
+/** @returns why the name in the header Orderonce-Actor cannot be used; null if it can, or is absent. */
+export function whyNoActor({ headers }: Pick<FastifyRequest, 'headers'>): string | null {
+  const { 'orderonce-actor': sent } = headers;
+  if (sent === undefined || sent === '' || nameIn(sent) !== null) return null;
+  return 'Orderonce-Actor takes up to 100 letters, digits, spaces and _ . , @ + - and apostrophes, as UTF-8 or percent-encoded';
+}
+
 /**
  * Who makes the change, for the audit: the address of the client, the name of its API key, and the
- * name in the header Orderonce-Actor if there is a valid one.
+ * name in the header Orderonce-Actor.
  */
 export function actorOf(request: Pick<FastifyRequest, 'raw' | 'headers'>): string {
   const { raw, headers } = request;
   const key = keyOfRequest(request);
   const by = key === undefined ? '' : ` key ${key.name}`;
   const from = `http ${raw.socket.remoteAddress}${by}`;
-  const name = headers['orderonce-actor'];
-  return typeof name === 'string' && ACTOR.test(name) ? `${name} (${from})` : from;
+  const name = nameIn(headers['orderonce-actor']);
+  return name === null ? from : `${name} (${from})`;
+}
+
+/** Node gives header bytes as Latin-1; browsers can send others than ASCII only percent-encoded. */
+function nameIn(sent: string | string[] | undefined): string | null {
+  if (typeof sent !== 'string') return null;
+  try {
+    const bytes = Buffer.from(sent, 'latin1');
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    const name = text.includes('%') ? decodeURIComponent(text) : text;
+    return ACTOR.test(name) ? name.normalize('NFC') : null;
+  } catch {
+    return null;
+  }
 }

@@ -22,8 +22,8 @@ export const ACTOR: ApiParameter = {
   name: 'Orderonce-Actor',
   in: 'header',
   description:
-    'Who makes the change, for the audit: up to 100 letters, digits, spaces and `_.@-`. Another ' +
-    'value is ignored.',
+    'Who makes the change, for the audit: up to 100 letters, digits, spaces and `_.,@+-` or ' +
+    'apostrophes, as UTF-8 or percent-encoded. Another value is refused with 422.',
   schema: TEXT,
   example: 'anna@example.org',
 };

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { testSettings } from '../../test/support/settings.ts';
 import { until } from '../../test/support/until.ts';
-import { createHttpServer } from '../runtime/http-server.ts';
+import { addAccess } from '../access/access.ts';
+import { makeKey } from '../access/api-keys.ts';
+import { createHttpServer, type HttpServer } from '../runtime/http-server.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { type LiveSources, LiveStreams } from './live-streams.ts';
 import type { NewOutcomes } from './outcome-feed.ts';
@@ -9,7 +15,7 @@ import { addStreamRoute } from './stream-route.ts';
 
 const NONE: NewOutcomes = { nowMs: 9, items: [], skipped: 0 };
 
-async function setUp(t: TestContext) {
+async function setUp(t: TestContext, prepare: (app: HttpServer) => void = () => {}) {
   const state = { verdict: 'fine', reads: 0, fresh: NONE, resumed: [] as number[] };
   const boundary = { asked: false, known: Promise.resolve() };
   const sources = {
@@ -44,6 +50,7 @@ async function setUp(t: TestContext) {
     ...{ title: 'test', description: '', bodyBytesMax: 1024, requestTimeoutMs: 5000, tls: null },
     logger: createLogger('silent'),
   });
+  prepare(app);
   addStreamRoute(app, streams);
   await app.listen({ host: '127.0.0.1', port: 0 });
   t.after(() => {
@@ -124,6 +131,33 @@ describe('GET /stream', () => {
       /id: 5\ndata: \{.*"skipped":3\}\n\n[\s\S]*id: 6\ndata: \{.*"skipped":0\}/,
     );
     assert.ok(all.events().includes('outcome'));
+  });
+
+  it('ends with the key that opened it, and stays for the others', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'orderonce-keys-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'keys.json');
+    const [leaver, stayer] = [makeKey(), makeKey()];
+    const write = (...keys: object[]) => writeFileSync(file, JSON.stringify({ keys }));
+    const stays = { name: 'stays', role: 'read', sha256: stayer.sha256 };
+    write({ name: 'leaves', role: 'read', sha256: leaver.sha256 }, stays);
+    const { open } = await setUp(t, (app) => {
+      const settings = testSettings({ API_KEYS_FILE: file });
+      const { stop } = addAccess(
+        app,
+        settings,
+        createLogger('silent'),
+        () => 'read',
+        () => {},
+      );
+      t.after(stop);
+    });
+    const as = (key: string) => open('', { authorization: `Bearer ${key}` });
+    const [gone, kept] = [await as(leaver.key), await as(stayer.key)];
+    await until('both are greeted', () => gone.events().length === 2 && kept.events().length === 2);
+    write(stays);
+    await until('it has ended', () => gone.seen.isEnded);
+    assert.equal(kept.seen.isEnded, false);
   });
 
   it('resumes behind the last id, and ignores what is none', async (t) => {

@@ -19,7 +19,18 @@ const TURN_MS = 1000;
 const DUTY = 0.25;
 const BEAT_MS = 15_000;
 
-type Client = { readonly stream: SseStream; readonly only: StreamKind | undefined };
+type Client = {
+  readonly stream: SseStream;
+  readonly only: StreamKind | undefined;
+  readonly mayRead: () => boolean;
+};
+type StreamWish = {
+  readonly only?: StreamKind;
+  readonly seconds?: number;
+  readonly lastId: number | null;
+  /** Asked every second: a key may be revoked while a stream is open. Default: it may. */
+  readonly mayRead?: () => boolean;
+};
 
 /** What is read for the streams. */
 export type LiveSources = {
@@ -54,14 +65,12 @@ export class LiveStreams {
   }
 
   /**
-   * Answers with a stream, which stays open until the client goes, `seconds` have passed, or stop().
+   * Answers with a stream, which stays open until the client goes or may no longer read, `seconds` have
+   * passed, or stop().
    * The caller must have checked `whyFull`.
    * @param lastId the `id` behind which the client wants to resume; null if it has none.
    */
-  open(
-    reply: FastifyReply,
-    { only, seconds, lastId }: { only?: StreamKind; seconds?: number; lastId: number | null },
-  ): void {
+  open(reply: FastifyReply, { only, seconds, lastId, mayRead = () => true }: StreamWish): void {
     const headers = reply.getHeaders() as Record<string, string>;
     reply.hijack();
     const timer =
@@ -71,7 +80,7 @@ export class LiveStreams {
       this.#clients.delete(client);
     };
     const stream: SseStream = new SseStream(reply.raw, headers, onEnd);
-    const client = { stream, only };
+    const client = { stream, only, mayRead };
     this.#clients.add(client);
     if (!this.#isRunning) void this.#run();
     void this.#greet(client, lastId);
@@ -117,6 +126,7 @@ export class LiveStreams {
 
   async #turn(): Promise<void> {
     const { overview, outcomes, jobs } = this.#sources;
+    for (const { stream, mayRead } of this.#clients) if (!mayRead()) stream.end();
     const now = Date.now();
     if (now - this.#beatAt >= BEAT_MS) {
       this.#beatAt = now;

@@ -19,7 +19,7 @@ export type NewOutcomes = {
   /** The time of the read. */
   readonly nowMs: number;
   readonly items: readonly { readonly ms: number; readonly line: object }[];
-  /** How many more there were. */
+  /** How many more were read. There may be others: of each kind, only the newest are read. */
   readonly skipped: number;
 };
 
@@ -63,7 +63,8 @@ export class OutcomeFeed {
     const nowMs = await readNowMs(this.#db);
     const from = Math.max(ms - RESUME_OVERLAP_MS, nowMs - RESUME_MS);
     const rows = await readOutcomesSince(this.#db, from, RESUMED_MAX);
-    return { nowMs, items: rows.map(itemOf), skipped: 0 };
+    const items = rows.slice(-RESUMED_MAX).map(itemOf);
+    return { nowMs, items, skipped: rows.length - items.length };
   }
 }
 

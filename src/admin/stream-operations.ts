@@ -26,7 +26,7 @@ export const GET_STREAM: Operation = {
   summary: 'Live updates as server-sent events',
   description:
     'Try `curl -N`. Events: `overview`, as GET /overview, at most once a second, when it has changed; ' +
-    '`outcome`, a new dead letter, conflict or duplicate, at most 20 a second (`skipped` counts the rest); ' +
+    '`outcome`, a new dead letter, conflict or duplicate, at most 20 a second (`skipped`: how many more were read; there may be others); ' +
     '`redrive`, a job of GET /redrives that has changed. Events of all processes of the deployment are ' +
     'sent, about a second after they happened. The `id` of an event, sent back as `Last-Event-ID`, resumes behind ' +
     'it: outcomes that were missed are sent, those of the last 5 minutes at most, and the last ones may ' +

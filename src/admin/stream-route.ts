@@ -1,4 +1,5 @@
 /** `GET /stream`. */
+import { isStillAllowed } from '../access/access.ts';
 import { type HttpServer, sendDetail } from '../runtime/http-server.ts';
 import type { LiveStreams } from './live-streams.ts';
 import { readQuery } from './query-string.ts';
@@ -14,6 +15,6 @@ export function addStreamRoute(app: HttpServer, streams: LiveStreams): void {
     if (request.method === 'HEAD') return reply.type('text/event-stream; charset=utf-8').send('');
     const last = request.headers['last-event-id'];
     const lastId = typeof last === 'string' && /^\d{1,15}$/.test(last) ? Number(last) : null;
-    streams.open(reply, { ...query.values, lastId });
+    streams.open(reply, { ...query.values, lastId, mayRead: () => isStillAllowed(request) });
   });
 }

@@ -65,7 +65,9 @@ export class ConsumerApi {
     const { API_KEY: key } = settings;
     this.#headers = {
       'content-type': 'application/json',
-      'orderonce-actor': actor.replaceAll(/[^\w .@-]/g, '-').slice(0, 100),
+      'orderonce-actor': encodeURIComponent(
+        actor.replaceAll(/[^\p{L}\p{M}\p{N} _.,'’@+-]/gu, '-').slice(0, 100),
+      ),
       ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
     };
   }

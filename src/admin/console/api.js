@@ -45,7 +45,7 @@ export async function get(path, signal) {
  */
 export async function post(path, body, actor, signal) {
   const headers = { 'Content-Type': 'application/json' };
-  if (actor !== null) headers['Orderonce-Actor'] = actor;
+  if (actor !== null) headers['Orderonce-Actor'] = encodeURIComponent(actor);
   const text = typeof body === 'string' ? body : JSON.stringify(body);
   const request = { method: 'POST', headers: headersWithKey(headers), body: text };
   return await ask(path, request, POST_MS, signal);

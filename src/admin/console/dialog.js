@@ -74,7 +74,9 @@ export async function actorName() {
   const known = operatorName();
   if (known !== null) return known;
   const check = (text) =>
-    NAME_PATTERN.test(text) ? null : 'Up to 100 letters, digits, spaces and _ . @ -';
+    NAME_PATTERN.test(text)
+      ? null
+      : 'Up to 100 letters, digits, spaces and _ . , @ + - or apostrophes';
   const hint = 'It goes into the audit of each change. This browser remembers it.';
   const fields = [{ name: 'name', label: 'Your name', hint, check }];
   const given = await ask({ title: 'Who are you?', fields, confirm: 'Continue' });

@@ -29,4 +29,4 @@ export function keepOperatorName(name) {
 }
 
 /** What the API accepts as a name. */
-export const NAME_PATTERN = /^[A-Za-z0-9_ .@-]{1,100}$/;
+export const NAME_PATTERN = /^[\p{L}\p{M}\p{N} _.,'’@+-]{1,100}$/u;
