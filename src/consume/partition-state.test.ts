@@ -8,7 +8,7 @@ import { PartitionState } from './partition-state.ts';
 
 const TROUBLE = { code: 'HANDLER_FAILS', message: 'no', from: 3, to: 3 } as const;
 
-function setUp() {
+function setUp(options: { hidesMessages?: boolean } = {}) {
   const pool = new FakePool();
   const lines: string[] = [];
   const clock = { ms: 0 };
@@ -21,6 +21,7 @@ function setUp() {
     logger: pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line).msg) }),
     signal: ended.signal,
     now: () => clock.ms,
+    ...options,
   });
   const written = () => pool.statements.map((text) => text.trim().split(' ')[0]);
   return { pool, state, lines, clock, written, ended };
@@ -100,6 +101,23 @@ describe('PartitionState', () => {
     t.mock.timers.tick(60_000);
     await state.settled();
     assert.deepEqual(written(), ['INSERT']);
+  });
+
+  it('keeps what a handler said to the log, where keys of the role read see no payloads', async () => {
+    const { pool, state, lines } = setUp({ hidesMessages: true });
+    const written: unknown[] = [];
+    const note = (values: unknown[]) => {
+      written.push(...values);
+      return {};
+    };
+    pool.script = [['INSERT', note]];
+    state.retry(TROUBLE);
+    state.retry({ ...TROUBLE, message: 'refused user-7' });
+    await state.settled();
+    assert.equal(state.record.reason, 'HANDLER_FAILS: see the log of test');
+    assert.match(JSON.stringify(written), /see the log of test/);
+    assert.doesNotMatch(JSON.stringify(written), /user-7/);
+    assert.deepEqual(lines, ['Partition retries']);
   });
 
   it('never leaves stopped', () => {

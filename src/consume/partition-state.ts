@@ -48,6 +48,11 @@ export type StateOptions = {
   readonly now?: () => number;
   /** Called for each failed attempt, with its code; for metrics. */
   readonly onRetry?: ((code: ErrorCode) => void) | undefined;
+  /**
+   * Keeps texts of handlers and of PostgreSQL, which may name what a sender wrote, to the log: health is
+   * open to all, and keys of the role `read` must not see them (READ_ROLE_PAYLOADS=off).
+   */
+  readonly hidesMessages?: boolean | undefined;
 };
 
 /** A first failed attempt is not written, because the next attempt usually succeeds. */
@@ -55,6 +60,8 @@ const WRITTEN_FROM_ATTEMPT = 2;
 /** How often the row and the log line of a lasting trouble are repeated. */
 const REFRESH_MS = 30_000;
 const REMINDER_MS = 60_000;
+/** Codes whose messages are texts of handlers or of PostgreSQL. */
+const OF_OTHERS: readonly ErrorCode[] = ['HANDLER_FAILS', 'ALL_REFUSED', 'DATABASE_UNAVAILABLE'];
 const REWRITE = { firstMs: 500, mostMs: 10_000 };
 
 /** Keeps the state of one partition. Its methods never throw, and none waits for the database. */
@@ -126,22 +133,25 @@ export class PartitionState {
   #enter(state: Exclude<WorkerState, 'running'>, trouble: Trouble, attempts: number): void {
     if (this.isStopped) return;
     const { code, message } = trouble;
+    const hides = this.#options.hidesMessages === true && OF_OTHERS.includes(code);
+    const shown = hides ? `see the log of ${this.#options.owner}` : message;
     const before = this.#record;
     const isNew = before.state !== state || before.code !== code;
     // A trouble that shows itself under changing codes has not begun anew.
     const since = before.state === 'running' ? new Date(this.#now()) : before.since;
-    this.#trouble = trouble;
-    this.#record = { state, code, reason: `${code}: ${message}`, since, attempts };
-    this.#say(isNew);
+    this.#trouble = { ...trouble, message: shown };
+    this.#record = { state, code, reason: `${code}: ${shown}`, since, attempts };
+    this.#say(isNew, message);
     if (state !== 'retrying' || attempts >= WRITTEN_FROM_ATTEMPT) this.#write();
   }
 
   /** Logs a line for each new state or code, and then a reminder each REMINDER_MS. */
-  #say(isNew: boolean): void {
+  #say(isNew: boolean, message: string): void {
     if (!isNew && this.#now() - this.#saidAt < REMINDER_MS) return;
     this.#saidAt = this.#now();
-    const { state, code, reason, since, attempts } = this.#record;
+    const { state, code, since, attempts } = this.#record;
     const { partition, logger } = this.#options;
+    const reason = `${code}: ${message}`;
     const fields = { partition, state, code, reason, attempts, since: since.toISOString() };
     const level = state === 'stopped' ? 'error' : state === 'waiting' ? 'info' : 'warn';
     logger[level](fields, isNew ? `Partition ${WORDS[state]}` : `Partition still ${WORDS[state]}`);

@@ -26,6 +26,7 @@ export type WorkerOptions = {
   /** Called after each COMMIT; see Turn. */
   readonly onCommitted: Turn['onCommitted'];
   readonly onRetry?: StateOptions['onRetry'];
+  readonly hidesMessages?: StateOptions['hidesMessages'];
 };
 
 /** While PostgreSQL is away: an attempt costs little, and its return must be noticed soon. */
@@ -73,9 +74,9 @@ export class PartitionWorker {
     this.#suspicion = options.suspicion;
     this.#batchMax = options.batchMax;
     const { pool, topic, owner } = options.context;
-    const { logger, onRetry } = options;
+    const { logger, signal, onRetry, hidesMessages } = options;
     const ofPartition = { pool, topic, owner, partition: position.partition };
-    this.#state = new PartitionState({ ...ofPartition, logger, signal: options.signal, onRetry });
+    this.#state = new PartitionState({ ...ofPartition, logger, signal, onRetry, hidesMessages });
     this.buffer = new PartitionBuffer(position.nextOffset, {
       recordsMax: options.batchMax,
       bytesMax: BUFFER_BYTES_MAX,

@@ -38,6 +38,7 @@ export type PrepareOptions = {
   /** For metrics; see WorkerOptions and BatchContext. */
   readonly onRetry?: WorkerOptions['onRetry'];
   readonly onTimed?: BatchContext['onTimed'];
+  readonly hidesMessages?: WorkerOptions['hidesMessages'];
 };
 
 /** The partitions that are ready, with their workers; what is wrong with a position is in `checked`. */
@@ -86,7 +87,7 @@ async function makeWorkers(
   signal: AbortSignal,
 ): Promise<PartitionWorker[]> {
   const { reader, pool, owner, limits, handlers, parkGuard, rules, projection } = options;
-  const { turns, batchMax, logger, onCommitted, onRetry, onTimed } = options;
+  const { turns, batchMax, logger, onCommitted, onRetry, onTimed, hidesMessages } = options;
   const { topic } = reader;
   const partitions = checked.map(({ position }) => position.partition);
   const mayEnd = mayEndProcess(options);
@@ -111,6 +112,7 @@ async function makeWorkers(
     workers.push(
       new PartitionWorker(position, {
         ...{ context, suspicion, turns, batchMax, logger, signal, onCommitted, onRetry },
+        hidesMessages,
       }),
     );
   }

@@ -169,6 +169,7 @@ function createConsumers(
     turns: new Turns({ connections, batchMax, onBegun: parts.meter?.waited }),
     batchMax,
     onCommitted,
+    hidesMessages: settings.READ_ROLE_PAYLOADS === 'off',
   };
   return new Consumers(
     readers.map((reader) => {

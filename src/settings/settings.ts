@@ -124,7 +124,7 @@ export const SETTINGS = {
   ),
   READ_ROLE_PAYLOADS: toggle(
     'on',
-    'Whether API keys of the role "read" see what senders wrote. If "off", they get null for amounts, user ids, data, payloads, and the messages of dead letters; the role "admin" sees all.',
+    'Whether API keys of the role "read" see what senders wrote. If "off", they get null for amounts, user ids, data, payloads, and the messages of dead letters; the role "admin" sees all. Why a partition does not run is then a code for everybody, and the message is in the log.',
   ),
   API_KEY: optional(
     () => true,
