@@ -1,5 +1,7 @@
 /** `orderonce dead-letters`: lists, shows, redrives, edits and discards dead letters. */
 import { OrderonceError } from '../errors.ts';
+import { storedIdOf } from '../event/text-ids.ts';
+import { eventModelOf } from '../services/event-model.ts';
 import type { DeadLetterFilter, DeadLetterState } from '../store/dead-letter-queue.ts';
 import { type LogPlace, placeText } from '../store/log-place.ts';
 import { type Call, EXIT } from './command.ts';
@@ -28,14 +30,33 @@ export async function runDeadLetters(call: Call): Promise<number> {
   const { settings, action, flags } = call;
   if (REDRIVE_ACTIONS.includes(action ?? '')) return await runRedrive(call);
   if (flags.url !== undefined) {
+    // The consumer knows the ids of its deployment.
     return await look(call, lettersOfConsumer(new ConsumerApi(settings, flags.url)));
   }
   const pool = openPool(await databaseUrlOf(settings), 'orderonce-dead-letters');
   try {
-    return await look(call, lettersOfDatabase(pool));
+    return await look({ ...call, flags: await withStoredIds(call) }, lettersOfDatabase(pool));
   } finally {
     await pool.end();
   }
+}
+
+/** The flags with the stored ids in place of the given ones, which may be those of another system. */
+async function withStoredIds({ settings, flags }: Call): Promise<Flags> {
+  const { event, order } = flags;
+  if (event === undefined && order === undefined) return flags;
+  const { declared } = (await eventModelOf(settings)).rules;
+  const storedOf = (flag: string, given: string | undefined, property: 'eventId' | 'orderId') => {
+    if (given === undefined) return {};
+    const stored = storedIdOf(given, property, declared);
+    if (stored === null) throw usageError(`--${flag} is no id of this deployment: "${given}"`);
+    return { [flag]: stored };
+  };
+  return {
+    ...flags,
+    ...storedOf('event', event, 'eventId'),
+    ...storedOf('order', order, 'orderId'),
+  };
 }
 
 async function look(call: Call, letters: LetterSource): Promise<number> {
@@ -89,8 +110,8 @@ function filterOf({ state, reason, event, order, limit = '50', after }: Flags): 
   if (state !== undefined && !['parked', 'waiting', 'discarded'].includes(state)) {
     throw usageError(`--state must be parked, waiting or discarded, not "${state}"`);
   }
-  if (!/^\d{1,5}$/.test(limit))
-    throw usageError(`--limit must be a number up to 99999, not "${limit}"`);
+  if (!/^[1-9]\d{0,4}$/.test(limit))
+    throw usageError(`--limit must be a number from 1 to 99999, not "${limit}"`);
   return {
     limit: Number(limit),
     state: state as DeadLetterState | undefined,

@@ -36,7 +36,7 @@ export async function runVerify({ settings, flags, out }: Call): Promise<number>
   try {
     const verdict = await verify(pool, {
       topic: settings.KAFKA_TOPIC,
-      receipts: flags.receipts === undefined ? null : readReceipts(flags.receipts),
+      receipts: flags.receipts === undefined ? null : readReceipts(flags.receipts, rules.declared),
       handlers,
       identity,
       rules,

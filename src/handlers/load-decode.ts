@@ -2,6 +2,7 @@ import { OrderonceError, reasonOf } from '../errors.ts';
 import type { Decoded } from '../log/decode-hook.ts';
 import type { LogRecord } from '../log/event-log.ts';
 import type { Decode, ForeignRecord } from './decode.ts';
+import { tracedSync } from './stray-errors.ts';
 import { fileOfModule, importModule } from './team-module.ts';
 import { readThrown } from './thrown.ts';
 
@@ -24,11 +25,16 @@ export async function loadDecode(
   return guardedDecode(decode as Decode);
 }
 
-/** The function with its results checked. It never throws. */
+/**
+ * The function with its results checked. It never throws, and what a promise or a timer of it throws
+ * after it has returned is logged and does not end the process.
+ */
 export function guardedDecode(decode: Decode): (record: LogRecord, topic: string) => Decoded {
   return (record, topic) => {
+    const first = `${topic}/${record.partition}/${record.offset}`;
+    const run = { handler: 'decode', events: { first, count: 1 }, fail: () => false };
     try {
-      return resultOf(decode(foreignRecord(record, topic)));
+      return tracedSync(run, () => resultOf(decode(foreignRecord(record, topic))));
     } catch (error) {
       return { failure: readThrown(error).message };
     }

@@ -10,10 +10,10 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Logger } from '../runtime/logger.ts';
 import { readThrown } from './thrown.ts';
 
-/** One call of a handler, for one attempt at a batch. */
+/** One call of a handler for one attempt at a batch, or of the decode function for one record. */
 export type HandlerRun = {
   readonly handler: string;
-  /** For the log: the id of its first event, and the number of its events. */
+  /** For the log: the id of its first event or the place of its record, and how many there are. */
   readonly events: { readonly first: string; readonly count: number };
   /** Makes the run fail. @returns false if it has already ended. */
   readonly fail: (error: unknown) => boolean;
@@ -24,6 +24,11 @@ const runs = new AsyncLocalStorage<HandlerRun>();
 /** Runs `work`, so that errors of promises and timers that it leaves behind are traced to `run`. */
 export async function traced<T>(run: HandlerRun, work: () => Promise<T>): Promise<T> {
   return await runs.run(run, work);
+}
+
+/** The same for `work` that is synchronous. */
+export function tracedSync<T>(run: HandlerRun, work: () => T): T {
+  return runs.run(run, work);
 }
 
 /** Listens for such errors in the whole process until stop() is called. */

@@ -11,6 +11,9 @@ export type Outcome = {
   readonly eventId: string | null;
   /** The digest of the event in the record, in hex; null if the tables do not have it. */
   readonly digest: string | null;
+  /** The ids as they were sent, of a stored event whose ids are no UUIDs. */
+  readonly sentEventId: string | null;
+  readonly sentOrderId: string | null;
   /** The exact bytes of the record's value, if the tables have them. */
   readonly value: Buffer | null;
   /** Why there is a gap; null for all other kinds. */
@@ -52,33 +55,33 @@ export async function findOutcomes(
 ): Promise<Outcome[]> {
   const { rows } = await db.query<Outcome>(
     `SELECT 'stored' AS kind, log_offset AS "from", log_offset + 1 AS "to", event_id AS "eventId",
-            encode(digest, 'hex') AS digest, NULL::bytea AS value,
-            NULL AS reason
+            encode(digest, 'hex') AS digest, event_id_text AS "sentEventId",
+            order_id_text AS "sentOrderId", NULL::bytea AS value, NULL AS reason
        FROM orderonce.processed_events
       WHERE event_id = ANY ($5::uuid[]) AND log_id = $1 AND log_partition = $2
         AND log_offset >= $3 AND log_offset < $4
      UNION ALL
      SELECT 'duplicate', d.log_offset, d.log_offset + 1, d.event_id,
-            encode(coalesce(p.digest, l.digest), 'hex'), NULL, NULL
+            encode(coalesce(p.digest, l.digest), 'hex'), NULL, NULL, NULL, NULL
        FROM orderonce.duplicates d
        LEFT JOIN orderonce.processed_events p ON p.event_id = d.event_id
        LEFT JOIN orderonce.dead_letter_claims l ON l.event_id = d.event_id
       WHERE d.log_id = $1 AND d.log_partition = $2 AND d.log_offset >= $3 AND d.log_offset < $4
      UNION ALL
-     SELECT 'conflict', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), NULL, NULL
+     SELECT 'conflict', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), NULL, NULL, NULL, NULL
        FROM orderonce.conflicts
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
-     SELECT 'dead_letter', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), value, NULL
+     SELECT 'dead_letter', log_offset, log_offset + 1, event_id, encode(digest, 'hex'), NULL, NULL, value, NULL
        FROM orderonce.dead_letters
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
      UNION ALL
-     SELECT 'edited', log_offset, log_offset + 1, event_id, NULL, original_value, NULL
+     SELECT 'edited', log_offset, log_offset + 1, event_id, NULL, NULL, NULL, original_value, NULL
        FROM orderonce.dead_letter_audit
       WHERE log_id = $1 AND log_partition = $2 AND log_offset >= $3 AND log_offset < $4
         AND action = 'edit' AND outcome <> 'failed'
      UNION ALL
-     SELECT 'gap', from_offset, to_offset, NULL, NULL, NULL, reason FROM orderonce.log_gaps
+     SELECT 'gap', from_offset, to_offset, NULL, NULL, NULL, NULL, NULL, reason FROM orderonce.log_gaps
       WHERE log_id = $1 AND log_partition = $2 AND to_offset > $3 AND from_offset < $4`,
     [logId, partition, from, to, eventIds],
   );

@@ -102,8 +102,15 @@ function isOf(
     return outcome.value.equals(value);
   }
   if (event?.event.eventId !== outcome.eventId) return false;
+  if (outcome.kind === 'stored' && !hasIdsOf(outcome, event)) return false;
   // If the tables have no digest for it, only the ids can be compared.
   return outcome.digest === null || isDigestOf(outcome.digest, event, source);
+}
+
+/** The digest is over the stored ids, so the texts that they were made of are compared here. */
+function hasIdsOf({ sentEventId, sentOrderId }: Outcome, { event }: EventRecord): boolean {
+  const { eventId = null, orderId = null } = event.sentIds ?? {};
+  return sentEventId === eventId && sentOrderId === orderId;
 }
 
 /** How many versions before the newest are tried. */

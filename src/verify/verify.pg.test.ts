@@ -98,11 +98,11 @@ describe('verify', () => {
         '',
       ].join('\n'),
     );
-    const verdict = await ask(pool, { receipts: readReceipts(file) });
+    const verdict = await ask(pool, { receipts: readReceipts(file, null) });
     assert.deepEqual(verdict.receipts, { accounted: 2, pending: 2, unprovable: 1, missing: 1 });
     assert.deepEqual(verdict.missing[0]?.offset, 7);
     await writeFile(file, '{"event_id":"x"}\n');
-    await assert.rejects(ask(pool, { receipts: readReceipts(file) }), {
+    await assert.rejects(ask(pool, { receipts: readReceipts(file, null) }), {
       message: /line 1: not a receipt/,
     });
   });
