@@ -144,6 +144,18 @@ describe('Typed events', () => {
     assert.deepEqual([isProven, undeclaredTypes], [true, 2]);
   });
 
+  it('are convicted if what was recorded of their types was changed, or is gone', async (t) => {
+    const { pool, typed, verified } = await setUpTyped(t);
+    await processBatch(typed, sliceOfEvents(0, [placed(), placed()]));
+    const found = async () => (await verified()).rows.map(({ kind, id }) => `${kind} ${id}`);
+    assert.deepEqual(await found(), []);
+    const change = `UPDATE event_types SET schema = jsonb_set(schema, '{description}', '"x"')`;
+    await pool.query(`${change} WHERE event_type = 'order.placed'`);
+    assert.deepEqual(await found(), ['event type order.placed@1']);
+    await pool.query(`DELETE FROM event_types WHERE event_type = 'order.placed'`);
+    assert.deepEqual(await found(), ['event type order.placed']);
+  });
+
   it('that were altered are convicted [G2]', async (t) => {
     const { pool, typed, verified } = await setUpTyped(t);
     await processBatch(typed, sliceOfEvents(0, [placed(), placed()]));

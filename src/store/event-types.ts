@@ -15,6 +15,10 @@ export type RecordedType = {
   readonly schema: JsonSchema | null;
 };
 
+/** SQL: what the row of a type says, as a digest; as in migration 0022. */
+const DIGEST = (amount: string, schema: string) =>
+  `sha256(convert_to(${amount} || ' ' || coalesce(${schema}::text, ''), 'UTF8'))`;
+
 /** How many days ahead `migrate` and consumers create partitions of event_data. */
 export const DAYS_AHEAD = 7;
 
@@ -34,6 +38,9 @@ export async function readTypes(db: Queryable): Promise<RecordedType[]> {
  * @throws EVENT_TYPE_CHANGED
  */
 export async function recordTypes(tx: Transaction, declared: DeclaredEvents): Promise<string[]> {
+  await tx.query(
+    `UPDATE orderonce.event_types SET digest = ${DIGEST('amount', 'schema')} WHERE digest IS NULL`,
+  );
   const recorded = await readTypes(tx);
   const changed: string[] = [];
   for (const type of declared.types.values()) {
@@ -67,11 +74,30 @@ function unfit({ name, version }: DeclaredType, cause: unknown): OrderonceError 
   return new OrderonceError('EVENTS_INVALID', message, { cause });
 }
 
+/** The recorded versions of types that somebody else than `migrate` has changed. */
+export async function findAlteredTypes(db: Queryable): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `SELECT event_type || '@' || event_version AS name FROM orderonce.event_types
+      WHERE digest <> ${DIGEST('amount', 'schema')} ORDER BY 1`,
+  );
+  return rows.map(({ name }) => name);
+}
+
+/** Types of stored events of which no version is recorded, though `migrate` records them before. */
+export async function findUnrecordedTypes(db: Queryable): Promise<string[]> {
+  const { rows } = await db.query<{ name: string }>(
+    `SELECT DISTINCT event_type AS name FROM orderonce.event_data d
+      WHERE NOT EXISTS (SELECT FROM orderonce.event_types t WHERE t.event_type = d.event_type) ORDER BY 1`,
+  );
+  return rows.map(({ name }) => name);
+}
+
 async function writeType(tx: Transaction, { name, version, amount, dataSchema }: DeclaredType) {
   await tx.query(
-    `INSERT INTO orderonce.event_types (event_type, event_version, amount, schema)
-     VALUES ($1, $2, $3, $4)
-     ON CONFLICT (event_type, event_version) DO UPDATE SET schema = excluded.schema`,
+    `INSERT INTO orderonce.event_types (event_type, event_version, amount, schema, digest)
+     VALUES ($1, $2, $3, $4::jsonb, ${DIGEST('$3', '$4::jsonb')})
+     ON CONFLICT (event_type, event_version)
+     DO UPDATE SET schema = excluded.schema, digest = excluded.digest`,
     [name, version, amount, dataSchema === null ? null : JSON.stringify(dataSchema)],
   );
 }

@@ -8,6 +8,7 @@ import { typedDigestOf } from '../event/order-event.ts';
 import { FINDINGS_MAX } from '../store/account-queries.ts';
 import type { Scope } from '../store/account-scope.ts';
 import { readTypedEvents, type TypedRow } from '../store/event-data.ts';
+import { findAlteredTypes, findUnrecordedTypes } from '../store/event-types.ts';
 import type { Transaction } from '../store/queryable.ts';
 import type { RowFinding } from '../store/questions.ts';
 
@@ -18,6 +19,19 @@ export type TypedVerdict = {
   /** How many events have a type or version that is not declared here: only their digest was checked. */
   readonly undeclared: number;
 };
+
+/** Whether the recorded types are those that `migrate` has written. */
+export async function checkRecordedTypes(tx: Transaction): Promise<RowFinding[]> {
+  const finding = (id: string, message: string): RowFinding => ({
+    ...{ kind: 'event type', id, message, evidence: message },
+  });
+  return [
+    ...(await findAlteredTypes(tx)).map((id) => finding(id, 'was changed in event_types')),
+    ...(await findUnrecordedTypes(tx)).map((id) =>
+      finding(id, 'has stored events, but is not in event_types'),
+    ),
+  ];
+}
 
 /** @param declared the types that data must fit; null to compare digests only. */
 export async function checkTypedEvents(

@@ -25,7 +25,7 @@ import { compareWithLogs, type LogComparison } from './against-log.ts';
 import { questionsOf } from './examine.ts';
 import { checkHandlers, type HandlerVerdict } from './handler-checks.ts';
 import { checkSentIds } from './sent-ids.ts';
-import { checkTypedEvents } from './typed-events.ts';
+import { checkRecordedTypes, checkTypedEvents } from './typed-events.ts';
 
 /** A receipt that was judged. */
 export type ReceiptFinding = Receipt & { readonly verdict: ReceiptVerdict };
@@ -96,7 +96,8 @@ export async function verify(pool: Pool, options: VerifyOptions): Promise<Verdic
     }
     onStep(2 + questions.length, steps, 'event types');
     const typed = await checkTypedEvents(tx, WHOLE, rules.declared);
-    rows.push(...typed.findings, ...(await checkSentIds(tx, WHOLE, rules.declared?.ids ?? {})));
+    rows.push(...(await checkRecordedTypes(tx)), ...typed.findings);
+    rows.push(...(await checkSentIds(tx, WHOLE, rules.declared?.ids ?? {})));
     onStep(3 + questions.length, steps, 'handlers');
     const ofHandlers = await checkHandlers(tx, handlers, identity ?? null);
     const counts = { accounted: 0, pending: 0, unprovable: 0, missing: 0 };
