@@ -1,6 +1,7 @@
 /** Events of declared types, from the record in the log to PostgreSQL. */
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { z } from 'zod';
 import { sliceOfEvents } from '../../test/support/events.ts';
@@ -62,6 +63,32 @@ describe('Typed events', () => {
     const order = (await findOrder(pool, order_id)) as Record<string, unknown>;
     assert.deepEqual(order.amount_sums, { CHF: '10.5000', EUR: '10.5000', USD: '21.0000' });
     assert.equal(order.amount_sum, '10.5000');
+    await prove();
+  });
+
+  it('are counted anew in orders by the statement of the documentation [G2]', async (t) => {
+    const { pool, typed, prove } = await setUpTyped(t);
+    const [order_id, none] = [randomUUID(), randomUUID()];
+    const cancelled = { type: 'order.cancelled', total_amount: undefined, data: { reason: 'x' } };
+    const usd = { lines: [], currency: 'USD' };
+    const events = [
+      placed({ order_id }),
+      refunded({ order_id }),
+      placed({ order_id, data: usd }),
+      { ...placed({ order_id, type: undefined, data: undefined }) },
+      placed({ order_id, ...cancelled }),
+      placed({ order_id: none, ...cancelled }),
+    ];
+    await processBatch(typed, sliceOfEvents(0, events));
+    const read = async () => (await pool.query('SELECT * FROM orders ORDER BY order_id')).rows;
+    const before = await read();
+    await pool.query('UPDATE orders SET event_count = 1, amount_sums = NULL');
+    const page = await readFile(new URL('../../docs/operations.md', import.meta.url), 'utf8');
+    const [, sql = ''] = /```sql\n(BEGIN;\nTRUNCATE orders;[\s\S]*?)```/.exec(page) ?? [];
+    const client = await pool.connect();
+    await client.query({ text: sql });
+    client.release();
+    assert.deepEqual(await read(), before);
     await prove();
   });
 
