@@ -1,13 +1,26 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { Registry } from 'prom-client';
 import { createDatabase } from '../../test/support/database.ts';
 import { type OperatorFigures, readOperatorFigures } from '../store/operator-figures.ts';
-import { addDatabaseMetrics, figuresReader } from './database-metrics.ts';
+import { addDatabaseMetrics, figuresReader, PARKED_REASONS } from './database-metrics.ts';
 
 const LETTER = `INSERT INTO dead_letters (log_id, log_partition, log_offset, state, reason, parked_at)`;
 
 describe('The gauges of the whole database', () => {
+  it('have a series for each reason of the documentation', () => {
+    const page = readFileSync(new URL('../../docs/dead-letters.md', import.meta.url), 'utf8');
+    const [, table = ''] = /\| `reason` \|([\s\S]*?)\n\n/.exec(page) ?? [];
+    const rows = table.split('\n').map((row) => row.split('|')[1] ?? '');
+    const documented = rows.flatMap((cell) =>
+      [...cell.matchAll(/`(\w+)`/g)].map(([, name]) => name),
+    );
+    // One that waits is not parked.
+    const parked = documented.filter((name) => name !== 'order_held');
+    assert.deepEqual(parked.toSorted(), PARKED_REASONS.toSorted());
+  });
+
   it('count dead letters, held orders, stopped partitions and accepted gaps; 0 where there are none', async (t) => {
     const { pool } = await createDatabase(t);
     const registry = new Registry();

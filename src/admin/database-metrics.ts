@@ -11,8 +11,13 @@ import { COUNTED_MAX, type LetterCount, type OperatorFigures } from '../store/op
 /** The figures are read at a scrape, and not again for this long, however many ask. */
 const FRESH_MS = 15_000;
 const WHOLE = 'Of the whole database: take the maximum over all consumers.';
-const PARKED_REASONS = [
+/** All of docs/dead-letters.md, so that each series is there before its first dead letter. */
+export const PARKED_REASONS = [
   'invalid_event',
+  'decode_failed',
+  'unknown_type',
+  'unknown_version',
+  'invalid_data',
   'refused_by_handler',
   'refused_by_database',
   'keeps_failing',

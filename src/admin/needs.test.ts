@@ -106,10 +106,10 @@ describe('needsOf', () => {
       databaseTrouble: 'connect ECONNREFUSED',
     }).map((line) => line.split(':')[0]);
     assert.deepEqual(order, [
+      'act database_unavailable',
       'act proof_findings',
       'act outbox_old',
       'act doctor_failures',
-      'act database_unavailable',
       'look proof_stale',
       'look redrive_troubled',
       'look processes_missing',

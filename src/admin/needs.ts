@@ -18,7 +18,10 @@ export function needsOf(facts: OverviewFacts): Need[] {
     ...ofDoctor(facts),
     ...ofJobs(facts),
   ];
-  const rank = ({ severity, since }: Need) => `${severity === 'act' ? 0 : 1} ${since ?? '9'}`;
+  // Without PostgreSQL the other facts are old, so that comes first, whenever it began.
+  const sinceOf = ({ kind, since }: Need) =>
+    kind === 'database_unavailable' ? '' : (since ?? '9');
+  const rank = (need: Need) => `${need.severity === 'act' ? 0 : 1} ${sinceOf(need)}`;
   return needs.sort((a, b) => (rank(a) < rank(b) ? -1 : rank(a) > rank(b) ? 1 : 0));
 }
 

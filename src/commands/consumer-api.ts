@@ -110,8 +110,8 @@ export class ConsumerApi {
    * Reads what a path answers.
    * @throws NOTHING_MATCHES, SETTING_INVALID, CONSUMER_UNREACHABLE
    */
-  async get<T>(path: string): Promise<T> {
-    return await this.#json<T>(path, OF_OTHERS, { waitMs: ANSWER_MS });
+  async get<T>(path: string, waitMs = ANSWER_MS): Promise<T> {
+    return await this.#json<T>(path, OF_OTHERS, { waitMs });
   }
 
   /** What a job would do. Nothing is changed. @throws as get() */
@@ -175,6 +175,9 @@ function refusalOf(
   const code = refusals[status];
   if (code !== undefined) return new OrderonceError(code, detail);
   const said = `The consumer at ${url} answered ${status}: ${detail}`;
+  if (status === 503 && detail.startsWith('DATABASE_UNAVAILABLE')) {
+    return new OrderonceError('DATABASE_UNAVAILABLE', said);
+  }
   if (status !== 401 && status !== 403) return new OrderonceError('CONSUMER_UNREACHABLE', said);
   const message = `${said}. Set API_KEY to a key that may do it (to read: role read; to change: role admin), or run the command on the machine of the consumer`;
   return new OrderonceError('SETTING_INVALID', message);

@@ -70,7 +70,8 @@ export const POST_EVENT: Operation = {
     `send the same event again: it takes effect once. ${ENCODINGS}`,
   tags: ['events'],
   requestBody: {
-    description: 'The event, at most 64 KiB. A key must not occur twice.',
+    description:
+      'The event, at most `EVENT_BYTES_MAX` bytes (64 KiB by default). A key must not occur twice.',
     required: true,
     content: jsonBody(EVENT, EVENT_EXAMPLE),
   },

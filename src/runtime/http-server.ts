@@ -109,9 +109,12 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Http
     const advice = status === 415 && !(error instanceof BodyRefused) ? `. ${JSON_ADVICE}` : '';
     if (status < 500) return sendDetail(reply, status, reasonOf(error) + advice);
     const fields = { path: request.routeOptions.url, reason: reasonOf(error) };
-    options.logger.error(fields, 'Answered 500');
+    const outage = options.outageOf?.(error) ?? null;
     // The headers of the failed answer may be the reason why it failed.
     for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+    // The log has one line about the outage already, however many ask meanwhile.
+    if (outage !== null) return sendDetail(reply.header('Retry-After', '1'), 503, outage);
+    options.logger.error(fields, 'Answered 500');
     return sendDetail(reply, 500, 'Internal Server Error');
   });
   await addDocs(app, options);

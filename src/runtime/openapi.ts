@@ -15,6 +15,11 @@ export type ApiInfo = {
   readonly schemas?: Readonly<Record<string, Schema>>;
   /** Whether requests need an API key: API_KEYS_FILE is set. */
   readonly needsKey?: boolean;
+  /**
+   * Which failures are outages of what the service depends on, in words for the client; null: another
+   * one. They are answered 503, since a retry may succeed, and all others 500.
+   */
+  readonly outageOf?: (error: unknown) => string | null;
 };
 
 const METHODS =
@@ -39,7 +44,8 @@ export class ApiDescription {
     const methods = [method].flat().filter((name) => name !== 'HEAD');
     for (const name of methods) {
       const security = isOpen ? [] : this.#info.needsKey === true ? [KEYED] : [{}, KEYED];
-      const responses = responsesOf(operation, { path, method: name, isOpen });
+      const hasOutages = this.#info.outageOf !== undefined && !isOpen;
+      const responses = responsesOf(operation, { path, method: name, isOpen, hasOutages });
       const item = { ...operation, operationId: idOf(name, path), security, responses };
       this.#paths[path] = { ...this.#paths[path], [name.toLowerCase()]: item };
     }
@@ -87,7 +93,12 @@ const KEYED = { apiKey: [] };
  */
 function responsesOf(
   { responses, requestBody }: Operation,
-  { path, method, isOpen }: { path: string; method: string; isOpen: boolean },
+  {
+    path,
+    method,
+    isOpen,
+    hasOutages,
+  }: { path: string; method: string; isOpen: boolean; hasOutages: boolean },
 ): Readonly<Record<string, ApiResponse>> {
   const isIngest = method === 'POST' && path.startsWith('/events');
   return {
@@ -97,6 +108,7 @@ function responsesOf(
     ...(requestBody === undefined ? {} : { 413: ERRORS[413], 415: ERRORS[415] }),
     ...(isIngest ? { 429: ERRORS[429] } : {}),
     500: ERRORS[500],
+    ...(hasOutages ? { 503: ERRORS[503] } : {}),
     ...responses,
   };
 }

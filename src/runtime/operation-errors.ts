@@ -106,7 +106,8 @@ export const ERRORS = {
     },
   ),
   413: detail(
-    'The body is larger than 64 KiB after decompression.',
+    "The body is larger after decompression than the service accepts: a dead letter's event may have " +
+      '`EVENT_BYTES_MAX` bytes (64 KiB by default).',
     'Request body is over 65536 bytes',
   ),
   415: detail(
@@ -129,5 +130,10 @@ export const ERRORS = {
   500: detail(
     'An unexpected error. The log of the service gives its reason.',
     'Internal Server Error',
+  ),
+  503: detail(
+    'PostgreSQL does not answer now. The same request may succeed later.',
+    'DATABASE_UNAVAILABLE: Query read timeout',
+    { 'Retry-After': RETRY_AFTER },
   ),
 } as const satisfies Record<number, ApiResponse>;

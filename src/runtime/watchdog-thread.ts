@@ -9,9 +9,11 @@ export type WatchdogData = {
   readonly beats: SharedArrayBuffer;
   readonly checkMs: number;
   readonly missedMax: number;
+  /** The fields of each log line of this process. */
+  readonly base: { readonly [name: string]: unknown };
 };
 
-const { beats, checkMs, missedMax } = workerData as WatchdogData;
+const { beats, checkMs, missedMax, base } = workerData as WatchdogData;
 const counter = new Int32Array(beats);
 let last = -1;
 let missed = 0;
@@ -22,9 +24,10 @@ setInterval(() => {
   missed = now === last ? missed + 1 : 0;
   last = now;
   if (missed < missedMax) return;
-  writeSync(
-    2,
-    'orderonce: a handler or decode function blocks the event loop. The process is killed: restart it\n',
-  );
+  // As logger.ts writes lines, which only the blocked thread could do.
+  const msg =
+    'A handler or decode function blocks the event loop. The process is killed: restart it';
+  const fields = { level: 'fatal', time: new Date().toISOString(), ...base, msg };
+  writeSync(1, `${JSON.stringify(fields)}\n`);
   process.kill(process.pid, 'SIGKILL');
 }, checkMs);

@@ -122,7 +122,7 @@ export async function partsOf(
 function startWatches(settings: Settings, logger: Logger) {
   const { HANDLERS_MODULE, DECODE_MODULE, HANDLER_BLOCK_MS } = settings;
   if (HANDLERS_MODULE === undefined && DECODE_MODULE === undefined) return [];
-  return [startWatchdog(HANDLER_BLOCK_MS), watchStrayErrors(logger)];
+  return [startWatchdog(HANDLER_BLOCK_MS, logger), watchStrayErrors(logger)];
 }
 
 function openPools(

@@ -37,6 +37,7 @@ import {
   recordHandlers,
 } from '../store/deployment-handlers.ts';
 import type { Pool } from '../store/pool.ts';
+import { isConnectionBroken } from '../store/sqlstate.ts';
 import { assertWritable } from '../store/writable.ts';
 import { HEALTH_FACTS } from './consumer-health-facts.ts';
 import { type Parts, partsOf } from './consumer-parts.ts';
@@ -81,6 +82,8 @@ export async function startConsumer(
     ...API,
     schemas: { Event: eventSchemaOf(parts.rules.declared, '#/components/schemas/Event') },
     needsKey: settings.API_KEYS_FILE !== undefined,
+    outageOf: (error) =>
+      isConnectionBroken(error) ? `DATABASE_UNAVAILABLE: ${reasonOf(error)}` : null,
     // An edit of a dead letter has a whole event as its body.
     bodyBytesMax: settings.EVENT_BYTES_MAX,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,

@@ -71,7 +71,7 @@ it('Prometheus scrapes every documented series with its type, and no label witho
     1,
   );
   assert.equal(await numberOf('max(orderonce_lag_seconds)'), 0);
-  assert.equal(await numberOf('count(orderonce_dead_letters{state="parked"} == 0)'), 5);
+  assert.equal(await numberOf('count(orderonce_dead_letters{state="parked"} == 0)'), 9);
   const values = scraped.flatMap(({ metric }) => Object.values(metric));
   for (const secret of [event.event_id, event.order_id, event.user_id, 'colour']) {
     assert.ok(!values.includes(String(secret)), `${secret} is a label`);

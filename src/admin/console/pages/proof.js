@@ -92,7 +92,11 @@ async function acknowledge({ id, kind, subject }, page, panel) {
   if (actor === null) return;
   const content = [
     el('p', {}, `${kind}, ${subject}`),
-    el('p', {}, 'It no longer counts. If it vanishes and comes back, it counts again.'),
+    el(
+      'p',
+      {},
+      'It no longer counts. If it vanishes and comes back, or something else is wrong there, it counts again.',
+    ),
   ];
   const given = await ask({
     title: 'Acknowledge this finding?',
