@@ -29,6 +29,7 @@ const events = defineEvents(
   },
   { ids: { event: 'stripe' } },
 );
+const strictEvents = defineEvents({ 'order.shipped': { amount: 'none' } }, { untyped: 'refuse' });
 const envelope = { order_id: 'o', user_id: 'u', timestamp: '2026-01-02T03:04:05Z' };
 const placed = { ...envelope, type: 'order.placed', total_amount: '9.50' } as const;
 
@@ -56,12 +57,16 @@ export function typesOfTheClient(declaredFailure: SentEvent): void {
   void seen;
   // What the client gave back may be sent again.
   void client.send(declaredFailure);
+  // Without a type, unless the declaration refuses that.
+  void client.send({ ...envelope, total_amount: 1 });
+  const strict = createClient<typeof strictEvents>({ url: 'http://localhost' });
+  void strict.send({ ...envelope, type: 'order.shipped' });
+  // @ts-expect-error untyped: 'refuse'
+  void strict.send({ ...envelope, total_amount: 1 });
   // @ts-expect-error no such type
   void client.send({ ...envelope, type: 'order.placd', total_amount: 1, data: {} });
-  // @ts-expect-error without a type
-  void client.send({ ...envelope, total_amount: 1 });
-  // @ts-expect-error without a type, though complete
-  void client.send({ ...envelope, event_id: 'evt_1', total_amount: 1 });
+  // @ts-expect-error untyped: 'refuse', though complete
+  void strict.send({ ...envelope, event_id: 'evt_1', total_amount: 1 });
   // @ts-expect-error without its data
   void client.send({ ...placed });
   // @ts-expect-error another type of data

@@ -3,6 +3,7 @@
 import { examine } from '../doctor/doctor.ts';
 import { startEmbeddedPostgres } from '../embedded/embedded-postgres.ts';
 import { OrderonceError, reasonOf } from '../errors.ts';
+import type { DeclaredEvents } from '../event/declared-events.ts';
 import { EmbeddedRetention } from '../log-embedded/retention.ts';
 import { backoffMs, pause } from '../runtime/backoff.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -96,7 +97,9 @@ export async function runStart({ settings, logger: unnamed }: Call): Promise<num
     const consumer = add(await startConsumer(settings, url, reader, as('consumer'), examined));
     const producer = add(await startProducer(settings, appender, as('producer')));
     await migrateWhenReady(settings, pools.open('orderonce-migrate'), say, stopping);
-    if (!stopping.aborted) say(bannerOf(settings, producer.port, consumer.port, embeddedPort));
+    const { declared } = (await eventModelOf(settings)).rules;
+    const ports = { producer: producer.port, consumer: consumer.port, postgres: embeddedPort };
+    if (!stopping.aborted) say(bannerOf(settings, ports, declared));
   });
 }
 
@@ -198,22 +201,23 @@ class Pools implements Service {
   }
 }
 
-function bannerOf(
-  settings: Settings,
-  producerPort: number,
-  consumerPort: number,
-  postgresPort: number | undefined,
-): string {
+type Ports = {
+  readonly producer: number;
+  readonly consumer: number;
+  readonly postgres: number | undefined;
+};
+
+function bannerOf(settings: Settings, ports: Ports, declared: DeclaredEvents | null): string {
   // These are the actual ports: with the setting 0, the operating system chooses one.
-  const api = baseUrlOf({ ...producerPlace(settings), port: producerPort });
-  const status = baseUrlOf({ ...consumerPlace(settings), port: consumerPort });
+  const api = baseUrlOf({ ...producerPlace(settings), port: ports.producer });
+  const status = baseUrlOf({ ...consumerPlace(settings), port: ports.consumer });
   const log = settings.KAFKA_BOOTSTRAP_SERVERS
     ? `Kafka at ${settings.KAFKA_BOOTSTRAP_SERVERS}, topic ${settings.KAFKA_TOPIC}`
     : 'embedded, in PostgreSQL';
   const database =
-    postgresPort === undefined
+    ports.postgres === undefined
       ? 'from DATABASE_URL'
-      : `embedded on 127.0.0.1:${postgresPort}, data in ${settings.ORDERONCE_DATA_DIR}`;
+      : `embedded on 127.0.0.1:${ports.postgres}, data in ${settings.ORDERONCE_DATA_DIR}`;
   return `
 Orderonce runs. Ctrl-C drains and stops it.
   ingest API   ${api}/events   (docs: ${api}/docs)
@@ -221,7 +225,16 @@ Orderonce runs. Ctrl-C drains and stops it.
   log          ${log}
   PostgreSQL   ${database}
 
-To try it, run these commands twice. The second event is a duplicate: "duplicates" becomes 1.
-${exampleCurl(api)}
+${tryItText(api, declared)}
 `;
+}
+
+/** With `untyped: 'refuse'` only the team knows an event that is accepted. */
+function tryItText(api: string, declared: DeclaredEvents | null): string {
+  if (declared?.untyped === 'refuse') {
+    const names = [...declared.types.keys()].slice(0, 5).join(', ');
+    return `Every event needs a type (${names}): ${api}/docs shows what it takes.`;
+  }
+  const what = 'To try it, run these commands twice. The second event is a duplicate';
+  return `${what}: "duplicates" becomes 1.\n${exampleCurl(api)}`;
 }

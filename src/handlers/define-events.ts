@@ -73,11 +73,28 @@ export type SentEventOf<T extends EventTypes, K extends keyof T = keyof T> = {
       : { readonly data?: undefined });
 }[K];
 
+/** An event without a type as a client sends it. */
+export type UntypedEvent = {
+  readonly event_id?: string | undefined;
+  readonly order_id: string;
+  readonly user_id: string;
+  readonly total_amount: number | string;
+  readonly timestamp: string | Date;
+  readonly type?: undefined;
+  readonly version?: undefined;
+  readonly data?: undefined;
+};
+
 /** A declaration of events: the default export of EVENTS_MODULE. */
-export type DefinedEvents<T extends EventTypes = EventTypes> = EventDefinition & {
+export type DefinedEvents<
+  T extends EventTypes = EventTypes,
+  O extends EventOptions = EventOptions,
+> = EventDefinition & {
   readonly types: T;
   /** Only for types: what a client may send. It does not exist at run time. */
-  readonly '~sent'?: SentEventOf<T>;
+  readonly '~sent'?:
+    | SentEventOf<T>
+    | (O extends { readonly untyped: 'refuse' } ? never : UntypedEvent);
   /**
    * A handler for the events of one type or of several, with their data typed. Its name is that of
    * the type, or of the types joined by `+`, unless another one is given. The name is part of the ids
@@ -95,11 +112,11 @@ export type DefinedEvents<T extends EventTypes = EventTypes> = EventDefinition &
  * @param types every type by its name, such as `order.placed`.
  * @throws EVENTS_INVALID if the declaration cannot be used, with the type, the path and the reason.
  */
-export function defineEvents<const T extends EventTypes>(
-  types: T,
-  options: EventOptions = {},
-): DefinedEvents<T> {
-  const definition = { types, options };
+export function defineEvents<
+  const T extends EventTypes,
+  const O extends EventOptions = Record<never, never>,
+>(types: T, options?: O): DefinedEvents<T, O> {
+  const definition = { types, options: options ?? {} };
   // Compiled here to report mistakes where they are; each service compiles it again with its own copy.
   const { types: known } = compileEvents(definition);
   return {
