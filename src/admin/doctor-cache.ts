@@ -1,5 +1,7 @@
 /** The doctor's findings for the API: made by one request at a time, and kept for a minute. */
+
 import { within } from '../runtime/deadline.ts';
+import { utcText } from '../store/utc.ts';
 import type { DoctorSummary } from './overview-feed.ts';
 
 /** A finding of the doctor, as GET /doctor shows it. */
@@ -64,7 +66,7 @@ export class DoctorCache {
     const findings = await this.#examine();
     const at = this.#now();
     const fit = findings.every(({ verdict }) => verdict !== 'fail');
-    const checked_at = new Date(at).toISOString().replace('Z', '000Z');
+    const checked_at = utcText(at);
     this.#last = { at, result: { fit, checked_at, findings } };
   }
 

@@ -1,7 +1,9 @@
 /** The history of an event, from what the tables know about it. Pure. */
+
 import { isTimedRequestId, requestMs } from '../log/request-id.ts';
 import type { EventRows, RepeatRow } from '../store/event-history.ts';
 import { placeText } from '../store/log-place.ts';
+import { utcText } from '../store/utc.ts';
 
 /** Something that happened to an event. */
 export type HistoryEntry = {
@@ -127,5 +129,5 @@ function messageOf(row: EventRows['messages'][number]): HistoryEntry[] {
 }
 
 function utc(ms: number): string {
-  return new Date(ms).toISOString().replace('Z', '000Z');
+  return utcText(ms);
 }

@@ -1,4 +1,5 @@
 /** What dead letters, conflicts, messages and redrive jobs need; pure. */
+import { utcText } from '../store/utc.ts';
 import { LINKS } from './console-links.ts';
 import { many, type Need, type OverviewFacts } from './need.ts';
 
@@ -70,7 +71,7 @@ export function ofOutbox({ outboxOldestSeconds, nowMs }: OverviewFacts): Need[] 
       title: 'Messages of handlers are not published',
       detail: `The oldest has waited for ${Math.round(outboxOldestSeconds)} s`,
       count: null,
-      since: new Date(nowMs - outboxOldestSeconds * 1000).toISOString().replace('Z', '000Z'),
+      since: utcText(nowMs - outboxOldestSeconds * 1000),
       next: 'See the health of the consumers: it names the topic and the reason.',
       command: 'npx orderonce health consumer',
       link: LINKS.doctor,

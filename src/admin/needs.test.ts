@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { PartitionReport } from '../positions/report.ts';
 import { counted } from '../store/capped.ts';
+import { utcText } from '../store/utc.ts';
 import type { OverviewFacts } from './need.ts';
 import { needsOf, verdictOf } from './needs.ts';
 
 const NOW = Date.parse('2026-01-02T03:00:00Z');
-const at = (minutesAgo: number) =>
-  new Date(NOW - minutesAgo * 60_000).toISOString().replace('Z', '000Z');
+const at = (minutesAgo: number) => utcText(NOW - minutesAgo * 60_000);
 
 function partition(parts: Partial<PartitionReport> = {}): PartitionReport {
   return {

@@ -1,5 +1,7 @@
 /** What needs an operator: pure decisions from the facts of a deployment. */
+
 import { FIRST_PROOF_MAX_SECONDS, HEAD_AGE_MAX_SECONDS } from '../store/proof-summary.ts';
+import { utcText } from '../store/utc.ts';
 import { LINKS } from './console-links.ts';
 import { many, type Need, type OverviewFacts, oldestOf } from './need.ts';
 import { ofPartitions } from './needs-of-partitions.ts';
@@ -77,7 +79,7 @@ function ofProof({ proof, nowMs }: OverviewFacts): Need[] {
           : 'The newest events have not been proven',
       detail: trouble,
       count: null,
-      since: new Date(nowMs - ageSeconds * 1000).toISOString().replace('Z', '000Z'),
+      since: utcText(nowMs - ageSeconds * 1000),
       next: 'See why the proof does not advance. Consumers with PROOF=on prove.',
       command: 'npx orderonce proof',
       link: LINKS.proof,

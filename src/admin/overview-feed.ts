@@ -1,4 +1,5 @@
 /** Reads the facts of the deployment for the overview, at most once a second for all who look. */
+
 import { reasonOf } from '../errors.ts';
 import type { PartitionReport } from '../positions/report.ts';
 import { within } from '../runtime/deadline.ts';
@@ -11,6 +12,7 @@ import { listProcesses } from '../store/processes.ts';
 import type { ProofState } from '../store/proof-summary.ts';
 import type { Queryable } from '../store/queryable.ts';
 import { listJobsSince } from '../store/redrive-jobs.ts';
+import { utcText } from '../store/utc.ts';
 import { ArrivalRate } from './arrival-rate.ts';
 import type { OverviewFacts } from './need.ts';
 import { needsOf, verdictOf } from './needs.ts';
@@ -153,7 +155,7 @@ function overviewOf(
   const behind = partitions.filter(({ lag }) => (lag ?? 0) > 0);
   const stillMs = behind.map(({ updated_at }) => facts.nowMs - Date.parse(updated_at));
   return {
-    as_of: new Date(values.nowMs).toISOString().replace('Z', '000Z'),
+    as_of: utcText(values.nowMs),
     verdict: verdictOf(needs),
     needs,
     rates: {

@@ -33,7 +33,7 @@ export async function watchJob(
     if (job?.state === 'done' || job?.state === 'stopped') return report(job, out);
     if (signal.aborted || job === null) {
       out.progress('');
-      out.say(howToGoOn(api, id));
+      out.say(nextStepText(api, id));
       return EXIT.interrupted;
     }
     out.progress(progressText(job));
@@ -59,7 +59,7 @@ async function readJob(
     } catch (error) {
       if (!(error instanceof OrderonceError) || error.kind !== 'transient') throw error;
       if (performance.now() > giveUpAt) {
-        throw new OrderonceError(error.code, `${error.message}. ${howToGoOn(api, id)}`);
+        throw new OrderonceError(error.code, `${error.message}. ${nextStepText(api, id)}`);
       }
       out.progress('The consumer does not answer. It is asked again');
       await pause(backoffMs(failures, LOOKS), signal);
@@ -68,7 +68,7 @@ async function readJob(
   return null;
 }
 
-function howToGoOn({ baseUrl }: ConsumerApi, id: number): string {
+function nextStepText({ baseUrl }: ConsumerApi, id: number): string {
   return (
     `Redrive ${id} runs on in the deployment. ` +
     `To watch it: orderonce redrives watch ${id} --url ${baseUrl}. ` +

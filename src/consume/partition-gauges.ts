@@ -4,8 +4,7 @@ import { within } from '../runtime/deadline.ts';
 import { SCRAPE_MS } from '../runtime/metrics.ts';
 import type { PartitionStatus } from './consumer.ts';
 
-/** What the gauges read at each scrape. */
-/** The partitions of one topic. */
+/** The partitions of one topic, as the gauges read them at each scrape. */
 export type PartitionSource = {
   /** The label `topic`; absent if the process reads one topic only. */
   readonly topic?: string | undefined;

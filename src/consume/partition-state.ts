@@ -49,8 +49,8 @@ export type StateOptions = {
   /** Called for each failed attempt, with its code; for metrics. */
   readonly onRetry?: ((code: ErrorCode) => void) | undefined;
   /**
-   * Keeps texts of handlers and of PostgreSQL, which may name what a sender wrote, to the log: health is
-   * open to all, and keys of the role `read` must not see them (READ_ROLE_PAYLOADS=off).
+   * Keeps texts of handlers and of PostgreSQL, which may name what a sender wrote, to the log:
+   * health is open to all, and keys of the role `read` must not see them (READ_ROLE_PAYLOADS=off).
    */
   readonly hidesMessages?: boolean | undefined;
 };

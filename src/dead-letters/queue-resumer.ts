@@ -1,8 +1,8 @@
 /**
- * Resumes redrives that were interrupted. A redrive stores a parked event and then those that wait behind
- * it, each in a transaction of its own; if the process ends in between, the rest still waits although
- * nothing before it is parked any more. Nobody would be told, and later events of the order would wait
- * too.
+ * Resumes redrives that were interrupted. A redrive stores a parked event and then those that wait
+ * behind it, each in a transaction of its own; if the process ends in between, the rest still waits
+ * although nothing before it is parked any more. Nobody would be told, and later events of the
+ * order would wait too.
  */
 import { reasonOf } from '../errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -22,7 +22,10 @@ export class QueueResumer {
   readonly #outage: OutageLog;
   #timer: NodeJS.Timeout | undefined;
   #isChecking = false;
-  /** Seen by the last check: a redrive that is still running must not be mistaken for one that ended. */
+  /**
+   * Seen by the last check: a redrive that is still running must not be mistaken for one that
+   * ended.
+   */
   #seen: ReadonlySet<string> = new Set();
 
   constructor(context: Omit<RedriveContext, 'actor'>, logger: Logger) {

@@ -34,7 +34,7 @@ const REMEDIES = {
   producer:
     'Restart the producers with the EVENTS_MODULE of the consumers; until then the API refuses these events (422)',
   consumer:
-    'Restart the consumers with the EVENTS_MODULE of the producers; until then these events are parked, and redriven by themselves after it',
+    'Restart the consumers with the EVENTS_MODULE of the producers; until then these events are parked, and afterwards redriven automatically',
   'this machine': 'Set EVENTS_MODULE to the module that the services use: "verify" needs it',
 } as const;
 

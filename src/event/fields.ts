@@ -1,7 +1,8 @@
 /**
- * One check for each kind of field but the timestamp, which has a file of its own. Each takes the JSON source text of a value and returns the
- * value in its canonical form. G8 rests on them: the built-in tables store every value that passes,
- * equal to the last digit, and a value that they would refuse is refused here.
+ * One check for each kind of field but the timestamp, which has a file of its own. Each takes the
+ * JSON source text of a value and returns the value in its canonical form. G8 rests on them: the
+ * built-in tables store every value that passes, equal to the last digit, and a value that they
+ * would refuse is refused here.
  */
 import { accept, type FieldVerdict, refuse } from './field-error.ts';
 import { isString, textOf } from './json-members.ts';

@@ -87,10 +87,10 @@ export type Handler = {
   /** The types of the events that it gets. Without it, a handler gets every event. */
   readonly on?: readonly string[];
   /**
-   * Handles all events that a batch stored and that `on` names, at least one. The events and their list are frozen. A
-   * batch comes from one partition or from several; the events of each partition are in log order.
-   * After a failure it is called again with the same events, or with some of them. The failed
-   * transaction has left nothing behind.
+   * Handles all events that a batch stored and that `on` names, at least one. The events and their
+   * list are frozen. A batch comes from one partition or from several; the events of each partition
+   * are in log order. After a failure it is called again with the same events, or with some of
+   * them. The failed transaction has left nothing behind.
    */
   handle(events: readonly HandledEvent[], tx: HandlerTransaction): Promise<void>;
   /**

@@ -35,8 +35,8 @@ let fromWorkingDirectory: string | undefined;
 /**
  * The file of a team's module.
  *
- * @param module the setting HANDLERS_MODULE or EVENTS_MODULE: a path from the working directory, or the name of a
- * package (`@shop/handlers`, `@shop/handlers/charge`) that is installed there.
+ * @param module the setting HANDLERS_MODULE or EVENTS_MODULE: a path from the working directory, or
+ * the name of a package (`@shop/handlers`, `@shop/handlers/charge`) that is installed there.
  * @returns an absolute path. There may be no such file where `module` is a path.
  * @throws Node's error where no such package is found.
  */
@@ -53,9 +53,9 @@ export function fileOfModule(module: string): string {
 }
 
 /**
- * Imports the file. `orderonce/handlers` and `orderonce/events` are resolved as usual, so a team's own
- * node_modules decides first. Where that has no such package, as for a file mounted into a container,
- * this process's own copy is used.
+ * Imports the file. `orderonce/handlers` and `orderonce/events` are resolved as usual, so a team's
+ * own node_modules decides first. Where that has no such package, as for a file mounted into a
+ * container, this process's own copy is used.
  */
 export async function importModule(file: string): Promise<Record<string, unknown>> {
   hookOnce();

@@ -121,8 +121,8 @@ async function inParkingTransaction(
 
 /**
  * Two partitions may have the same event id: one may have stored it while this transaction parked
- * it, or the other way round, or both may have parked it. The primary key does not prevent that, because a dead letter has no
- * row in processed_events (G4). The lock and this check do.
+ * it, or the other way round, or both may have parked it. The primary key does not prevent that,
+ * because a dead letter has no row in processed_events (G4). The lock and this check do.
  */
 async function assertClaimsHold(
   tx: Transaction,

@@ -2,7 +2,7 @@
  * Accepts many events in one request. Each item gets the verdict that a request of its own would
  * get, and the events are appended together.
  *
- * The body is checked while it arrives, and appended in chunks of PIECE records, one chunk at a
+ * The body is checked while it arrives, and appended in chunks of CHUNK records, one chunk at a
  * time. While a chunk is appended, only the next one is parsed, so that memory stays bounded. After
  * an event that the log did not acknowledge, no later event of that order is sent: when the client
  * sends the first one again, it would be behind the later ones.
@@ -38,7 +38,7 @@ const NOT_LISTED: readonly FieldError[] = [
   { type: 'not_listed', loc: ['body'], msg: 'Too many errors: send it alone', input: null },
 ];
 /** The most records of a chunk, which are appended together. */
-const PIECE = 500;
+const CHUNK = 500;
 
 /** The outcome of one item of a batch. */
 export type ItemVerdict =
@@ -105,8 +105,8 @@ class Batch {
   readonly #parts: BatchParts;
   readonly #items: BodyItems;
   readonly #verdicts: ItemVerdict[] = [];
-  readonly #pieceMax: number;
-  #piece: Pending[] = [];
+  readonly #chunkMax: number;
+  #chunk: Pending[] = [];
   #errorsChars = 0;
   #underWay: Promise<void> = Promise.resolve();
   /** Orders with an event whose outcome is unknown. */
@@ -119,7 +119,7 @@ class Batch {
   constructor(parts: BatchParts, form: BodyForm) {
     this.#parts = parts;
     this.#items = new BodyItems(form, parts.rules.bytesMax);
-    this.#pieceMax = Math.min(PIECE, parts.queue.itemsMax);
+    this.#chunkMax = Math.min(CHUNK, parts.queue.itemsMax);
   }
 
   async read(chunk: Buffer): Promise<void> {
@@ -164,8 +164,8 @@ class Batch {
     // The verdict until the log answers, and if the event is never sent.
     const reason = 'Not sent: an earlier event was not acknowledged';
     this.#verdicts.push({ status: 'unknown', eventId, reason, requestId });
-    this.#piece.push({ index, eventId, requestId, record });
-    if (this.#piece.length >= this.#pieceMax) await this.#send();
+    this.#chunk.push({ index, eventId, requestId, record });
+    if (this.#chunk.length >= this.#chunkMax) await this.#send();
   }
 
   #listed(errors: readonly FieldError[]): readonly FieldError[] {
@@ -176,17 +176,17 @@ class Batch {
 
   /** Waits for the previous chunk and starts to append this one, but does not wait for it. */
   async #send(): Promise<void> {
-    const piece = this.#piece;
-    this.#piece = [];
+    const chunk = this.#chunk;
+    this.#chunk = [];
     await this.#underWay;
-    this.#underWay = this.#append(piece);
+    this.#underWay = this.#append(chunk);
   }
 
-  async #append(piece: readonly Pending[]): Promise<void> {
+  async #append(chunk: readonly Pending[]): Promise<void> {
     // Nothing of the previous chunk was acknowledged, so the log is unavailable: do not try again.
     if (this.#isLogAway) return;
     // No later event of an order is sent after one whose outcome is unknown (see above).
-    const sent = piece.filter(({ record }) => !this.#unsure.has(String(record.key)));
+    const sent = chunk.filter(({ record }) => !this.#unsure.has(String(record.key)));
     if (sent.length === 0) return;
     if (this.#refusal !== null) {
       for (const { index, eventId } of sent) this.#verdicts[index] = { ...this.#refusal, eventId };

@@ -71,7 +71,7 @@ async function handle(
   const parts = { queue, requestIds, rules, trace: send.trace };
   let verdicts: readonly ItemVerdict[] = [];
   try {
-    verdicts = await acceptBatch(parts, content.pieces(), form);
+    verdicts = await acceptBatch(parts, content.chunks(), form);
   } finally {
     send.end(resultOf(verdicts));
   }

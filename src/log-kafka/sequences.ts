@@ -1,7 +1,7 @@
 /**
- * The producer ids and sequence numbers of this process (KIP-98). They stay the same in all retries of a
- * batch, so that the broker drops a batch that it already has. Each partition has its own, because one
- * may have to start again.
+ * The producer ids and sequence numbers of this process (KIP-98). They stay the same in all retries
+ * of a batch, so that the broker drops a batch that it already has. Each partition has its own,
+ * because one may have to start again.
  */
 import { NumericMap } from '@platformatic/kafka';
 import { OrderonceError } from '../errors.ts';

@@ -72,14 +72,14 @@ export class BodyContent {
   }
 
   /** Reads the body in chunks, and no more than the caller asks for. */
-  async *pieces(): AsyncGenerator<Buffer, void> {
+  async *chunks(): AsyncGenerator<Buffer, void> {
     const source = await this.#source();
     let length = 0;
     try {
-      for await (const piece of source.iterator({ destroyOnReturn: false })) {
-        length += piece.length;
+      for await (const chunk of source.iterator({ destroyOnReturn: false })) {
+        length += chunk.length;
         if (length > this.#bytesMax) throw tooLarge(this.#bytesMax);
-        yield piece;
+        yield chunk;
       }
     } catch (error) {
       throw refusalOf(error as Error);
@@ -95,18 +95,18 @@ export class BodyContent {
   }
 
   #gather(source: Readable, done: (error: Error | null, bytes?: Buffer) => void): void {
-    const pieces: Buffer[] = [];
+    const chunks: Buffer[] = [];
     let length = 0;
-    const take = (piece: Buffer) => {
-      length += piece.length;
-      if (length <= this.#bytesMax) return void pieces.push(piece);
+    const take = (chunk: Buffer) => {
+      length += chunk.length;
+      if (length <= this.#bytesMax) return void chunks.push(chunk);
       settle();
       this.#leave(source);
       done(tooLarge(this.#bytesMax));
     };
     const end = () => {
       settle();
-      done(null, Buffer.concat(pieces, length));
+      done(null, Buffer.concat(chunks, length));
     };
     const fail = (error: Error) => {
       settle();
@@ -138,8 +138,8 @@ export async function discardRest(
   if (request.readableEnded || isHeld(request)) return;
   const { promise: ended, resolve } = Promise.withResolvers<void>();
   let left = DISCARDED_BYTES_MAX;
-  request.on('data', (piece: Buffer) => {
-    left -= piece.length;
+  request.on('data', (chunk: Buffer) => {
+    left -= chunk.length;
     if (left > 0) return;
     if (response.writableEnded) request.destroy();
     else request.pause();

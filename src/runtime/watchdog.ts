@@ -8,7 +8,8 @@ const CHECKS = 20;
 /**
  * Kills the process if its event loop is blocked for `blockedMs`, for example by a handler with an
  * endless loop: then neither timeouts nor signals have any effect. PostgreSQL rolls back what was
- * running. The log says so. After the restart the event that caused it is found and parked (consume/suspicion.ts).
+ * running. The log says so. After the restart the event that caused it is found and parked
+ * (consume/suspicion.ts).
  */
 export function startWatchdog(blockedMs: number, logger: Logger): { stop(): void } {
   const beats = new SharedArrayBuffer(4);

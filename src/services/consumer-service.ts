@@ -56,7 +56,7 @@ export type ConsumerService = Service & { readonly port: number };
  * Starts the service, even while the log or the database is down. The consumer begins to process
  * once both are available. Until then health reports what it waits for.
  * @param examine makes the checks of the doctor; without it, GET /doctor is answered 503.
- * @throws SETTING_INVALID, HANDLERS_INVALID, PORT_IN_USE
+ * @throws SETTING_INVALID, HANDLERS_INVALID, PORT_TAKEN
  */
 export async function startConsumer(
   settings: Settings,

@@ -134,8 +134,8 @@ export async function headOfQueue(
 }
 
 /**
- * Orders whose queue begins with a waiting event: the process that redrove or discarded the event before
- * it ended before those behind it had followed.
+ * Orders whose queue begins with a waiting event: the process that redrove or discarded the event
+ * before it ended before those behind it had followed.
  * @param orderId only this one; undefined for all.
  * @param after the last order of the page before.
  */

@@ -81,8 +81,8 @@ export type SourceCount = {
 };
 
 /**
- * Counts the newest duplicates, COUNTED_MAX at most: the same number of each partition, since a count of
- * millions takes seconds. GET /activity has the numbers of the last 30 days.
+ * Counts the newest duplicates, COUNTED_MAX at most: the same number of each partition, since a
+ * count of millions takes seconds. GET /activity has the numbers of the last 30 days.
  */
 export async function countDuplicates(
   db: Queryable,

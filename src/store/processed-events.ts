@@ -78,8 +78,9 @@ const CLAIM = `event_id AS "eventId", encode(digest, 'hex') AS digest, request_i
   log_id AS "logId", log_partition AS partition, log_offset AS "offset"`;
 
 /**
- * The claims on these event ids, by id, without those of the record at `except`. To classify records it must run in a later statement than
- * the insert, since only a later statement sees rows that others committed in the meantime.
+ * The claims on these event ids, by id, without those of the record at `except`. To classify
+ * records it must run in a later statement than the insert, since only a later statement sees rows
+ * that others committed in the meantime.
  */
 export async function findClaims(
   db: Queryable,

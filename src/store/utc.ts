@@ -11,3 +11,6 @@ export const UTC = (column: string) =>
 
 /** SQL: whole milliseconds: since 1970 for a timestamptz, the length for an interval. */
 export const MILLISECONDS = (value: string) => `floor(extract(epoch FROM ${value}) * 1000)::bigint`;
+
+/** The same form of a time of this process, in ms since 1970. */
+export const utcText = (ms: number) => new Date(ms).toISOString().replace('Z', '000Z');

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { until } from '../../test/support/until.ts';
 import { isAlive } from '../embedded/run-as.ts';
 
 const INDEX = new URL('./index.ts', import.meta.url).href;
@@ -43,10 +44,6 @@ describe('The embedded server of the test kit', () => {
     await once(users[0], 'exit');
     assert.ok(isAlive(pid), 'Another process uses it');
     users[1].kill('SIGKILL');
-    const giveUpAt = performance.now() + STOPS_MS;
-    while (isAlive(pid) && performance.now() < giveUpAt) {
-      await new Promise((done) => setTimeout(done, 100));
-    }
-    assert.ok(!isAlive(pid), 'It has stopped');
+    await until('it has stopped', async () => !isAlive(pid), { withinMs: STOPS_MS });
   });
 });

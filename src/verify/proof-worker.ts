@@ -187,11 +187,11 @@ export class ProofWorker implements Service {
   async #patrol(context: ProofContext, began: number): Promise<void> {
     const { pool, roundMs, restMs = 1000 } = this.#options;
     if (this.#restMs === 0) this.#restMs = roundMs / Math.max(1, await countSteps(pool));
-    const goesOn = await stepPatrol(context, this.#parts);
+    const isRoundOpen = await stepPatrol(context, this.#parts);
     const tookMs = performance.now() - began;
     // A round that has ended says anew how many steps the next one will have.
     const shareMs = this.#restMs;
-    if (!goesOn) this.#restMs = 0;
+    if (!isRoundOpen) this.#restMs = 0;
     const waitMs = Math.max(restMs, tookMs * REST, Math.min(tookMs * PATROL_REST, shareMs));
     this.#patrolAt = performance.now() + waitMs;
   }
