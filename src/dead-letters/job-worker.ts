@@ -163,7 +163,7 @@ class JobRun {
   }
 
   async #run(): Promise<End> {
-    const { perSecond } = this.#job;
+    const { total, perSecond } = this.#job;
     if ((await this.#insist(() => this.#recall())) === null) return this.#endedBy() ?? 'released';
     let nextAt = performance.now();
     for (;;) {
@@ -177,6 +177,7 @@ class JobRun {
           this.#after = place;
           continue;
         }
+        if (this.#tried >= total) return 'done';
         await pause(Math.max(0, nextAt - performance.now()), this.#signal);
         nextAt = Math.max(nextAt, performance.now()) + (perSecond === null ? 0 : 1000 / perSecond);
         if (this.#signal.aborted) return 'released';
