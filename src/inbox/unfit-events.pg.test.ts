@@ -13,7 +13,6 @@ import { NO_HANDLERS } from '../handlers/run-handlers.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { listDeadLetters } from '../store/dead-letter-queue.ts';
 import { findEvent } from '../store/event-status.ts';
-import { migrate } from '../store/migrate.ts';
 import { processBatch } from './process-batch.ts';
 
 describe('Typed events that this deployment cannot take', () => {
@@ -118,7 +117,6 @@ describe('Typed events that this deployment cannot take', () => {
     await processBatch(context, sliceOfEvents(0, [placed({ type: 'late', data: undefined })]));
     const late = { types: { late: { version: 7 } }, options: {} };
     const rules = { ...UNDECLARED, declared: compileEvents(late) };
-    await migrate(pool, { declared: rules.declared });
     const redriving = { pool, handlers: NO_HANDLERS, rules, projection: typed.projection };
     await new TypeResumer(redriving, createLogger('silent')).check();
     const { rows } = await pool.query('SELECT event_type, event_version FROM event_data');

@@ -83,15 +83,6 @@ export async function findAlteredTypes(db: Queryable): Promise<string[]> {
   return rows.map(({ name }) => name);
 }
 
-/** Types of stored events of which no version is recorded, though `migrate` records them before. */
-export async function findUnrecordedTypes(db: Queryable): Promise<string[]> {
-  const { rows } = await db.query<{ name: string }>(
-    `SELECT DISTINCT event_type AS name FROM orderonce.event_data d
-      WHERE NOT EXISTS (SELECT FROM orderonce.event_types t WHERE t.event_type = d.event_type) ORDER BY 1`,
-  );
-  return rows.map(({ name }) => name);
-}
-
 async function writeType(tx: Transaction, { name, version, amount, dataSchema }: DeclaredType) {
   await tx.query(
     `INSERT INTO orderonce.event_types (event_type, event_version, amount, schema, digest)
