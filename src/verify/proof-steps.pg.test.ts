@@ -9,7 +9,7 @@ import { createLogger } from '../runtime/logger.ts';
 import { PARTS } from '../store/account-parts.ts';
 import { ORDERS } from '../store/orders-projection.ts';
 import type { Pool } from '../store/pool.ts';
-import { acknowledgeFinding, listFindings } from '../store/proof-findings.ts';
+import { acknowledgeFinding, listFindings, noteFindings } from '../store/proof-findings.ts';
 import { readProofSummary } from '../store/proof-summary.ts';
 import type { Pass } from './head-plan.ts';
 import { recheckFindings, stepHead, stepPatrol } from './proof-steps.ts';
@@ -79,6 +79,15 @@ describe('The continuous proof', () => {
         await head(other.pool);
         await patrol(other.pool);
         assert.match(await found(other.pool), finding);
+        // As if all that they name had been removed: they vanish, and hold up nothing.
+        const { pool: sound } = await setUp(t);
+        const open = await listFindings(pool, 1000);
+        await noteFindings(
+          sound,
+          open.map((one) => ({ ...one, evidence: one.message })),
+        );
+        await recheckFindings(contextOf(sound));
+        assert.equal(await found(sound), '');
       });
     }
   }

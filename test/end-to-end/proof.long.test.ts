@@ -149,7 +149,9 @@ describe('The continuous proof', { skip: KAFKA === undefined }, () => {
           return found.rows[0].seconds;
         },
         { withinMs: FOUND_MS, everyMs: 200 },
-      );
+      ).catch(async (error) => {
+        throw new Error(`${error.message}: ${JSON.stringify(await summary())}`);
+      });
       t.diagnostic(`| ${title} | \`${kind}\` | ${seconds} s |`);
     }
     const proof = new Orderonce(t, ['proof'], env);
