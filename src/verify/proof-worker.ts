@@ -25,6 +25,7 @@ import { isConnectionBroken, sqlStateOf } from '../store/sqlstate.ts';
 import type { Pass } from './head-plan.ts';
 import { LagWatch } from './lag-watch.ts';
 import { type ProofContext, recheckFindings, stepHead, stepPatrol } from './proof-steps.ts';
+import { StepLimits } from './step-limits.ts';
 
 export type ProofWorkerOptions = {
   /** A pool of its own, with one connection. */
@@ -46,12 +47,6 @@ export type ProofWorkerOptions = {
 const LEASE_MS = 20_000;
 const IDLE_MS = 5000;
 const STOP_MS = 1000;
-/** As many rows fit into the memory that a query may use (proof-plans.ts). */
-const OFFSETS_MAX = 40_000;
-const OFFSETS_MIN = 500;
-/** A step that takes longer is made again with fewer offsets, or a step of the patrol with more time. */
-const STATEMENT_MS = 2000;
-const STATEMENT_MS_MAX = 60_000;
 /** How many times its own time the worker rests after a step. */
 const REST = 9;
 /** The same after a step of the patrol, unless the round would take longer than it should. */
@@ -65,6 +60,7 @@ export class ProofWorker implements Service {
   readonly #context: Omit<ProofContext, 'statementMs' | 'turn'>;
   readonly #parts: readonly PatrolPart[];
   readonly #lag: LagWatch;
+  readonly #limits = new StepLimits();
   readonly #stopping = new AbortController();
   #running: Promise<void> = Promise.resolve();
   #summary: ProofSummary | null = null;
@@ -78,8 +74,6 @@ export class ProofWorker implements Service {
   #restMs = 0;
   #wasPatrol = true;
   #leasedUntil = Number.NEGATIVE_INFINITY;
-  #offsetsMax = OFFSETS_MAX;
-  #statementMs = STATEMENT_MS;
 
   constructor(options: ProofWorkerOptions) {
     this.#options = options;
@@ -124,9 +118,10 @@ export class ProofWorker implements Service {
       await this.#say(why);
       return IDLE_MS;
     }
-    const context = { ...this.#context, statementMs: this.#statementMs, turn: this.#turn };
     // They take turns where both are due, so that a head that is far behind does not end the patrol.
     const makesPatrol = began >= this.#patrolAt && !(isHeadDue && this.#wasPatrol);
+    const statementMs = this.#limits.statementMs(makesPatrol ? 'patrol' : 'head');
+    const context = { ...this.#context, statementMs, turn: this.#turn };
     // Also if the step fails: a head that fails each time does not end the patrol.
     this.#wasPatrol = makesPatrol;
     if (makesPatrol) await this.#patrol(context, began);
@@ -161,13 +156,9 @@ export class ProofWorker implements Service {
       await this.#summarise(context);
     }
     const readAt = performance.now();
-    this.#pass = await stepHead(context, this.#pass, this.#offsetsMax);
+    this.#pass = await stepHead(context, this.#pass, this.#limits.offsetsMax);
     if (this.#pass === null) this.#turn++;
-    // Events with much data take long to read; a snapshot should not be held for that time.
-    const isLong = performance.now() - readAt > STATEMENT_MS;
-    const next = isLong ? Math.floor(this.#offsetsMax / 4) : this.#offsetsMax * 2;
-    this.#offsetsMax = Math.min(OFFSETS_MAX, Math.max(OFFSETS_MIN, next));
-    this.#statementMs = STATEMENT_MS;
+    this.#limits.succeeded('head', performance.now() - readAt);
     if (this.#pass === null) this.#headAt = began + this.#options.intervalMs;
   }
 
@@ -189,6 +180,7 @@ export class ProofWorker implements Service {
     if (this.#restMs === 0) this.#restMs = roundMs / Math.max(1, await countSteps(pool));
     const isRoundOpen = await stepPatrol(context, this.#parts);
     const tookMs = performance.now() - began;
+    this.#limits.succeeded('patrol', tookMs);
     // A round that has ended says anew how many steps the next one will have.
     const shareMs = this.#restMs;
     if (!isRoundOpen) this.#restMs = 0;
@@ -207,10 +199,7 @@ export class ProofWorker implements Service {
   async #failed(error: unknown): Promise<number> {
     this.#pass = null;
     this.#patrolAt = performance.now() + IDLE_MS;
-    if (sqlStateOf(error) === CANCELED) {
-      this.#offsetsMax = Math.max(OFFSETS_MIN, Math.floor(this.#offsetsMax / 4));
-      this.#statementMs = Math.min(STATEMENT_MS_MAX, this.#statementMs * 2);
-    }
+    if (sqlStateOf(error) === CANCELED) this.#limits.cutOff(this.#wasPatrol ? 'patrol' : 'head');
     await this.#say(`A step failed: ${reasonOf(error)}`).catch(() => {});
     return IDLE_MS;
   }
