@@ -11,6 +11,7 @@ import {
   newTopicName,
   ownBroker,
   readTopic,
+  untilKnown,
   withAdmin,
 } from '../../test/support/kafka.ts';
 import { testSettings } from '../../test/support/settings.ts';
@@ -127,6 +128,7 @@ if (KAFKA !== undefined) {
         (admin) => admin.createTopics({ topics: [topic], partitions: 1, replicas: 1, configs }),
         broker.bootstrap,
       );
+      await untilKnown(topic, broker.bootstrap);
       return topic;
     }
   });

@@ -43,14 +43,18 @@ export async function newTopic(partitions: number, bootstrap = KAFKA as string):
     await createTopic(options, { partitions, replicas: -1 });
     return true;
   });
-  // A broker that has just returned may not know the new topic yet.
+  await untilKnown(topic, bootstrap);
+  return topic;
+}
+
+/** Brokers learn of a new topic a moment after the controller has created it. */
+export async function untilKnown(topic: string, bootstrap: string): Promise<void> {
   await until('the topic is known', () =>
     withAdmin(
       async (admin) => (await admin.metadata({ topics: [topic] })).topics.has(topic),
       bootstrap,
     ),
   );
-  return topic;
 }
 
 /** A producer of another team, which follows none of our rules. */
