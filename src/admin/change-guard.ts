@@ -14,8 +14,9 @@ import { keyOfRequest } from '../access/access.ts';
 const LOOPBACK = /^(127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$/;
 const LOCAL_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i;
 const PROXY_HEADERS = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
-/** A name as people and programs write it. */
-const ACTOR = /^[\p{L}\p{M}\p{N} _.,'’@+-]{1,100}$/u;
+/** What no name of a person or program has; such characters become hyphens. */
+const NO_NAME = /[^\p{L}\p{M}\p{N} _.,'’@+-]/gu;
+const NAME_CHARS_MAX = 100;
 
 type Asked = Pick<FastifyRequest, 'raw' | 'headers'>;
 
@@ -66,13 +67,6 @@ export function whyNoChange(request: Asked): string | null {
   return null;
 }
 
-/** @returns why the name in the header Orderonce-Actor cannot be used; null if it can, or is absent. */
-export function whyNoActor({ headers }: Pick<FastifyRequest, 'headers'>): string | null {
-  const { 'orderonce-actor': sent } = headers;
-  if (sent === undefined || sent === '' || nameIn(sent) !== null) return null;
-  return 'Orderonce-Actor takes up to 100 letters, digits, spaces and _ . , @ + - and apostrophes, as UTF-8 or percent-encoded';
-}
-
 /**
  * Who makes the change, for the audit: the address of the client, the name of its API key, and the
  * name in the header Orderonce-Actor.
@@ -86,15 +80,24 @@ export function actorOf(request: Pick<FastifyRequest, 'raw' | 'headers'>): strin
   return name === null ? from : `${name} (${from})`;
 }
 
-/** Node gives header bytes as Latin-1; browsers can send others than ASCII only percent-encoded. */
+/**
+ * The name that was sent, as UTF-8 or percent-encoded, with hyphens for what the audit does not take.
+ * Node gives header bytes as Latin-1; browsers can send others than ASCII only percent-encoded.
+ */
 function nameIn(sent: string | string[] | undefined): string | null {
   if (typeof sent !== 'string') return null;
+  const text = decoded(Buffer.from(sent, 'latin1').toString('utf8'));
+  const all = text.normalize('NFC').replaceAll(NO_NAME, '-');
+  // By code points: half of a surrogate pair is no text.
+  const name = [...all].slice(0, NAME_CHARS_MAX).join('');
+  return /[\p{L}\p{N}]/u.test(name) ? name : null;
+}
+
+/** A text that is not percent-encoded properly is taken as it is. */
+function decoded(text: string): string {
   try {
-    const bytes = Buffer.from(sent, 'latin1');
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    const name = text.includes('%') ? decodeURIComponent(text) : text;
-    return ACTOR.test(name) ? name.normalize('NFC') : null;
+    return decodeURIComponent(text);
   } catch {
-    return null;
+    return text;
   }
 }

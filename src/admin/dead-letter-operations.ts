@@ -23,7 +23,7 @@ export const ACTOR: ApiParameter = {
   in: 'header',
   description:
     'Who makes the change, for the audit: up to 100 letters, digits, spaces and `_.,@+-` or ' +
-    'apostrophes, as UTF-8 or percent-encoded. Another value is refused with 422.',
+    'apostrophes, as UTF-8 or percent-encoded. Other characters become hyphens.',
   schema: TEXT,
   example: 'anna@example.org',
 };

@@ -1,24 +1,15 @@
 /** What the routes that change something have in common. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { sendDetail } from '../runtime/http-server.ts';
-import { whyNoActor, whyNoChange } from './change-guard.ts';
+import { whyNoChange } from './change-guard.ts';
 
 const REASON_CHARS_MAX = 1000;
 
-/**
- * Answers 403 if the request may not make changes, and 422 if it names somebody whom the audit cannot
- * name. @returns whether it answered.
- */
+/** Answers 403 if the request may not make changes. @returns whether it did. */
 export function isRefused(request: FastifyRequest, reply: FastifyReply): boolean {
   const why = whyNoChange(request);
   if (why !== null) sendDetail(reply, 403, why);
-  const whyNot = why === null ? whyNoActor(request) : null;
-  if (whyNot !== null) {
-    const loc = ['header', 'Orderonce-Actor'];
-    const input = String(request.headers['orderonce-actor']).slice(0, 100);
-    sendDetail(reply, 422, [{ type: 'string_pattern_mismatch', loc, msg: whyNot, input }]);
-  }
-  return why !== null || whyNot !== null;
+  return why !== null;
 }
 
 /** The reason in a body of the form {"reason": "…"}; null if there is none. */
