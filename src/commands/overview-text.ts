@@ -28,7 +28,8 @@ export function overviewText(overview: Overview, out: Paint, nowMs: number): str
   const states = Map.groupBy(partitions, ({ state }) => state);
   const byState = [...states].map(([state, all]) => `${all.length} ${state}`).join(', ');
   return [
-    `${head}  (as of ${as_of})`,
+    // A consumer that has not read anything yet has no time of it.
+    Date.parse(as_of) === 0 ? `${head}  (nothing was read yet)` : `${head}  (as of ${as_of})`,
     ...causes,
     '',
     ...numbersOf(overview).map(([name, value]) => `${name.padEnd(13)}  ${value}`),
