@@ -6,12 +6,12 @@ import assert from 'node:assert/strict';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { createDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
 import { foreignProducer, KAFKA, newTopic } from '../support/kafka.ts';
-import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Orderonce, supervise, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
@@ -42,25 +42,6 @@ async function writtenByLibraries(): Promise<Map<string, Message>> {
     return [name, { key: bytes(key), value: bytes(value), headers: new Map(named) }] as const;
   });
   return new Map(messages);
-}
-
-/** Restarts the service whenever it ends, as an orchestrator does. */
-function supervise(t: TestContext, env: Record<string, string>, folder: string) {
-  const state = { deaths: 0, isStopping: false, service: undefined as Orderonce | undefined };
-  const running = (async () => {
-    while (!state.isStopping) {
-      state.service = new Orderonce(t, ['start'], env, folder);
-      await state.service.exit();
-      state.deaths++;
-    }
-  })();
-  const stop = async () => {
-    state.isStopping = true;
-    await state.service?.kill('SIGTERM');
-    await running;
-  };
-  t.after(stop);
-  return { state, stop };
 }
 
 describe('A topic that others write', { skip: KAFKA === undefined }, () => {

@@ -5,10 +5,10 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { createDatabase } from '../support/database.ts';
 import { wireEvent } from '../support/events.ts';
-import { Orderonce, untilHealthy } from '../support/processes.ts';
+import { Orderonce, supervise, untilHealthy } from '../support/processes.ts';
 import { Shop } from '../support/shop.ts';
 import { until } from '../support/until.ts';
 
@@ -28,24 +28,6 @@ export const handlers = [{
 }];
 `;
 
-/** Restarts the consumer whenever it ends, as an orchestrator does. */
-function supervise(t: TestContext, env: Record<string, string>, folder: string) {
-  const state = { deaths: 0, isStopping: false, service: undefined as Orderonce | undefined };
-  const running = (async () => {
-    while (!state.isStopping) {
-      state.service = new Orderonce(t, ['start'], env, folder);
-      await state.service.exit();
-      state.deaths++;
-    }
-  })();
-  t.after(async () => {
-    state.isStopping = true;
-    await state.service?.kill('SIGTERM');
-    await running;
-  });
-  return state;
-}
-
 describe('Handlers that break the process', () => {
   it('process.exit, an endless loop, a promise that never settles: parked, all others take effect [G2] [G3] [G6]', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'orderonce-handlers-'));
@@ -64,7 +46,7 @@ describe('Handlers that break the process', () => {
       HANDLER_TIMEOUT_MS: '1000',
       HANDLER_ATTEMPTS_MAX: '3',
     };
-    const supervised = supervise(t, env, folder);
+    const { state: supervised } = supervise(t, env, folder);
     await untilHealthy(Number(PORTS.CONSUMER_PORT));
     const events = Array.from({ length: 60 }, (_, i) =>
       wireEvent({ total_amount: { 20: '661', 30: '662', 40: '663' }[i] ?? '10' }),

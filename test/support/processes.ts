@@ -66,6 +66,25 @@ export class Orderonce {
   }
 }
 
+/** Runs `start`, and restarts it whenever it ends, as an orchestrator does, until the test ends. */
+export function supervise(t: TestContext, env: Record<string, string>, folder: string) {
+  const state = { deaths: 0, isStopping: false, service: undefined as Orderonce | undefined };
+  const running = (async () => {
+    while (!state.isStopping) {
+      state.service = new Orderonce(t, ['start'], env, folder);
+      await state.service.exit();
+      state.deaths++;
+    }
+  })();
+  const stop = async () => {
+    state.isStopping = true;
+    await state.service?.kill('SIGTERM');
+    await running;
+  };
+  t.after(stop);
+  return { state, stop };
+}
+
 export async function untilHealthy(port: number): Promise<void> {
   await until(`port ${port} is healthy`, async () => {
     return (await fetch(`http://127.0.0.1:${port}/health`)).status === 200;
